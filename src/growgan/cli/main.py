@@ -1,0 +1,64 @@
+"""The command ``growgan``: a table of commands, and what errors look like."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from growgan import __version__
+from growgan.core.errors import UserError
+
+COMMANDS = {
+    "demo": "growgan.cli.demo",
+    "train": "growgan.cli.train",
+    "generate": "growgan.cli.generate",
+    "data": "growgan.cli.data",
+}
+"""Each module has SUMMARY, add_arguments(parser) and run(args) -> exit status; none imports anything heavy."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns its exit status: 2 for what the user can mend, with one line on stderr."""
+    args = build_parser().parse_args(arguments)
+    try:
+        return int(import_module(COMMANDS[args.command]).run(args))
+    except UserError as error:
+        message = " ".join(str(error).split())
+        print(f"growgan: {message}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("growgan: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has left, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = _Parser(
+        prog="growgan", description="Progressive growing of GANs: from a folder of photographs to new ones."
+    )
+    parser.add_argument("--version", action="version", version=f"growgan {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        command = import_module(module)
+        about = command.SUMMARY
+        command.add_arguments(commands.add_parser(name, help=about, description=about, allow_abbrev=False))
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage before it."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        kwargs["allow_abbrev"] = False
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with status 2."""
+        self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")

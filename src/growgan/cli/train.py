@@ -1,0 +1,81 @@
+"""``growgan train``: grow a pair of networks on a set of pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from growgan.core.errors import ConfigError
+from growgan.core.fields import to_json
+
+SUMMARY = "train a generator on a folder or zip of pictures; the same command again resumes"
+
+FLAGS = {
+    "resolution": "network.resolution",
+    "kimg": "schedule.total_kimg",
+    "minibatch": "schedule.minibatch",
+    "seed": "seed",
+    "device": "execution.device",
+    "precision": "execution.precision",
+    "threads": "execution.threads",
+}
+"""Flags that are short names of fields."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("--data", type=Path, metavar="PATH", help="a finished set, or any folder or zip of pictures")
+    parser.add_argument("--out", type=Path, metavar="RUN", required=True, help="the run folder, new or to go on with")
+    parser.add_argument(
+        "--preset",
+        metavar="NAME[,modifier...]",
+        help="paper, v2-1gpu, celeba128, laptop ... (default: laptop on a CPU, v2-1gpu on a GPU)",
+    )
+    parser.add_argument("--hours", type=float, metavar="H", help="scale the schedule to last about H hours here")
+    parser.add_argument("--resolution", metavar="N", help="train at N pixels a side (default: the data's)")
+    parser.add_argument("--kimg", metavar="K", help="length of the run in thousands of images")
+    parser.add_argument("--minibatch", metavar="N", help="images a minibatch, such as 16 or 16,256:14")
+    parser.add_argument("--seed", metavar="S", help="seed of everything random (default 1000)")
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--precision", metavar="P", help="float32 or float64")
+    parser.add_argument("--threads", metavar="N", help="processor threads (default: all cores)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.FIELD=VALUE",
+        help="set any field of the configuration; may be given several times, the last one wins",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the whole configuration and stop")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; 0 when the run has come to its end, 130 or 143 when it was stopped before."""
+    named = overrides(args)
+    from growgan.training import job
+
+    request = job.Request(data=args.data, out=args.out, preset=args.preset, overrides=named)
+    planned = job.plan(request)
+    with planned.dataset:
+        if args.dry_run:
+            print(json.dumps(to_json(planned.config), indent=2))
+            return 0
+        outcome = job.work(planned, args.hours)
+    if outcome.ended:
+        print(f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; --kimg makes the run longer", file=sys.stderr)
+        return 0
+    print(f"stopped and saved at {outcome.nimg / 1000:g} kimg; the same command goes on from there", file=sys.stderr)
+    return 128 + (outcome.signal or 0)
+
+
+def overrides(args: argparse.Namespace) -> list[tuple[str, str]]:
+    """The fields that the command names, with their values: flags, then ``--set``, the later winning."""
+    named = [(field, getattr(args, flag)) for flag, field in FLAGS.items() if getattr(args, flag) is not None]
+    for item in args.set:
+        field, separator, text = item.partition("=")
+        if not separator:
+            raise ConfigError(f"--set wants SECTION.FIELD=VALUE, not {item!r}")
+        named.append((field.strip(), text))
+    return named

@@ -1,0 +1,1 @@
+"""Layer 0: the pure part, on the standard library alone."""

@@ -1,0 +1,23 @@
+"""Where things that can be made again are kept: pyramids of read-only sets, prepared sets, measured plans."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """Return the user's cache folder for growgan; it may not exist yet.
+
+    ``GROWGAN_CACHE`` names it outright; else ``XDG_CACHE_HOME/growgan``; else the platform's own place.
+    """
+    if chosen := os.environ.get("GROWGAN_CACHE"):
+        return Path(chosen).expanduser()
+    if xdg := os.environ.get("XDG_CACHE_HOME"):
+        return Path(xdg).expanduser() / "growgan"
+    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "growgan" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "growgan"
+    return Path.home() / ".cache" / "growgan"

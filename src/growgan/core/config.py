@@ -1,0 +1,263 @@
+"""Everything that defines a run, as one tree of frozen dataclasses.
+
+`RunConfig` is written to config.json in the run folder, and `NetworkSpec` into every model file. Impossible values are
+refused here, with a sentence, so that nothing further in needs to check again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from growgan.core import geometry
+from growgan.core.errors import ConfigError
+from growgan.core.fields import PerResolution, per
+
+
+def _check(ok: bool, sentence: str) -> None:
+    if not ok:
+        raise ConfigError(sentence)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkSpec:
+    """What G and D are: they mirror each other and are built from this alone (paper, table 2)."""
+
+    resolution: int = 128
+    """Side of the finished images in pixels: a power of two, 4 or more."""
+    channels: int = 3
+    """Channels of an image: 1 grey, 3 RGB, 4 RGBA; any number works."""
+    num_labels: int = 0
+    """Classes or attributes K of a conditional model (AC-GAN); 0 = without."""
+    multi_label: bool = False
+    """False: every image has one of K classes. True: every image has K attributes in [0, 1], each for itself."""
+    latent_size: int | None = None
+    """Length L of z; None = as wide as the widest layer could be, min(fmap_base, fmap_max)."""
+    fmap_base: int = 8192
+    """Feature maps of the stage of side s, before the cap: fmap_base / (s / 2) ** fmap_decay."""
+    fmap_decay: float = 1.0
+    """How fast the number of feature maps falls from stage to stage."""
+    fmap_max: int = 512
+    """Cap on the number of feature maps."""
+    normalize_latents: bool = True
+    """Put z (with its labels) on a hypersphere before the first layer."""
+    pixelnorm: bool = True
+    """Pixelwise feature normalisation in G (paper, section 4.2)."""
+    wscale: bool = True
+    """Equalised learning rate: weights N(0, 1), scaled at run time (paper, section 4.1)."""
+    leaky_relu: bool = True
+    """Leaky ReLU 0.2 in G; False = ReLU. D is always leaky."""
+    stddev_group: int | None = 4
+    """Images that minibatch stddev compares (paper, section 3); None = the whole minibatch, 0 or 1 = off."""
+    d_down: Literal["act_pool", "pool_act"] = "act_pool"
+    """How D halves its images: activate, then pool (the paper) or one strided convolution, then activate."""
+
+    def __post_init__(self) -> None:
+        _check(
+            geometry.is_size(self.resolution),
+            f"a resolution must be a power of two, 4 or more, not {self.resolution}",
+        )
+        _check(self.channels >= 1, f"images need at least one channel, not {self.channels}")
+        _check(self.num_labels >= 0, f"network.num_labels cannot be {self.num_labels}")
+        _check(self.fmap_base >= 1 and self.fmap_max >= 1, "network.fmap_base and fmap_max must be at least 1")
+        _check(self.latent_size is None or self.latent_size >= 1, "network.latent_size must be at least 1")
+        _check(self.stddev_group is None or self.stddev_group >= 0, "network.stddev_group cannot be negative")
+
+    def width(self, resolution: int) -> int:
+        """Feature maps of the stage whose images have `resolution` pixels a side."""
+        return self._maps(geometry.log2(resolution) - 1)
+
+    @property
+    def z_size(self) -> int:
+        """Length of a latent vector."""
+        return self._maps(0) if self.latent_size is None else self.latent_size
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """Sides of all stages, lowest first."""
+        return geometry.stages(self.resolution)
+
+    @property
+    def has_stddev(self) -> bool:
+        """Whether D has its minibatch standard deviation layer."""
+        return self.stddev_group is None or self.stddev_group > 1
+
+    def _maps(self, halvings: int) -> int:
+        return max(1, min(int(self.fmap_base / 2.0 ** (halvings * self.fmap_decay)), self.fmap_max))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LossConfig:
+    """What G and D are trained to do."""
+
+    name: Literal["wgan_gp", "lsgan", "logistic"] = "wgan_gp"
+    """wgan_gp: the paper's. lsgan: its appendix B. logistic: non-saturating, with R1."""
+    gp_weight: float = 10.0
+    """lambda of the gradient penalty (wgan_gp)."""
+    gp_target: float = 1.0
+    """gamma, the norm that the gradient should have (wgan_gp): 1, and 750 for CIFAR-10."""
+    drift: float = 0.001
+    """Weight that keeps D(real) from drifting away from zero (wgan_gp)."""
+    r1_gamma: float = 10.0
+    """Weight of the R1 penalty on reals (logistic)."""
+    lsgan_noise: float = 0.2
+    """Strength of the multiplicative noise in D (lsgan)."""
+    label_weight: float = 1.0
+    """Weight of the label terms of a conditional model."""
+
+    def __post_init__(self) -> None:
+        _check(self.gp_target > 0, f"loss.gp_target must be above 0, not {self.gp_target}")
+        weights = (self.gp_weight, self.drift, self.r1_gamma, self.lsgan_noise, self.label_weight)
+        _check(min(weights) >= 0, "weights of the loss cannot be negative")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimConfig:
+    """Adam and the moving average of G."""
+
+    g_lr: PerResolution = per(0.001)
+    """Learning rate of G by resolution."""
+    d_lr: PerResolution = per(0.001)
+    """Learning rate of D by resolution."""
+    beta1: float = 0.0
+    """Adam's decay of the mean."""
+    beta2: float = 0.99
+    """Adam's decay of the variance."""
+    eps: float = 1e-8
+    """Adam's epsilon, added to the uncorrected root of the variance as TensorFlow does."""
+    rampup_kimg: float = 0.0
+    """Thousands of images over which the learning rates rise from near zero; 0 = none."""
+    reset: bool = True
+    """Forget Adam's moments when a fade starts and when it ends."""
+    ema_factor: float = 0.999
+    """Factor of the moving average of G at each step (the paper's); used where ema_kimg is None."""
+    ema_kimg: float | None = None
+    """Half-life of the moving average in thousands of images: the same for every minibatch."""
+
+    def __post_init__(self) -> None:
+        _check(min(self.g_lr.values() + self.d_lr.values()) >= 0, "learning rates cannot be negative")
+        _check(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and beta2 must lie in [0, 1)")
+        _check(self.eps > 0, "optim.eps must be above 0")
+        _check(self.rampup_kimg >= 0, "optim.rampup_kimg cannot be negative")
+        _check(0 <= self.ema_factor < 1, "optim.ema_factor must lie in [0, 1)")
+        _check(self.ema_kimg is None or self.ema_kimg >= 0, "optim.ema_kimg cannot be negative")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduleConfig:
+    """How the run grows, in thousands of real images shown (kimg)."""
+
+    growing: bool = True
+    """False: train at the full resolution from the start."""
+    initial_resolution: int = 4
+    """Side of the first stage."""
+    training_kimg: PerResolution = per(800)
+    """How long a stage is trained once its layers are faded in."""
+    transition_kimg: PerResolution = per(800)
+    """How long the layers of a stage are faded in; 0 = they are switched on at once."""
+    total_kimg: float = 19000
+    """Length of the run; what is left after the last stage's time is spent at full resolution."""
+    minibatch: PerResolution = per(16)
+    """Images a minibatch."""
+    minibatch_repeats: int = 4
+    """Minibatches for which resolution, fade and rates are held."""
+    d_repeats: int = 1
+    """Updates of D for each of G (n_critic)."""
+    tick_kimg: PerResolution = per(160, {4: 160, 8: 140, 16: 120, 32: 100, 64: 80, 128: 60, 256: 40, 512: 20, 1024: 10})
+    """Images between two reports."""
+
+    def __post_init__(self) -> None:
+        _check(
+            geometry.is_size(self.initial_resolution),
+            f"schedule.initial_resolution must be a power of two, 4 or more, not {self.initial_resolution}",
+        )
+        lengths = self.training_kimg.values() + self.transition_kimg.values()
+        _check(min(lengths) >= 0, "schedule.training_kimg and transition_kimg cannot be negative")
+        _check(self.total_kimg > 0, f"schedule.total_kimg must be above 0, not {self.total_kimg}")
+        batches = self.minibatch.values()
+        _check(all(b >= 1 and b == int(b) for b in batches), "schedule.minibatch must be whole numbers of at least 1")
+        _check(min(self.minibatch_repeats, self.d_repeats) >= 1, "schedule's repeats must be at least 1")
+        _check(min(self.tick_kimg.values()) > 0, "schedule.tick_kimg must be above 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What is trained on."""
+
+    path: str = ""
+    """The set, or the folder of pictures it was built from."""
+    content_hash: str = ""
+    """Hash of names, sizes, labels and checksums of the set, by which a changed set is noticed."""
+    mirror: bool = True
+    """Flip each picture left-right with probability 1/2."""
+    labels: bool = True
+    """Use the set's labels, where it has any."""
+    build_resolution: int | None = None
+    """Resolution that a plain folder of pictures is brought to; None = the largest that the pictures allow."""
+
+    def __post_init__(self) -> None:
+        _check(
+            self.build_resolution is None or geometry.is_size(self.build_resolution),
+            f"data.build_resolution must be a power of two, 4 or more, not {self.build_resolution}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotConfig:
+    """What a run writes, and how often."""
+
+    image_ticks: int = 1
+    """Ticks between two grids of fakes."""
+    model_ticks: int = 10
+    """Ticks between two model snapshots."""
+    keep: int = 5
+    """How many of the newest snapshots stay; milestones and the best stay too."""
+    measure: Literal["none", "swd"] = "swd"
+    """By what the best snapshot is chosen: among those of full resolution, faded in."""
+    measure_images: int = 2048
+    """Images that the measure compares."""
+    state_minutes: float = 10.0
+    """Longest time between two saves of the training state."""
+    keep_states: int = 2
+    """How many training states stay."""
+
+    def __post_init__(self) -> None:
+        _check(min(self.image_ticks, self.model_ticks) >= 1, "snapshots' ticks must be at least 1")
+        _check(self.keep >= 1 and self.keep_states >= 1, "snapshots.keep and keep_states must be at least 1")
+        _check(self.measure_images >= 2, "snapshots.measure_images must be at least 2")
+        _check(self.state_minutes > 0, "snapshots.state_minutes must be above 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExecutionConfig:
+    """How the work is done: no field here changes what is computed, beyond rounding."""
+
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1 or mps."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Type of the arithmetic."""
+    microbatch: int | None = None
+    """Images computed at once; None = the whole minibatch. Less memory, the same gradients."""
+    threads: int | None = None
+    """Processor threads; None = all cores."""
+
+    def __post_init__(self) -> None:
+        _check(self.microbatch is None or self.microbatch >= 1, "execution.microbatch must be at least 1")
+        _check(self.threads is None or self.threads >= 1, "execution.threads must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """A whole run: what config.json holds."""
+
+    preset: str = ""
+    """The preset, with modifiers, that the other values started from."""
+    seed: int = 1000
+    """Seed of every random draw of the run."""
+    network: NetworkSpec = field(default_factory=NetworkSpec)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    snapshots: SnapshotConfig = field(default_factory=SnapshotConfig)
+    execution: ExecutionConfig = field(default_factory=ExecutionConfig)

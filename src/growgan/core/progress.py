@@ -1,0 +1,84 @@
+"""A line of progress on stderr: rewritten in place on a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TextIO
+
+REDRAW_SECONDS = 0.1
+LOG_SECONDS = 10.0
+
+
+class Progress:
+    """Counts ``what`` up to ``total`` (None: unknown) and shows rate and time left.
+
+    On a terminal the line is redrawn ten times a second; elsewhere a line is written every ten seconds, so that
+    short work leaves no trace in a log. Not for use from several threads at once.
+    """
+
+    def __init__(self, total: int | None, what: str, stream: TextIO | None = None) -> None:
+        self.total = total
+        self.what = what
+        self.done = 0
+        self._stream = stream if stream is not None else sys.stderr
+        self._on_terminal = self._stream.isatty()
+        self._start = self._shown = time.monotonic()
+        self._width = 0
+        self._closed = False
+
+    def advance(self, n: int = 1) -> None:
+        """Count ``n`` more as done and show it when it is time."""
+        self.done += n
+        now = time.monotonic()
+        if now - self._shown >= (REDRAW_SECONDS if self._on_terminal else LOG_SECONDS):
+            self._shown = now
+            self._show(now)
+
+    def close(self) -> None:
+        """Show the last state and end the line; calling it again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._on_terminal:
+            self._show(time.monotonic())
+            self._stream.write("\n")
+            self._stream.flush()
+
+    def _show(self, now: float) -> None:
+        line = self._describe(now - self._start)
+        if self._on_terminal:
+            # Spaces wipe what a longer line before this one left behind.
+            self._stream.write("\r" + line.ljust(self._width))
+            self._width = len(line)
+        else:
+            self._stream.write(line + "\n")
+        self._stream.flush()
+
+    def _describe(self, seconds: float) -> str:
+        rate = self.done / seconds if seconds > 0 else 0.0
+        count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
+        parts = [f"{self.what}: {count}", f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"]
+        if self.total is not None and rate > 0 and self.done < self.total:
+            parts.append(f"{_clock((self.total - self.done) / rate)} left")
+        return ", ".join(parts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+# What work that can show its progress is given: Progress itself, or a caller's own.
+MakeProgress = Callable[[int | None, str], Progress]
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

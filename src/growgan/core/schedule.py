@@ -1,0 +1,122 @@
+"""The schedule: from the number of images shown to what is trained, and how.
+
+Pure arithmetic on the clock `nimg`. The release counts stages by ``lod``, the number of doublings that are still
+missing (0 = full resolution), with its fraction falling during a fade; everybody else in this house uses `alpha`, the
+weight of the newest layer, ``1 - frac(lod)``, derived here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from growgan.core import geometry
+from growgan.core.config import OptimConfig, ScheduleConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What is trained at one moment of a run."""
+
+    resolution: int
+    """Side of the images in pixels: the larger one from the moment a fade starts."""
+    alpha: float
+    """Weight of the newest layers, above 0 and at most 1."""
+    lod: float
+    """The release's measure of the same: doublings still missing."""
+    minibatch: int
+    """Images a minibatch."""
+    g_lr: float
+    """Learning rate of G."""
+    d_lr: float
+    """Learning rate of D."""
+    tick_images: int
+    """Images between two reports."""
+
+    @property
+    def fading(self) -> bool:
+        """Whether the newest layers are still being faded in."""
+        return self.alpha < 1
+
+    def starts_anew(self, before: Phase | None) -> bool:
+        """Whether Adam's moments are to be forgotten when this phase follows `before`.
+
+        True at both ends of a fade, when the set of layers that are at work changes (release: floor or ceil of lod).
+        """
+        if before is None:
+            return False
+        return (math.floor(self.lod), math.ceil(self.lod)) != (math.floor(before.lod), math.ceil(before.lod))
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The images at which one resolution begins, is faded in, and ends."""
+
+    resolution: int
+    start: int
+    """Images shown when the fade starts."""
+    faded: int
+    """Images shown when the fade is over: alpha is 1 from here on."""
+    end: int
+    """Images shown when the next stage starts, or the run ends."""
+
+
+class Schedule:
+    """The phases of a run that ends at `resolution` pixels."""
+
+    def __init__(self, config: ScheduleConfig, optim: OptimConfig, resolution: int) -> None:
+        self.config = config
+        self.optim = optim
+        self.resolution = resolution
+        self.total = round(config.total_kimg * 1000)
+        self.stages = _stages(config, resolution, self.total)
+
+    def stage_at(self, nimg: int) -> Stage:
+        """The stage that is trained after `nimg` images.
+
+        A fade starts with the first minibatch *after* its boundary: at the boundary itself nothing of the new layer is
+        seen yet, and the release still trains the smaller size there. Without a fade the new size starts at once.
+        """
+        current = self.stages[0]
+        for stage in self.stages[1:]:
+            if nimg > stage.start or (nimg == stage.start and stage.faded == stage.start):
+                current = stage
+        return current
+
+    def at(self, nimg: int) -> Phase:
+        """The phase after `nimg` images."""
+        stage = self.stage_at(nimg)
+        fade = stage.faded - stage.start
+        alpha = min(1.0, (nimg - stage.start) / fade) if fade else 1.0
+        ramp = self._ramp(nimg / 1000)
+        return Phase(
+            resolution=stage.resolution,
+            alpha=alpha,
+            lod=geometry.log2(self.resolution) - geometry.log2(stage.resolution) + (1 - alpha),
+            minibatch=int(self.config.minibatch(stage.resolution)),
+            g_lr=self.optim.g_lr(stage.resolution) * ramp,
+            d_lr=self.optim.d_lr(stage.resolution) * ramp,
+            tick_images=max(1, round(self.config.tick_kimg(stage.resolution) * 1000)),
+        )
+
+    def _ramp(self, kimg: float) -> float:
+        """Rise of the learning rates over the first images (Theano version: exp(-5 (1 - k/K)^2))."""
+        if kimg >= self.optim.rampup_kimg:
+            return 1.0
+        return math.exp(-5.0 * (1.0 - kimg / self.optim.rampup_kimg) ** 2)
+
+
+def _stages(config: ScheduleConfig, resolution: int, total: int) -> tuple[Stage, ...]:
+    lowest = min(config.initial_resolution, resolution) if config.growing else resolution
+    sizes = geometry.stages(resolution, lowest)
+    stages: list[Stage] = []
+    start = 0.0
+    for size in sizes:
+        # There is nothing to fade the first stage in from.
+        faded = start + (0 if size == lowest else config.transition_kimg(size) * 1000)
+        end = faded + config.training_kimg(size) * 1000
+        stages.append(Stage(size, round(start), round(faded), round(end)))
+        start = end
+    reached = [stage for stage in stages if stage.start < total] or stages[:1]
+    reached[-1] = replace(reached[-1], end=total)
+    return tuple(reached)

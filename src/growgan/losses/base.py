@@ -1,0 +1,93 @@
+"""What every loss has in common: its two sets of terms, and the label terms of a conditional model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from growgan.core.config import LossConfig
+
+
+class Critic(Protocol):
+    """D at the stage that is trained: images to (scores [N, 1], logits [N, K])."""
+
+    def __call__(
+        self, x: Tensor, *, parts: int = 1, noise: Callable[[str, Tensor], Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Scores and logits of a batch of `parts` equal parts."""
+
+
+class Draws(Protocol):
+    """Random numbers by name, one row for each image: of shape [N, *shape]."""
+
+    def normal(self, name: str, *shape: int) -> Tensor:
+        """N(0, 1)."""
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """Uniform in [0, 1)."""
+
+
+@dataclass
+class Terms:
+    """A loss in its named parts, which add up to it, and figures worth a look that are no part of it."""
+
+    parts: dict[str, Tensor]
+    seen: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tensor:
+        """The loss itself, a scalar."""
+        return torch.stack(list(self.parts.values())).sum()
+
+
+class Loss(ABC):
+    """The terms of a D step and of a G step; only the training step calls backward."""
+
+    def __init__(self, config: LossConfig, multi_label: bool) -> None:
+        self.config = config
+        self.multi_label = multi_label
+        self.state: dict[str, Tensor] = {}
+        """What the loss remembers from step to step; saved and restored with the run."""
+
+    @abstractmethod
+    def d_terms(
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
+    ) -> Terms:
+        """Terms of D's loss, means over images.
+
+        reals, fakes: [N, C, S, S], without gradient to G. labels: the reals', which the fakes were made with too.
+        shrink: how many times smaller S is than the finished model's images.
+        """
+
+    @abstractmethod
+    def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+        """Terms of G's loss, means over images."""
+
+    def after_d_step(self, seen: dict[str, Tensor]) -> None:  # noqa: B027 (most losses remember nothing)
+        """Take note of the means that the last D step has seen."""
+
+    def label_terms(self, logits: Tensor, labels: Tensor | None, name: str = "labels") -> dict[str, Tensor]:
+        """The AC-GAN term (paper, appendix A; Odena et al. 2017): none without labels.
+
+        One class: softmax cross-entropy with the class, int64 [N], or a mixture, float [N, K]. Attributes: the sum over
+        K of a sigmoid cross-entropy each, the joint log-likelihood of attributes that are independent.
+        """
+        if labels is None or not logits.shape[1]:
+            return {}
+        if self.multi_label:
+            each = F.binary_cross_entropy_with_logits(logits, labels.to(logits), reduction="none").sum(dim=1)
+        else:
+            target = labels if labels.dim() == 1 else labels.to(logits)
+            each = F.cross_entropy(logits, target, reduction="none")
+        return {name: self.config.label_weight * each.mean()}
+
+
+def score_means(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """What D thinks of both, for the log."""
+    return {"score_real": real.detach().mean(), "score_fake": fake.detach().mean()}

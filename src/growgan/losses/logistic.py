@@ -1,0 +1,40 @@
+"""Non-saturating logistic loss (Goodfellow et al. 2014) with the R1 penalty (Mescheder et al. 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from growgan.losses.base import Critic, Draws, Loss, Terms, score_means
+
+
+class Logistic(Loss):
+    """D: E[softplus(D(fake))] + E[softplus(-D(real))] + gamma/2 E[|grad D(real)|^2]; G: E[softplus(-D(fake))].
+
+    R1 takes the gradient by the images of the stage, at their own size.
+    """
+
+    def d_terms(
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
+    ) -> Terms:
+        """See `Loss.d_terms`."""
+        penalized = self.config.r1_gamma > 0
+        reals = reals.detach().requires_grad_(penalized)
+        real, real_logits = D(reals)
+        fake, fake_logits = D(fakes)
+        parts = {
+            "fake": F.softplus(fake).mean(),
+            "real": F.softplus(-real).mean(),
+            **self.label_terms(real_logits, labels, "labels_real"),
+            **self.label_terms(fake_logits, labels, "labels_fake"),
+        }
+        if penalized:
+            (gradient,) = torch.autograd.grad(real.sum(), reals, create_graph=True)
+            parts["r1"] = 0.5 * self.config.r1_gamma * gradient.square().sum(dim=(1, 2, 3)).mean()
+        return Terms(parts, score_means(real, fake))
+
+    def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+        """See `Loss.g_terms`."""
+        scores, logits = D(fakes)
+        return Terms({"fake": F.softplus(-scores).mean(), **self.label_terms(logits, labels)})

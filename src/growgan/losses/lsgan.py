@@ -1,0 +1,60 @@
+"""Least squares loss (Mao et al. 2016) with the paper's adaptive noise in D (appendix B)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from growgan.core.config import LossConfig
+from growgan.losses.base import Critic, Draws, Loss, Terms, score_means
+
+
+class Lsgan(Loss):
+    """D: E[D(real)^2] + 0.1 E[(D(fake) - 1)^2]; G: E[D(fake)^2]. A fake that D is sure of scores 1, a real 0.
+
+    When D becomes too sure of the fakes, the inputs of all its convolutions are multiplied by noise, the more so the
+    surer it is: strength 0.2 max(0, d - 0.5)^2, with d the moving average of D(fake), clipped to [0, 1].
+    """
+
+    def __init__(self, config: LossConfig, multi_label: bool) -> None:
+        super().__init__(config, multi_label)
+        self.state["d"] = torch.zeros(())
+
+    def d_terms(
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
+    ) -> Terms:
+        """See `Loss.d_terms`."""
+        real, real_logits = D(reals, noise=self._noise(draws, "real"))
+        fake, fake_logits = D(fakes, noise=self._noise(draws, "fake"))
+        parts = {
+            "real": real.square().mean(),
+            "fake": 0.1 * (fake - 1).square().mean(),
+            **self.label_terms(real_logits, labels, "labels_real"),
+            **self.label_terms(fake_logits, labels, "labels_fake"),
+        }
+        return Terms(parts, score_means(real, fake))
+
+    def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+        """See `Loss.g_terms`."""
+        fake, logits = D(fakes, noise=self._noise(draws, "fake"))
+        return Terms({"fake": fake.square().mean(), **self.label_terms(logits, labels)})
+
+    def after_d_step(self, seen: dict[str, Tensor]) -> None:
+        """Move d toward the mean score of the step's fakes."""
+        self.state["d"] = 0.9 * self.state["d"].to(seen["score_fake"]) + 0.1 * seen["score_fake"].clamp(0, 1)
+
+    @property
+    def strength(self) -> Tensor:
+        """Strength of the noise, a scalar."""
+        return self.config.lsgan_noise * (self.state["d"] - 0.5).clamp(min=0).square()
+
+    def _noise(self, draws: Draws, part: str) -> Callable[[str, Tensor], Tensor]:
+        def multiply(layer: str, x: Tensor) -> Tensor:
+            channels = x.shape[1]
+            noise = draws.normal(f"noise/{part}/{layer}", channels, *[1] * (x.dim() - 2)).to(x)
+            return x * (1 + noise * (self.strength.to(x) * math.sqrt(channels)))
+
+        return multiply

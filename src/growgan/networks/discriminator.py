@@ -1,0 +1,112 @@
+"""The discriminator (paper, table 2, right): the generator's mirror image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from growgan.core.config import NetworkSpec
+from growgan.core.geometry import LOWEST, is_size, stage_name
+from growgan.networks import layers, resample
+from growgan.networks.layers import Conv, Linear, leaky
+
+Noise = Callable[[str, Tensor], Tensor]
+"""Changes the input of the convolution of the given name (LSGAN's adaptive noise)."""
+
+
+class Head(nn.Module):
+    """The last stage: 4x4 features to a score and label logits."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        width, hidden = spec.width(LOWEST), spec.width(LOWEST // 2)
+        self.fromrgb = Conv(spec.channels, width, 1, spec.wscale)
+        self.conv = Conv(width + spec.has_stddev, width, 3, spec.wscale)
+        self.dense0 = Linear(width * LOWEST**2, hidden, spec.wscale)
+        self.dense1 = Linear(hidden, 1 + spec.num_labels, spec.wscale, gain=1)
+
+
+class Block(nn.Module):
+    """A stage above the last: two convolutions, half the size."""
+
+    def __init__(self, spec: NetworkSpec, resolution: int) -> None:
+        super().__init__()
+        below, width = spec.width(resolution // 2), spec.width(resolution)
+        self.fromrgb = Conv(spec.channels, width, 1, spec.wscale)
+        self.conv0 = Conv(width, width, 3, spec.wscale)
+        self.conv1 = Conv(width, below, 3, spec.wscale)
+
+
+class Discriminator(nn.Module):
+    """D: images to scores and label logits. The size of the images says the stage."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.resolution = spec.resolution
+        self.alpha = 1.0
+        self.add_module(stage_name(LOWEST), Head(spec))
+        for resolution in spec.stages[1:]:
+            self.add_module(stage_name(resolution), Block(spec, resolution))
+
+    def forward(
+        self,
+        x: Tensor,
+        labels: Tensor | None = None,
+        alpha: float | None = None,
+        parts: int = 1,
+        noise: Noise | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Scores [N, 1] and logits [N, K] of images x [N, C, S, S].
+
+        labels: not used; the paper's D judges them by its logits. alpha: weight of the newest layers, 0 to 1; None =
+        what the weights have reached. parts: how many equal parts the batch is made of, which minibatch standard
+        deviation keeps apart. noise: applied to the input of every convolution and of the first dense layer.
+        """
+        resolution = self._checked(x)
+        if alpha is None:
+            alpha = self.alpha if resolution == self.resolution else 1.0
+        size = resolution
+        features = leaky(self.stage(size).fromrgb(x))
+        while size > LOWEST:
+            features = self._halve(size, features, noise)
+            size //= 2
+            if alpha < 1 and size == resolution // 2:
+                faded = leaky(self.stage(size).fromrgb(resample.downscale(x)))
+                features = resample.lerp(faded, features, alpha)
+        return self._judge(features, parts, noise)
+
+    def stage(self, resolution: int) -> Any:
+        """The layers of one stage: a `Head` or a `Block`."""
+        return self.get_submodule(stage_name(resolution))
+
+    def _halve(self, size: int, x: Tensor, noise: Noise | None) -> Tensor:
+        block, name = self.stage(size), stage_name(size)
+        x = noise(f"{name}.conv0", x) if noise else x
+        x = leaky(block.conv0(x))
+        x = noise(f"{name}.conv1", x) if noise else x
+        if self.spec.d_down == "pool_act":
+            return leaky(resample.conv_downscale(x, block.conv1.scaled_weight(), block.conv1.bias))
+        return resample.downscale(leaky(block.conv1(x)))
+
+    def _judge(self, x: Tensor, parts: int, noise: Noise | None) -> tuple[Tensor, Tensor]:
+        head, name = self.stage(LOWEST), stage_name(LOWEST)
+        if self.spec.has_stddev:
+            x = layers.minibatch_stddev(x, self.spec.stddev_group, parts)
+        x = noise(f"{name}.conv", x) if noise else x
+        x = leaky(head.conv(x))
+        x = noise(f"{name}.dense0", x) if noise else x
+        x = head.dense1(leaky(head.dense0(x.flatten(1))))
+        return x[:, :1], x[:, 1:]
+
+    def _checked(self, x: Tensor) -> int:
+        size = x.shape[-1]
+        if x.dim() != 4 or x.shape[1] != self.spec.channels or x.shape[2] != size or not is_size(size):
+            raise ValueError(
+                f"images should be [N, {self.spec.channels}, S, S] with S a power of two, not {list(x.shape)}"
+            )
+        if size > self.spec.resolution:
+            raise ValueError(f"images of {size} pixels are larger than the network's {self.spec.resolution}")
+        return size

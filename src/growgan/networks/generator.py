@@ -1,0 +1,130 @@
+"""The generator (paper, table 2, left)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from growgan.core.config import NetworkSpec
+from growgan.core.geometry import LOWEST, is_size, stage_name
+from growgan.networks import layers, resample
+from growgan.networks.layers import Conv, Linear
+
+
+def latent_vectors(spec: NetworkSpec, z: Tensor, labels: Tensor | None) -> Tensor:
+    """z [N, L] with the labels beside it, [N, L + K], as the first layer sees it.
+
+    Classes come as int64 [N], attributes or mixtures of classes as float [N, K]. The norm spans z and labels together,
+    as in the release. Raises ValueError when labels are missing or do not fit.
+    """
+    if spec.num_labels:
+        if labels is None:
+            raise ValueError(f"this network is conditional: it needs labels of {spec.num_labels} classes or attributes")
+        if labels.dim() == 1:
+            if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < spec.num_labels:
+                raise ValueError(f"labels must be 0 to {spec.num_labels - 1}")
+            labels = F.one_hot(labels.long(), spec.num_labels)
+        if labels.shape != (len(z), spec.num_labels):
+            raise ValueError(f"labels should be [{len(z)}, {spec.num_labels}], not {list(labels.shape)}")
+        z = torch.cat([z, labels.to(z)], dim=1)
+    return layers.pixel_norm(z) if spec.normalize_latents else z
+
+
+class Base(nn.Module):
+    """The first stage: latents to 4x4 features."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        width = spec.width(LOWEST)
+        # The gain makes it the 4x4 transposed convolution of the paper: fan-in 16 (L + K) instead of L + K.
+        self.dense = Linear(
+            spec.z_size + spec.num_labels, width * LOWEST**2, spec.wscale, gain=layers.HE_GAIN / 4, biases=width
+        )
+        self.conv = Conv(width, width, 3, spec.wscale)
+        self.torgb = Conv(width, spec.channels, 1, spec.wscale, gain=1)
+
+
+class Block(nn.Module):
+    """A stage above the first: twice the size, two convolutions."""
+
+    def __init__(self, spec: NetworkSpec, resolution: int) -> None:
+        super().__init__()
+        below, width = spec.width(resolution // 2), spec.width(resolution)
+        self.conv0 = Conv(below, width, 3, spec.wscale)
+        self.conv1 = Conv(width, width, 3, spec.wscale)
+        self.torgb = Conv(width, spec.channels, 1, spec.wscale, gain=1)
+
+
+class Generator(nn.Module):
+    """G: latents, with labels, to images.
+
+    `resolution` and `alpha` say what the weights have reached: they are what a call without them means. A run in the
+    middle of a fade stores both with its networks.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.resolution = spec.resolution
+        self.alpha = 1.0
+        self.fused = True
+        """Whether upscaling is fused with the convolution: exact, so only a question of speed."""
+        self.add_module(stage_name(LOWEST), Base(spec))
+        for resolution in spec.stages[1:]:
+            self.add_module(stage_name(resolution), Block(spec, resolution))
+
+    def forward(
+        self, z: Tensor, labels: Tensor | None = None, resolution: int | None = None, alpha: float | None = None
+    ) -> Tensor:
+        """Images [N, C, resolution, resolution], unclipped, nominally in [-1, 1].
+
+        z: [N, L]. labels: int64 [N] or float [N, K]; None only without labels. alpha: weight of the newest layers, 0
+        to 1, of a fade from the next lower stage. Without `resolution` and `alpha`: what the weights have reached.
+        """
+        return self.synthesize(self.first(z, labels), resolution, alpha)
+
+    def first(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Output of the first dense layer, activated and normalised: [N, width, 4, 4]; truncation acts here."""
+        base = self.stage(LOWEST)
+        x = base.dense.project(latent_vectors(self.spec, z, labels)).view(len(z), -1, LOWEST, LOWEST)
+        return self._finish(x + base.dense.bias[:, None, None])
+
+    def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | None = None) -> Tensor:
+        """Images from what `first` returned."""
+        resolution, alpha = self._reached(resolution, alpha)
+        x = self._finish(self.stage(LOWEST).conv(x))
+        before = x
+        for size in self.spec.stages[1:]:
+            if size > resolution:
+                break
+            block = self.stage(size)
+            before = x
+            x = resample.upscale_conv(x, block.conv0.scaled_weight(), block.conv0.bias, self.fused)
+            x = self._finish(block.conv1(self._finish(x)))
+        images: Tensor = self.stage(resolution).torgb(x)
+        if alpha < 1:
+            images = resample.lerp(resample.upscale(self.stage(resolution // 2).torgb(before)), images, alpha)
+        return images
+
+    def stage(self, resolution: int) -> Any:
+        """The layers of one stage: a `Base` or a `Block`."""
+        return self.get_submodule(stage_name(resolution))
+
+    def _finish(self, x: Tensor) -> Tensor:
+        """Activation, then norm: what follows every convolution but toRGB."""
+        x = layers.leaky(x) if self.spec.leaky_relu else F.relu(x)
+        return layers.pixel_norm(x) if self.spec.pixelnorm else x
+
+    def _reached(self, resolution: int | None, alpha: float | None) -> tuple[int, float]:
+        size = self.resolution if resolution is None else resolution
+        if not is_size(size) or size > self.spec.resolution:
+            raise ValueError(f"resolution must be a power of two from 4 to {self.spec.resolution}, not {size}")
+        if alpha is None:
+            alpha = self.alpha if size == self.resolution else 1.0
+        if not 0 <= alpha <= 1 or math.isnan(alpha):
+            raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+        return size, 1.0 if size == LOWEST else float(alpha)

@@ -1,0 +1,107 @@
+"""The layers that G and D are made of (paper, sections 3 and 4)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from growgan.core import seeds
+
+HE_GAIN = math.sqrt(2)
+"""Gain of layers that a (leaky) ReLU follows (He et al., 2015)."""
+
+
+class Equalized(nn.Module):
+    """A weight and a bias with an equalised learning rate (paper, section 4.1).
+
+    The stored weight is N(0, 1) and multiplied by ``gain / sqrt(fan_in)`` whenever it is used, so that Adam's steps
+    have the same size relative to every layer's range. (The paper writes the same as a division by He's constant.)
+    The bias is neither scaled nor slowed down. Without `wscale` the scale goes into the initial weight instead.
+    """
+
+    def __init__(self, shape: tuple[int, ...], gain: float, wscale: bool, biases: int | None = None) -> None:
+        super().__init__()
+        he_std = gain / math.sqrt(math.prod(shape[1:]))
+        self.scale = he_std if wscale else 1.0
+        self.init_std = 1.0 if wscale else he_std
+        self.weight = nn.Parameter(torch.empty(shape))
+        self.bias = nn.Parameter(torch.zeros(shape[0] if biases is None else biases))
+
+    def scaled_weight(self) -> Tensor:
+        """The weight as it acts."""
+        return self.weight * self.scale if self.scale != 1.0 else self.weight
+
+
+class Conv(Equalized):
+    """A square convolution that keeps the size: images [N, inputs, H, W] to [N, outputs, H, W]."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, wscale: bool, gain: float = HE_GAIN) -> None:
+        super().__init__((outputs, inputs, kernel, kernel), gain, wscale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [N, outputs, H, W]."""
+        return F.conv2d(x, self.scaled_weight(), self.bias, padding=self.weight.shape[-1] // 2)
+
+
+class Linear(Equalized):
+    """A dense layer: [N, inputs] to [N, outputs], or without its bias, to be added later, by `project`."""
+
+    def __init__(
+        self, inputs: int, outputs: int, wscale: bool, gain: float = HE_GAIN, biases: int | None = None
+    ) -> None:
+        super().__init__((outputs, inputs), gain, wscale, biases)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Vectors [N, outputs]."""
+        return F.linear(x, self.scaled_weight(), self.bias)
+
+    def project(self, x: Tensor) -> Tensor:
+        """The product with the weight alone."""
+        return F.linear(x, self.scaled_weight())
+
+
+def initialize(network: nn.Module, seed: int, name: str) -> None:
+    """Fill every weight with its own named draw, so that a layer's start does not depend on the layers beside it."""
+    for path, module in network.named_modules():
+        if isinstance(module, Equalized):
+            generator = torch.Generator().manual_seed(seeds.derive(seed, f"init/{name}/{path}"))
+            with torch.no_grad():
+                values = torch.randn(module.weight.shape, generator=generator)
+                module.weight.copy_(values * module.init_std)
+                module.bias.zero_()
+
+
+def leaky(x: Tensor) -> Tensor:
+    """Leaky ReLU with slope 0.2 (paper, table 2)."""
+    return F.leaky_relu(x, 0.2)
+
+
+def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
+    """Every pixel's (or latent's) feature vector, dim 1, brought to unit mean square (paper, section 4.2)."""
+    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + eps)
+
+
+def stddev_group_size(n: int, most: int | None) -> int:
+    """How many of a minibatch of `n` are compared with each other: the largest divisor of n that is at most `most`."""
+    most = n if most is None else min(most, n)
+    return next(size for size in range(most, 0, -1) if n % size == 0)
+
+
+def minibatch_stddev(x: Tensor, group: int | None, parts: int = 1) -> Tensor:
+    """Append one channel that says how much a group's images differ (paper, section 3).
+
+    x: features [N, C, H, W], a batch of `parts` equal parts one after the other (such as reals, then fakes); no group
+    spans two of them. Within a part of n images, image i is in group ``i mod (n / size)``. The statistic is the biased
+    standard deviation over the group, averaged over features and pixels. Returns [N, C + 1, H, W].
+    """
+    n, c, h, w = x.shape
+    size = stddev_group_size(n // parts, group)
+    y = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+    y = y.reshape(parts, size, -1, c, h, w)  # [parts, size, groups, C, H, W]
+    y = (y - y.mean(dim=1, keepdim=True)).square().mean(dim=1)
+    y = (y + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [parts, groups]
+    y = y[:, None, :].expand(-1, size, -1).reshape(n, 1, 1, 1).expand(-1, -1, h, w)
+    return torch.cat([x, y.to(x.dtype)], dim=1)

@@ -1,0 +1,59 @@
+"""From a network's images to bytes, grids and PNG files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from growgan.core.files import whole
+
+SMALLEST_SHOWN = 64
+"""Pixels a side below which grids enlarge their pictures, so that a person sees something."""
+
+
+def to_uint8(x: Tensor) -> np.ndarray:
+    """Images [N, C, H, W], nominally in [-1, 1], as uint8 of the same shape: clip(round(127.5 x + 127.5))."""
+    bytes_: np.ndarray = (x.float() * 127.5 + 127.5).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
+    return bytes_
+
+
+def to_picture(pixels: np.ndarray) -> Image.Image:
+    """One picture from uint8 [C, H, W]; of images with other than 1, 3 or 4 channels, the first three."""
+    channels = len(pixels)
+    if channels == 1:
+        return Image.fromarray(pixels[0])
+    if channels not in (3, 4):
+        pixels = pixels[:3] if channels > 4 else pixels[[0]].repeat(3, 0)
+    return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
+def make_grid(pixels: np.ndarray, columns: int, resolution: int | None = None) -> Image.Image:
+    """Pictures uint8 [N, C, H, W] side by side, `columns` to a row, each enlarged to `resolution` pixels a side.
+
+    resolution: None = their own size, but at least 64 so that small ones can be seen. Missing cells stay black.
+    """
+    n, channels, size, _ = pixels.shape
+    factor = max(1, (resolution or max(size, SMALLEST_SHOWN)) // size)
+    pixels = pixels.repeat(factor, 2).repeat(factor, 3)
+    size *= factor
+    rows = math.ceil(n / columns)
+    canvas = np.zeros((channels, rows * size, columns * size), dtype=np.uint8)
+    for i, picture in enumerate(pixels):
+        row, column = divmod(i, columns)
+        canvas[:, row * size : (row + 1) * size, column * size : (column + 1) * size] = picture
+    return to_picture(canvas)
+
+
+def save_png(path: Path, picture: Image.Image, notes: dict[str, str] | None = None) -> None:
+    """Write a PNG, whole or not at all, with `notes` as its text fields."""
+    info = PngInfo()
+    for key, value in (notes or {}).items():
+        info.add_itxt(f"growgan:{key}", value)
+    with whole(path) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=info)

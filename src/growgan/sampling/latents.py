@@ -1,0 +1,80 @@
+"""Seeds: one number stands for one latent vector, and with classes for a label too.
+
+Seed s is ``numpy.random.RandomState(s).standard_normal(L)``, the authors' own generator, so that a seed means the same
+picture in every version. Its label is drawn by the same generator after the latent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from growgan.core.config import NetworkSpec
+from growgan.core.errors import ConfigError
+
+MOST_ROWS = 1000
+"""Label rows that a multi-label model keeps as its distribution."""
+
+Label = int | Sequence[float]
+"""A class, or K numbers: attributes or a mixture of classes."""
+
+
+def label_distribution(labels: np.ndarray | None, num_labels: int, multi_label: bool) -> dict[str, Any]:
+    """What a model remembers of its training labels: counts a class, or up to 1,000 rows of attributes; JSON values."""
+    if labels is None or not num_labels:
+        return {}
+    if not multi_label:
+        classes = labels if labels.ndim == 1 else labels.argmax(1)
+        return {"counts": np.bincount(classes, minlength=num_labels).tolist()}
+    rows = np.linspace(0, len(labels) - 1, min(len(labels), MOST_ROWS)).astype(int)
+    return {"rows": labels[rows].tolist()}
+
+
+def draw(
+    seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], label: Label | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Latents float32 [N, L] and labels of the seeds: int64 [N], float32 [N, K], or None without labels.
+
+    label: one for all, instead of each seed's own. Raises `ConfigError` for a label that the model does not have.
+    """
+    latents, labels = [], []
+    for seed in seeds:
+        if not 0 <= seed < 2**32:
+            raise ConfigError(f"a seed must lie between 0 and {2**32 - 1}, not {seed}")
+        random = np.random.RandomState(seed)
+        latents.append(random.standard_normal(spec.z_size))
+        if spec.num_labels and label is None:
+            labels.append(_drawn_label(random, spec, distribution))
+    z = torch.from_numpy(np.stack(latents).astype(np.float32))
+    if not spec.num_labels:
+        if label is not None:
+            raise ConfigError("this model has no classes")
+        return z, None
+    if label is not None:
+        labels = [_checked_label(label, spec)] * len(z)
+    return z, torch.from_numpy(np.stack(labels))
+
+
+def _drawn_label(random: np.random.RandomState, spec: NetworkSpec, distribution: dict[str, Any]) -> np.ndarray:
+    if "rows" in distribution:
+        rows = distribution["rows"]
+        return np.asarray(rows[random.randint(len(rows))], dtype=np.float32)
+    counts = np.asarray(distribution.get("counts", [1] * spec.num_labels), dtype=np.float64)
+    return np.asarray(random.choice(spec.num_labels, p=counts / counts.sum()), dtype=np.int64)
+
+
+def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
+    if isinstance(label, int):
+        if not 0 <= label < spec.num_labels:
+            raise ConfigError(f"there is no class {label}: this model has classes 0 to {spec.num_labels - 1}")
+        if not spec.multi_label:
+            return np.asarray(label, dtype=np.int64)
+        return np.asarray(np.eye(spec.num_labels)[label], dtype=np.float32)
+    values = np.asarray(label, dtype=np.float32)
+    if values.shape != (spec.num_labels,):
+        raise ConfigError(f"a label of this model is {spec.num_labels} numbers, not {len(values)}")
+    return values

@@ -1,0 +1,70 @@
+"""Training states on the disk: written whole, read only if every byte is right."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from growgan.core.errors import RunError
+from growgan.core.files import whole
+from growgan.training.state import TrainState
+
+
+def save(folder: Path, state: TrainState, keep: int) -> Path:
+    """Write the state to ``folder/state-NIMG.safetensors`` and remove all but the newest `keep`."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors().items()}
+    checksums = {name: _checksum(value) for name, value in tensors.items()}
+    path = folder / f"state-{state.nimg:012d}.safetensors"
+    with whole(path) as temporary:
+        metadata = {"growgan.counters": json.dumps(state.counters()), "growgan.checksums": json.dumps(checksums)}
+        save_file(tensors, temporary, metadata)
+    for old in _newest_first(folder)[keep:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def restore_newest(folder: Path, state: TrainState, warn: Callable[[str], None]) -> bool:
+    """Take up the newest state that is whole. Returns whether there was one to take up.
+
+    Damaged ones are passed over with a warning each. Raises `RunError` when there are states and all are damaged.
+    """
+    paths = _newest_first(folder)
+    for path in paths:
+        try:
+            state.restore(*_read(path))
+            return True
+        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            warn(f"{path} is damaged and is passed over: {reason}")
+    if paths:
+        raise RunError(f"no training state in {folder} can be read")
+    return False
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        checksums = json.loads(metadata["growgan.checksums"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+    if set(checksums) != set(tensors):
+        raise ValueError("tensors are missing")
+    for name, value in tensors.items():
+        if _checksum(value) != checksums[name]:
+            raise ValueError(f"the checksum of {name} is wrong")
+    return tensors, json.loads(metadata["growgan.counters"])
+
+
+def _checksum(value: Tensor) -> int:
+    return zlib.crc32(value.reshape(-1).view(torch.uint8).numpy().data)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("state-*.safetensors"), reverse=True)

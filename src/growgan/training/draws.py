@@ -1,0 +1,52 @@
+"""The random numbers of training: drawn by name for a whole minibatch, whoever computes it.
+
+Each micro-batch (and each process) takes its rows, so that neither their number nor a resume changes the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from growgan.core import seeds
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Draws for a minibatch of `n` images at `nimg` on the clock; `rows` of them, [n] int64, or all."""
+
+    seed: int
+    step: str
+    """Which of the steps at this time draws, so that G's numbers are not D's: "D" or "G"."""
+    nimg: int
+    n: int
+    device: torch.device
+    dtype: torch.dtype
+    rows: Tensor | None = None
+
+    def of(self, rows: Tensor) -> Draws:
+        """The same draws, for some rows of the minibatch."""
+        return replace(self, rows=rows)
+
+    def normal(self, name: str, *shape: int) -> Tensor:
+        """N(0, 1), [rows, *shape]."""
+        return self._taken(torch.randn((self.n, *shape), generator=self._generator(name)))
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """Uniform in [0, 1), [rows, *shape]."""
+        return self._taken(torch.rand((self.n, *shape), generator=self._generator(name)))
+
+    def integers(self, name: str, below: int) -> Tensor:
+        """Uniform whole numbers in [0, below), [rows], on the CPU: for picking from tables."""
+        values = torch.randint(below, (self.n,), generator=self._generator(name))
+        return values if self.rows is None else values[self.rows]
+
+    def _generator(self, name: str) -> torch.Generator:
+        return torch.Generator().manual_seed(seeds.derive(self.seed, f"{self.step}/{name}", self.nimg))
+
+    def _taken(self, values: Tensor) -> Tensor:
+        if self.rows is not None:
+            values = values[self.rows]
+        return values.to(device=self.device, dtype=self.dtype, non_blocking=True)

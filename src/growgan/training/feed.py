@@ -1,0 +1,65 @@
+"""Real pictures as D gets to see them at a moment of the run."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from growgan.augment import mirror
+from growgan.core.config import RunConfig
+from growgan.core.schedule import Phase
+from growgan.networks.resample import downscale, lerp, upscale
+from growgan.training.draws import Draws
+
+
+class Pictures(Protocol):
+    """An endless shuffled stream of pictures: `growgan.data.sampler.Loader`."""
+
+    def batch(self, nimg: int, n: int, resolution: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pictures nimg .. nimg + n - 1 of the stream, uint8 [n, C, S, S], and their labels."""
+
+
+class Source(Protocol):
+    """Where a training step gets its reals and labels from: a `Feed`, or what stands in for it."""
+
+    def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
+        """The minibatch at `nimg`: images [N, C, S, S] in [-1, 1] at the phase's size and fade, and labels."""
+
+    def random_labels(self, draws: Draws) -> Tensor | None:
+        """Labels drawn from the training set's, for a minibatch of fakes; None without labels."""
+
+
+class Feed:
+    """The stream of reals, pure in the clock: mirrored, and faded as the networks are."""
+
+    def __init__(self, pictures: Pictures, label_table: np.ndarray | None, config: RunConfig, device: torch.device):
+        self.pictures = pictures
+        self.config = config
+        self.device = device
+        self.dtype = getattr(torch, config.execution.precision)
+        self.labels = torch.from_numpy(label_table) if label_table is not None and config.network.num_labels else None
+
+    def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
+        """The minibatch at `nimg`: images [N, C, S, S] in [-1, 1] at the phase's size and fade, and labels."""
+        n = phase.minibatch
+        pixels, labels = self.pictures.batch(nimg, n, phase.resolution)
+        x = torch.from_numpy(pixels).to(self.device, non_blocking=True).to(self.dtype) * (2 / 255) - 1
+        if self.config.data.mirror:
+            draws = Draws(self.config.seed, "D", nimg, n, self.device, torch.float32)
+            x = mirror(x, draws.uniform("mirror") < 0.5)
+        # Reals fade too, else D would know them by a sharpness that G cannot have yet.
+        if phase.fading:
+            x = lerp(upscale(downscale(x)), x, phase.alpha)
+        return x, self._on_device(torch.from_numpy(labels)) if self.labels is not None and labels is not None else None
+
+    def random_labels(self, draws: Draws) -> Tensor | None:
+        """Labels drawn from the training set's, for a minibatch of fakes."""
+        if self.labels is None:
+            return None
+        return self._on_device(self.labels[draws.integers("labels", len(self.labels))])
+
+    def _on_device(self, labels: Tensor) -> Tensor:
+        return labels.to(self.device, non_blocking=True)

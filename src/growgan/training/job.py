@@ -1,0 +1,226 @@
+"""A training job: from what the user asked for to a run that trains. Here the parts of the house meet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from growgan import devices
+from growgan.core.config import RunConfig, ScheduleConfig
+from growgan.core.errors import ConfigError, DataError, RunError
+from growgan.core.fields import replaced
+from growgan.core.geometry import grid_shape
+from growgan.core.presets import preset as find_preset
+from growgan.core.progress import Progress
+from growgan.core.schedule import Schedule
+from growgan.data.dataset import ImageSet
+from growgan.data.prepare import prepare
+from growgan.data.sampler import Loader, Sampler
+from growgan.sampling import images
+from growgan.sampling.latents import label_distribution
+from growgan.training import checkpoint
+from growgan.training.feed import Feed
+from growgan.training.forecast import Forecast
+from growgan.training.loop import train
+from growgan.training.measure import SwdMeasure
+from growgan.training.memory import check_memory
+from growgan.training.rehearsal import seconds_per_image
+from growgan.training.report import Report, clock
+from growgan.training.run import Override, RunFolder, resumed
+from growgan.training.snapshots import Snapshots
+from growgan.training.state import TrainState
+from growgan.training.stop import Stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked for."""
+
+    data: Path | None
+    """A finished set, or any folder or zip of pictures; None = as before, when a run is resumed."""
+    out: Path
+    """The run folder."""
+    preset: str | None = None
+    """``BASE[,modifier...]``; None = what suits the machine."""
+    overrides: Sequence[Override] = field(default_factory=tuple)
+    """Fields that were named, with their values as text."""
+    hours: float | None = None
+    """Scale the schedule so that the run takes about as long."""
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+    """Gets lines for the user."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A configuration and the set it was made for."""
+
+    run: RunFolder
+    config: RunConfig
+    dataset: ImageSet
+    device: torch.device
+    layout: torch.memory_format
+    say: Callable[[str], None]
+
+    @property
+    def schedule(self) -> Schedule:
+        """The phases of the run."""
+        return Schedule(self.config.schedule, self.config.optim, self.config.network.resolution)
+
+
+def plan(request: Request) -> Job:
+    """Settle the configuration, without changing anything in the run folder. Raises the errors a user can cause."""
+    run = RunFolder(request.out)
+    stored = resumed(run.read_config(), request.overrides, request.preset) if run.exists() else None
+    config = stored or _started(request)
+    dataset = _open_data(request, config, first=stored is None)
+    try:
+        config = _resumed_data(config, dataset, request) if stored else _fitted(config, dataset, request)
+        device, layout = devices.set_up(config.execution)
+    except BaseException:
+        dataset.close()
+        raise
+    return Job(run, config, dataset, device, layout, request.say)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job left its run."""
+
+    nimg: int
+    """Images shown by now."""
+    ended: bool
+    """Whether the schedule has come to its end."""
+    signal: int | None
+    """The signal that stopped it, if one did."""
+
+
+def work(job: Job, hours: float | None = None) -> Outcome:
+    """Train, from the start or from where the run was left."""
+    if hours is not None and not hours > 0:
+        raise ConfigError(f"--hours must be above 0, not {hours:g}")
+    new = not job.run.exists()
+    job.run.create()
+    with job.run.locked(), Stop() as stop:
+        check_memory(job.config, job.schedule, job.device)
+        if new:
+            if hours is not None:
+                job = replace(job, config=_lasting(job, hours))
+            _begin(job)
+        return _train(job, stop)
+
+
+def _train(job: Job, stop: Stop) -> Outcome:
+    config, schedule = job.config, job.schedule
+    state = TrainState(config, job.device, job.layout)
+    if checkpoint.restore_newest(job.run.state, state, job.say):
+        job.run.cut_log(state.nimg)
+        if state.nimg:
+            job.say(f"going on from {state.nimg / 1000:g} kimg, after {clock(state.seconds)} of training")
+    else:
+        # The disk is tried before the first step, not at the first tick.
+        checkpoint.save(job.run.state, state, config.snapshots.keep_states)
+    table = job.dataset.labels if config.network.num_labels else None
+    labels = label_distribution(table, config.network.num_labels, config.network.multi_label)
+    measure = SwdMeasure(config, job.dataset, labels) if config.snapshots.measure == "swd" else None
+    names = list(job.dataset.class_names) if labels else []
+    snapshots = Snapshots(job.run.models, config, labels, names, measure)
+    report = Report(job.run, schedule, snapshots, Forecast(schedule, config.network), state.nimg)
+    try:
+        if state.nimg == 0:
+            report.write_fakes(state, schedule.at(0))
+        with Loader(job.dataset, Sampler(len(job.dataset), config.seed)) as loader:
+            ended = train(state, schedule, Feed(loader, table, config, job.device), report, stop)
+    finally:
+        report.close()
+    return Outcome(state.nimg, ended, stop.asked)
+
+
+def _begin(job: Job) -> None:
+    """Write what a run folder has from the start."""
+    columns, rows = grid_shape(job.config.network.resolution)
+    chosen = Sampler(len(job.dataset), job.config.seed).indices(0, columns * rows)
+    pixels = job.dataset.images(chosen, job.config.network.resolution)
+    images.save_png(job.run.path / "reals.png", images.make_grid(pixels, columns))
+    job.run.write_config(job.config)
+
+
+def _started(request: Request) -> RunConfig:
+    """The configuration that a new run starts from: preset, then flags and ``--set`` in their order."""
+    name = request.preset or ("v2-1gpu" if torch.cuda.is_available() else "laptop")
+    config = find_preset(name)
+    for path, text in request.overrides:
+        config = replaced(config, path, text)
+    return config
+
+
+def _open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
+    path = request.data or (Path(config.data.path) if config.data.path else None)
+    if path is None:
+        raise ConfigError("a new run needs --data: a folder or zip of pictures")
+    asked = config.network.resolution if first and _named(request, "network.resolution") else None
+    return prepare(path, resolution=asked, progress=Progress, say=request.say)
+
+
+def _fitted(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig:
+    """The configuration with what comes from the data: size, channels, labels; unless it was named."""
+    network, labelled = config.network, config.data.labels and dataset.num_labels > 0
+    facts: dict[str, Any] = {
+        "resolution": dataset.resolution,
+        "channels": dataset.channels,
+        "num_labels": dataset.num_labels if labelled else 0,
+        "multi_label": dataset.multi_label if labelled else False,
+    }
+    for name, value in facts.items():
+        if name in ("channels", "num_labels", "multi_label") and _named(request, f"network.{name}"):
+            if getattr(network, name) != value:
+                raise DataError(f"{dataset.path} has {name} = {value}, not {getattr(network, name)}")
+        elif not _named(request, f"network.{name}"):
+            network = replace(network, **{name: value})
+    path = str((request.data or dataset.path).resolve())
+    built = Path(path) != dataset.path.resolve()
+    data = replace(
+        config.data,
+        path=path,
+        content_hash=dataset.content_hash,
+        build_resolution=dataset.resolution if built else config.data.build_resolution,
+    )
+    return replace(config, network=network, data=data)
+
+
+def _resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig:
+    """The stored configuration, if the set is still the one that the run was started with."""
+    if dataset.content_hash != config.data.content_hash:
+        raise RunError(f"{dataset.path} is not the set that this run was started with: names, sizes or labels differ")
+    path = str(request.data.resolve()) if request.data else config.data.path
+    return replace(config, data=replace(config.data, path=path))
+
+
+def _named(request: Request, path: str) -> bool:
+    return any(name == path for name, _ in request.overrides)
+
+
+def _lasting(job: Job, hours: float) -> RunConfig:
+    """The configuration with its schedule scaled to last about `hours` on this machine."""
+    job.say("measuring this machine ...")
+    rates = seconds_per_image(job.config, job.schedule, job.device, job.layout)
+    seconds = sum((stage.end - stage.start) * rates[stage.resolution] for stage in job.schedule.stages)
+    factor = hours * 3600 / seconds
+    scaled = scale(job.config.schedule, factor)
+    job.say(f"{scaled.total_kimg:g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the preset's)")
+    return replace(job.config, schedule=scaled)
+
+
+def scale(schedule: ScheduleConfig, factor: float) -> ScheduleConfig:
+    """The same growth in `factor` times the images; with fewer images, ticks come as much sooner."""
+    return replace(
+        schedule,
+        training_kimg=schedule.training_kimg.scaled(factor),
+        transition_kimg=schedule.transition_kimg.scaled(factor),
+        total_kimg=schedule.total_kimg * factor,
+        tick_kimg=schedule.tick_kimg.scaled(min(1.0, factor)),
+    )

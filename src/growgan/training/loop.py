@@ -1,0 +1,87 @@
+"""The run around the step: rounds, ticks, stages, and when to save."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from growgan.core.errors import RunError
+from growgan.core.schedule import Phase, Schedule
+from growgan.training.feed import Source
+from growgan.training.state import TrainState
+from growgan.training.step import Figures, train_step
+from growgan.training.stop import Stop
+
+
+class Witness(Protocol):
+    """Who is told how the run goes, and writes it down."""
+
+    def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
+        """A step has taken `seconds`."""
+
+    def after_tick(self, state: TrainState, phase: Phase, last: bool) -> None:
+        """A tick is full, or the run has ended; its sums are still in the state."""
+
+    def after_stage(self, state: TrainState, phase: Phase) -> None:
+        """The stage of `phase` is over, and the next one's layers are about to be faded in."""
+
+    def save(self, state: TrainState, phase: Phase, grid: bool) -> None:
+        """Write the state down, so that the run can be taken up from here, and a grid of fakes if asked."""
+
+
+def train(state: TrainState, schedule: Schedule, feed: Source, witness: Witness, stop: Stop) -> bool:
+    """Train from wherever `state` is until the schedule ends or `stop` is asked for. Returns whether it ended.
+
+    A round holds its phase for `minibatch_repeats` minibatches. Ticks and stages end with rounds; the state may be
+    saved after any step, and goes on from there to the same end.
+    """
+    saved = time.monotonic()
+    while state.repeat or state.nimg < schedule.total:
+        phase = begin_round(state, schedule) if state.repeat == 0 else schedule.at(state.held)
+        seconds, figures = _timed_step(state, phase, feed)
+        state.repeat = (state.repeat + 1) % schedule.config.minibatch_repeats
+        state.seconds += seconds
+        _add_up(state, figures)
+        witness.after_step(state, phase, figures, seconds)
+        ended = state.repeat == 0 and state.nimg >= schedule.total
+        if ended or (state.repeat == 0 and schedule.stage_at(state.nimg).resolution > phase.resolution):
+            witness.after_stage(state, phase)
+        ticked = ended or (state.repeat == 0 and state.nimg - state.tick_start >= phase.tick_images)
+        if ticked:
+            witness.after_tick(state, phase, last=ended)
+            state.tick += 1
+            state.tick_start, state.tick_steps, state.tick_sums = state.nimg, 0, {}
+        overdue = time.monotonic() - saved >= state.config.snapshots.state_minutes * 60
+        if ticked or overdue or stop.asked:
+            witness.save(state, phase, grid=overdue and not ticked)
+            saved = time.monotonic()
+        if stop.asked:
+            return ended
+    return True
+
+
+def begin_round(state: TrainState, schedule: Schedule) -> Phase:
+    """Read the schedule for the round that starts now; forget Adam's moments if other layers are at work."""
+    before = schedule.at(state.held) if state.nimg else None
+    phase = schedule.at(state.nimg)
+    state.held = state.nimg
+    if state.config.optim.reset and phase.starts_anew(before):
+        state.opt_G.forget()
+        state.opt_D.forget()
+    return phase
+
+
+def _timed_step(state: TrainState, phase: Phase, feed: Source) -> tuple[float, Figures]:
+    started = time.perf_counter()
+    try:
+        figures = train_step(state, phase, feed)
+    except FloatingPointError as error:
+        at = f"after {state.nimg:,} images at {phase.resolution}x{phase.resolution}, alpha {phase.alpha:.3f}"
+        raise RunError(f"{at}, {error}; the state saved last is kept") from error
+    return time.perf_counter() - started, figures
+
+
+def _add_up(state: TrainState, figures: Figures) -> None:
+    state.tick_steps += 1
+    for name, value in figures.items():
+        state.tick_sums[name] = state.tick_sums.get(name, 0) + value

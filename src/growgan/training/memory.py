@@ -1,0 +1,114 @@
+"""Whether the largest stage of a run fits into memory: worked out before the first step, not found out days later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from growgan.core.config import RunConfig
+from growgan.core.errors import OutOfMemory
+from growgan.core.schedule import Phase, Schedule
+from growgan.training.rehearsal import Rehearsal
+from growgan.training.shares import microbatches
+from growgan.training.state import TrainState
+
+MARGIN = 1.25
+"""What a step needs beyond what backward keeps: gradients on their way, the convolutions' own room, fragments."""
+
+
+def check_memory(config: RunConfig, schedule: Schedule, device: torch.device) -> None:
+    """Raise `OutOfMemory`, in one line with a remedy, if some stage of the run needs more memory than is free."""
+    free = free_memory(device)
+    if free is None:
+        return
+    for stage in schedule.stages:
+        phase = schedule.at(stage.faded or stage.end)
+        needed = needed_memory(config, phase)
+        if needed > free:
+            advice = _advice(config, phase, free)
+            raise OutOfMemory(
+                f"stage {phase.resolution}x{phase.resolution} needs about {_gb(needed)} of memory for a minibatch of "
+                f"{phase.minibatch}, and {_gb(free)} are free: {advice}"
+            )
+
+
+def needed_memory(config: RunConfig, phase: Phase) -> float:
+    """Bytes that a step of `phase` needs: weights, Adam, gradients, and all that backward keeps.
+
+    Counted by running the step on PyTorch's meta device, which knows shapes but holds no numbers.
+    """
+    rows = len(microbatches(phase.minibatch, config.execution.microbatch, config.network)[0])
+    state = TrainState(config, torch.device("meta"), torch.contiguous_format)
+    weights = sum(p.nbytes for network in (state.G, state.D) for p in network.parameters())
+    averaged = sum(p.nbytes for p in state.G_ema.parameters())
+    kept = max(
+        _kept_bytes(state, lambda rehearsal: rehearsal.d_loss(phase, rows)),
+        _kept_bytes(state, lambda rehearsal: rehearsal.g_loss(phase, rows)),
+    )
+    return 4 * weights + averaged + MARGIN * kept
+
+
+def free_memory(device: torch.device) -> float | None:
+    """Bytes that can still be had on the device; None where that cannot be told."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu":
+        return None
+    limits = [free for free in (_system_free(), _control_group_free()) if free is not None]
+    return min(limits, default=None)
+
+
+def _kept_bytes(state: TrainState, loss: Callable[[Rehearsal], Tensor]) -> int:
+    storages: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storages[tensor.untyped_storage()._cdata] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss(Rehearsal(state))
+    parameters = {p.untyped_storage()._cdata for n in (state.G, state.D) for p in n.parameters()}
+    return sum(t.untyped_storage().nbytes() for key, t in storages.items() if key not in parameters)
+
+
+def _advice(config: RunConfig, phase: Phase, free: float) -> str:
+    """A micro-batch that fits, or else a smaller network or stage."""
+    size = phase.minibatch // 2
+    while size >= 1:
+        smaller = replace(config, execution=replace(config.execution, microbatch=size))
+        if needed_memory(smaller, phase) <= free:
+            return f"--set execution.microbatch={size} computes it in parts, with the same result"
+        size //= 2
+    return "train at a lower --resolution, or with a smaller network.fmap_base"
+
+
+def _system_free() -> float | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        return float(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _control_group_free() -> float | None:
+    """What a container's limit leaves (version 2 control groups)."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
+        return float(limit) - float(used)
+    except (OSError, ValueError):
+        return None
+
+
+def _gb(count: float) -> str:
+    return f"{count / 2**30:.1f} GiB"

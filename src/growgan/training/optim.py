@@ -1,0 +1,79 @@
+"""Adam as the release runs it, and the moving average of G."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from growgan.core.config import OptimConfig
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015) with TensorFlow's epsilon, a rate for each step, and a way to forget.
+
+    TensorFlow adds epsilon to the root of the *uncorrected* variance; PyTorch adds it to the corrected one. Dividing
+    epsilon by the correction makes the two the same. Layers that are not at work have no gradients and stand still.
+    """
+
+    def __init__(self, network: nn.Module, config: OptimConfig) -> None:
+        self.config = config
+        self.names = {parameter: name for name, parameter in network.named_parameters()}
+        self.adam = torch.optim.Adam(self.names, lr=0.0, betas=(config.beta1, config.beta2), fused=_can_fuse(network))
+        self.steps = 0
+        """Steps since the moments were last forgotten."""
+
+    def step(self, lr: float) -> None:
+        """One update from the gradients, which are cleared."""
+        self.steps += 1
+        for group in self.adam.param_groups:
+            group["lr"] = lr
+            group["eps"] = self.config.eps / math.sqrt(1 - self.config.beta2**self.steps)
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
+
+    def forget(self) -> None:
+        """Start anew, as the release does whenever the set of layers at work changes."""
+        self.adam.state.clear()
+        self.steps = 0
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The moments by name, such as ``exp_avg_sq.8x8.conv0.weight``."""
+        return {
+            f"{key}.{name}": value
+            for parameter, name in self.names.items()
+            for key, value in self.adam.state.get(parameter, {}).items()
+        }
+
+    def restore(self, tensors: dict[str, Tensor], steps: int) -> None:
+        """Take up what `tensors` returned."""
+        self.forget()
+        self.steps = steps
+        parameters = {name: parameter for parameter, name in self.names.items()}
+        for path, value in tensors.items():
+            key, name = path.split(".", 1)
+            parameter = parameters[name]
+            moments = value.shape == parameter.shape  # else the step counter
+            like = torch.empty_like(parameter) if moments else torch.empty_like(value, device=parameter.device)
+            self.adam.state[parameter][key] = like.copy_(value)
+
+
+def _can_fuse(network: nn.Module) -> bool:
+    return next(network.parameters()).device.type in ("cpu", "cuda")
+
+
+def ema_factor(config: OptimConfig, minibatch: int) -> float:
+    """How much of the average stays at a step: fixed (the paper's), or by the half-life in images."""
+    if config.ema_kimg is None:
+        return config.ema_factor
+    if config.ema_kimg == 0:
+        return 0.0
+    return float(0.5 ** (minibatch / (config.ema_kimg * 1000)))
+
+
+@torch.no_grad()
+def average(ema: Iterable[Tensor], current: Iterable[Tensor], factor: float) -> None:
+    """ema <- factor ema + (1 - factor) current."""
+    torch._foreach_lerp_(list(ema), list(current), 1 - factor)

@@ -1,0 +1,99 @@
+"""Steps on made-up pictures: to learn what a stage needs in memory and time before the run begins."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from growgan.core.config import RunConfig
+from growgan.core.schedule import Phase, Schedule
+from growgan.training.draws import Draws
+from growgan.training.state import TrainState
+from growgan.training.step import train_step
+
+MOST_SECONDS = 2.0
+"""How long the steps of one stage are timed, or one step if that takes longer."""
+
+
+class Rehearsal:
+    """Stands in for `feed.Feed`: grey pictures, labels all of the first class."""
+
+    def __init__(self, state: TrainState) -> None:
+        self.state = state
+        self.spec = state.spec
+
+    def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
+        """A minibatch of grey."""
+        return self._grey(phase, phase.minibatch), self._labels(phase.minibatch)
+
+    def random_labels(self, draws: Draws) -> Tensor | None:
+        """Labels for a minibatch."""
+        return self._labels(draws.n)
+
+    def d_loss(self, phase: Phase, rows: int) -> Tensor:
+        """D's loss on `rows` images, not yet backward."""
+        state, draws = self.state, self._draws(phase, rows)
+        with torch.no_grad():
+            fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
+        shrink = self.spec.resolution / phase.resolution
+        D = partial(state.D, alpha=phase.alpha)
+        return state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, shrink).total
+
+    def g_loss(self, phase: Phase, rows: int) -> Tensor:
+        """G's loss on `rows` images, not yet backward."""
+        state, draws = self.state, self._draws(phase, rows)
+        fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
+        return state.loss.g_terms(partial(state.D, alpha=phase.alpha), fakes, self._labels(rows), draws).total
+
+    def _draws(self, phase: Phase, rows: int) -> Draws:
+        return replace(self.state.draws("D", phase), n=rows)
+
+    def _grey(self, phase: Phase, rows: int) -> Tensor:
+        shape = (rows, self.spec.channels, phase.resolution, phase.resolution)
+        return torch.zeros(shape, dtype=self.state.dtype, device=self.state.device)
+
+    def _labels(self, rows: int) -> Tensor | None:
+        if not self.spec.num_labels:
+            return None
+        if self.spec.multi_label:
+            return torch.zeros(rows, self.spec.num_labels, device=self.state.device)
+        return torch.zeros(rows, dtype=torch.int64, device=self.state.device)
+
+
+def seconds_per_image(
+    config: RunConfig, schedule: Schedule, device: torch.device, layout: torch.memory_format
+) -> dict[int, float]:
+    """Seconds that an image takes to train at each resolution of the run, half of its time fading."""
+    state = TrainState(config, device, layout)
+    rehearsal = Rehearsal(state)
+    found = {}
+    for stage in schedule.stages:
+        phase = schedule.at(stage.faded or stage.end)
+        phases = [phase, replace(phase, alpha=0.5)] if stage.faded > stage.start else [phase]
+        times = [_step_seconds(state, each, rehearsal) for each in phases]
+        images = phase.minibatch * config.schedule.d_repeats
+        found[stage.resolution] = sum(times) / len(times) / images
+    return found
+
+
+def _step_seconds(state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:
+    """The mean over a few steps, after one to warm up."""
+    train_step(state, phase, rehearsal)
+    _synchronize(state.device)
+    began, steps, spent = time.perf_counter(), 0, 0.0
+    while spent < MOST_SECONDS / 2:
+        train_step(state, phase, rehearsal)
+        _synchronize(state.device)
+        steps, spent = steps + 1, time.perf_counter() - began
+    return spent / steps
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -1,0 +1,208 @@
+"""What a run shows and writes down: the line of progress, the log, TensorBoard, grids, snapshots, states."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+from torch import Tensor
+
+from growgan.core import geometry
+from growgan.core.errors import RunError
+from growgan.core.schedule import Phase, Schedule
+from growgan.sampling import images, latents
+from growgan.training import checkpoint
+from growgan.training.forecast import Forecast
+from growgan.training.run import RunFolder
+from growgan.training.snapshots import Snapshots
+from growgan.training.state import TrainState
+from growgan.training.step import Figures
+
+LIVE_SECONDS = 0.5
+PLAIN_SECONDS = 60.0
+GRID_BATCH = 16
+
+
+class Report:
+    """The witness of a run (`loop.Witness`)."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        schedule: Schedule,
+        snapshots: Snapshots,
+        forecast: Forecast,
+        nimg: int,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.run = run
+        self.schedule = schedule
+        self.snapshots = snapshots
+        self.forecast = forecast
+        self.stream = stream if stream is not None else sys.stderr
+        self.live = self.stream.isatty()
+        self._width = 0
+        self.board = _open_board(run.tensorboard, nimg, self.say)
+        self._shown = time.monotonic()
+        self._recent = (0, 0.0)
+        self._tick_began = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        if self.live:
+            self.stream.write("\r" + " " * self._width + "\r")
+        self.stream.write(line + "\n")
+        self.stream.flush()
+
+    def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
+        """Redraw the line of progress now and then."""
+        count, spent = self._recent
+        self._recent = (count + phase.minibatch * self.schedule.config.d_repeats, spent + seconds)
+        now = time.monotonic()
+        if now - self._shown < (LIVE_SECONDS if self.live else PLAIN_SECONDS):
+            return
+        self._shown = now
+        line = self._line(state, phase, {name: value.item() for name, value in figures.items()})
+        if self.live:
+            self.stream.write("\r" + line.ljust(self._width))
+            self.stream.flush()
+            self._width = len(line)
+        else:
+            self.say(line)
+
+    def after_tick(self, state: TrainState, phase: Phase, last: bool) -> None:
+        """Write the log, a grid and, when it is due, a snapshot."""
+        means = {name: value.item() / state.tick_steps for name, value in state.tick_sums.items()}
+        config = self.schedule.config
+        images_seen = state.nimg - state.tick_start
+        line = self._line(state, phase, means)
+        entry: dict[str, Any] = {
+            "nimg": state.nimg,
+            "kimg": state.nimg / 1000,
+            "tick": state.tick,
+            "resolution": phase.resolution,
+            "alpha": phase.alpha,
+            "minibatch": phase.minibatch,
+            "g_lr": phase.g_lr,
+            "d_lr": phase.d_lr,
+            "total_kimg": config.total_kimg,
+            "seconds": round(state.seconds, 3),
+            "images_per_second": round(images_seen / max(time.monotonic() - self._tick_began, 1e-9), 2),
+            **means,
+        }
+        if last or state.tick % self.snapshots.config.snapshots.image_ticks == 0:
+            self._attempt(lambda: self.write_fakes(state, phase))
+        if last or state.tick % self.snapshots.config.snapshots.model_ticks == 0:
+            measured = self._attempt(lambda: self.snapshots.write(state, phase))
+            if measured:
+                entry["measures"] = {measured["name"]: measured}
+                line += f"  {measured['name']} {measured['value']:.2f}"
+        self._attempt(lambda: self.run.append_log(entry))
+        if self.board is not None:
+            self._write_board(entry, state.nimg)
+        self.say(f"tick {state.tick}  {line}")
+        self._tick_began = time.monotonic()
+
+    def after_stage(self, state: TrainState, phase: Phase) -> None:
+        """Keep the milestone of the stage."""
+        self._attempt(lambda: self.snapshots.write_stage(state, phase))
+
+    def save(self, state: TrainState, phase: Phase, grid: bool) -> None:
+        """Write the state, and a grid if asked; let the run go on if that cannot be done."""
+        if grid:
+            self._attempt(lambda: self.write_fakes(state, phase))
+        self._attempt(lambda: checkpoint.save(self.run.state, state, self.snapshots.config.snapshots.keep_states))
+
+    @torch.no_grad()
+    def write_fakes(self, state: TrainState, phase: Phase) -> Path:
+        """Write the grid of fakes from the latents of seeds 0, 1, 2, ...: always the same ones."""
+        spec = state.spec
+        columns, rows = geometry.grid_shape(spec.resolution)
+        z, labels = grid_latents(state, self.snapshots.labels, columns, rows)
+        parts = []
+        for start in range(0, len(z), GRID_BATCH):
+            some = slice(start, start + GRID_BATCH)
+            of = labels[some] if labels is not None else None
+            parts.append(state.G_ema(z[some], of, phase.resolution, phase.alpha))
+        path = self.run.path / f"fakes{state.nimg:09d}.png"
+        full = max(spec.resolution, images.SMALLEST_SHOWN)
+        images.save_png(path, images.make_grid(images.to_uint8(torch.cat(parts)), columns, full))
+        return path
+
+    def close(self) -> None:
+        """Leave the line of progress and close what is open."""
+        if self.live:
+            self.stream.write("\r" + " " * self._width + "\r")
+        if self.board is not None:
+            self.board.close()
+
+    def _attempt(self, write: Any) -> Any:
+        """Write, or say why not: a full disk is no reason to lose a run."""
+        try:
+            return write()
+        except (OSError, RunError) as error:
+            self.say(f"warning: {error}; the run goes on, what was written before is kept")
+            return None
+
+    def _line(self, state: TrainState, phase: Phase, means: dict[str, float]) -> str:
+        count, spent = self._recent
+        if count:
+            self.forecast.observe(phase.resolution, count, spent)
+            self._recent = (0, 0.0)
+        rate = self.forecast.seconds_per_image(phase.resolution)
+        return "  ".join(
+            [
+                f"{phase.resolution}x{phase.resolution} alpha {phase.alpha:.2f}",
+                f"{state.nimg / 1000:.1f}/{self.schedule.total / 1000:g} kimg",
+                f"{1 / rate:.1f} img/s" if rate else "",
+                f"left: stage {clock(self.forecast.stage_left(state.nimg))}",
+                f"run {clock(self.forecast.run_left(state.nimg))}",
+                f"loss D {means['D/loss']:.3f} G {means['G/loss']:.3f}",
+            ]
+        )
+
+    def _write_board(self, entry: dict[str, Any], nimg: int) -> None:
+        for name, value in entry.items():
+            if isinstance(value, int | float) and name not in ("nimg", "kimg", "tick"):
+                self.board.add_scalar(name if "/" in name else f"run/{name}", value, nimg)
+        for measure in entry.get("measures", {}).values():
+            self.board.add_scalar(f"measures/{measure['name']}", measure["value"], nimg)
+        self.board.flush()
+
+
+def grid_latents(
+    state: TrainState, distribution: dict[str, Any], columns: int, rows: int
+) -> tuple[Tensor, Tensor | None]:
+    """Latents and labels of a grid's cells; with classes, a class to a row."""
+    z, labels = latents.draw(range(columns * rows), state.spec, distribution)
+    if labels is not None and not state.spec.multi_label:
+        labels = torch.arange(rows).repeat_interleave(columns) % state.spec.num_labels
+    z = z.to(state.device, state.dtype)
+    return z, labels.to(state.device) if labels is not None else None
+
+
+def clock(seconds: float | None) -> str:
+    """A duration as people read it: 48s, 12m30s, 3h05m, 2d07h."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02d}h"
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def _open_board(folder: Path, nimg: int, say: Any) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        say("no TensorBoard log: pip install 'growgan[tensorboard]' adds it")
+        return None
+    # What another start has written of later moments is not to be shown twice.
+    return SummaryWriter(folder, purge_step=nimg)

@@ -1,0 +1,148 @@
+"""The run folder: who works in it, and what its configuration allows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from growgan.core.config import RunConfig
+from growgan.core.errors import ConfigError, RunError
+from growgan.core.fields import from_json, replaced, to_json
+from growgan.core.files import write_text
+
+Override = tuple[str, str]
+"""A dotted field and the text of its value, as the command line names them."""
+
+FREE = ("schedule.total_kimg", "snapshots.", "execution.", "data.path")
+"""What a resumed run may change: its length, what it writes, and how the work is done."""
+
+
+class RunFolder:
+    """Paths of a run: config.json, log.jsonl, reals.png, fakes*.png, models/, state/, tensorboard/."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.json"
+        self.log = path / "log.jsonl"
+        self.models = path / "models"
+        self.state = path / "state"
+        self.tensorboard = path / "tensorboard"
+
+    def exists(self) -> bool:
+        """Whether a run has been started here."""
+        return self.config.is_file()
+
+    def create(self) -> None:
+        """Make the folder, or see that it can be written. Raises `RunError` otherwise."""
+        if not self.exists() and self.path.is_dir() and any(self.path.iterdir()):
+            # A start that was killed early leaves some of these; anything else is not ours.
+            names = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
+            if not names <= {"lock", "state", "models", "reals.png"} or any(self.state.glob("*.safetensors")):
+                raise RunError(f"{self.path} is not empty and holds no run; give a new folder with --out")
+        try:
+            for folder in (self.path, self.models, self.state):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write config.json."""
+        write_text(self.config, json.dumps(to_json(config), indent=2) + "\n")
+
+    def read_config(self) -> RunConfig:
+        """The configuration that the run was started with. Raises `RunError` if it cannot be read."""
+        try:
+            return from_json(RunConfig, json.loads(self.config.read_text(encoding="utf-8")))
+        except (OSError, ValueError, ConfigError) as error:
+            raise RunError(f"{self.config} cannot be read: {error}") from error
+
+    def cut_log(self, nimg: int) -> None:
+        """Drop what the log says of moments after `nimg`, and a line that was cut off."""
+        if not self.log.is_file():
+            return
+        kept = [line for line in self.log.read_text(encoding="utf-8").splitlines() if _clock(line) <= nimg]
+        write_text(self.log, "".join(f"{line}\n" for line in kept))
+
+    def append_log(self, entry: dict[str, Any]) -> None:
+        """Add a line to log.jsonl."""
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """Every entry of log.jsonl, oldest first."""
+        if not self.log.is_file():
+            return []
+        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other trainer out; the system lets go of the lock when its process dies."""
+        path = self.path / "lock"
+        try:
+            file = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
+        with file:
+            if not _lock(file.fileno()):
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise RunError(f"{self.path} is being trained by {holder}")
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield
+            # Where the lock bars reading too, the name goes with it; the file itself stays, else two could hold it.
+
+
+def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None) -> RunConfig:
+    """The stored configuration with what the command may change of it.
+
+    Only the fields that the command names are compared. Raises `RunError` that shows the first difference which would
+    make it another run.
+    """
+    if preset is not None and preset != stored.preset:
+        raise RunError(f"this run was started with preset {stored.preset!r}, not {preset!r}; start another with --out")
+    config = stored
+    for path, text in overrides:
+        changed = replaced(config, path, text)
+        if changed != config and not path.startswith(FREE):
+            before, after = _value(config, path), _value(changed, path)
+            raise RunError(f"this run was started with {path} = {before}, not {after}; start another with --out")
+        config = changed
+    return config
+
+
+def _value(config: Any, path: str) -> str:
+    for name in path.split("."):
+        config = getattr(config, name)
+    return json.dumps(to_json(config))
+
+
+def _clock(line: str) -> float:
+    try:
+        return float(json.loads(line)["nimg"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def _lock(handle: int) -> bool:
+    """Take a lock that lasts as long as the open file; False if somebody else has it."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""All that a run is at one moment: networks, optimisers, and the clock."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from growgan import losses
+from growgan.core.config import RunConfig
+from growgan.core.schedule import Phase
+from growgan.networks.discriminator import Discriminator
+from growgan.networks.generator import Generator
+from growgan.networks.layers import initialize
+from growgan.training.draws import Draws
+from growgan.training.optim import Adam
+
+
+class TrainState:
+    """What `step.train_step` advances and a resume restores, whole.
+
+    The clock is `nimg`, the real images shown. `held` is the clock's value from which the current phase was read, and
+    `repeat` how many minibatches it has been held for.
+    """
+
+    def __init__(self, config: RunConfig, device: torch.device, layout: torch.memory_format) -> None:
+        self.config = config
+        self.spec = config.network
+        self.device = device
+        self.dtype: torch.dtype = getattr(torch, config.execution.precision)
+        self.G = Generator(self.spec)
+        self.D = Discriminator(self.spec)
+        initialize(self.G, config.seed, "G")
+        initialize(self.D, config.seed, "D")
+        for network in (self.G, self.D):
+            network.to(device=device, dtype=self.dtype, memory_format=layout)  # type: ignore[call-overload]
+        self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
+        self.opt_G = Adam(self.G, config.optim)
+        self.opt_D = Adam(self.D, config.optim)
+        self.loss = losses.create(config.loss, self.spec.multi_label)
+        self.nimg = 0
+        self.held = 0
+        self.repeat = 0
+        self.seconds = 0.0
+        """Time spent in training, over all the times that the run was taken up."""
+        self.tick = 0
+        self.tick_start = 0
+        self.tick_steps = 0
+        self.tick_sums: dict[str, Tensor] = {}
+
+    def draws(self, step: str, phase: Phase) -> Draws:
+        """The random numbers of the minibatch at this moment."""
+        return Draws(self.config.seed, step, self.nimg, phase.minibatch, self.device, self.dtype)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that is a tensor, by name, for the state file."""
+        named: dict[str, Tensor] = {}
+        for name, network in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
+            named |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
+        named |= {f"opt_G.{key}": value for key, value in self.opt_G.tensors().items()}
+        named |= {f"opt_D.{key}": value for key, value in self.opt_D.tensors().items()}
+        named |= {f"loss.{key}": value for key, value in self.loss.state.items()}
+        named |= {f"tick.{key}": value for key, value in self.tick_sums.items()}
+        return named
+
+    def counters(self) -> dict[str, Any]:
+        """Everything that is a number, for the state file."""
+        return {
+            "nimg": self.nimg,
+            "held": self.held,
+            "repeat": self.repeat,
+            "seconds": self.seconds,
+            "tick": self.tick,
+            "tick_start": self.tick_start,
+            "tick_steps": self.tick_steps,
+            "opt_G_steps": self.opt_G.steps,
+            "opt_D_steps": self.opt_D.steps,
+        }
+
+    def restore(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
+        """Become what `tensors` and `counters` describe. Raises KeyError or RuntimeError if they do not fit."""
+        groups: dict[str, dict[str, Tensor]] = {}
+        for path, value in tensors.items():
+            group, key = path.split(".", 1)
+            groups.setdefault(group, {})[key] = value
+        for name, network in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
+            network.load_state_dict(groups[name])
+        self.opt_G.restore(groups.get("opt_G", {}), counters["opt_G_steps"])
+        self.opt_D.restore(groups.get("opt_D", {}), counters["opt_D_steps"])
+        self.loss.state = {key: value.to(self.device) for key, value in groups.get("loss", {}).items()}
+        self.tick_sums = {key: value.to(self.device) for key, value in groups.get("tick", {}).items()}
+        for name in ("nimg", "held", "repeat", "seconds", "tick", "tick_start", "tick_steps"):
+            setattr(self, name, counters[name])

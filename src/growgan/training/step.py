@@ -1,0 +1,92 @@
+"""One step of training: an update of D (or several), then one of G. The whole method is on this screen.
+
+The order is the release's: the moving average takes G's weights *before* G is updated, once for each update of D; D's
+fakes carry the labels of its reals; G's step draws latents and labels of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from growgan.core.schedule import Phase
+from growgan.losses.base import Terms
+from growgan.training.feed import Source
+from growgan.training.optim import average, ema_factor
+from growgan.training.shares import microbatches
+from growgan.training.state import TrainState
+
+Figures = dict[str, Tensor]
+"""Named scalars of a step, detached."""
+
+
+def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
+    """Advance `state` by one minibatch for each update of D and one update of G. Returns the step's figures."""
+    figures: Figures = {}
+    for _ in range(state.config.schedule.d_repeats):
+        reals, labels = feed.reals(state.nimg, phase)
+        figures |= d_step(state, phase, reals, labels)
+        factor = ema_factor(state.config.optim, phase.minibatch)
+        average(state.G_ema.parameters(), state.G.parameters(), factor)
+        state.nimg += phase.minibatch
+    return figures | g_step(state, phase, feed)
+
+
+def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None) -> Figures:
+    """Update D on `reals`, [N, C, S, S] faded as the networks are, and on as many fakes."""
+    draws = state.draws("D", phase)
+    z = draws.normal("z", state.spec.z_size)
+    D = partial(state.D, alpha=phase.alpha)
+    figures: Figures = {}
+    for rows in microbatches(phase.minibatch, state.config.execution.microbatch, state.spec):
+        some = labels[rows] if labels is not None else None
+        with torch.no_grad():
+            fakes = state.G(z[rows], some, phase.resolution, phase.alpha)
+        shrink = state.spec.resolution / phase.resolution
+        terms = state.loss.d_terms(D, reals[rows], fakes, some, draws.of(rows), shrink)
+        backward(terms, len(rows) / phase.minibatch, figures, "D")
+    state.opt_D.step(phase.d_lr)
+    state.loss.after_d_step({name.removeprefix("D/"): value for name, value in figures.items()})
+    return figures
+
+
+def g_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
+    """Update G on fresh latents and labels, through a D that stands still."""
+    draws = state.draws("G", phase)
+    z, labels = draws.normal("z", state.spec.z_size), feed.random_labels(draws)
+    D = partial(state.D, alpha=phase.alpha)
+    figures: Figures = {}
+    with frozen(state.D):
+        for rows in microbatches(phase.minibatch, state.config.execution.microbatch, state.spec):
+            some = labels[rows] if labels is not None else None
+            fakes = state.G(z[rows], some, phase.resolution, phase.alpha)
+            terms = state.loss.g_terms(D, fakes, some, draws.of(rows))
+            backward(terms, len(rows) / phase.minibatch, figures, "G")
+    state.opt_G.step(phase.g_lr)
+    return figures
+
+
+def backward(terms: Terms, share: float, figures: Figures, network: str) -> None:
+    """Add a part's gradients and figures, weighted by its share of the minibatch; refuse to go on from nonsense."""
+    loss = terms.total
+    if not torch.isfinite(loss):
+        named = ", ".join(f"{name} {value.item():g}" for name, value in terms.parts.items())
+        raise FloatingPointError(f"the loss of {network} is not finite: {named}")
+    (loss * share).backward()  # type: ignore[no-untyped-call]
+    for name, value in {"loss": loss, **terms.parts, **terms.seen}.items():
+        key = f"{network}/{name}"
+        figures[key] = figures.get(key, 0) + value.detach() * share
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """No gradients for the network's weights meanwhile."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
