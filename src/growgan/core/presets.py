@@ -105,9 +105,9 @@ def laptop() -> RunConfig:
         network=NetworkSpec(fmap_base=1024, fmap_max=128, stddev_group=4, d_down="pool_act"),
         optim=OptimConfig(ema_kimg=5),
         schedule=ScheduleConfig(
-            training_kimg=per(40, {4: 15, 8: 25}),
-            transition_kimg=per(30, {8: 20}),
-            total_kimg=400,
+            training_kimg=per(40, {4: 10, 8: 15, 16: 20}),
+            transition_kimg=per(20, {8: 10, 16: 15}),
+            total_kimg=300,
             tick_kimg=per(5),
         ),
         data=DataConfig(build_resolution=64),
