@@ -34,33 +34,35 @@ def run(args: argparse.Namespace) -> int:
 
     import numpy as np
 
+    from growgan.devices import choose_device
     from growgan.sampling import images
     from growgan.sampling.model import load
-    from growgan.devices import choose_device
 
     model = load(args.model, choose_device(args.device))
     label = model.label(args.label) if args.label is not None else None
     batches = model.batches(seeds, label=label, truncation=args.truncation, batch=args.batch)
     notes = {"model": model.file.hash, "truncation": f"{args.truncation:g}"}
-    if label is not None:
-        notes["class"] = str(args.label)
+    shown = model.labels(seeds, label)
     with Progress(len(seeds), "pictures") as progress:
         if shape:
             parts = []
             for pixels in batches:
                 parts.append(pixels)
                 progress.advance(len(pixels))
-            path = args.out / "grid.png" if args.out.suffix != ".png" else args.out
-            images.save_png(path, images.make_grid(np.concatenate(parts), shape[0]), {**notes, "seeds": args.seeds})
+            path = args.out if args.out.suffix == ".png" else args.out / "grid.png"
+            notes["seeds"] = f"{seeds[0]}-{seeds[-1]}"
+            if shown:
+                notes["class"] = shown[0] if len(set(shown)) == 1 else "; ".join(shown)
+            images.save_png(path, images.make_grid(np.concatenate(parts), shape[0]), notes)
         else:
-            remaining = iter(seeds)
-            for pixels in batches:
-                for picture in pixels:
-                    seed = next(remaining)
-                    path = args.out / f"seed{seed:04d}.png"
-                    images.save_png(path, images.to_picture(picture), {**notes, "seed": str(seed)})
-                    progress.advance()
-    print(path if shape else args.out)
+            path = args.out
+            for i, picture in enumerate(picture for pixels in batches for picture in pixels):
+                notes["seed"] = str(seeds[i])
+                if shown:
+                    notes["class"] = shown[i]
+                images.save_png(path / f"seed{seeds[i]:04d}.png", images.to_picture(picture), notes)
+                progress.advance()
+    print(path)
     return 0
 
 

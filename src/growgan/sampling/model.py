@@ -148,6 +148,16 @@ class Model:
         known = ", ".join(names[:20]) if names else f"0 to {self.spec.num_labels - 1}"
         raise ConfigError(f"there is no class {text!r}; this model has: {known}")
 
+    def labels(self, seeds: Sequence[int], label: Label | None = None) -> list[str]:
+        """What each seed shows, in words: its class, or its attributes; empty without labels."""
+        _, labels = latents.draw(seeds, self.spec, self.distribution, label)
+        if labels is None:
+            return []
+        names = self.file.training.get("class_names") or [str(k) for k in range(self.spec.num_labels)]
+        if labels.dim() == 1:
+            return [names[k] for k in labels.tolist()]
+        return [", ".join(f"{name} {value:g}" for name, value in zip(names, row)) for row in labels.tolist()]
+
     @property
     def distribution(self) -> dict[str, object]:
         """Distribution of the training labels, as `latents.label_distribution` wrote it."""

@@ -163,7 +163,7 @@ def _open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
     if path is None:
         raise ConfigError("a new run needs --data: a folder or zip of pictures")
     asked = config.network.resolution if first and _named(request, "network.resolution") else None
-    return prepare(path, resolution=asked, progress=Progress, say=request.say)
+    return prepare(path, resolution=asked, at_most=config.data.build_resolution, progress=Progress, say=request.say)
 
 
 def _fitted(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig:

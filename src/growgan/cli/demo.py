@@ -1,0 +1,51 @@
+"""``growgan demo``: the whole way in a few minutes, on pictures that come with the package."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from growgan.core.errors import ConfigError
+
+SUMMARY = "train on embedded pictures at 32x32, offline, in a few minutes"
+
+PRESET = "laptop"
+NETWORK = (("network.fmap_base", "512"), ("network.fmap_max", "64"))
+MINUTES = 5.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="the run folder (default: demo)")
+    parser.add_argument(
+        "--minutes", type=float, default=MINUTES, metavar="M", help=f"time to train for (default {MINUTES:g})"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train 4, 8, 16, 32, and end with a grid, a growth strip and a plot of the losses."""
+    if not args.minutes > 0:
+        raise ConfigError(f"--minutes must be above 0, not {args.minutes:g}")
+    from growgan.demo import dataset_path
+    from growgan.training import job, plots
+
+    request = job.Request(data=dataset_path(), out=args.out, preset=PRESET, overrides=NETWORK)
+    planned = job.plan(request)
+    with planned.dataset:
+        outcome = job.work(planned, args.minutes / 60)
+    if not outcome.ended:
+        print(f"stopped and saved; growgan demo --out {args.out} goes on from there", file=sys.stderr)
+        return 128 + (outcome.signal or 0)
+    run_folder = planned.run
+    grid = max(args.out.glob("fakes*.png"))
+    strip = plots.draw_growth(run_folder, args.out / "growth.png")
+    losses = plots.draw_losses(run_folder, args.out / "losses.png")
+    for what, path in {
+        "pictures that the data hold": args.out / "reals.png",
+        "pictures that nobody took": grid,
+        "the same latents from 4x4 to 32x32": strip,
+        "losses": losses,
+    }.items():
+        print(f"{what}: {path}")
+    return 0

@@ -1,0 +1,214 @@
+"""A finished set of pictures: one square power-of-two size, read at any smaller power of two."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from growgan.core.errors import DataError
+from growgan.core.progress import MakeProgress
+from growgan.data import pyramid
+from growgan.data.labels import collect_labels, parse_sidecar
+from growgan.data.parallel import count_cores, map_ordered
+from growgan.data.pictures import MODES, Rejected, decode, is_picture_name, open_picture, read_header, strict_pillow
+from growgan.data.sources import SIDECAR, Entry, Source, open_source
+
+CHUNK_BYTES = 8 * 2**20
+DECODING_THREADS = 8
+SMALLEST = 4
+
+
+def open_dataset(path: str | Path) -> ImageSet:
+    """Open a finished set, a folder or a zip; of its pictures only the header of the first is read.
+
+    DataError where the path is missing or of an unknown kind, where no picture is found, where the first one is not
+    square with a power of two of at least 4, and where dataset.json is broken or does not match the pictures.
+    """
+    source = open_source(path)
+    try:
+        return ImageSet(source)
+    except BaseException:
+        source.close()
+        raise
+
+
+class ImageSet:
+    """N pictures of one size with their labels. Made by ``open_dataset``; may be used from several threads.
+
+    Attributes: ``path``; ``resolution`` in pixels; ``channels`` 1, 3 or 4; ``names`` [N], sorted; ``labels`` int64
+    [N], float32 [N, K] or None; ``num_labels`` K, 0 without labels; ``class_names`` [K] or empty; ``content_hash``,
+    hex, made of names, sizes, labels and the zip's CRCs or the folder's times.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.path = source.path
+        self._source = source
+        self._entries = [entry for entry in source.entries if is_picture_name(entry.name)]
+        if not self._entries:
+            raise DataError(f"{self.path}: there is no picture in it")
+        self.names = [entry.name for entry in self._entries]
+        self.resolution, self.channels = _read_shape(source, self._entries[0])
+        try:
+            sidecar = parse_sidecar(source.read_sidecar(), self.path)
+        except DataError:
+            raise
+        except Exception as error:
+            raise DataError(f"{self.path}: {SIDECAR} cannot be read ({error})") from error
+        self.class_names = sidecar.class_names
+        self.labels, self.num_labels = collect_labels(sidecar, self.names, self.path)
+        self.content_hash = hash_content(self._entries, self.labels)
+        self._meta = pyramid.PyramidMeta(
+            self.content_hash, len(self), self.channels, pyramid.list_levels(self.resolution)
+        )
+        self._levels: pyramid.Levels | None = None
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a picture may have several labels: ``labels`` is float [N, K] then."""
+        return self.labels is not None and self.labels.ndim == 2
+
+    def images(self, indices: ArrayLike, resolution: int | None = None) -> NDArray[np.uint8]:
+        """Return the pictures at ``indices`` as uint8 [n, C, r, r], r = ``resolution`` (None: the set's own).
+
+        Up to 256 they come from the pyramid, which is built at the first need; above, they are decoded.
+        """
+        resolution = self.check_resolution(resolution)
+        indices = np.asarray(indices, dtype=np.int64)
+        if resolution <= pyramid.LARGEST_LEVEL:
+            return np.asarray(self._open_pyramid()[resolution][indices])
+        decoded = self._decoders().map(self._decode, [self._entries[index] for index in indices.tolist()])
+        images = [pyramid.shrink(image, [resolution])[resolution] for image in decoded]
+        return np.stack(images) if images else np.empty((0, self.channels, resolution, resolution), np.uint8)
+
+    def check_resolution(self, resolution: int | None) -> int:
+        """Return a size that the set can be read at; DataError where it cannot."""
+        if resolution is None:
+            return self.resolution
+        if not SMALLEST <= resolution <= self.resolution or resolution & (resolution - 1):
+            own = f"{self.resolution}x{self.resolution}"
+            raise DataError(
+                f"{self.path}: pictures of {own} cannot be read at {resolution}x{resolution}"
+                f" (powers of two from {SMALLEST} to {self.resolution} can)"
+            )
+        return resolution
+
+    def has_pyramid(self) -> bool:
+        """Say whether the pyramid lies ready."""
+        return self._levels is not None or self._find_levels() is not None
+
+    def ensure_pyramid(self, progress: MakeProgress | None = None) -> Path:
+        """Build the pyramid unless it lies ready, and return where it is.
+
+        Every picture is decoded once, so that a broken one, or one of another size, ends it with a DataError here.
+        """
+        self._open_pyramid(progress)
+        places = pyramid.find_places(self.path, self.content_hash)
+        return next(place for place in places if pyramid.open_levels(place, self._meta) is not None)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Decode one picture from the set itself: uint8 [C, R, R]; DataError names a broken one."""
+        return self._decode(self._entries[index])
+
+    def close(self) -> None:
+        """Close the files; the set cannot be read afterwards."""
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._levels = None
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open_pyramid(self, progress: MakeProgress | None = None) -> pyramid.Levels:
+        with self._lock:
+            for _ in range(3):
+                # Another process may replace a pyramid between its writing and its opening here: then once more.
+                self._levels = self._levels or self._find_levels()
+                if self._levels is not None:
+                    return self._levels
+                places = pyramid.find_places(self.path, self.content_hash)
+                with strict_pillow():
+                    pyramid.write_levels(places, self._meta, self._decode_chunks(progress))
+        raise DataError(f"{places[0]}: other processes keep replacing it")
+
+    def _find_levels(self) -> pyramid.Levels | None:
+        places = pyramid.find_places(self.path, self.content_hash)
+        return next((levels for place in places if (levels := pyramid.open_levels(place, self._meta))), None)
+
+    def _decode_chunks(self, progress: MakeProgress | None) -> Iterator[pyramid.Levels]:
+        step = max(1, CHUNK_BYTES // (self.channels * self.resolution**2))
+        chunks = (self._entries[start : start + step] for start in range(0, len(self), step))
+        bar = progress(len(self), "reading pictures") if progress else None
+        try:
+            for levels in map_ordered(self._decode_levels, chunks):
+                yield levels
+                if bar:
+                    bar.advance(len(levels[SMALLEST]))
+        finally:
+            if bar:
+                bar.close()
+
+    def _decode_levels(self, entries: Sequence[Entry]) -> pyramid.Levels:
+        return pyramid.shrink(np.stack([self._decode(entry) for entry in entries]), self._meta.levels)
+
+    def _decode(self, entry: Entry) -> NDArray[np.uint8]:
+        try:
+            return decode(self._source.read(entry), self.channels, self.resolution)
+        except Rejected as error:
+            reason = str(error)
+        except Exception as error:
+            reason = f"cannot be read ({error})"
+        raise DataError(f"{self.path}: {entry.name} {reason}; `growgan data build` makes a set without such pictures")
+
+    def _decoders(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(min(DECODING_THREADS, count_cores()), "growgan-decoding")
+            return self._pool
+
+
+def hash_content(entries: Sequence[Entry], labels: NDArray[Any] | None) -> str:
+    """Return a hex digest of names, sizes, stamps and labels."""
+    digest = hashlib.sha256()
+    for entry in entries:
+        digest.update(f"{entry.name}\0{entry.size}\0{entry.stamp}\n".encode())
+    if labels is not None:
+        digest.update(f"{labels.dtype.str}{labels.shape}".encode() + labels.tobytes())
+    return digest.hexdigest()
+
+
+def _read_shape(source: Source, entry: Entry) -> tuple[int, int]:
+    try:
+        with strict_pillow():
+            image = open_picture(source.read(entry))
+            header = read_header(image)
+    except Rejected as error:
+        raise DataError(f"{source.path}: {entry.name}: {error}") from error
+    except Exception as error:
+        raise DataError(f"{source.path}: {entry.name} cannot be read ({error})") from error
+    width, height = image.size
+    if width != height or width < SMALLEST or width & (width - 1):
+        raise DataError(
+            f"{source.path}: {entry.name} is {width}x{height}, not a square power of two of at least {SMALLEST};"
+            " `growgan data build` makes a set that is"
+        )
+    assert header.channels in MODES
+    return width, header.channels

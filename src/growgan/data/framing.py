@@ -1,0 +1,72 @@
+"""Which square of a picture is used, and how large a set's pictures are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from growgan.core.errors import DataError
+from growgan.data.pictures import Rejected
+
+Box = tuple[int, int, int, int]
+
+SMALLEST = 4
+LARGEST_BY_ITSELF = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """The centre square of a picture, or of a box in it.
+
+    ``crop`` is left, top, right, bottom in pixels as Pillow counts, or fractions where all are at most 1.
+    """
+
+    crop: tuple[float, float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.crop is not None:
+            left, top, right, bottom = self.crop
+            if not (0 <= left < right and 0 <= top < bottom):
+                raise DataError(
+                    f"crop {_join(self.crop)}: must be left, top, right, bottom with left < right, top < bottom"
+                )
+
+    def find_box(self, width: int, height: int) -> Box:
+        """Return the square box of an upright picture; raises Rejected where the crop lies outside of it."""
+        left, top, right, bottom = self._find_crop(width, height)
+        side = min(right - left, bottom - top)
+        left += (right - left - side) // 2
+        top += (bottom - top - side) // 2
+        return left, top, left + side, top + side
+
+    def describe(self) -> str:
+        """Say in a few words what is taken."""
+        return "centre square" if self.crop is None else f"centre square of {_join(self.crop)}"
+
+    def _find_crop(self, width: int, height: int) -> Box:
+        if self.crop is None:
+            return 0, 0, width, height
+        scale = (width, height) * 2 if max(self.crop) <= 1 else (1, 1) * 2
+        left, top, right, bottom = (round(edge * unit) for edge, unit in zip(self.crop, scale))
+        if right > width or bottom > height:
+            raise Rejected(f"{width}x{height}, which does not hold the crop {_join(self.crop)}")
+        if left == right or top == bottom:
+            raise Rejected(f"{width}x{height}, of which the crop {_join(self.crop)} leaves nothing")
+        return left, top, right, bottom
+
+
+def check_resolution(resolution: int) -> int:
+    """Return ``resolution``; DataError unless it is a power of two of at least 4."""
+    if resolution < SMALLEST or resolution & (resolution - 1):
+        raise DataError(f"resolution {resolution}: must be a power of two of at least {SMALLEST}")
+    return resolution
+
+
+def choose_resolution(sides: Sequence[int]) -> int:
+    """Return the largest power of two, at most 1024, that 9 of 10 of the squares' sides reach, and at least 4."""
+    side = sorted(sides)[len(sides) // 10]
+    return max(SMALLEST, min(LARGEST_BY_ITSELF, 1 << (side.bit_length() - 1)))
+
+
+def _join(crop: Sequence[float]) -> str:
+    return ",".join(f"{edge:g}" for edge in crop)

@@ -1,0 +1,113 @@
+"""dataset.json: labels and class names of a set, as StyleGAN's tools write and read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from growgan.core.errors import DataError
+from growgan.data.sources import SIDECAR
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What dataset.json says: the label of each name (None: the set has none) and the names of the classes."""
+
+    labels: dict[str, int | list[float]] | None = None
+    class_names: tuple[str, ...] = ()
+
+
+def parse_sidecar(data: bytes | None, path: object) -> Sidecar:
+    """Read dataset.json's bytes (None: no such file); DataError names ``path`` and says what is wrong."""
+    if data is None:
+        return Sidecar()
+    try:
+        content = json.loads(data)
+    except ValueError as error:
+        raise DataError(f"{path}: {SIDECAR} is not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: {SIDECAR} must be an object with a field labels")
+    class_names = content.get("class_names") or []
+    if not (isinstance(class_names, list) and all(isinstance(name, str) for name in class_names)):
+        raise DataError(f"{path}: {SIDECAR}: class_names must be a list of names")
+    rows = content.get("labels")
+    if rows is None:
+        return Sidecar(None, tuple(class_names))
+    if not isinstance(rows, list):
+        raise DataError(f"{path}: {SIDECAR}: labels must be null or a list of [name, label]")
+    labels: dict[str, int | list[float]] = {}
+    for row in rows:
+        name, label = _parse_row(row, path)
+        if name in labels:
+            raise DataError(f"{path}: {SIDECAR} names {name} twice")
+        labels[name] = label
+    return Sidecar(labels, tuple(class_names))
+
+
+def collect_labels(sidecar: Sidecar, names: Sequence[str], path: object) -> tuple[NDArray[Any] | None, int]:
+    """Return the labels of ``names`` in their order and the number of classes K; (None, 0) without labels.
+
+    Labels are int64 [N], or float32 [N, K] where a picture may have several; rows that are all one-hot become single
+    classes. DataError where names and labels, or labels and class names, do not match.
+    """
+    if sidecar.labels is None:
+        return None, 0
+    labels, found = _make_table(_order_labels(sidecar.labels, names, path), path)
+    named = len(sidecar.class_names)
+    # A named class may lack pictures; a list of K numbers, though, says K outright.
+    if named and (named < found or (labels.ndim == 2 and named != found)):
+        raise DataError(f"{path}: {SIDECAR} has {named} class_names for {found} classes")
+    return labels, named or found
+
+
+def is_one_hot(table: NDArray[np.float32]) -> bool:
+    """Say whether every row of float [N, K] has one 1 and zeros else."""
+    return bool(np.all((table == 0) | (table == 1)) and np.all(table.sum(axis=1) == 1))
+
+
+def format_sidecar(
+    names: Sequence[str], labels: Sequence[int | list[float]] | None, class_names: Sequence[str]
+) -> bytes:
+    """Return the bytes of a dataset.json."""
+    rows = None if labels is None else [[name, label] for name, label in zip(names, labels, strict=True)]
+    return json.dumps({"labels": rows, "class_names": list(class_names)}, ensure_ascii=False).encode()
+
+
+def _order_labels(labels: dict[str, int | list[float]], names: Sequence[str], path: object) -> list[int | list[float]]:
+    if absent := labels.keys() - set(names):
+        raise DataError(f"{path}: {SIDECAR} names {min(absent)}, which is not in the set")
+    if missing := [name for name in names if name not in labels]:
+        raise DataError(f"{path}: {SIDECAR} has no label for {missing[0]} ({len(missing)} of {len(names)} lack one)")
+    return [labels[name] for name in names]
+
+
+def _make_table(rows: list[int | list[float]], path: object) -> tuple[NDArray[Any], int]:
+    lengths = {len(row) if isinstance(row, list) else 0 for row in rows}
+    if len(lengths) > 1:
+        raise DataError(f"{path}: {SIDECAR}: labels must all be integers, or all lists of one length")
+    if lengths == {0}:
+        classes = np.array(rows, dtype=np.int64)
+        return classes, int(classes.max()) + 1
+    table = np.array(rows, dtype=np.float32)
+    if is_one_hot(table):
+        return table.argmax(axis=1).astype(np.int64), table.shape[1]
+    return table, table.shape[1]
+
+
+def _parse_row(row: object, path: object) -> tuple[str, int | list[float]]:
+    if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str):
+        name, label = row
+        if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < 2**31:
+            return name, label
+        if isinstance(label, list) and label and all(_is_finite_number(value) for value in label):
+            return name, [float(value) for value in label]
+    raise DataError(f"{path}: {SIDECAR}: {str(row)[:60]} is not [name, class number or list of numbers]")
+
+
+def _is_finite_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")

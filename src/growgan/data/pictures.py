@@ -1,0 +1,179 @@
+"""One picture: from the bytes of any file to pixels, with a plain reason where that cannot be."""
+
+from __future__ import annotations
+
+import functools
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+# Only formats that are decoded in this process, without a helper program, and recognised by their first bytes.
+READABLE = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+SUFFIXES = tuple(
+    ".png .jpg .jpeg .jpe .jfif .webp .gif .bmp .tif .tiff .pgm .ppm .pnm .jp2 .avif .mpo".split()  # noqa: SIM905
+)
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Rejected(Exception):
+    """A picture that cannot be used; the message is the reason, without the picture's name."""
+
+
+class Header(NamedTuple):
+    """What a picture says of itself before it is decoded; width and height are those of the upright picture."""
+
+    format: str
+    width: int
+    height: int
+    channels: int
+    orientation: int
+
+
+@contextmanager
+def strict_pillow() -> Iterator[None]:
+    """Silence Pillow's warnings, but make the one about decompression bombs an error, for all threads meanwhile."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def is_picture_name(name: str) -> bool:
+    """Say whether a file is called as pictures are."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def open_picture(data: bytes) -> Image.Image:
+    """Open a picture without decoding it; raises Rejected."""
+    if not data:
+        raise Rejected("empty file")
+    try:
+        return Image.open(io.BytesIO(data), formats=_list_formats())
+    except Exception as error:
+        raise Rejected(_explain(error)) from error
+
+
+def load(image: Image.Image) -> None:
+    """Decode the first frame; raises Rejected for a truncated or damaged picture."""
+    try:
+        image.load()
+    except Exception as error:
+        raise Rejected(_explain(error)) from error
+
+
+def read_header(image: Image.Image) -> Header:
+    """Return what an opened picture says of itself."""
+    orientation = read_orientation(image)
+    width, height = image.size if orientation < 5 else image.size[::-1]
+    return Header(image.format or "", width, height, count_channels(image), orientation)
+
+
+def count_channels(image: Image.Image) -> int:
+    """Return 1 for greyscale, 4 for RGBA, 3 for anything else, all by the mode alone."""
+    if image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;"):
+        return 1
+    return 4 if image.mode in ("RGBA", "RGBa") else 3
+
+
+def read_orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) to 8; damaged EXIF data count as none."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Turn a picture as its EXIF orientation asks."""
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def convert(image: Image.Image, channels: int) -> Image.Image:
+    """Convert a picture of any mode to 8-bit L, RGB or RGBA; what is transparent is laid over white for the first two.
+
+    16-bit greys are scaled, not clipped. Raises Rejected for values that have no agreed range.
+    """
+    image = _to_eight_bits(image)
+    mode = MODES[channels]
+    if image.mode == mode and "transparency" not in image.info:
+        return image
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if channels != 4:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    return image.convert(mode)
+
+
+def to_array(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels of an L, RGB or RGBA picture as uint8 [C, H, W]."""
+    pixels = np.asarray(image, dtype=np.uint8)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def to_picture(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return uint8 [C, H, W] as a picture."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
+def decode(data: bytes, channels: int, resolution: int) -> NDArray[np.uint8]:
+    """Decode a picture of a finished set to uint8 [C, resolution, resolution].
+
+    Raises Rejected where it is broken, of another size, or has colours that a set of fewer channels would lose.
+    """
+    image = open_picture(data)
+    if image.size != (resolution, resolution):
+        width, height = image.size
+        raise Rejected(f"is {width}x{height} in a set of {resolution}x{resolution}")
+    if count_channels(image) > channels:
+        raise Rejected(f"is {image.mode} in a set of {MODES[channels]}")
+    load(image)
+    return to_array(convert(image, channels))
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise Rejected("floating-point picture, whose range is not known")
+    if image.mode == "I" or image.mode.startswith("I;"):
+        values = np.asarray(image).astype(np.float64)
+        if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
+            raise Rejected("32-bit picture, whose range is not known")
+        return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    return image
+
+
+@functools.cache
+def _list_formats() -> tuple[str, ...]:
+    # Pillow falls over a format that this build of it lacks (AVIF, JPEG2000).
+    Image.init()
+    return tuple(name for name in READABLE if name in Image.OPEN)
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture"
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return "too many pixels, perhaps a decompression bomb"
+    known: tuple[type[Any], ...] = (OSError, ValueError, SyntaxError, struct.error)
+    text = " ".join(str(error).split()) if isinstance(error, known) else ""
+    return f"damaged ({text or type(error).__name__})"

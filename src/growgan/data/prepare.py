@@ -1,0 +1,130 @@
+"""What training is given as data: a finished set as it is, or any pictures, made into a set once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from growgan.core.cache import cache_dir
+from growgan.core.errors import DataError
+from growgan.core.progress import MakeProgress
+from growgan.data.build import BuildReport, build
+from growgan.data.dataset import ImageSet, hash_content, open_dataset
+from growgan.data.framing import SMALLEST, check_resolution
+from growgan.data.parallel import map_ordered
+from growgan.data.pictures import Rejected, is_picture_name, open_picture, read_header, strict_pillow
+from growgan.data.sources import Entry, Skipped, Source, open_source
+
+LISTED = 10
+
+
+def prepare(
+    path: str | Path,
+    *,
+    resolution: int | None = None,
+    at_most: int | None = None,
+    channels: int | None = None,
+    progress: MakeProgress | None = None,
+    say: Callable[[str], None] = print,
+) -> ImageSet:
+    """Open ``path`` for training, its pyramid ready.
+
+    A finished set is opened as it is, however small a ``resolution`` is wanted; DataError where it has less than
+    that, or other ``channels``. Other pictures are cropped to their centre square, resized to ``resolution`` (None:
+    what most of them reach, but ``at_most`` that) and kept in the user's cache, until they change. ``say`` gets lines
+    for the user.
+    """
+    if resolution is not None:
+        check_resolution(resolution)
+    with strict_pillow():
+        dataset = _open(Path(path), resolution, at_most, channels, progress, say)
+        try:
+            _check_wishes(dataset, resolution, channels)
+            dataset.ensure_pyramid(progress)
+        except BaseException:
+            dataset.close()
+            raise
+    return dataset
+
+
+def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list[str]:
+    """Return a line for each of the first ``limit`` files left out, then one with the count of the rest."""
+    lines = [f"skipped {item.name}: {item.reason}" for item in skipped[:limit]]
+    if limit is not None and len(skipped) > limit:
+        lines.append(f"skipped {len(skipped) - limit:,} more")
+    return lines
+
+
+def _is_finished(files: Source) -> bool:
+    """Say whether a source is a finished set: it has a dataset.json, or its pictures are of one fitting size."""
+    if files.read_sidecar() is not None:
+        return True
+    pictures = [entry for entry in files.entries if is_picture_name(entry.name)]
+    if not pictures:
+        return False
+
+    def read_shape(entry: Entry) -> tuple[int, int, int, int] | None:
+        try:
+            image = open_picture(files.read(entry))
+        except (Rejected, OSError):
+            return None
+        header = read_header(image)
+        return *image.size, header.channels, header.orientation
+
+    first = read_shape(pictures[0])
+    if first is None or first[0] != first[1] or first[0] < SMALLEST or first[0] & (first[0] - 1) or first[3] != 1:
+        return False
+    return all(shape == first for shape in map_ordered(read_shape, pictures))
+
+
+def _find_kept(files: Source, largest: int | None, channels: int | None) -> Path:
+    """Return where the set made of a source is kept; the name changes with the source and the wishes."""
+    wishes = f"{hash_content(files.entries, None)} {channels}"
+    digest = hashlib.sha256(wishes.encode()).hexdigest()[:16]
+    name = files.path.resolve()
+    return cache_dir() / "sets" / f"{name.stem or 'pictures'}-{digest}-{largest or 'auto'}.zip"
+
+
+def _open(
+    path: Path,
+    resolution: int | None,
+    at_most: int | None,
+    channels: int | None,
+    progress: MakeProgress | None,
+    say: Callable[[str], None],
+) -> ImageSet:
+    with ExitStack() as stack:
+        files = stack.enter_context(open_source(path))
+        if _is_finished(files):
+            dataset = ImageSet(files)
+            stack.pop_all()  # the set closes its files itself
+            return dataset
+        kept = _find_kept(files, resolution or at_most, channels)
+    if kept.exists():
+        try:
+            return open_dataset(kept)
+        except DataError:
+            say(f"{kept}: damaged, made again")
+    report = build(
+        path, kept, resolution=resolution, at_most=at_most, channels=channels, overwrite=True, progress=progress
+    )
+    for line in (_describe(path, report), *list_skipped(report.skipped)):
+        say(line)
+    return open_dataset(kept)
+
+
+def _describe(path: Path, report: BuildReport) -> str:
+    return (
+        f"{path}: {report.count:,} pictures cropped to their {report.framing}, resized to"
+        f" {report.resolution}x{report.resolution} and kept as {report.path}"
+    )
+
+
+def _check_wishes(dataset: ImageSet, resolution: int | None, channels: int | None) -> None:
+    if resolution is not None and resolution > dataset.resolution:
+        own = f"{dataset.resolution}x{dataset.resolution}"
+        raise DataError(f"{dataset.path}: its pictures are {own}, less than the {resolution}x{resolution} asked for")
+    if channels is not None and channels != dataset.channels:
+        raise DataError(f"{dataset.path}: its pictures have {dataset.channels} channels, not the {channels} asked for")

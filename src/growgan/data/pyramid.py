@@ -1,0 +1,159 @@
+"""Every picture of a set at 4x4, 8x8, ... up to 256x256, as raw bytes beside the set: reading a batch is one gather.
+
+A level is the 2x2 mean of the level above, taken in float from values that were never rounded; rounding (to even)
+happens only on the way to disk. This is what the authors' TFRecords hold.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from growgan.core.cache import cache_dir
+from growgan.core.errors import DataError
+from growgan.data.partial import name_partial, remove_abandoned
+
+LARGEST_LEVEL = 256
+
+Levels = dict[int, NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, slots=True)
+class PyramidMeta:
+    """What meta.json holds: a pyramid is used only where all of it is as expected."""
+
+    content_hash: str
+    count: int
+    channels: int
+    levels: tuple[int, ...]
+
+
+def list_levels(resolution: int) -> tuple[int, ...]:
+    """Return the sizes that the pyramid of a set of this resolution holds, the largest first."""
+    size = min(resolution, LARGEST_LEVEL)
+    return tuple(size >> step for step in range(size.bit_length() - 2))
+
+
+def halve(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the 2x2 means of float [..., H, W]; exact in float32 for eight halvings of 8-bit values."""
+    rows = images[..., 0::2, :] + images[..., 1::2, :]
+    return (rows[..., 0::2] + rows[..., 1::2]) * np.float32(0.25)
+
+
+def shrink(images: NDArray[np.uint8], sizes: Iterable[int]) -> Levels:
+    """Return uint8 [..., S, S] at each of the sizes, given from the largest to the smallest."""
+    values = images.astype(np.float32)
+    levels: Levels = {}
+    for size in sizes:
+        while values.shape[-1] > size:
+            values = halve(values)
+        levels[size] = images if size == images.shape[-1] else np.rint(values).clip(0, 255).astype(np.uint8)
+    return levels
+
+
+def find_places(set_path: Path, content_hash: str) -> tuple[Path, Path]:
+    """Return where a set's pyramid may lie: beside the set, or in the user's cache where that cannot be written."""
+    set_path = set_path.resolve()
+    beside = set_path.with_name(set_path.name + ".pyramid")
+    return beside, cache_dir() / "pyramids" / f"{set_path.name}-{content_hash[:16]}.pyramid"
+
+
+def open_levels(place: Path, meta: PyramidMeta) -> Levels | None:
+    """Map the levels at ``place``, each uint8 [N, C, S, S]; None where there are none or they are not of this set."""
+    try:
+        if json.loads((place / "meta.json").read_bytes()) != json.loads(_format_meta(meta)):
+            return None
+        levels: Levels = {}
+        for size in meta.levels:
+            file, shape = place / _name_level(size), (meta.count, meta.channels, size, size)
+            if file.stat().st_size != meta.count * meta.channels * size * size:
+                return None
+            levels[size] = np.memmap(file, dtype=np.uint8, mode="r", shape=shape)
+    except (OSError, ValueError):
+        return None
+    return levels
+
+
+def write_levels(places: Iterable[Path], meta: PyramidMeta, chunks: Iterator[Levels]) -> Path:
+    """Write a pyramid from chunks of pictures in order, each at every size, and return where it went.
+
+    It is made under another name and renamed when whole, so that what bears the name is always whole; of two
+    processes that do so at once, both end with a good one. DataError where the disk is full.
+    """
+    place, partial = _make_partial(places)
+    try:
+        _write_files(partial, meta, chunks)
+        _move_into_place(partial, place, meta)
+    except OSError as error:
+        raise DataError(f"{place}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return place
+
+
+def _make_partial(places: Iterable[Path]) -> tuple[Path, Path]:
+    for place in places:
+        partial = name_partial(place)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            partial.mkdir()
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM):
+                raise DataError(f"{place}: cannot be written ({error.strerror})") from error
+            continue
+        remove_abandoned(place)
+        return place, partial
+    raise DataError(f"{place}: neither here nor beside the set may be written; GROWGAN_CACHE names another folder")
+
+
+def _write_files(partial: Path, meta: PyramidMeta, chunks: Iterator[Levels]) -> None:
+    files: dict[int, BinaryIO] = {}
+    try:
+        for size in meta.levels:
+            files[size] = (partial / _name_level(size)).open("wb")
+        for chunk in chunks:
+            for size, images in chunk.items():
+                files[size].write(np.ascontiguousarray(images).data)
+        for file in files.values():
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        for file in files.values():
+            file.close()
+    (partial / "meta.json").write_text(_format_meta(meta))
+
+
+def _move_into_place(partial: Path, place: Path, meta: PyramidMeta) -> None:
+    for _ in range(5):
+        try:
+            partial.rename(place)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES, errno.ENOTDIR) or not place.exists():
+                raise
+        if open_levels(place, meta) is not None:
+            return  # another process was first
+        stale = name_partial(place)
+        try:
+            place.rename(stale)
+        except FileNotFoundError:
+            continue
+        shutil.rmtree(stale, ignore_errors=True)
+    raise OSError(errno.EBUSY, "other processes keep replacing it")
+
+
+def _name_level(size: int) -> str:
+    return f"{size}x{size}.u8"
+
+
+def _format_meta(meta: PyramidMeta) -> str:
+    return json.dumps(asdict(meta))

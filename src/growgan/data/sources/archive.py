@@ -1,0 +1,65 @@
+"""A zip of pictures. Members are only ever read into memory, never written under their own names."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from pathlib import Path
+
+from growgan.core.errors import DataError
+from growgan.data.sources import SIDECAR, Entry, Skipped, Source, is_hidden
+
+# A member that unpacks to more than this is no picture but a bomb.
+LARGEST_MEMBER = 512 * 2**20
+
+
+class ZipSource(Source):
+    """Members of a zip, sorted by name; an entry's stamp is its CRC-32. Names that point outside are skipped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.skipped: list[Skipped] = []
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path}: not a readable zip ({error})") from error
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for member in self._zip.infolist():
+            if member.is_dir() or is_hidden(member.filename):
+                continue
+            if reason := _find_fault(member) or ("twice in the zip" if member.filename in self._members else None):
+                self.skipped.append(Skipped(member.filename, reason))
+            else:
+                self._members[member.filename] = member
+        self._sidecar = self._members.pop(SIDECAR, None)
+        self.entries = sorted(Entry(name, member.file_size, member.CRC) for name, member in self._members.items())
+
+    @staticmethod
+    def accepts(path: Path) -> bool:
+        """Say whether ``path`` is called a zip or is one."""
+        return path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
+
+    def read(self, entry: Entry) -> bytes:
+        """Return the member's bytes, its CRC checked."""
+        return self._zip.read(self._members[entry.name])
+
+    def read_sidecar(self) -> bytes | None:
+        """Return the dataset.json at the root of the zip."""
+        return None if self._sidecar is None else self._zip.read(self._sidecar)
+
+    def close(self) -> None:
+        """Close the zip."""
+        self._zip.close()
+
+
+def _find_fault(member: zipfile.ZipInfo) -> str | None:
+    parts = member.filename.split("/")
+    if parts[0] == "" or ".." in parts or ":" in parts[0] or "\\" in member.filename:
+        return "name points outside the zip"
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "symbolic link"
+    if member.flag_bits & 1:
+        return "encrypted"
+    if member.file_size > LARGEST_MEMBER:
+        return f"unpacks to more than {LARGEST_MEMBER >> 20} MiB"
+    return None

@@ -1,0 +1,60 @@
+"""A folder of pictures, with all the folders in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from growgan.core.errors import DataError
+from growgan.data.sources import SIDECAR, Entry, Skipped, Source, is_hidden
+
+
+class FolderSource(Source):
+    """Files below a folder, sorted by name; hidden ones are ignored, links followed but never in a circle.
+
+    An entry's stamp is its time of change in nanoseconds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.skipped: list[Skipped] = []
+        try:
+            self.entries = sorted(self._list_files())
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+    @staticmethod
+    def accepts(path: Path) -> bool:
+        """Say whether ``path`` is a folder."""
+        return path.is_dir()
+
+    def read(self, entry: Entry) -> bytes:
+        """Return the file's bytes."""
+        return (self.path / entry.name).read_bytes()
+
+    def read_sidecar(self) -> bytes | None:
+        """Return the folder's own dataset.json."""
+        file = self.path / SIDECAR
+        return file.read_bytes() if file.is_file() else None
+
+    def _list_files(self) -> list[Entry]:
+        found: list[Entry] = []
+        pending = [("", frozenset({os.path.realpath(self.path)}))]
+        while pending:
+            prefix, above = pending.pop()
+            with os.scandir(self.path / prefix) as listing:
+                items = list(listing)
+            for item in items:
+                name = prefix + item.name
+                if is_hidden(item.name) or name == SIDECAR:
+                    continue
+                if item.is_dir():
+                    real = os.path.realpath(item.path) if item.is_symlink() else item.path
+                    if real not in above:
+                        pending.append((f"{name}/", above | {os.path.realpath(real)}))
+                elif item.is_file():
+                    status = item.stat()
+                    found.append(Entry(name, status.st_size, status.st_mtime_ns))
+                elif item.is_symlink():
+                    self.skipped.append(Skipped(name, "link to nowhere"))
+        return found

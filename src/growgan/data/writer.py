@@ -1,0 +1,144 @@
+"""Writing a finished set: nothing bears its name before it is whole and on disk."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from growgan.core.errors import DataError
+from growgan.data.partial import name_partial, remove, remove_abandoned
+
+# The same pictures must give the same bytes: every file bears the first day that a zip can name.
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+FOLDER_TIME = 315_532_800
+
+# Files waiting together share a write of the file system's journal: 2,000 took 0.2 s, one after the other 7 s.
+SYNCING_THREADS = 16
+
+
+class SetWriter(ABC):
+    """Takes files in order; leaving the ``with`` block without ``finish`` removes everything."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = name_partial(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(path)
+
+    @abstractmethod
+    def add(self, name: str, data: bytes) -> None:
+        """Write one file."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Bring everything to disk and give the set its name, in place of one that may have it."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Remove what was written; does nothing after ``finish``."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+
+class ZipWriter(SetWriter):
+    """A zip whose files are stored as they are: pictures are compressed already, and reading needs no inflating."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._file = self.partial.open("wb")
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
+
+    def add(self, name: str, data: bytes) -> None:
+        """Store one file."""
+        member = zipfile.ZipInfo(name, ZIP_TIME)
+        member.create_system = 3
+        member.external_attr = 0o644 << 16
+        self._zip.writestr(member, data)
+
+    def finish(self) -> None:
+        """Write the zip's directory, bring it to disk, rename."""
+        self._zip.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self.partial.replace(self.path)
+        _sync_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Remove the partial zip without writing its directory, which a full disk would refuse again."""
+        self._zip.fp = None
+        self._file.close()
+        self.partial.unlink(missing_ok=True)
+
+
+class FolderWriter(SetWriter):
+    """A folder of files."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.partial.mkdir()
+
+    def add(self, name: str, data: bytes) -> None:
+        """Write one file under the folder."""
+        file = self.partial / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+        os.utime(file, (FOLDER_TIME, FOLDER_TIME))
+
+    def finish(self) -> None:
+        """Bring all files to disk and rename the folder."""
+        with ThreadPoolExecutor(SYNCING_THREADS) as pool:
+            files = [file for file in self.partial.rglob("*") if file.is_file()]
+            for _ in pool.map(_sync_file, files):
+                pass
+        if self.path.exists():
+            old = name_partial(self.path)
+            self.path.rename(old)
+            self.partial.rename(self.path)
+            remove(old)
+        else:
+            self.partial.rename(self.path)
+        _sync_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Remove the partial folder."""
+        remove(self.partial)
+
+
+def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
+    """Begin a set at ``path``: a zip where it is called .zip, else a folder. DataError where it must not be."""
+    if path.exists() and not overwrite:
+        raise DataError(f"{path}: exists already (--overwrite replaces it)")
+    is_zip = path.suffix.lower() == ".zip"
+    if path.exists() and path.is_dir() == is_zip:
+        raise DataError(f"{path}: is a {'folder' if is_zip else 'file'}, which a set of another kind cannot replace")
+    try:
+        return ZipWriter(path) if is_zip else FolderWriter(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _sync_file(file: Path) -> None:
+    with file.open("rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is on disk only when its folder is; Windows has no such call and needs none.
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,27 @@
+"""Layer 1: measures of quality and variation, each by the definition that the papers used.
+
+A measure is one module and one line of ``METRICS``; nothing of it is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from growgan.core.errors import ConfigError
+
+METRICS: dict[str, str] = {
+    "swd": "growgan.metrics.swd:swd",
+    "msssim": "growgan.metrics.ms_ssim:ms_ssim_pairs",
+}
+"""Name of a measure on the command line -> ``module:attribute``."""
+
+
+def resolve(name: str) -> Callable[..., Any]:
+    """Import and return the measure called ``name``."""
+    if name not in METRICS:
+        raise ConfigError(f"no metric is called {name!r}; there are {', '.join(METRICS)}")
+    module, attribute = METRICS[name].split(":")
+    measure: Callable[..., Any] = getattr(import_module(module), attribute)
+    return measure

@@ -1,0 +1,77 @@
+"""The data command: its sub-commands, run as the main program runs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from growgan.cli import data
+from growgan.core.errors import DataError
+
+
+def run(*words: object) -> int:
+    parser = argparse.ArgumentParser()
+    data.add_arguments(parser)
+    return data.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number, name in enumerate(["b/x", "a/y", "a/z"]):
+        file = tmp_path / "photos" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), (number // 2, 0, 0)).save(file)
+    return tmp_path / "photos"
+
+
+def test_build_and_info(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (photos / "a" / "bad.png").write_bytes(b"")
+    out = tmp_path / "s.zip"
+    assert run("build", photos, out, "--resolution", 16, "--crop", "0,0,0.5,1", "--labels", "folders") == 0
+    said = capsys.readouterr()
+    assert "3 pictures of 16x16, 3 channels" in said.out and "classes: a, b" in said.out
+    assert said.err == "skipped a/bad.png: empty file\n"
+    assert run("info", out, "--json", "--check") == 0
+    info = json.loads(capsys.readouterr().out)
+    assert info["labels"] == {"a": 2, "b": 1} and info["count"] == 3 and info["pyramid"] is False
+    assert info["size_bytes"] == out.stat().st_size and info["broken"] == []
+    assert info["duplicates"] == [["00000/img00000000.png", "00000/img00000002.png"]]
+    assert run("info", out, "--check") == 0
+    said = capsys.readouterr()
+    assert "content hash: " in said.out and "  a: 2" in said.out and "equal pictures: 1 groups" in said.out
+
+
+def test_check_lists_broken_pictures(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("build", photos, tmp_path / "set", "--resolution", 16)
+    (tmp_path / "set" / "00000" / "img00000001.png").write_bytes(b"x")
+    assert run("info", tmp_path / "set", "--check") == 1
+    assert "img00000001.png not a picture" in capsys.readouterr().out
+
+
+def test_show(photos: Path, tmp_path: Path) -> None:
+    run("build", photos, tmp_path / "s.zip", "--resolution", 16)
+    assert run("show", tmp_path / "s.zip", "--grid", "2x4", "--out", tmp_path / "sheet.png") == 0
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (32, 32)
+    with pytest.raises(DataError, match="cannot be written"):
+        run("show", tmp_path / "s.zip", "--out", tmp_path / "absent" / "sheet.png")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["build", "a", "b", "--crop", "1,2,3"],
+        ["build", "a", "b", "--crop", "1,2,3,x"],
+        ["show", "a", "--grid", "0x3"],
+        [],
+    ],
+)
+def test_bad_words_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(*words)
+    assert caught.value.code == 2
+    capsys.readouterr()

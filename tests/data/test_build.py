@@ -1,0 +1,351 @@
+"""Any pictures become a finished set, and what cannot be used is named, never fatal, never half-written."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from growgan.core.errors import DataError
+from growgan.data.build import build
+from growgan.data.dataset import open_dataset
+
+
+def make_photo(size: tuple[int, int], seed: int = 0, mode: str = "RGB") -> Image.Image:
+    """A smooth picture with a corner of its own, so that turning and cropping show."""
+    width, height = size
+    y, x = np.mgrid[0:height, 0:width]
+    pixels = np.stack([x * 255 / width, y * 255 / height, np.full(x.shape, seed * 40 % 256)], axis=-1)
+    return Image.fromarray(pixels.astype(np.uint8)).convert(mode)
+
+
+def read_members(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        assert all(member.compress_type == zipfile.ZIP_STORED for member in archive.infolist())
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, size in enumerate([(40, 40), (50, 64), (33, 32), (100, 90)]):
+        make_photo(size, number).save(folder / f"p{number}.png")
+    return folder
+
+
+def test_folder_becomes_a_set(photos: Path, tmp_path: Path) -> None:
+    report = build(photos, tmp_path / "set.zip")
+    assert (report.count, report.resolution, report.channels, report.skipped) == (4, 32, 3, [])
+    members = read_members(tmp_path / "set.zip")
+    assert list(members) == [f"00000/img{n:08d}.png" for n in range(4)] + ["dataset.json"]
+    assert json.loads(members["dataset.json"]) == {"labels": None, "class_names": []}
+    with open_dataset(tmp_path / "set.zip") as dataset:
+        expected = Image.open(photos / "p1.png").resize((32, 32), Image.Resampling.LANCZOS, box=(0, 7, 50, 57))
+        assert np.array_equal(dataset.images([1])[0].transpose(1, 2, 0), np.asarray(expected))
+
+
+def test_same_input_same_bytes_and_same_hash(photos: Path, tmp_path: Path) -> None:
+    for name in ("a.zip", "b.zip", "a", "b"):
+        build(photos, tmp_path / name, resolution=16)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert open_dataset(tmp_path / "a").content_hash == open_dataset(tmp_path / "b").content_hash
+
+
+def test_five_digit_folders_hold_a_thousand(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(1002):
+        Image.new("L", (4, 4), number % 256).save(tmp_path / "in" / f"{number:04d}.png")
+    build(tmp_path / "in", tmp_path / "out")
+    assert sorted(item.name for item in (tmp_path / "out" / "00001").iterdir()) == [
+        "img00001000.png",
+        "img00001001.png",
+    ]
+    with open_dataset(tmp_path / "out") as dataset:
+        assert dataset.channels == 1
+        assert dataset.images(np.arange(1002))[:, 0, 0, 0].tolist() == [n % 256 for n in range(1002)]
+
+
+@pytest.mark.parametrize(
+    ("size", "crop", "box"),
+    [
+        ((178, 218), (25, 57, 153, 185), (25, 57, 153, 185)),
+        ((256, 256), (0.25, 0.25, 0.75, 0.75), (64, 64, 192, 192)),
+        ((300, 128), (0, 0, 300, 128), (86, 0, 214, 128)),
+    ],
+)
+def test_crop(tmp_path: Path, size: tuple[int, int], crop: tuple[float, ...], box: tuple[int, ...]) -> None:
+    (tmp_path / "in").mkdir()
+    photo = make_photo(size)
+    photo.save(tmp_path / "in" / "a.png")
+    build(tmp_path / "in", tmp_path / "s.zip", resolution=128, crop=crop)
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        assert np.array_equal(dataset.read(0).transpose(1, 2, 0), np.asarray(photo.crop(box)))
+
+
+def test_crop_outside_and_small_pictures_are_skipped(photos: Path, tmp_path: Path) -> None:
+    report = build(photos, tmp_path / "a.zip", resolution=16, crop=(0, 0, 60, 60))
+    assert report.count == 1 and len(report.skipped) == 3 and "does not hold the crop" in report.skipped[0].reason
+    report = build(photos, tmp_path / "b.zip", resolution=64)
+    assert report.count == 1 and report.skipped[0].reason == "smaller than 64x64"
+    assert build(photos, tmp_path / "c.zip", resolution=64, upscale=True).count == 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
+    upright = make_photo((64, 64))
+    back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the Transpose that undoes each
+    turned = upright.transpose(Image.Transpose(back[orientation])) if orientation > 1 else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (tmp_path / "in").mkdir()
+    turned.save(tmp_path / "in" / "a.jpg", exif=exif, quality=98)
+    report = build(tmp_path / "in", tmp_path / "s.zip", resolution=64)
+    assert report.copied == (orientation == 1)
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        made = dataset.read(0).transpose(1, 2, 0).astype(int)
+    assert np.abs(made - np.asarray(upright)).mean() < 3
+
+
+def test_fitting_jpegs_and_pngs_are_copied_byte_for_byte(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    make_photo((32, 32)).save(folder / "a.jpg")
+    make_photo((32, 32)).save(folder / "b.png", compress_level=9)
+    make_photo((32, 32), mode="L").save(folder / "c.jpg")
+    make_photo((32, 32)).quantize().save(folder / "d.png")
+    make_photo((32, 32)).save(folder / "e.webp", lossless=True)
+    report = build(folder, tmp_path / "s.zip")
+    members = read_members(tmp_path / "s.zip")
+    assert report.copied == 2 and report.resolution == 32
+    assert members["00000/img00000000.jpg"] == (folder / "a.jpg").read_bytes()
+    assert members["00000/img00000001.png"] == (folder / "b.png").read_bytes()
+    assert [name for name in members if name.endswith(".png")] == [f"00000/img{n:08d}.png" for n in range(1, 5)]
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        dataset.ensure_pyramid()
+
+
+def test_modes_are_converted(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(np.full((8, 8), 257 * 100, np.uint16)).save(folder / "a16.png")
+    Image.new("LA", (8, 8), (0, 0)).save(folder / "b.png")
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(folder / "c.png")
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(folder / "d.jpg", quality=100)
+    frames = [Image.new("P", (8, 8), n) for n in range(3)]
+    for frame in frames:
+        frame.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    frames[0].save(folder / "e.gif", save_all=True, append_images=frames[1:])
+    Image.new("1", (8, 8), 1).save(folder / "f.png")
+    report = build(folder, tmp_path / "s.zip")
+    assert report.count == 6 and report.channels == 3 and report.skipped == []
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        colours = [dataset.read(n)[:, 4, 4].tolist() for n in range(6)]
+    assert colours[:3] == [[100] * 3, [255] * 3, [255] * 3]
+    assert np.abs(np.subtract(colours[3], [254, 0, 0])).max() < 12
+    assert colours[4:] == [[10, 20, 30], [255] * 3]
+    assert build(folder, tmp_path / "rgba.zip", channels=4).channels == 4
+    with open_dataset(tmp_path / "rgba.zip") as dataset:
+        assert dataset.read(2)[3].max() == 0 and dataset.read(0)[3].min() == 255
+
+
+def test_large_jpegs_are_decoded_smaller_with_the_same_result(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    noise = np.random.RandomState(0).normal(0, 4, (701, 1003, 3))
+    photo = Image.fromarray((np.asarray(make_photo((1003, 701))) + noise).clip(0, 255).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(tmp_path / "in" / "a.jpg", quality=95, exif=exif)
+    build(tmp_path / "in", tmp_path / "s.zip", resolution=32)
+    with Image.open(tmp_path / "in" / "a.jpg") as whole:
+        upright = whole.transpose(Image.Transpose.ROTATE_270)
+    expected = upright.resize((32, 32), Image.Resampling.LANCZOS, box=(0, 151, 701, 852))
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        made = dataset.read(0).transpose(1, 2, 0).astype(int)
+    assert np.abs(made - np.asarray(expected)).max() <= 2
+
+
+def test_all_grey_is_one_channel(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    make_photo((8, 8), mode="L").save(tmp_path / "in" / "a.png")
+    Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(tmp_path / "in" / "b.png")
+    assert build(tmp_path / "in", tmp_path / "s.zip").channels == 1
+
+
+def write_bomb(path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 12_000, 9_000, 8, 2, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    )
+
+
+def test_unusable_files_are_skipped_and_named(photos: Path, tmp_path: Path) -> None:
+    (photos / "empty.jpg").write_bytes(b"")
+    (photos / "notes.txt").write_text("hello")
+    photo = (photos / "p3.png").read_bytes()
+    (photos / "half.png").write_bytes(photo[: len(photo) // 2])
+    whole = io.BytesIO()
+    make_photo((64, 64)).save(whole, "JPEG")
+    (photos / "half.jpg").write_bytes(whole.getvalue()[:700])
+    write_bomb(photos / "bomb.png")
+    (photos / ".hidden.png").write_bytes(b"x")
+    (photos / "__MACOSX").mkdir()
+    (photos / "__MACOSX" / "x.png").write_bytes(b"x")
+    report = build(photos, tmp_path / "s.zip")
+    reasons = dict(report.skipped)
+    assert report.count == 4 and set(reasons) == {"empty.jpg", "notes.txt", "half.png", "half.jpg", "bomb.png"}
+    assert reasons["empty.jpg"] == "empty file" and reasons["notes.txt"] == "not a picture"
+    assert "bomb" in reasons["bomb.png"] and "damaged" in reasons["half.png"] and "damaged" in reasons["half.jpg"]
+    with pytest.raises(DataError, match=r"bomb\.png: too many pixels"):
+        build(photos, tmp_path / "strict.zip", strict=True)
+    assert not list(tmp_path.glob("strict*"))
+
+
+def test_hostile_zip_members_are_only_listed(tmp_path: Path) -> None:
+    picture = io.BytesIO()
+    make_photo((8, 8)).save(picture, "PNG")
+    link = zipfile.ZipInfo("link.png")
+    link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "in.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("../out.png", "/etc/abs.png", "a/../../b.png", "good/a.png", "__MACOSX/good/._a.png"):
+            archive.writestr(name, picture.getvalue())
+        archive.writestr(link, "/etc/passwd")
+    before = sorted(tmp_path.parent.iterdir())
+    report = build(tmp_path / "in.zip", tmp_path / "s.zip")
+    assert report.count == 1
+    assert {name for name, _ in report.skipped} == {"../out.png", "/etc/abs.png", "a/../../b.png", "link.png"}
+    assert sorted(tmp_path.parent.iterdir()) == before and len(list(tmp_path.iterdir())) == 2
+
+
+def test_damaged_zip_member_is_skipped(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name in ("a.png", "b.png"):
+            picture = io.BytesIO()
+            make_photo((8, 8), len(name)).save(picture, "PNG")
+            archive.writestr(name, picture.getvalue())
+    data = bytearray((tmp_path / "in.zip").read_bytes())
+    data[60] ^= 255
+    (tmp_path / "in.zip").write_bytes(bytes(data))
+    report = build(tmp_path / "in.zip", tmp_path / "s.zip")
+    assert report.count == 1 and "CRC" in report.skipped[0].reason
+
+
+def test_folder_labels(tmp_path: Path) -> None:
+    for number, name in enumerate(["dog/a", "cat/b", "dog/deep/c"]):
+        file = tmp_path / "in" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        make_photo((8, 8), number).save(file)
+    make_photo((8, 8)).save(tmp_path / "in" / "stray.png")
+    (tmp_path / "in" / "docs").mkdir()
+    (tmp_path / "in" / "docs" / "readme.txt").write_text("x")
+    report = build(tmp_path / "in", tmp_path / "s.zip", labels="folders")
+    assert report.class_names == ("cat", "dog") and len(report.skipped) == 2
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        assert dataset.labels.tolist() == [0, 1, 1] and dataset.class_names == ("cat", "dog")
+
+
+def test_source_labels_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        make_photo((8, 8)).save(tmp_path / "in" / f"{name}.png")
+    labels = {"labels": [["a.png", [1, 0]], ["c.png", [1, 1]]], "class_names": ["x", "y"]}
+    (tmp_path / "in" / "dataset.json").write_text(json.dumps(labels))
+    report = build(tmp_path / "in", tmp_path / "s.zip")
+    assert [name for name, _ in report.skipped] == ["b.png"]
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        assert dataset.labels.tolist() == [[1, 0], [1, 1]] and dataset.class_names == ("x", "y")
+
+
+@pytest.mark.parametrize(("format", "channels"), [("webp", 3), ("jpg", 3), ("jpg", 1)])
+def test_other_formats(photos: Path, tmp_path: Path, format: str, channels: int) -> None:
+    build(photos, tmp_path / "s.zip", format=format, quality=90, channels=channels)
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        dataset.ensure_pyramid()
+        assert dataset.channels == channels and all(name.endswith(format) for name in dataset.names)
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"resolution": 48}, "power of two"),
+        ({"resolution": 2}, "power of two"),
+        ({"channels": 2}, "must be 1"),
+        ({"crop": (10, 0, 5, 5)}, "left < right"),
+        ({"labels": "x.csv"}, "must be folders"),
+        ({"limit": 0}, "at least 1"),
+        ({"format": "bmp"}, "must be one of"),
+        ({"quality": 90}, "png loses nothing"),
+        ({"format": "jpg", "quality": 101}, "1 to 100"),
+        ({"format": "jpg", "channels": 4}, "cannot hold"),
+        ({"format": "webp", "channels": 1}, "cannot hold"),
+        ({"format": "webp", "channels": 4}, "cannot hold"),
+        ({"resolution": 1024}, "4 of 4 files: smaller than 1024x1024"),
+    ],
+)
+def test_impossible_wishes(photos: Path, tmp_path: Path, wish: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        build(photos, tmp_path / "s.zip", **wish)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert [item.name for item in tmp_path.iterdir()] == ["photos"]
+
+
+def test_limit_takes_the_first_usable(photos: Path, tmp_path: Path) -> None:
+    (photos / "a.png").write_bytes(b"")
+    report = build(photos, tmp_path / "s.zip", limit=2)
+    assert report.count == 2 and len(report.skipped) == 1
+
+
+def test_no_usable_picture(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(DataError, match="no usable picture"):
+        build(tmp_path / "in", tmp_path / "s.zip")
+    (tmp_path / "in" / "a.txt").write_text("x")
+    with pytest.raises(DataError, match="no usable picture"):
+        build(tmp_path / "in", tmp_path / "s.zip", resolution=8, channels=3)
+    assert not list(tmp_path.glob("s.zip*"))
+
+
+@pytest.mark.parametrize("name", ["s.zip", "s"])
+def test_existing_set_is_replaced_only_when_told_to(photos: Path, tmp_path: Path, name: str) -> None:
+    build(photos, tmp_path / name, resolution=16)
+    with pytest.raises(DataError, match="--overwrite"):
+        build(photos, tmp_path / name, resolution=8)
+    build(photos, tmp_path / name, resolution=8, overwrite=True)
+    assert open_dataset(tmp_path / name).resolution == 8
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["photos", name]
+    with pytest.raises(DataError, match="own source"):
+        build(photos, photos, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["s.zip", "s"])
+def test_full_disk_leaves_nothing_behind(
+    photos: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(DataError, match="No space left on device"):
+        build(photos, tmp_path / name)
+    assert [item.name for item in tmp_path.iterdir()] == ["photos"]
+
+
+def test_leavings_of_killed_builds_are_removed_but_not_those_of_living_ones(photos: Path, tmp_path: Path) -> None:
+    for name in ("s.zip.partial-dead", "s.zip.partial-living"):
+        (tmp_path / name).write_bytes(b"x")
+    os.utime(tmp_path / "s.zip.partial-dead", (10**9, 10**9))
+    build(photos, tmp_path / "s.zip")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["photos", "s.zip", "s.zip.partial-living"]

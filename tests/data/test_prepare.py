@@ -1,0 +1,92 @@
+"""What training is given: finished sets as they are, anything else made into a set once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from growgan.core.errors import DataError
+from growgan.data import prepare as module
+from growgan.data.build import build
+from growgan.data.prepare import prepare
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GROWGAN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, size in enumerate([(40, 40), (50, 64), (33, 32)]):
+        Image.new("RGB", size, (number, 0, 0)).save(folder / f"p{number}.png")
+    return folder
+
+
+def test_pictures_are_built_once(photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(13):
+        (photos / f"broken{number:02d}.png").write_bytes(b"")
+    said: list[str] = []
+    with prepare(photos, resolution=16, say=said.append) as dataset:
+        assert (len(dataset), dataset.resolution, dataset.path.parent) == (3, 16, cache / "sets")
+        assert dataset.has_pyramid()
+    assert len(said) == 12 and "centre square" in said[0] and said[-1] == "skipped 3 more"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "build", None)
+        prepare(photos, resolution=16, say=said.append).close()
+    assert len(said) == 12
+    Image.new("RGB", (64, 64)).save(photos / "new.png")
+    with prepare(photos, resolution=16, say=said.append) as dataset:
+        assert len(dataset) == 4
+
+
+def test_finished_sets_are_opened_as_they_are(photos: Path, tmp_path: Path, cache: Path) -> None:
+    build(photos, tmp_path / "s.zip", resolution=32)
+    with prepare(tmp_path / "s.zip", resolution=16) as dataset:
+        assert dataset.path == tmp_path / "s.zip" and dataset.resolution == 32
+        assert dataset.images([0], 16).shape == (1, 3, 16, 16)
+    with pytest.raises(DataError, match="less than the 64x64"):
+        prepare(tmp_path / "s.zip", resolution=64)
+    with pytest.raises(DataError, match="have 3 channels"):
+        prepare(tmp_path / "s.zip", channels=1)
+    assert not (cache / "sets").exists()
+
+
+def test_folder_of_one_fitting_size_is_a_finished_set(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        Image.new("L", (8, 8), number).save(tmp_path / "in" / f"{number}.png")
+    with prepare(tmp_path / "in") as dataset:
+        assert dataset.path == tmp_path / "in" and dataset.channels == 1
+
+
+def test_finished_set_of_mixed_sizes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number, size in enumerate((8, 8, 16)):
+        Image.new("L", (size, size), number).save(tmp_path / "in" / f"{number}.png")
+    (tmp_path / "in" / "dataset.json").write_text('{"labels": null}')
+    with pytest.raises(DataError, match=r"2\.png is 16x16 in a set of 8x8"):
+        prepare(tmp_path / "in")
+
+
+def test_nothing_usable(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(DataError, match="no usable picture"):
+        prepare(tmp_path / "in")
+    with pytest.raises(DataError, match="no such file"):
+        prepare(tmp_path / "absent")
+
+
+def test_damaged_kept_set_is_made_again(photos: Path) -> None:
+    with prepare(photos, say=lambda _: None) as dataset:
+        kept = dataset.path
+    kept.write_bytes(b"damage")
+    said: list[str] = []
+    with prepare(photos, say=said.append) as dataset:
+        assert len(dataset) == 3
+    assert "made again" in said[0]

@@ -1,0 +1,68 @@
+"""The logistic loss with R1, in closed form on a linear critic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from making import FixedDraws, make_nets, make_spec, normal
+from torch import Tensor
+
+from growgan.core.config import LossConfig
+from growgan.losses import create
+
+N = 5
+WEIGHT = normal(3, 4, 4, seed=3) / 4
+
+
+def critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+    return (x * WEIGHT).sum(dim=(1, 2, 3))[:, None], x.new_empty(len(x), 0)
+
+
+@pytest.mark.parametrize("shrink", [1, 8])
+@pytest.mark.parametrize("gamma", [0.0, 10.0])
+def test_closed_form(gamma: float, shrink: float) -> None:
+    reals, fakes = normal(N, 3, 4, 4, seed=1), normal(N, 3, 4, 4, seed=2)
+    real, fake = ((x * WEIGHT).sum(dim=(1, 2, 3)).numpy() for x in (reals, fakes))
+    loss = create(LossConfig(name="logistic", r1_gamma=gamma), False)
+    parts = loss.d_terms(critic, reals, fakes, None, FixedDraws(N), shrink).parts
+    expected = {"fake": np.log1p(np.exp(fake)).mean(), "real": np.log1p(np.exp(-real)).mean()}
+    if gamma:
+        # R1 is of the stage's own images: `shrink` has no part in it.
+        expected["r1"] = gamma / 2 * (WEIGHT**2).sum().item()
+    assert {name: part.item() for name, part in parts.items()} == pytest.approx(expected)
+    g = loss.g_terms(critic, fakes, None, FixedDraws(N)).total.item()
+    assert g == pytest.approx(np.log1p(np.exp(-fake)).mean())
+
+
+def test_r1_is_of_the_reals() -> None:
+    """The gradient of |x|^2 / 2 is x itself."""
+
+    def square(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+        return x.square().sum(dim=(1, 2, 3))[:, None] / 2, x.new_empty(len(x), 0)
+
+    reals, fakes = normal(N, 3, 4, 4, seed=1), 9 * normal(N, 3, 4, 4, seed=2)
+    terms = create(LossConfig(name="logistic", r1_gamma=3), False).d_terms(square, reals, fakes, None, FixedDraws(N), 1)
+    assert terms.parts["r1"].item() == pytest.approx(1.5 * (reals**2).sum().item() / N)
+
+
+def test_r1_s_gradient_against_finite_differences() -> None:
+    _, D = make_nets(make_spec(8))
+    reals = normal(N, 3, 8, 8)
+
+    def r1() -> Tensor:
+        return create(LossConfig(name="logistic"), False).d_terms(D, reals, reals, None, FixedDraws(N), 1).parts["r1"]
+
+    r1().backward()
+    step = 1e-6
+    for layer in ("8x8.fromrgb", "8x8.conv1", "4x4.conv", "4x4.dense1"):
+        weight = D.get_parameter(f"{layer}.weight")
+        direction, values = normal(*weight.shape, seed=9), []
+        for move in (step, -2 * step):
+            with torch.no_grad():
+                weight.add_(move * direction)
+            values.append(r1().item())
+        with torch.no_grad():
+            weight.add_(step * direction)
+        expected = (weight.grad * direction).sum().item()
+        assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=1e-5, abs=1e-7), layer
