@@ -14,7 +14,10 @@ N = 6
 RESOLUTIONS = (4, 8, 16, 32, 64)
 ALPHAS = (0.0, 0.3, 0.5, 1.0)
 DOWN = ("act_pool", "pool_act")
-TOLERANCE = {"rtol": 0, "atol": 1e-9}
+
+
+def assert_same(ours: torch.Tensor, expected: torch.Tensor, where: str = "") -> None:
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-9, msg=lambda m: f"{where}: {m}")
 
 
 def make_64(labels: str = "none", d_down: str = "act_pool") -> NetworkSpec:
@@ -43,7 +46,7 @@ def test_g_agrees(labels: str, fused: bool) -> None:
             for alpha in ALPHAS:
                 plain = linear.generate(G.state_dict(), spec, z, y, lod_of(resolution, alpha))
                 ours = linear.enlarged(G(z, y, resolution, alpha), 64 // resolution)
-                torch.testing.assert_close(ours, plain, **TOLERANCE, msg=lambda m: f"{resolution}, {alpha}: {m}")
+                assert_same(ours, plain, f"{resolution}, {alpha}")
 
 
 @pytest.mark.parametrize("d_down", DOWN)
@@ -59,8 +62,8 @@ def test_d_agrees(d_down: str, num_labels: int) -> None:
                 scores, logits = linear.judge(D.state_dict(), spec, full, lod_of(resolution, alpha))
                 ours, our_logits = D(x, alpha=alpha)
                 assert our_logits.shape == (N, num_labels)
-                torch.testing.assert_close(ours[:, 0], scores, **TOLERANCE, msg=lambda m: f"{resolution}, {alpha}: {m}")
-                torch.testing.assert_close(our_logits, logits, **TOLERANCE)
+                assert_same(ours[:, 0], scores, f"{resolution}, {alpha}")
+                assert_same(our_logits, logits)
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
@@ -86,10 +89,10 @@ def test_d_loss_and_its_gradients_agree(labels: str, d_down: str, resolution: in
     plain = linear.d_loss(weights, spec, config, *full, y, u, lod_of(resolution, alpha))
     plain.backward()
 
-    torch.testing.assert_close(ours, plain, **TOLERANCE)
+    assert_same(ours, plain)
     for name, parameter in D.named_parameters():
         gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        torch.testing.assert_close(gradient, weights[name].grad, **TOLERANCE, msg=lambda m: f"{name}: {m}")
+        assert_same(gradient, weights[name].grad, name)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -112,7 +115,7 @@ def test_alpha_0_of_d_is_the_lower_size(d_down: str) -> None:
         for resolution in RESOLUTIONS[1:]:
             lower, _ = pairs_of(resolution // 2)
             for ours, expected in zip(D(linear.enlarged(lower, 2), alpha=0.0), D(lower, alpha=1.0)):
-                torch.testing.assert_close(ours, expected, **TOLERANCE)
+                assert_same(ours, expected)
 
 
 @pytest.mark.parametrize("d_down", DOWN)

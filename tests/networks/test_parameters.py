@@ -43,7 +43,7 @@ def test_totals(fields: dict[str, int], g: int, d: int, d_down: str) -> None:
 
 # Side: G's first and second layer and toRGB; D's fromRGB, first and second layer (recipe 1.5).
 LAYERS = {
-    **{size: (2_359_808, 2_359_808, 1_539, 2_048, 2_359_808, 2_359_808) for size in (8, 16, 32)},
+    **dict.fromkeys((8, 16, 32), (2_359_808, 2_359_808, 1_539, 2_048, 2_359_808, 2_359_808)),
     64: (1_179_904, 590_080, 771, 1_024, 590_080, 1_180_160),
     128: (295_040, 147_584, 387, 512, 147_584, 295_168),
     256: (73_792, 36_928, 195, 256, 36_928, 73_856),

@@ -1,4 +1,4 @@
-"""G and D as the paper's figure 2 draws them: every stage's image at FULL size, blended there. Slow, easy to check by eye.
+"""G and D as the paper's figure 2 draws them: every stage's image at FULL size, blended there. Slow, and plain.
 
 Stated from the paper and from how the release computes (`lod`: doublings still missing, 0 = full size); shared with
 growgan are only the names and layouts of the state dict and the fields of the spec.
@@ -9,13 +9,15 @@ import math
 import torch
 from torch.nn import functional as F
 
+ROOT2 = math.sqrt(2)
+
 
 def he(weight, gain, spec):
     fan_in = weight.numel() // len(weight)
     return weight * (gain / math.sqrt(fan_in)) if spec.wscale else weight
 
 
-def conv(x, weights, name, spec, gain=math.sqrt(2), bias=True):
+def conv(x, weights, name, spec, gain=ROOT2, bias=True):
     weight = he(weights[f"{name}.weight"], gain, spec)
     x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
     return x + weights[f"{name}.bias"].reshape(1, -1, 1, 1) if bias else x
@@ -63,7 +65,7 @@ def generate(weights, spec, z, labels, lod):
 
     x = z if labels is None else torch.cat([z, rows_of(labels, spec, z)], dim=1)
     x = norm(x) if spec.normalize_latents else x
-    x = x @ he(weights["4x4.dense.weight"], math.sqrt(2) / 4, spec).T
+    x = x @ he(weights["4x4.dense.weight"], ROOT2 / 4, spec).T
     x = x.reshape(len(z), -1, 4, 4) + weights["4x4.dense.bias"].reshape(1, -1, 1, 1)
     x = finish(conv(finish(x), weights, "4x4.conv", spec))
     images = None
@@ -110,7 +112,7 @@ def judge(weights, spec, images, lod):
     if spec.stddev_group is None or spec.stddev_group > 1:
         x = with_stddev(x, spec.stddev_group)
     x = leaky(conv(x, weights, "4x4.conv", spec)).flatten(1)
-    x = leaky(x @ he(weights["4x4.dense0.weight"], math.sqrt(2), spec).T + weights["4x4.dense0.bias"])
+    x = leaky(x @ he(weights["4x4.dense0.weight"], ROOT2, spec).T + weights["4x4.dense0.bias"])
     x = x @ he(weights["4x4.dense1.weight"], 1, spec).T + weights["4x4.dense1.bias"]
     return x[:, 0], x[:, 1:]
 

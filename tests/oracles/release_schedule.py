@@ -1,4 +1,4 @@
-"""The release's schedule as its arithmetic is described (recipe 2.1, 2.2): `lod`, sizes, rates and resets of a whole run."""
+"""The release's schedule by its own arithmetic (recipe 2.1, 2.2): `lod`, sizes, rates and resets of a whole run."""
 
 import math
 from dataclasses import dataclass, field

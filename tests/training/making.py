@@ -1,0 +1,84 @@
+"""Small runs for the tests of training: a set of pictures in memory, and a configuration that is over in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from growgan.core.config import RunConfig
+from growgan.core.fields import per
+from growgan.core.presets import preset
+from growgan.core.schedule import Schedule
+from growgan.data.sampler import Sampler
+from growgan.training.feed import Feed
+from growgan.training.state import TrainState
+
+
+class Memory:
+    """Pictures [N, C, S, S] uint8 in memory, served as `data.sampler.Loader` serves them."""
+
+    def __init__(self, pictures: np.ndarray, labels: np.ndarray | None = None, seed: int = 1) -> None:
+        self.pictures, self.labels = pictures, labels
+        self.sampler = Sampler(len(pictures), seed)
+
+    def batch(self, nimg: int, n: int, resolution: int) -> tuple[np.ndarray, np.ndarray | None]:
+        rows = self.sampler.indices(nimg, n)
+        x = self.pictures[rows].astype(np.float32)
+        while x.shape[-1] > resolution:
+            x = (x[..., ::2, ::2] + x[..., 1::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, 1::2]) / 4
+        return np.rint(x).astype(np.uint8), None if self.labels is None else self.labels[rows]
+
+
+def half_and_half(count: int = 64, size: int = 8, channels: int = 3) -> np.ndarray:
+    """Pictures that are bright above and dark below, each with a tint of its own."""
+    random = np.random.RandomState(5)
+    tint = random.randint(0, 40, (count, channels, 1, 1))
+    ramp = np.where(np.arange(size) < size // 2, 200, 30)[None, None, :, None]
+    return (np.broadcast_to(ramp, (count, channels, size, size)) + tint).astype(np.uint8)
+
+
+def small(resolution: int = 8, **schedule: object) -> RunConfig:
+    """A run of a few steps a stage, minibatch 4, two minibatches a round."""
+    config = preset("tiny")
+    values = {
+        "training_kimg": per(0.04),
+        "transition_kimg": per(0.04),
+        "total_kimg": 0.16,
+        "minibatch": per(4),
+        "minibatch_repeats": 2,
+        "tick_kimg": per(0.04),
+        **schedule,
+    }
+    network = replace(config.network, resolution=resolution, fmap_base=32, fmap_max=8, latent_size=8)
+    return replace(config, network=network, schedule=replace(config.schedule, **values))
+
+
+def begin(config: RunConfig, pictures: np.ndarray, labels: np.ndarray | None = None):
+    """State, schedule and feed of a run on the CPU."""
+    state = TrainState(config, torch.device("cpu"), torch.contiguous_format)
+    schedule = Schedule(config.schedule, config.optim, config.network.resolution)
+    return state, schedule, Feed(Memory(pictures, labels), labels, config, torch.device("cpu"))
+
+
+class Quiet:
+    """A witness that only counts."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.ticks: list[tuple[int, dict[str, float]]] = []
+        self.stages: list[int] = []
+        self.saved: list[int] = []
+
+    def after_step(self, state, phase, figures, seconds) -> None:
+        self.steps.append(state.nimg)
+
+    def after_tick(self, state, phase, last) -> None:
+        self.ticks.append((state.nimg, {k: v.item() / state.tick_steps for k, v in state.tick_sums.items()}))
+
+    def after_stage(self, state, phase) -> None:
+        self.stages.append(phase.resolution)
+
+    def save(self, state, phase, grid) -> None:
+        self.saved.append(state.nimg)

@@ -1,0 +1,57 @@
+"""Adam against TensorFlow's formula, and the moving average of G."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from growgan.core.config import OptimConfig
+from growgan.training.optim import Adam, average, ema_factor
+
+
+def test_adam_is_tensorflows():
+    """lr_t = lr sqrt(1 - b2^t) / (1 - b1^t); w -= lr_t m / (sqrt(v) + eps): epsilon on the uncorrected root."""
+    config = OptimConfig(beta1=0.3, beta2=0.9, eps=1e-2)
+    network = torch.nn.Linear(3, 2).double()
+    adam = Adam(network, config)
+    w = network.weight.detach().numpy().copy()
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    random = np.random.RandomState(0)
+    for t in range(1, 8):
+        if t == 5:
+            adam.forget()
+            m, v = np.zeros_like(w), np.zeros_like(w)
+        since = t if t < 5 else t - 4
+        gradient = random.standard_normal(w.shape) * 0.01
+        network.weight.grad = torch.from_numpy(gradient.copy())
+        adam.step(0.05)
+        m, v = 0.3 * m + 0.7 * gradient, 0.9 * v + 0.1 * gradient**2
+        w -= 0.05 * np.sqrt(1 - 0.9**since) / (1 - 0.3**since) * m / (np.sqrt(v) + 1e-2)
+        np.testing.assert_allclose(network.weight.detach().numpy(), w, rtol=1e-10)
+        assert network.weight.grad is None
+
+
+def test_layers_without_gradients_stand_still():
+    network = torch.nn.Linear(3, 2)
+    adam = Adam(network, OptimConfig())
+    bias = network.bias.detach().clone()
+    network.weight.grad = torch.ones_like(network.weight)
+    adam.step(0.1)
+    assert torch.equal(network.bias, bias)
+
+
+def test_half_life_is_the_same_for_every_minibatch():
+    config = OptimConfig(ema_kimg=10)
+    for minibatch in (4, 16, 128):
+        assert ema_factor(config, minibatch) ** (10_000 / minibatch) == pytest.approx(0.5)
+    assert ema_factor(OptimConfig(), 4) == ema_factor(OptimConfig(), 512) == 0.999
+    assert ema_factor(replace(config, ema_kimg=0.0), 4) == 0
+
+
+def test_average():
+    ema, current = [torch.tensor([1.0, 2.0])], [torch.tensor([3.0, 6.0])]
+    average(ema, current, 0.75)
+    torch.testing.assert_close(ema[0], torch.tensor([1.5, 3.0]))

@@ -1,0 +1,126 @@
+"""The training step: its order, what it touches, and that its parts add up to the whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from training.making import begin, half_and_half, small
+
+from growgan.core.fields import per
+from growgan.training.step import d_step, g_step, train_step
+
+
+def gradients(network, run):
+    """The gradients that `run` leaves on `network`, with its optimiser held still."""
+    kept = {}
+
+    def note(lr):
+        kept.update({name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None})
+
+    run(note)
+    return kept
+
+
+def test_average_takes_G_before_its_update_and_G_stands_still_in_the_D_step():
+    state, schedule, feed = begin(small(), half_and_half())
+    state.config = replace(state.config, optim=replace(state.config.optim, ema_kimg=None, ema_factor=0.75))
+    for parameter in state.G_ema.parameters():
+        parameter.data.fill_(1.0)
+    before = {name: p.clone() for name, p in state.G.named_parameters()}
+    train_step(state, schedule.at(0), feed)
+    for name, average in state.G_ema.named_parameters():
+        torch.testing.assert_close(average, 0.75 + 0.25 * before[name])
+    assert any(not torch.equal(p, before[name]) for name, p in state.G.named_parameters())
+    assert state.nimg == 4
+
+
+def test_D_is_updated_d_repeats_times_and_the_clock_counts_its_reals():
+    state, schedule, feed = begin(small(d_repeats=3), half_and_half())
+    train_step(state, schedule.at(0), feed)
+    assert state.nimg == 12
+    assert (state.opt_D.steps, state.opt_G.steps) == (3, 1)
+
+
+def test_G_step_leaves_D_without_gradients_and_trainable():
+    state, schedule, feed = begin(small(), half_and_half())
+    before = {name: p.clone() for name, p in state.D.named_parameters()}
+    g_step(state, schedule.at(0), feed)
+    assert all(p.grad is None and p.requires_grad for p in state.D.parameters())
+    assert all(torch.equal(p, before[name]) for name, p in state.D.named_parameters())
+
+
+def test_stages_not_reached_are_not_touched():
+    state, schedule, feed = begin(small(resolution=16), half_and_half(size=16))
+    before = {name: p.clone() for name, p in state.G.named_parameters()}
+    train_step(state, schedule.at(0), feed)
+    for name, parameter in state.G.named_parameters():
+        assert torch.equal(parameter, before[name]) == (not name.startswith("4x4"))
+
+
+@pytest.mark.parametrize(("n", "most"), [(8, 4), (12, 5), (6, 1)])
+@pytest.mark.parametrize("loss", ["wgan_gp", "lsgan", "logistic"])
+def test_microbatches_give_the_gradients_of_the_whole(n, most, loss):
+    config = small(minibatch=per(n))
+    config = replace(
+        config,
+        loss=replace(config.loss, name=loss),
+        network=replace(config.network, stddev_group=4, num_labels=3),
+        execution=replace(config.execution, precision="float64"),
+    )
+    labels = np.arange(64) % 3
+    found = []
+    for microbatch in (None, most):
+        state, schedule, feed = begin(
+            replace(config, execution=replace(config.execution, microbatch=microbatch)), half_and_half(), labels
+        )
+        phase = replace(schedule.at(60), minibatch=n)
+        assert phase.fading
+        grads, figures = {}, {}
+        for optimizer, network in ((state.opt_D, state.D), (state.opt_G, state.G)):
+            optimizer.step = lambda lr, network=network: grads.update(
+                {(id(network) == id(state.D), k): p.grad.clone() for k, p in network.named_parameters() if p.grad is not None}
+            )
+        figures |= d_step(state, phase, *feed.reals(0, phase))
+        state.D.zero_grad()
+        figures |= g_step(state, phase, feed)
+        found.append((grads, figures))
+    (whole, whole_figures), (parts, parts_figures) = found
+    assert whole.keys() == parts.keys()
+    assert whole_figures.keys() == parts_figures.keys()
+    for key in whole:
+        torch.testing.assert_close(parts[key], whole[key], rtol=1e-9, atol=1e-11)
+    for key in whole_figures:
+        torch.testing.assert_close(parts_figures[key], whole_figures[key], rtol=1e-9, atol=1e-11)
+
+
+def test_a_loss_that_is_not_finite_is_refused_by_name_before_anything_moves():
+    state, schedule, feed = begin(small(), half_and_half())
+    with torch.no_grad():
+        next(state.D.parameters()).fill_(float("nan"))
+    before = {name: p.clone() for name, p in state.G.named_parameters()}
+    with pytest.raises(FloatingPointError, match=r"loss of D is not finite: .*wasserstein nan"):
+        train_step(state, schedule.at(0), feed)
+    assert state.opt_D.steps == 0
+    assert all(torch.equal(p, before[name]) for name, p in state.G.named_parameters())
+
+
+def test_reals_are_mirrored_and_faded_like_the_fakes():
+    config = small()
+    pictures = np.zeros((64, 3, 8, 8), dtype=np.uint8)
+    pictures[..., :2] = 255  # left edge
+    _, schedule, feed = begin(config, pictures)
+    phase = schedule.at(50)
+    assert phase.resolution == 8
+    assert 0 < phase.alpha < 1
+    x, _ = feed.reals(0, replace(phase, minibatch=64))
+    left, right = (x[:, 0, 0, 0] > 0).sum(), (x[:, 0, 0, -1] > 0).sum()
+    assert left + right == 64
+    assert 16 < left < 48
+    plain = 2 * pictures[:1].astype(np.float32) / 255 - 1
+    small_ = plain.reshape(1, 3, 4, 2, 4, 2).mean((3, 5)).repeat(2, 2).repeat(2, 3)
+    expected = small_ + phase.alpha * (plain - small_)
+    index = int((x[:, 0, 0, 0] > 0).nonzero()[0])
+    np.testing.assert_allclose(x[index : index + 1].numpy(), expected, atol=1e-5)
