@@ -74,7 +74,7 @@ def test_widths() -> None:
     quarter = NetworkSpec(resolution=128, fmap_base=2048)
     assert [quarter.width(size) for size in quarter.stages] == [512, 512, 256, 128, 64, 32]
     slow = NetworkSpec(fmap_base=100, fmap_decay=0.5, fmap_max=64)
-    assert [slow.width(size) for size in (4, 8, 16)] == [64, 50, 35], "fractions are cut off"
+    assert [slow.width(size) for size in (4, 8, 16, 64)] == [64, 50, 35, 17], "fractions are cut off"
     assert NetworkSpec(resolution=64, fmap_base=4).width(64) == 1, "never less than one"
     assert NetworkSpec(fmap_base=64, fmap_max=512).z_size == 64
     assert NetworkSpec(latent_size=7).z_size == 7

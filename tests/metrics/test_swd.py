@@ -117,6 +117,18 @@ def test_batches_change_nothing(batch):
     assert swd(described(images, 1, batch), others) == swd(described(images, 1), others)
 
 
+def test_threads_change_nothing():
+    images, others = pictures(50, 16, 1), described(pictures(50, 16, 2), 2)
+    threads = torch.get_num_threads()
+    results = []
+    for count in (1, 3):
+        torch.set_num_threads(count)
+        results.append(swd(described(images, 1), others))
+        assert torch.get_num_threads() == count
+    torch.set_num_threads(threads)
+    assert results[0] == results[1]
+
+
 def test_measuring_changes_nothing():
     images, others = pictures(50, 16, 1), described(pictures(50, 16, 2), 2)
     growing = described(images[:20], 1)

@@ -61,12 +61,13 @@ def test_stddev_of_one_image_is_the_root_of_epsilon() -> None:
     assert layers.minibatch_stddev(normal(1, 2, 4, 4), 4)[:, 2].numpy() == pytest.approx(1e-4)
 
 
-def test_stddev_of_half_precision_is_computed_in_float32() -> None:
-    x = normal(4, 2, 4, 4).to(torch.bfloat16)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_stddev_of_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
+    x = (1000 * normal(4, 2, 4, 4)).to(dtype)  # squares that float16 cannot hold
     y = layers.minibatch_stddev(x, 4)
-    assert y.dtype == torch.bfloat16
+    assert y.dtype == dtype
     expected = stddev_by_loops(x.double().numpy(), 4, 1)[0]
-    assert y[0, 2, 0, 0].item() == torch.tensor(expected).to(torch.bfloat16).item()
+    assert y[0, 2, 0, 0].item() == torch.tensor(expected).to(dtype).item()
 
 
 def test_d_has_stddev_only_where_the_spec_says() -> None:

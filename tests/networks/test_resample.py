@@ -38,10 +38,11 @@ def test_conv_downscale_is_conv_then_pool(size: int) -> None:
 
 
 def test_lerp_is_exact_at_both_ends() -> None:
-    a, b = normal(50, seed=1).float(), 1e8 * normal(50, seed=2).float()
-    assert torch.equal(resample.lerp(a, b, 0.0), a)
-    assert torch.equal(resample.lerp(a, b, 1.0), b)
-    torch.testing.assert_close(resample.lerp(a, b, 0.25), 0.75 * a + 0.25 * b)
+    small, large = normal(50, seed=1).float(), 1e8 * normal(50, seed=2).float()
+    for a, b in ((small, large), (large, small)):
+        assert torch.equal(resample.lerp(a, b, 0.0), a)
+        assert torch.equal(resample.lerp(a, b, 1.0), b)
+        torch.testing.assert_close(resample.lerp(a, b, 0.25), 0.75 * a + 0.25 * b)
 
 
 @pytest.mark.parametrize("resolution", [4, 16])

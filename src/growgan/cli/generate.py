@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from growgan.core.errors import ConfigError
@@ -42,24 +43,23 @@ def run(args: argparse.Namespace) -> int:
     label = model.label(args.label) if args.label is not None else None
     batches = model.batches(seeds, label=label, truncation=args.truncation, batch=args.batch)
     notes = {"model": model.file.hash, "truncation": f"{args.truncation:g}"}
-    shown = model.labels(seeds, label)
     with Progress(len(seeds), "pictures") as progress:
         if shape:
             parts = []
             for pixels in batches:
                 parts.append(pixels)
                 progress.advance(len(pixels))
-            path = args.out if args.out.suffix == ".png" else args.out / "grid.png"
+            path = args.out if args.out.suffix.lower() == ".png" else args.out / "grid.png"
             notes["seeds"] = f"{seeds[0]}-{seeds[-1]}"
-            if shown:
+            if shown := model.labels(seeds, label):
                 notes["class"] = shown[0] if len(set(shown)) == 1 else "; ".join(shown)
             images.save_png(path, images.make_grid(np.concatenate(parts), shape[0]), notes)
         else:
             path = args.out
             for i, picture in enumerate(picture for pixels in batches for picture in pixels):
                 notes["seed"] = str(seeds[i])
-                if shown:
-                    notes["class"] = shown[i]
+                if shown := model.labels(seeds[i : i + 1], label):
+                    notes["class"] = shown[0]
                 images.save_png(path / f"seed{seeds[i]:04d}.png", images.to_picture(picture), notes)
                 progress.advance()
     print(path)
@@ -70,23 +70,23 @@ def parse_seeds(text: str) -> list[int]:
     """Seeds from such as ``3,7,100-120``. Raises `ConfigError` for anything else."""
     seeds: list[int] = []
     for part in text.split(","):
-        first, separator, last = part.strip().partition("-")
-        if not first.isdigit() or (separator and not last.isdigit()):
+        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part, re.ASCII)
+        if not found:
             raise ConfigError(f"--seeds wants such as 0-9 or 3,7,100-120, not {text!r}")
-        numbers = range(int(first), int(last if separator else first) + 1)
-        if len(numbers) > 10_000_000 or int(last or first) >= 2**32:
-            raise ConfigError(f"--seeds {text!r} is too much: at most ten million, each below {2**32}")
-        seeds.extend(numbers)
-    if not seeds:
-        raise ConfigError(f"--seeds {text!r} names no seed")
+        first, last = found[1], found[2] or found[1]
+        if max(len(first), len(last)) > 10 or int(last) >= 2**32 or int(last) - int(first) >= 10_000_000:
+            raise ConfigError(f"--seeds {text[:40]!r} is too much: at most ten million, each below {2**32}")
+        if int(last) < int(first):
+            raise ConfigError(f"--seeds {text!r} runs backwards: the lower number comes first")
+        seeds.extend(range(int(first), int(last) + 1))
     return seeds
 
 
 def parse_grid(text: str) -> tuple[int, int]:
     """Columns and rows from such as ``8x4``. Raises `ConfigError` for anything else."""
-    columns, _, rows = text.lower().partition("x")
-    if not (columns.isdigit() and rows.isdigit() and int(columns) and int(rows)):
+    found = re.fullmatch(r"(\d+)x(\d+)", text.lower(), re.ASCII)
+    if not found or not (found[1].strip("0") and found[2].strip("0")):
         raise ConfigError(f"--grid wants columns and rows such as 8x4, not {text!r}")
-    if int(columns) * int(rows) > 100_000:
-        raise ConfigError(f"--grid {text!r} is too large")
-    return int(columns), int(rows)
+    if max(map(len, found.groups())) > 6 or int(found[1]) * int(found[2]) > 100_000:
+        raise ConfigError(f"--grid {text[:40]!r} is too large")
+    return int(found[1]), int(found[2])

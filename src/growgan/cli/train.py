@@ -23,11 +23,13 @@ FLAGS = {
 }
 """Flags that are short names of fields."""
 
+MOST_HOURS = 100_000
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("--data", type=Path, metavar="PATH", help="a finished set, or any folder or zip of pictures")
-    parser.add_argument("--out", type=Path, metavar="RUN", required=True, help="the run folder, new or to go on with")
+    parser.add_argument("--data", type=_path, metavar="PATH", help="a finished set, or any folder or zip of pictures")
+    parser.add_argument("--out", type=_path, metavar="RUN", required=True, help="the run folder, new or to go on with")
     parser.add_argument(
         "--preset",
         metavar="NAME[,modifier...]",
@@ -54,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train; 0 when the run has come to its end, 130 or 143 when it was stopped before."""
     named = overrides(args)
+    if args.hours is not None and not 0 < args.hours <= MOST_HOURS:
+        raise ConfigError(f"--hours must be above 0 and at most {MOST_HOURS:,}, not {args.hours:g}")
     from growgan.training import job
 
     request = job.Request(data=args.data, out=args.out, preset=args.preset, overrides=named)
@@ -79,3 +83,9 @@ def overrides(args: argparse.Namespace) -> list[tuple[str, str]]:
             raise ConfigError(f"--set wants SECTION.FIELD=VALUE, not {item!r}")
         named.append((field.strip(), text))
     return named
+
+
+def _path(text: str) -> Path:
+    if not text:  # as from a shell variable that is not set; Path would make it the current folder
+        raise argparse.ArgumentTypeError("is empty")
+    return Path(text)

@@ -7,10 +7,10 @@ and noise. It falls with the number of images, so only sets of equal size are co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from growgan.core.errors import ConfigError
+
+T = TypeVar("T")
 
 PATCH = 7
 PATCHES_PER_IMAGE = 128
@@ -71,10 +73,11 @@ class Descriptors:
         self.resolution = batch.shape[-1]
         self.images += len(batch)
         waiting = torch.cat([self._pending.view(-1, *batch.shape[1:]), batch])
-        while len(waiting) >= BLOCK_IMAGES:
-            self._blocks.append(self._describe(waiting[:BLOCK_IMAGES], len(self._blocks)))
-            waiting = waiting[BLOCK_IMAGES:]
-        self._pending = waiting.clone()
+        full = len(waiting) // BLOCK_IMAGES
+        first = len(self._blocks)
+        blocks = [waiting[k * BLOCK_IMAGES : (k + 1) * BLOCK_IMAGES] for k in range(full)]
+        self._blocks += _side_by_side(self._describe, blocks, range(first, first + full), device=self.device)
+        self._pending = waiting[full * BLOCK_IMAGES :].clone()
 
     @property
     def levels(self) -> list[int]:
@@ -201,10 +204,12 @@ def project(blocks: list[Tensor], directions: Tensor, standard: tuple[Tensor, Te
     mean, scale = standard
     weights = (directions * scale).to(out)
     offsets = -(directions * scale @ mean).to(out)[:, None]
-    start = 0
-    for block in blocks:
+
+    def fill(block: Tensor, start: int) -> None:
         torch.addmm(offsets, weights, block.float().T, out=out[:, start : start + len(block)])
-        start += len(block)
+
+    starts = range(0, out.shape[1], BLOCK_IMAGES * PATCHES_PER_IMAGE)
+    _side_by_side(fill, blocks, starts, device=out.device)
 
 
 def mean_sorted_difference(a: Tensor, b: Tensor) -> Tensor:
@@ -216,9 +221,24 @@ def _sorted(rows: Tensor) -> Tensor:
     if rows.device.type != "cpu":
         return rows.sort(dim=1).values
     # numpy sorts float32 with vector instructions, about 20 times as fast as torch, and lets other threads run.
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(lambda row: row.sort(), rows.numpy()))
+    _side_by_side(np.ndarray.sort, rows.numpy(), device=rows.device)
     return rows
+
+
+def _side_by_side(work: Callable[..., T], *arguments: Iterable[Any], device: torch.device) -> list[T]:
+    """Map ``work`` over its arguments, on a CPU in as many threads as torch would use, each computing alone.
+
+    Torch's own threads wait for one another after every operation; on cores that others use too, that is most of the
+    time. Which thread takes what changes no bit of the results.
+    """
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1:
+        return list(map(work, *arguments))
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(work, *arguments))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _check(batch: Tensor, resolution: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError, ModelError
 from growgan.core.fields import from_json, to_json
 from growgan.core.files import whole
+from growgan.core.geometry import LOWEST, is_size
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 
@@ -63,8 +65,11 @@ class ModelFile:
 
         Raises `ModelError` that names the tensor which is missing, of a wrong shape, or has no place.
         """
-        with torch.device("meta"):  # so that a description that lies about its sizes costs no memory
-            network = NETWORKS[name](self.spec)
+        try:
+            with torch.device("meta"):  # so that a description that lies about its sizes costs no memory
+                network = NETWORKS[name](self.spec)
+        except (ArithmeticError, RuntimeError, TypeError) as error:
+            raise ModelError(f"the description in {self.path} is of a network too large for any machine") from error
         network.resolution = int(self.training.get("resolution", self.spec.resolution))
         network.alpha = float(self.training.get("alpha", 1.0))
         _fill(network, self._tensors(name), f"{self.path}: {name}")
@@ -79,7 +84,14 @@ class ModelFile:
     def truncation_mean(self) -> Tensor | None:
         """Mean of the first layer's output, [1 or K, width, 4, 4], if the file holds it."""
         with _opened(self.path) as file:
-            return file.get_tensor(TRUNCATION).float() if TRUNCATION in file.keys() else None  # noqa: SIM118
+            if TRUNCATION not in file.keys():  # noqa: SIM118
+                return None
+            mean: Tensor = file.get_tensor(TRUNCATION).float()
+        rows = 1 if self.spec.multi_label else max(self.spec.num_labels, 1)
+        wanted = [rows, self.spec.width(LOWEST), LOWEST, LOWEST]
+        if list(mean.shape) != wanted:
+            raise ModelError(f"{self.path} has a tensor {TRUNCATION} of shape {list(mean.shape)}, not {wanted}")
+        return mean
 
     def _tensors(self, network: str) -> dict[str, Tensor]:
         prefix = f"{network}."
@@ -99,7 +111,8 @@ def open_model(path: Path) -> ModelFile:
     try:
         parts = {key: json.loads(metadata.get(f"growgan.{key}", "{}")) for key in ("training", "measures", "card")}
         spec = from_json(NetworkSpec, json.loads(metadata["growgan.spec"]), "spec")
-    except (ValueError, ConfigError) as error:
+        _check_parts(parts, spec)
+    except (ValueError, ConfigError, RecursionError) as error:
         raise ModelError(f"the description in {path} cannot be read: {error}") from error
     return ModelFile(path, spec, **parts)
 
@@ -131,8 +144,47 @@ def save_model(
         "growgan.measures": json.dumps(measures or {}),
         "growgan.card": json.dumps(card or {}),
     }
+    write_tensors(path, tensors, metadata)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a .safetensors file, whole or not at all. Raises `RunError` where it cannot be written."""
     with whole(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:  # what the library makes of a full disk: it is no OSError
+            raise OSError(str(error)) from error
+
+
+def _check_parts(parts: dict[str, Any], spec: NetworkSpec) -> None:
+    """Raise ValueError if what the header says beside the spec is not what its readers rely on."""
+    for key, part in parts.items():
+        if not isinstance(part, dict):
+            raise ValueError(f"{key} should be an object of named values")
+    training = parts["training"]
+    resolution, alpha = training.get("resolution", spec.resolution), training.get("alpha", 1.0)
+    if not (isinstance(resolution, int) and is_size(resolution) and resolution <= spec.resolution):
+        raise ValueError(f"training.resolution cannot be {resolution!r}")
+    if not (isinstance(alpha, int | float) and 0 <= alpha <= 1):
+        raise ValueError(f"training.alpha should lie between 0 and 1, not {alpha!r}")
+    names, labels = training.get("class_names", []), training.get("labels", {})
+    if names and not (_is_list(names, spec.num_labels) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"training.class_names should be {spec.num_labels} names")
+    if not isinstance(labels, dict):
+        raise ValueError("training.labels should be an object of named values")
+    rows = labels.get("rows", [labels["counts"]] if "counts" in labels else [])
+    if labels and not (rows and isinstance(rows, list) and all(_is_row(row, spec.num_labels) for row in rows)):
+        raise ValueError(f"training.labels should hold {spec.num_labels} numbers, of which none is negative")
+    if "counts" in labels and not sum(labels["counts"]) > 0:
+        raise ValueError("training.labels counts no picture")
+
+
+def _is_list(value: Any, length: int) -> bool:
+    return isinstance(value, list) and len(value) == length
+
+
+def _is_row(value: Any, length: int) -> bool:
+    return _is_list(value, length) and all(isinstance(v, int | float) and 0 <= v < math.inf for v in value)
 
 
 def _opened(path: Path) -> Any:

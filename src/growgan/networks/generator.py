@@ -25,7 +25,9 @@ def latent_vectors(spec: NetworkSpec, z: Tensor, labels: Tensor | None) -> Tenso
         if labels is None:
             raise ValueError(f"this network is conditional: it needs labels of {spec.num_labels} classes or attributes")
         if labels.dim() == 1:
-            if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < spec.num_labels:
+            # Looked at on a CPU only: elsewhere a look would make the processor wait for the device.
+            seen = labels.tolist() if labels.device.type == "cpu" else []
+            if not all(0 <= label < spec.num_labels for label in seen):
                 raise ValueError(f"labels must be 0 to {spec.num_labels - 1}")
             labels = F.one_hot(labels.long(), spec.num_labels)
         if labels.shape != (len(z), spec.num_labels):

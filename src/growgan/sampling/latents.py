@@ -7,6 +7,7 @@ picture in every version. Its label is drawn by the same generator after the lat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -68,13 +69,17 @@ def _drawn_label(random: np.random.RandomState, spec: NetworkSpec, distribution:
 
 
 def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
-    if isinstance(label, int):
+    if isinstance(label, Integral):
+        label = int(label)
         if not 0 <= label < spec.num_labels:
             raise ConfigError(f"there is no class {label}: this model has classes 0 to {spec.num_labels - 1}")
         if not spec.multi_label:
             return np.asarray(label, dtype=np.int64)
         return np.asarray(np.eye(spec.num_labels)[label], dtype=np.float32)
-    values = np.asarray(label, dtype=np.float32)
-    if values.shape != (spec.num_labels,):
-        raise ConfigError(f"a label of this model is {spec.num_labels} numbers, not {len(values)}")
+    try:
+        values = np.asarray(label, dtype=np.float32)
+    except (TypeError, ValueError):
+        values = np.full(0, np.nan, dtype=np.float32)
+    if values.shape != (spec.num_labels,) or not np.isfinite(values).all():
+        raise ConfigError(f"a label of this model is a class or {spec.num_labels} numbers, not {label!r}")
     return values

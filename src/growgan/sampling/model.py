@@ -24,6 +24,9 @@ SHIPPED: dict[str, str] = {}
 MEAN_LATENTS = 10_000
 """Latents over which the truncation mean is taken; 1,000 a class with classes (contract of truncation)."""
 
+CHUNK = 1000
+"""Latents looked at together where no picture is made of them."""
+
 
 class Model:
     """A generator with its file: call it like G, or `sample` pictures by seed.
@@ -126,6 +129,8 @@ class Model:
         """The pictures of `seeds` as uint8 [n, C, H, W], `batch` at a time."""
         if not 0 <= truncation <= 2:
             raise ConfigError(f"truncation must lie between 0 and 2, not {truncation}")
+        if batch < 1:
+            raise ConfigError(f"a batch must be at least 1 picture, not {batch}")
         for start in range(0, len(seeds), batch):
             some = seeds[start : start + batch]
             z, labels = latents.draw(some, self.spec, self.distribution, label)
@@ -141,7 +146,7 @@ class Model:
         names = self.file.training.get("class_names") or []
         if text in names:
             return int(names.index(text))
-        if text.isdigit() and int(text) < self.spec.num_labels:
+        if text in map(str, range(self.spec.num_labels)):
             return int(text)
         if not self.spec.num_labels:
             raise ConfigError("this model has no classes")
@@ -150,13 +155,16 @@ class Model:
 
     def labels(self, seeds: Sequence[int], label: Label | None = None) -> list[str]:
         """What each seed shows, in words: its class, or its attributes; empty without labels."""
-        _, labels = latents.draw(seeds, self.spec, self.distribution, label)
-        if labels is None:
+        if not self.spec.num_labels:
             return []
         names = self.file.training.get("class_names") or [str(k) for k in range(self.spec.num_labels)]
-        if labels.dim() == 1:
-            return [names[k] for k in labels.tolist()]
-        return [", ".join(f"{name} {value:g}" for name, value in zip(names, row)) for row in labels.tolist()]
+        words = []
+        for start in range(0, len(seeds), CHUNK):
+            _, labels = latents.draw(seeds[start : start + CHUNK], self.spec, self.distribution, label)
+            for row in labels.tolist() if labels is not None else []:
+                mixture = isinstance(row, list)
+                words.append(", ".join(f"{n} {v:g}" for n, v in zip(names, row)) if mixture else names[row])
+        return words
 
     @property
     def distribution(self) -> dict[str, object]:
@@ -190,8 +198,12 @@ class Model:
         return torch.cat([self._mean_of(z, labels) for labels in classes])
 
     def _mean_of(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        labels = labels.to(self.device) if labels is not None else None
-        return self.G.first(z.to(self.device), labels).mean(0, keepdim=True)
+        total = torch.zeros((1, self.spec.width(4), 4, 4), device=self.device)
+        for start in range(0, len(z), CHUNK):
+            some = slice(start, start + CHUNK)
+            of = labels[some].to(self.device) if labels is not None else None
+            total += self.G.first(z[some].to(self.device), of).sum(0, keepdim=True)
+        return total / len(z)
 
 
 def load(source: str | Path, device: str | torch.device = "cpu") -> Model:

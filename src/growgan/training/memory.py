@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from growgan.core import geometry
 from growgan.core.config import RunConfig
 from growgan.core.errors import OutOfMemory
 from growgan.core.schedule import Phase, Schedule
@@ -22,19 +23,18 @@ MARGIN = 1.25
 
 
 def check_memory(config: RunConfig, schedule: Schedule, device: torch.device) -> None:
-    """Raise `OutOfMemory`, in one line with a remedy, if some stage of the run needs more memory than is free."""
+    """Raise `OutOfMemory`, in one line with a remedy, if the largest stage of the run needs more than is free."""
     free = free_memory(device)
     if free is None:
         return
-    for stage in schedule.stages:
-        phase = schedule.at(stage.faded or stage.end)
-        needed = needed_memory(config, phase)
-        if needed > free:
-            advice = _advice(config, phase, free)
-            raise OutOfMemory(
-                f"stage {phase.resolution}x{phase.resolution} needs about {_gb(needed)} of memory for a minibatch of "
-                f"{phase.minibatch}, and {_gb(free)} are free: {advice}"
-            )
+    phases = [schedule.at(stage.faded or stage.end) for stage in schedule.stages]
+    largest = max(phases, key=lambda phase: _pixels(config, phase))
+    needed = needed_memory(config, largest)
+    if needed > free:
+        raise OutOfMemory(
+            f"stage {largest.resolution}x{largest.resolution} needs about {_gb(needed)} of memory for a minibatch of "
+            f"{largest.minibatch}, and {_gb(free)} are free: {_advice(config, largest, free)}"
+        )
 
 
 def needed_memory(config: RunConfig, phase: Phase) -> float:
@@ -61,6 +61,13 @@ def free_memory(device: torch.device) -> float | None:
         return None
     limits = [free for free in (_system_free(), _control_group_free()) if free is not None]
     return min(limits, default=None)
+
+
+def _pixels(config: RunConfig, phase: Phase) -> int:
+    """Feature values that a minibatch fills in D: what a step's memory grows with."""
+    spec = config.network
+    rows = len(microbatches(phase.minibatch, config.execution.microbatch, spec)[0])
+    return rows * sum(spec.width(size) * size**2 for size in geometry.stages(phase.resolution))
 
 
 def _kept_bytes(state: TrainState, loss: Callable[[Rehearsal], Tensor]) -> int:

@@ -1,0 +1,147 @@
+"""The command line as it is promised: a flag that changes here changes under somebody's script."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from growgan import __version__
+from growgan.cli.main import COMMANDS, build_parser
+
+FROZEN: dict[str, list[str]] = {
+    "": ["--version"],
+    "demo": ["--out DIR = demo", "--minutes M = 5.0"],
+    "train": [
+        "--data PATH",
+        "--out RUN (required)",
+        "--preset NAME[,modifier...]",
+        "--hours H",
+        "--resolution N",
+        "--kimg K",
+        "--minibatch N",
+        "--seed S",
+        "--device D",
+        "--precision P",
+        "--threads N",
+        "--set SECTION.FIELD=VALUE (again)",
+        "--dry-run (switch)",
+    ],
+    "generate": [
+        "MODEL",
+        "--seeds S = 0-9",
+        "--out DIR = .",
+        "--grid CxR",
+        "--class K",
+        "--truncation PSI = 1.0",
+        "--batch N = 8",
+        "--device D = cpu",
+    ],
+    "data": [],
+    "data build": [
+        "SRC",
+        "OUT",
+        "--resolution N",
+        "--crop L,T,R,B",
+        "--channels N",
+        "--labels folders",
+        "--limit N",
+        "--format png|webp|jpg = png",
+        "--quality Q",
+        "--strict (switch)",
+        "--upscale (switch)",
+        "--overwrite (switch)",
+    ],
+    "data info": ["SET", "--json (switch)", "--check (switch)"],
+    "data show": ["SET", "--grid CxR = (8, 4)", "--out FILE.png (required)"],
+}
+
+
+def walk(parser: argparse.ArgumentParser, words: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Every command and what it takes, a line each."""
+    lines, below = [], []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            assert action.required
+            below = list(action.choices.items())
+        elif not isinstance(action, argparse._HelpAction):
+            lines.append(describe(action))
+    yield words, lines
+    for name, child in below:
+        yield from walk(child, f"{words} {name}".strip())
+
+
+def describe(action: Any) -> str:
+    line = " ".join([*action.option_strings, *([str(action.metavar)] if action.metavar else [])])
+    if isinstance(action, argparse._StoreTrueAction):
+        return f"{line} (switch)"
+    if isinstance(action, argparse._AppendAction):
+        return f"{line} (again)"
+    if action.option_strings and action.required:
+        return f"{line} (required)"
+    return line if action.default in (None, argparse.SUPPRESS) else f"{line} = {action.default}"
+
+
+def test_flags_are_frozen() -> None:
+    assert dict(walk(build_parser())) == FROZEN
+
+
+def test_every_flag_says_what_it_is_for() -> None:
+    def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+        yield parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for child in action.choices.values():
+                    yield from parsers(child)
+
+    silent = [
+        f"{parser.prog}: {action.dest}"
+        for parser in parsers(build_parser())
+        for action in parser._actions
+        if not action.help and not isinstance(action, argparse._SubParsersAction)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_what_the_table_promises(name: str) -> None:
+    module = import_module(COMMANDS[name])
+    assert module.SUMMARY and "\n" not in module.SUMMARY
+    assert callable(module.add_arguments) and callable(module.run)
+    assert not any(parser.allow_abbrev for parser in [build_parser()])
+
+
+def test_the_same_command_line_means_the_same_later() -> None:
+    parse = build_parser().parse_args
+    args = parse(["train", "--out", "r", "--set", "seed=1", "--set", "loss.name=lsgan"])
+    assert args.set == ["seed=1", "loss.name=lsgan"] and args.data is None and args.preset is None
+    assert parse(["generate", "m", "--class", "3"]).label == "3"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["paint"], "invalid choice: 'paint'"),
+        (["train"], "the following arguments are required: --out"),
+        (["train", "--out", "r", "--pre", "tiny"], "unrecognized arguments: --pre tiny"),
+        (["train", "--out", ""], "argument --out: is empty"),
+        (["train", "--out", "r", "--data", ""], "argument --data: is empty"),
+        (["train", "--out", "r", "--hours", "long"], "argument --hours: invalid float value: 'long'"),
+        (["generate"], "the following arguments are required: MODEL"),
+        (["generate", "m", "--truncation", "low"], "argument --truncation: invalid float value: 'low'"),
+        (["generate", "m", "--batch", "1.5"], "argument --batch: invalid int value: '1.5'"),
+        (["data"], "the following arguments are required: COMMAND"),
+        (["data", "build", "x"], "the following arguments are required: OUT"),
+    ],
+)
+def test_words_that_nobody_knows(growgan: Any, words: list[str], message: str) -> None:
+    line = growgan(*words).refusal()
+    assert message in line and "--help" in line
+
+
+def test_version(growgan: Any) -> None:
+    assert growgan("--version") == (0, f"growgan {__version__}\n", "")

@@ -1,0 +1,369 @@
+"""``growgan train``: what it refuses, in one line and without a trace, and what it takes as it comes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from discs import SHORT, TINY, save_discs
+from PIL import Image
+
+from growgan.core.config import RunConfig
+from growgan.core.fields import from_json
+from growgan.data.build import build
+from growgan.training import checkpoint
+
+Growgan = Callable[..., Any]
+
+
+@pytest.fixture
+def run(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, to go on with."""
+    return shutil.copytree(tiny_run, tmp_path / "run")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# Words and settings
+
+
+def test_dry_run_prints_the_whole_and_writes_nothing(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
+    words = [*TINY, "--seed", "7", "--minibatch", "8,16:4", "--set", "loss.name=lsgan", "--set", "seed=8"]
+    result = growgan("train", "--data", colour_set, "--out", tmp_path / "run", *words, "--dry-run")
+    assert (result.status, result.err) == (0, "")
+    said = json.loads(result.out)
+    config = from_json(RunConfig, said)
+    assert set(said) == {"preset", "seed", "network", "loss", "optim", "schedule", "data", "snapshots", "execution"}
+    assert (config.preset, config.seed, config.loss.name) == ("tiny", 8, "lsgan")
+    assert (config.network.resolution, config.network.channels, config.network.num_labels) == (16, 3, 0)
+    assert said["schedule"]["minibatch"] == {"base": 8, "16": 4} and config.schedule.total_kimg == 0.32
+    assert config.data.path == str(colour_set.resolve()) and len(config.data.content_hash) == 64
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_of_a_run_shows_it_and_leaves_it(growgan: Growgan, run: Path) -> None:
+    before = files(run)
+    result = growgan("train", "--out", run, "--kimg", "0.5", "--dry-run")
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out) == json.loads((run / "config.json").read_text()) | {
+        "schedule": json.loads((run / "config.json").read_text())["schedule"] | {"total_kimg": 0.5}
+    }
+    assert files(run) == before
+
+
+def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_path: Path) -> None:
+    words = ["train", "--data", labelled_set, "--out", tmp_path / "run", "--preset", "tiny", "--dry-run"]
+    assert json.loads(growgan(*words).out)["network"]["num_labels"] == 3
+    assert json.loads(growgan(*words, "--set", "data.labels=no").out)["network"]["num_labels"] == 0
+    assert json.loads(growgan(*words, "--resolution", "8").out)["network"]["resolution"] == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--preset", "huge"], "there is no preset 'huge'; there are: paper, v1-1gpu"),
+        (["--preset", ""], "there is no preset ''"),
+        (["--preset", "tiny,no-sense"], "there is no modifier 'no-sense'; there are: no-growing"),
+        (["--preset", "tiny,row-d"], "'row-d' is a row of Table 1 and goes with celeba128 and lsun only"),
+        (["--set", "seed"], "--set wants SECTION.FIELD=VALUE, not 'seed'"),
+        (["--set", "nonsense.x=1"], "there is no 'nonsense.x' to set; here there are: data, execution"),
+        (["--set", "network.depth=3"], "to set; here there are: channels, d_down"),
+        (["--set", "network=3"], "'network' is a section: set one of its fields"),
+        (["--set", "seed.x=3"], "'seed' holds a value, not a section"),
+        (["--set", "network.fmap_max=many"], "fmap_max should be a whole number, not 'many'"),
+        (["--set", "network.fmap_max=0"], "network.fmap_base and fmap_max must be at least 1"),
+        (["--set", "data.mirror=perhaps"], "mirror should be true or false, not 'perhaps'"),
+        (["--set", "loss.name=gan"], "name should be one of wgan_gp, lsgan, logistic, not 'gan'"),
+        (["--set", "loss.gp_weight=-1"], "weights of the loss cannot be negative"),
+        (["--set", "optim.g_lr=0.1,x"], "g_lr should be a number, or such as 16,256:14"),
+        (["--set", "network.num_labels=2"], "has num_labels = 0, not 2"),
+        (["--set", "network.channels=1"], "has channels = 3, not 1"),
+        (["--set", "data.build_resolution=20"], "data.build_resolution must be a power of two, 4 or more, not 20"),
+        (["--resolution", "32"], "its pictures are 16x16, less than the 32x32 asked for"),
+        (["--set", "network.resolution=64"], "its pictures are 16x16, less than the 64x64 asked for"),
+        (["--resolution", "12"], "a resolution must be a power of two, 4 or more, not 12"),
+        (["--resolution", "2"], "a resolution must be a power of two, 4 or more, not 2"),
+        (["--resolution", "big"], "resolution should be a whole number, not 'big'"),
+        (["--kimg", "0"], "schedule.total_kimg must be above 0"),
+        (["--kimg", "nan"], "total_kimg should be a finite number"),
+        (["--minibatch", "0"], "schedule.minibatch must be whole numbers of at least 1"),
+        (["--minibatch", "16,8"], "minibatch should be a number, or such as 16,256:14"),
+        (["--seed", "one"], "seed should be a whole number, not 'one'"),
+        (["--seed", "-1"], "seed"),
+        (["--threads", "0"], "execution.threads must be at least 1"),
+        (["--precision", "float8"], "precision should be one of float32, float64, not 'float8'"),
+        (["--device", "abacus"], "there is no kind of device 'abacus'"),
+        (["--device", "cuda:99"], "this machine has no device 'cuda:99'"),
+        (["--hours", "0"], "--hours must be above 0 and at most 100,000, not 0"),
+        (["--hours", "-2"], "--hours must be above 0"),
+        (["--hours", "nan"], "--hours must be above 0"),
+        (["--hours", "inf"], "--hours must be above 0"),
+    ],
+)
+def test_bad_words(growgan: Growgan, colour_set: Path, tmp_path: Path, words: list[str], message: str) -> None:
+    line = growgan("train", "--data", colour_set, "--out", tmp_path / "run", "--preset", "tiny", *words).refusal()
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+# Data
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("absent", "absent: there is no such file or folder"),
+        ("text.txt", "not a set of pictures (known kinds: folder, zip)"),
+        ("empty", "there is no usable picture in it"),
+        ("texts", "there is no usable picture in it"),
+        ("broken", "there is no usable picture in it"),
+        ("empty.zip", "there is no usable picture in it"),
+        ("cut.zip", "cut.zip"),
+    ],
+)
+def test_no_usable_picture(growgan: Growgan, colour_set: Path, tmp_path: Path, name: str, message: str) -> None:
+    data = tmp_path / "data"
+    for folder in ("empty", "texts", "broken"):
+        (data / folder).mkdir(parents=True)
+    for path in (data / "text.txt", data / "texts" / "a.txt"):
+        path.write_text("no picture")
+    (data / "broken" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
+    zipfile.ZipFile(data / "empty.zip", "w").close()
+    (data / "cut.zip").write_bytes(colour_set.read_bytes()[:5000])
+    before = files(data)
+    line = growgan("train", "--data", data / name, "--out", tmp_path / "run", "--preset", "tiny").refusal()
+    assert message in line
+    assert [entry.name for entry in tmp_path.iterdir()] == ["data"] and files(data) == before
+
+
+def test_no_data_at_all(growgan: Growgan, tmp_path: Path) -> None:
+    line = growgan("train", "--out", tmp_path / "run", "--preset", "tiny").refusal()
+    assert "a new run needs --data: a folder or zip of pictures" in line
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_finished_set_of_mixed_sizes(growgan: Growgan, tmp_path: Path, zipped: bool) -> None:
+    data = tmp_path / "set"
+    build(save_discs(tmp_path / "pictures", 6), data)
+    Image.new("RGB", (32, 32)).save(data / "00000" / "img00000003.png")
+    if zipped:
+        data = Path(shutil.make_archive(str(data), "zip", data))
+    line = growgan("train", "--data", data, "--out", tmp_path / "run", "--preset", "tiny").refusal()
+    assert "img00000003.png" in line and "32x32" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_set_with_a_broken_picture(growgan: Growgan, tmp_path: Path) -> None:
+    data = tmp_path / "set"
+    build(save_discs(tmp_path / "pictures", 6), data)
+    (data / "00000" / "img00000002.png").write_bytes(b"")
+    line = growgan("train", "--data", data, "--out", tmp_path / "run", "--preset", "tiny").refusal()
+    assert "img00000002.png" in line and "`growgan data build` makes a set without such pictures" in line
+
+
+def test_a_folder_of_mixed_sizes_is_taken_and_said_in_one_line(growgan: Growgan, tmp_path: Path) -> None:
+    photos = save_discs(tmp_path / "photos", 24, sizes=((16, 20), (40, 18), (33, 33)))
+    before = files(photos)
+    result = growgan("train", "--data", photos, "--out", tmp_path / "run", *SHORT)
+    assert result.status == 0
+    said = [line for line in result.err.splitlines() if not line.startswith(("tick ", "finished: "))]
+    assert len(said) == 1
+    assert said[0].startswith(f"{photos}: 24 pictures cropped to their centre square, resized to 16x16 and kept as ")
+    assert (tmp_path / "run" / "models" / "stage-0016x0016.safetensors").is_file()
+    assert files(photos) == before
+    again = growgan("train", "--out", tmp_path / "run", "--kimg", "0.064")
+    assert again.status == 0 and "cropped" not in again.err and "going on from 0.032 kimg" in again.err
+
+
+def test_broken_pictures_are_left_out_and_listed(growgan: Growgan, tmp_path: Path) -> None:
+    photos = save_discs(tmp_path / "photos", 8, sizes=((20, 16),))
+    (photos / "cut.png").write_bytes((photos / "000.png").read_bytes()[:60])
+    (photos / "none.png").write_bytes(b"")
+    (photos / "notes.txt").write_text("holidays")
+    result = growgan("train", "--data", photos, "--out", tmp_path / "run", "--preset", "tiny", "--dry-run")
+    assert result.status == 0 and json.loads(result.out)["network"]["resolution"] == 16
+    first, *rest = result.err.splitlines()
+    assert first.startswith(f"{photos}: 8 pictures cropped")
+    assert sorted(line.partition(":")[0] for line in rest) == [
+        "skipped cut.png",
+        "skipped none.png",
+        "skipped notes.txt",
+    ]
+
+
+def test_pictures_smaller_than_asked_for(growgan: Growgan, tmp_path: Path) -> None:
+    photos = save_discs(tmp_path / "photos", 4, sizes=((20, 18),))
+    line = growgan(
+        "train", "--data", photos, "--out", tmp_path / "run", "--preset", "tiny", "--resolution", "32"
+    ).refusal()
+    assert "there is no usable picture in it (4 of 4 files" in line
+    assert not (tmp_path / "run").exists()
+
+
+# The run folder
+
+
+@pytest.mark.parametrize("out", ["file", "file/run", "file/deep/run"])
+def test_a_file_in_the_way(growgan: Growgan, colour_set: Path, tmp_path: Path, out: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    line = growgan("train", "--data", colour_set, "--out", tmp_path / out, *SHORT).refusal()
+    assert f"cannot write the run folder {tmp_path / out}" in line
+    assert files(tmp_path) == {"file": b"mine"}
+
+
+def test_a_folder_with_something_else_in_it(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").write_text("mine")
+    line = growgan("train", "--data", colour_set, "--out", tmp_path, *SHORT).refusal()
+    assert f"{tmp_path} is not empty and holds no run; give a new folder with --out" in line
+    assert files(tmp_path) == {"letters.txt": b"mine"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"sede": 1}', '{"network": {"resolution": 12}}', "\x00"])
+def test_a_config_that_cannot_be_read(growgan: Growgan, run: Path, text: str) -> None:
+    (run / "config.json").write_text(text)
+    assert f"{run / 'config.json'} cannot be read" in growgan("train", "--out", run).refusal()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--preset", "laptop"], "this run was started with preset 'tiny', not 'laptop'; start another with --out"),
+        (["--preset", "tiny,no-fade"], "this run was started with preset 'tiny', not 'tiny,no-fade'"),
+        (["--seed", "1001"], "this run was started with seed = 1000, not 1001; start another with --out"),
+        (["--minibatch", "16"], "started with schedule.minibatch ="),
+        (["--resolution", "8"], "started with network.resolution = 16, not 8"),
+        (["--set", "optim.g_lr=0.5"], "started with optim.g_lr ="),
+        (["--set", "loss.name=lsgan"], 'started with loss.name = "wgan_gp", not "lsgan"'),
+        (["--set", "seed=nonsense"], "seed should be a whole number, not 'nonsense'"),
+    ],
+)
+def test_another_run_s_settings(growgan: Growgan, run: Path, words: list[str], message: str) -> None:
+    before = files(run)
+    assert message in growgan("train", "--out", run, *words).refusal()
+    assert files(run) == before
+
+
+def test_other_data(growgan: Growgan, run: Path, labelled_set: Path, colour_set: Path, tmp_path: Path) -> None:
+    before = files(run)
+    line = growgan("train", "--out", run, "--data", labelled_set).refusal()
+    assert f"{labelled_set} is not the set that this run was started with" in line
+    assert files(run) == before
+    moved = shutil.copy(colour_set, tmp_path / "moved.zip")
+    assert growgan("train", "--out", run, "--data", moved, "--dry-run").status == 0
+
+
+def test_data_that_went_away(growgan: Growgan, run: Path) -> None:
+    config = json.loads((run / "config.json").read_text())
+    config["data"]["path"] += ".gone"
+    (run / "config.json").write_text(json.dumps(config))
+    assert "there is no such file or folder" in growgan("train", "--out", run).refusal()
+
+
+def test_the_same_settings_go_on(growgan: Growgan, run: Path, colour_set: Path) -> None:
+    result = growgan("train", "--data", colour_set, "--out", run, *TINY, "--seed", "1000", "--kimg", "0.352")
+    assert result.status == 0 and result.out == ""
+    assert "going on from 0.32 kimg" in result.err and "finished: 0.352 kimg" in result.err
+    log = [json.loads(line)["nimg"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert log == [64, 128, 192, 256, 320, 352]
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from growgan.training.run import RunFolder
+with RunFolder(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(run: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that trains `run`."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", HOLDER, run], stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_run_that_another_process_trains(growgan: Growgan, run: Path, holder: subprocess.Popen[str]) -> None:
+    before = files(run)
+    line = growgan("train", "--out", run, "--kimg", "0.5").refusal()
+    assert f"{run} is being trained by process {holder.pid} on " in line
+    assert files(run) == before
+    holder.kill()
+    holder.wait()
+    assert growgan("train", "--out", run).status == 0  # the dead hold no lock
+
+
+def test_states_that_were_cut(growgan: Growgan, run: Path) -> None:
+    states = sorted((run / "state").glob("*.safetensors"))
+    for state in states:
+        state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    result = growgan("train", "--out", run, "--kimg", "0.5")
+    *warnings, last = result.err.splitlines()
+    assert result.status == 2 and last == f"growgan: no training state in {run / 'state'} can be read"
+    assert [line.partition(" ")[0] for line in warnings] == [str(state) for state in reversed(states)]
+    assert all("is damaged and is passed over" in line for line in warnings)
+
+
+# The disk
+
+
+def full(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("what", ["state", "picture"])
+def test_a_disk_that_is_full_before_the_first_step(
+    growgan: Growgan, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    with monkeypatch.context() as patch:
+        if what == "state":
+            patch.setattr(checkpoint, "save_file", full)
+        else:
+            patch.setattr(Image.Image, "save", full)
+        line = growgan("train", "--data", colour_set, "--out", tmp_path / "run", *SHORT).refusal()
+    assert "cannot write" in line and "No space left on device" in line
+    assert list((tmp_path / "run").rglob("*.safetensors")) == []
+    assert growgan("train", "--data", colour_set, "--out", tmp_path / "run", *SHORT).status == 0  # with room again
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 kB; skips where such a one cannot be had."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root on Linux can mount a small disk")
+    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_really_is_full(growgan: Growgan, colour_set: Path, small_disk: Path) -> None:
+    line = growgan("train", "--data", colour_set, "--out", small_disk / "run", *SHORT).refusal()
+    assert "cannot write" in line and "No space left on device" in line
+    line = growgan("train", "--out", small_disk / "run").refusal()
+    assert "cannot write" in line and "No space left on device" in line
+
+
+def test_generating_onto_a_full_disk(growgan: Growgan, tiny_run: Path, small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(bytes(60_000))
+    line = growgan("generate", tiny_run, "--grid", "16x8", "--out", small_disk).refusal()
+    assert "cannot write" in line and "No space left on device" in line
+    assert [entry.name for entry in small_disk.iterdir()] == ["filler"]
