@@ -67,7 +67,7 @@ def test_a_run_stopped_anywhere_and_taken_up_again_is_the_run_never_stopped(tmp_
 
 
 def test_adam_forgets_at_both_ends_of_a_fade_and_only_there():
-    state, schedule, feed = begin(small(resolution=8, total_kimg=0.2), half_and_half())
+    state, schedule, _ = begin(small(resolution=8, total_kimg=0.2), half_and_half())
     resets = []
     while state.nimg < schedule.total:
         before = state.opt_D.steps
@@ -113,7 +113,7 @@ def test_nonsense_stops_the_run_with_the_place_in_one_line():
     state, schedule, feed = begin(small(), half_and_half())
     with torch.no_grad():
         next(state.D.parameters()).fill_(float("inf"))
-    with pytest.raises(RunError, match="after 0 images at 4x4, alpha 1.000, the loss of D is not finite"):
+    with pytest.raises(RunError, match=r"after 0 images at 4x4, alpha 1.000, the loss of D is not finite"):
         train(state, schedule, feed, Quiet(), Stop())
 
 

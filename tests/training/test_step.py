@@ -13,15 +13,25 @@ from growgan.core.fields import per
 from growgan.training.step import d_step, g_step, train_step
 
 
-def gradients(network, run):
-    """The gradients that `run` leaves on `network`, with its optimiser held still."""
-    kept = {}
+def steps_without_moving(config, pictures, labels, fading_at: int, n: int):
+    """Gradients of D's and of G's weights, and all figures, of a D step and a G step in which neither moves."""
+    state, schedule, feed = begin(config, pictures, labels)
+    phase = replace(schedule.at(fading_at), minibatch=n)
+    assert phase.fading
+    gradients = {}
 
-    def note(lr):
-        kept.update({name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None})
+    def note(name, network):
+        def step(lr):
+            for path, parameter in network.named_parameters():
+                if parameter.grad is not None:
+                    gradients[name, path] = parameter.grad.clone()
+            network.zero_grad()
 
-    run(note)
-    return kept
+        return step
+
+    state.opt_D.step, state.opt_G.step = note("D", state.D), note("G", state.G)
+    figures = d_step(state, phase, *feed.reals(0, phase)) | g_step(state, phase, feed)
+    return gradients, figures
 
 
 def test_average_takes_G_before_its_update_and_G_stands_still_in_the_D_step():
@@ -71,23 +81,9 @@ def test_microbatches_give_the_gradients_of_the_whole(n, most, loss):
         execution=replace(config.execution, precision="float64"),
     )
     labels = np.arange(64) % 3
-    found = []
-    for microbatch in (None, most):
-        state, schedule, feed = begin(
-            replace(config, execution=replace(config.execution, microbatch=microbatch)), half_and_half(), labels
-        )
-        phase = replace(schedule.at(60), minibatch=n)
-        assert phase.fading
-        grads, figures = {}, {}
-        for optimizer, network in ((state.opt_D, state.D), (state.opt_G, state.G)):
-            optimizer.step = lambda lr, network=network: grads.update(
-                {(id(network) == id(state.D), k): p.grad.clone() for k, p in network.named_parameters() if p.grad is not None}
-            )
-        figures |= d_step(state, phase, *feed.reals(0, phase))
-        state.D.zero_grad()
-        figures |= g_step(state, phase, feed)
-        found.append((grads, figures))
-    (whole, whole_figures), (parts, parts_figures) = found
+    whole, whole_figures = steps_without_moving(config, half_and_half(), labels, 60, n)
+    config = replace(config, execution=replace(config.execution, microbatch=most))
+    parts, parts_figures = steps_without_moving(config, half_and_half(), labels, 60, n)
     assert whole.keys() == parts.keys()
     assert whole_figures.keys() == parts_figures.keys()
     for key in whole:

@@ -13,6 +13,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from growgan.core import geometry
 from growgan.core.errors import ConfigError
 
 T = TypeVar("T")
@@ -69,21 +70,22 @@ def from_json(cls: type[T], data: Any, where: str = "") -> T:
     return cls(**{name: _read(hints[name], value, _join(where, name)) for name, value in data.items()})
 
 
-def replaced(config: T, path: str, text: str) -> T:
-    """`config` with the field at the dotted `path` set to the value that `text` stands for."""
+def replaced(config: T, path: str, text: str, where: str = "") -> T:
+    """`config` with the field at the dotted `path` set to the value that `text` stands for.
+
+    Raises `ConfigError` that names the whole path. where: the section that `path` starts from, for the message.
+    """
     name, _, rest = path.partition(".")
+    full = _join(where, name)
     hints = typing.get_type_hints(type(config))
     if name not in hints:
-        raise ConfigError(f"there is no {path!r} to set; here there are: {', '.join(sorted(hints))}")
-    if rest:
-        child = getattr(config, name)
-        if not dataclasses.is_dataclass(child):
-            raise ConfigError(f"{name!r} holds a value, not a section: it has no field {rest!r}")
-        value: Any = replaced(child, rest, text)
-    elif dataclasses.is_dataclass(hints[name]) and hints[name] is not PerResolution:
-        raise ConfigError(f"{name!r} is a section: set one of its fields, such as {name}.{_first_field(hints[name])}")
-    else:
-        value = _parse(hints[name], text.strip(), path)
+        raise ConfigError(f"there is no {_join(where, path)!r} to set; here there are: {', '.join(sorted(hints))}")
+    is_section = dataclasses.is_dataclass(hints[name]) and hints[name] is not PerResolution
+    if rest and not is_section:
+        raise ConfigError(f"{full!r} holds a value, not a section: it has no field {rest!r}")
+    if is_section and not rest:
+        raise ConfigError(f"{full!r} is a section: set one of its fields, such as {full}.{_first_field(hints[name])}")
+    value = replaced(getattr(config, name), rest, text, full) if rest else _parse(hints[name], text.strip(), full)
     return dataclasses.replace(config, **{name: value})  # type: ignore[type-var]
 
 
@@ -115,11 +117,11 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         if value in typing.get_args(kind):
             return value
         raise ConfigError(f"{where} should be one of {', '.join(map(str, typing.get_args(kind)))}, not {value!r}")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and _is_finite(value):
         return float(value)
     if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{where} should be a finite number, not {value}")
+        if isinstance(value, int | float) and not _is_finite(value):
+            raise ConfigError(f"{where} should be a finite number, not {_short(value)}")
         return value
     raise ConfigError(f"{where} should be {_said(kind)}, not {value!r}")
 
@@ -164,12 +166,24 @@ def _number(text: str) -> float:
 
 def _checked_per(table: dict[str, Any], where: str) -> PerResolution:
     for key, value in table.items():
-        good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not good or not (key == "base" or key.isdigit()):
-            raise ConfigError(f"{where} should hold finite numbers by resolution, not {key}: {value!r}")
+        good = isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
+        if not good or not (key == "base" or (key.isdecimal() and geometry.is_size(int(key)))):
+            raise ConfigError(f"{where} should hold finite numbers by resolution, not {key}: {_short(value)}")
     if "base" not in table:
         raise ConfigError(f"{where} lacks its 'base' value")
     return per(table["base"], {int(k): v for k, v in table.items() if k != "base"})
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**20 else "a number of very many digits"
+    return text[:60]
 
 
 def _said(kind: Any) -> str:

@@ -68,6 +68,8 @@ class Discriminator(nn.Module):
         resolution = self._checked(x)
         if alpha is None:
             alpha = self.alpha if resolution == self.resolution else 1.0
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
         size = resolution
         features = leaky(self.stage(size).fromrgb(x))
         while size > LOWEST:

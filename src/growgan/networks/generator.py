@@ -21,10 +21,14 @@ def latent_vectors(spec: NetworkSpec, z: Tensor, labels: Tensor | None) -> Tenso
     Classes come as int64 [N], attributes or mixtures of classes as float [N, K]. The norm spans z and labels together,
     as in the release. Raises ValueError when labels are missing or do not fit.
     """
+    if z.dim() != 2 or z.shape[1] != spec.z_size:
+        raise ValueError(f"z should be [N, {spec.z_size}], not {list(z.shape)}")
     if spec.num_labels:
         if labels is None:
             raise ValueError(f"this network is conditional: it needs labels of {spec.num_labels} classes or attributes")
         if labels.dim() == 1:
+            if labels.is_floating_point() or labels.dtype == torch.bool:
+                raise ValueError(f"labels [N] are classes, int64; attributes and mixtures are [N, {spec.num_labels}]")
             # Looked at on a CPU only: elsewhere a look would make the processor wait for the device.
             seen = labels.tolist() if labels.device.type == "cpu" else []
             if not all(0 <= label < spec.num_labels for label in seen):
