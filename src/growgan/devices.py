@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where and how a run's arithmetic is done."""
+
+    device: torch.device
+    layout: torch.memory_format = torch.contiguous_format
+    """How images and kernels lie in memory."""
+    dtype: torch.dtype = torch.float32
+    """Type of weights, moments, averages, losses and norms."""
+    compute: torch.dtype | None = None
+    """Type that convolutions and products are done in; None = `dtype`."""
+
+    def describe(self) -> str:
+        """What was chosen, in a few words."""
+        layout = "channels last" if self.layout == torch.channels_last else "channels first"
+        compute = str(self.compute or self.dtype).removeprefix("torch.")
+        threads = f"{torch.get_num_threads()} threads, " if self.device.type == "cpu" else ""
+        return f"{self.device}, {threads}{compute} convolutions, {layout}"
+
+
+def set_up(execution: ExecutionConfig) -> Machine:
+    """The machine for a run; the number of threads is set for the whole process. Raises `ConfigError`."""
+    device = choose_device(execution.device)
+    if execution.threads is not None:
+        torch.set_num_threads(execution.threads)
+    precision = execution.precision
+    if precision == "auto":
+        precision = "bfloat16" if has_fast_bfloat16(device) else "float32"
+    if precision == "float64" and device.type == "mps":
+        raise ConfigError("this device has no float64")
+    return Machine(
+        device,
+        choose_layout(device),
+        torch.float64 if precision == "float64" else torch.float32,
+        torch.bfloat16 if precision == "bfloat16" else None,
+    )
 
 
 def choose_device(name: str) -> torch.device:
@@ -33,9 +73,9 @@ def choose_layout(device: torch.device) -> torch.memory_format:
     return torch.channels_last if device.type == "cuda" or wide else torch.contiguous_format
 
 
-def set_up(execution: ExecutionConfig) -> tuple[torch.device, torch.memory_format]:
-    """Device and layout for a run; the number of threads is set for the whole process."""
-    device = choose_device(execution.device)
-    if execution.threads is not None:
-        torch.set_num_threads(execution.threads)
-    return device, choose_layout(device)
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device has units for bfloat16: a processor without them is many times slower with it."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # older and newer versions may lack it
+    return device.type == "cpu" and asked is not None and bool(asked())

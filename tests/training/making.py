@@ -12,6 +12,7 @@ from growgan.core.fields import per
 from growgan.core.presets import preset
 from growgan.core.schedule import Schedule
 from growgan.data.sampler import Sampler
+from growgan.devices import Machine
 from growgan.training.feed import Feed
 from growgan.training.state import TrainState
 
@@ -57,9 +58,11 @@ def small(resolution: int = 8, **schedule: object) -> RunConfig:
 
 def begin(config: RunConfig, pictures: np.ndarray, labels: np.ndarray | None = None):
     """State, schedule and feed of a run on the CPU."""
-    state = TrainState(config, torch.device("cpu"), torch.contiguous_format)
+    precision = config.execution.precision
+    machine = Machine(torch.device("cpu"), dtype=torch.float64 if precision == "float64" else torch.float32)
+    state = TrainState(config, machine)
     schedule = Schedule(config.schedule, config.optim, config.network.resolution)
-    return state, schedule, Feed(Memory(pictures, labels), labels, config, torch.device("cpu"))
+    return state, schedule, Feed(Memory(pictures, labels), labels, config, machine)
 
 
 class Quiet:

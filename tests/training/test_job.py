@@ -16,6 +16,7 @@ from growgan.core.errors import OutOfMemory, RunError
 from growgan.core.presets import preset
 from growgan.core.schedule import Schedule
 from growgan.data.dataset import open_dataset
+from growgan.devices import Machine
 from growgan.metrics.swd import Descriptors, swd
 from growgan.models.native import open_model
 from growgan.networks.generator import Generator
@@ -186,7 +187,7 @@ def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):
 def test_each_stage_is_timed():
     config = replace(preset("tiny"), network=replace(preset("tiny").network, resolution=8))
     schedule = Schedule(config.schedule, config.optim, 8)
-    rates = seconds_per_image(config, schedule, torch.device("cpu"), torch.contiguous_format)
+    rates = seconds_per_image(config, schedule, Machine(torch.device("cpu")))
     assert rates.keys() == {4, 8}
     assert all(0 < rate < 1 for rate in rates.values())
 
@@ -195,8 +196,8 @@ def test_a_stage_that_does_not_fit_is_refused_with_a_remedy_before_the_first_ste
     config = preset("laptop")
     config = replace(config, network=replace(config.network, resolution=64))
     schedule = Schedule(config.schedule, config.optim, 64)
-    cpu = torch.device("cpu")
-    needed = memory.needed_memory(config, schedule.at(schedule.total))
+    cpu = Machine(torch.device("cpu"))
+    needed = memory.needed_memory(config, schedule.at(schedule.total), cpu)
     assert 200e6 < needed < 500e6  # a step was seen to take 330 MiB
     monkeypatch.setattr(memory, "free_memory", lambda device: needed * 1.01)
     memory.check_memory(config, schedule, cpu)

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=_path, metavar="RUN", required=True, help="the run folder, new or to go on with")
     parser.add_argument(
         "--preset",
+        type=_filled,
         metavar="NAME[,modifier...]",
         help="paper, v2-1gpu, celeba128, laptop ... (default: laptop on a CPU, v2-1gpu on a GPU)",
     )
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minibatch", metavar="N", help="images a minibatch, such as 16 or 16,256:14")
     parser.add_argument("--seed", metavar="S", help="seed of everything random (default 1000)")
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--precision", metavar="P", help="float32 or float64")
+    parser.add_argument("--precision", metavar="P", help="auto (bfloat16 where it is fast), float32, bfloat16 ...")
     parser.add_argument("--threads", metavar="N", help="processor threads (default: all cores)")
     parser.add_argument(
         "--set",
@@ -85,7 +86,11 @@ def overrides(args: argparse.Namespace) -> list[tuple[str, str]]:
     return named
 
 
-def _path(text: str) -> Path:
-    if not text:  # as from a shell variable that is not set; Path would make it the current folder
+def _filled(text: str) -> str:
+    if not text:  # as from a shell variable that is not set
         raise argparse.ArgumentTypeError("is empty")
-    return Path(text)
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_filled(text))  # Path("") would be the current folder

@@ -236,8 +236,9 @@ class ExecutionConfig:
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
-    precision: Literal["float32", "float64"] = "float32"
-    """Type of the arithmetic."""
+    precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
+    """Type of the arithmetic. bfloat16: convolutions alone; weights, Adam, averages, norms and losses stay float32.
+    auto: bfloat16 where the processor has units for it, else float32."""
     microbatch: int | None = None
     """Images computed at once; None = the whole minibatch. Less memory, the same gradients."""
     threads: int | None = None

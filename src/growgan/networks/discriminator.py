@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from growgan.core.config import NetworkSpec
@@ -47,6 +48,8 @@ class Discriminator(nn.Module):
         self.spec = spec
         self.resolution = spec.resolution
         self.alpha = 1.0
+        self.compute: torch.dtype | None = None
+        """Type that convolutions are done in, such as bfloat16; None = that of the weights, which scores have."""
         self.add_module(stage_name(LOWEST), Head(spec))
         for resolution in spec.stages[1:]:
             self.add_module(stage_name(resolution), Block(spec, resolution))
@@ -70,6 +73,15 @@ class Discriminator(nn.Module):
             alpha = self.alpha if resolution == self.resolution else 1.0
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+        with layers.arithmetic(x, self.compute):
+            judged = self._shrink(x, resolution, alpha, parts, noise).to(x.dtype)
+        return judged[:, :1], judged[:, 1:]
+
+    def stage(self, resolution: int) -> Any:
+        """The layers of one stage: a `Head` or a `Block`."""
+        return self.get_submodule(stage_name(resolution))
+
+    def _shrink(self, x: Tensor, resolution: int, alpha: float, parts: int, noise: Noise | None) -> Tensor:
         size = resolution
         features = leaky(self.stage(size).fromrgb(x))
         while size > LOWEST:
@@ -80,10 +92,6 @@ class Discriminator(nn.Module):
                 features = resample.lerp(faded, features, alpha)
         return self._judge(features, parts, noise)
 
-    def stage(self, resolution: int) -> Any:
-        """The layers of one stage: a `Head` or a `Block`."""
-        return self.get_submodule(stage_name(resolution))
-
     def _halve(self, size: int, x: Tensor, noise: Noise | None) -> Tensor:
         block, name = self.stage(size), stage_name(size)
         x = noise(f"{name}.conv0", x) if noise else x
@@ -93,15 +101,15 @@ class Discriminator(nn.Module):
             return leaky(resample.conv_downscale(x, block.conv1.scaled_weight(), block.conv1.bias))
         return resample.downscale(leaky(block.conv1(x)))
 
-    def _judge(self, x: Tensor, parts: int, noise: Noise | None) -> tuple[Tensor, Tensor]:
+    def _judge(self, x: Tensor, parts: int, noise: Noise | None) -> Tensor:
         head, name = self.stage(LOWEST), stage_name(LOWEST)
         if self.spec.has_stddev:
             x = layers.minibatch_stddev(x, self.spec.stddev_group, parts)
         x = noise(f"{name}.conv", x) if noise else x
         x = leaky(head.conv(x))
         x = noise(f"{name}.dense0", x) if noise else x
-        x = head.dense1(leaky(head.dense0(x.flatten(1))))
-        return x[:, :1], x[:, 1:]
+        judged: Tensor = head.dense1(leaky(head.dense0(x.flatten(1))))
+        return judged
 
     def _checked(self, x: Tensor) -> int:
         size = x.shape[-1]

@@ -79,6 +79,8 @@ class Generator(nn.Module):
         self.alpha = 1.0
         self.fused = True
         """Whether upscaling is fused with the convolution: exact, so only a question of speed."""
+        self.compute: torch.dtype | None = None
+        """Type that convolutions are done in, such as bfloat16; None = that of the weights, which images have."""
         self.add_module(stage_name(LOWEST), Base(spec))
         for resolution in spec.stages[1:]:
             self.add_module(stage_name(resolution), Block(spec, resolution))
@@ -102,6 +104,10 @@ class Generator(nn.Module):
     def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | None = None) -> Tensor:
         """Images from what `first` returned."""
         resolution, alpha = self._reached(resolution, alpha)
+        with layers.arithmetic(x, self.compute):
+            return self._grow(x, resolution, alpha).to(x.dtype)
+
+    def _grow(self, x: Tensor, resolution: int, alpha: float) -> Tensor:
         x = self._finish(self.stage(LOWEST).conv(x))
         before = x
         for size in self.spec.stages[1:]:

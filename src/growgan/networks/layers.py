@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +62,11 @@ class Linear(Equalized):
     def project(self, x: Tensor) -> Tensor:
         """The product with the weight alone."""
         return F.linear(x, self.scaled_weight())
+
+
+def arithmetic(x: Tensor, dtype: torch.dtype | None) -> AbstractContextManager[object]:
+    """Within it, convolutions and products of tensors on the device of `x` are done in `dtype`; None = as they are."""
+    return nullcontext() if dtype is None else torch.autocast(x.device.type, dtype)
 
 
 def initialize(network: nn.Module, seed: int, name: str) -> None:

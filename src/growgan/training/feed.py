@@ -11,6 +11,7 @@ from torch import Tensor
 from growgan.augment import mirror
 from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase
+from growgan.devices import Machine
 from growgan.networks.resample import downscale, lerp, upscale
 from growgan.training.draws import Draws
 
@@ -35,11 +36,11 @@ class Source(Protocol):
 class Feed:
     """The stream of reals, pure in the clock: mirrored, and faded as the networks are."""
 
-    def __init__(self, pictures: Pictures, label_table: np.ndarray | None, config: RunConfig, device: torch.device):
+    def __init__(self, pictures: Pictures, label_table: np.ndarray | None, config: RunConfig, machine: Machine) -> None:
         self.pictures = pictures
         self.config = config
-        self.device = device
-        self.dtype = getattr(torch, config.execution.precision)
+        self.device = machine.device
+        self.dtype = machine.dtype
         self.labels = torch.from_numpy(label_table) if label_table is not None and config.network.num_labels else None
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:

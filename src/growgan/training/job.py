@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from growgan import devices
 from growgan.core.config import RunConfig, ScheduleConfig
 from growgan.core.errors import ConfigError, DataError, RunError
 from growgan.core.fields import replaced
@@ -21,6 +20,7 @@ from growgan.core.schedule import Schedule
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import prepare
 from growgan.data.sampler import Loader, Sampler
+from growgan.devices import Machine, set_up
 from growgan.sampling import images
 from growgan.sampling.latents import label_distribution
 from growgan.training import checkpoint
@@ -62,8 +62,7 @@ class Job:
     run: RunFolder
     config: RunConfig
     dataset: ImageSet
-    device: torch.device
-    layout: torch.memory_format
+    machine: Machine
     say: Callable[[str], None]
 
     @property
@@ -80,11 +79,11 @@ def plan(request: Request) -> Job:
     dataset = _open_data(request, config, first=stored is None)
     try:
         config = _resumed_data(config, dataset, request) if stored else _fitted(config, dataset, request)
-        device, layout = devices.set_up(config.execution)
+        machine = set_up(config.execution)
     except BaseException:
         dataset.close()
         raise
-    return Job(run, config, dataset, device, layout, request.say)
+    return Job(run, config, dataset, machine, request.say)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def work(job: Job, hours: float | None = None) -> Outcome:
     new = not job.run.exists()
     job.run.create()
     with job.run.locked(), Stop() as stop:
-        check_memory(job.config, job.schedule, job.device)
+        check_memory(job.config, job.schedule, job.machine)
         if new:
             if hours is not None:
                 job = replace(job, config=_lasting(job, hours))
@@ -116,7 +115,8 @@ def work(job: Job, hours: float | None = None) -> Outcome:
 
 def _train(job: Job, stop: Stop) -> Outcome:
     config, schedule = job.config, job.schedule
-    state = TrainState(config, job.device, job.layout)
+    job.say(job.machine.describe())
+    state = TrainState(config, job.machine)
     if checkpoint.restore_newest(job.run.state, state, job.say):
         job.run.cut_log(state.nimg)
         if state.nimg:
@@ -134,7 +134,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
         if state.nimg == 0:
             report.write_fakes(state, schedule.at(0))
         with Loader(job.dataset, Sampler(len(job.dataset), config.seed)) as loader:
-            ended = train(state, schedule, Feed(loader, table, config, job.device), report, stop)
+            ended = train(state, schedule, Feed(loader, table, config, job.machine), report, stop)
     finally:
         report.close()
     return Outcome(state.nimg, ended, stop.asked)
@@ -207,7 +207,7 @@ def _named(request: Request, path: str) -> bool:
 def _lasting(job: Job, hours: float) -> RunConfig:
     """The configuration with its schedule scaled to last about `hours` on this machine."""
     job.say("measuring this machine ...")
-    rates = seconds_per_image(job.config, job.schedule, job.device, job.layout)
+    rates = seconds_per_image(job.config, job.schedule, job.machine)
     seconds = sum((stage.end - stage.start) * rates[stage.resolution] for stage in job.schedule.stages)
     factor = hours * 3600 / seconds
     scaled = scale(job.config.schedule, factor)

@@ -14,6 +14,7 @@ from growgan.core import geometry
 from growgan.core.config import RunConfig
 from growgan.core.errors import OutOfMemory
 from growgan.core.schedule import Phase, Schedule
+from growgan.devices import Machine
 from growgan.training.rehearsal import Rehearsal
 from growgan.training.shares import microbatches
 from growgan.training.state import TrainState
@@ -22,30 +23,32 @@ MARGIN = 1.25
 """What a step needs beyond what backward keeps: gradients on their way, the convolutions' own room, fragments."""
 
 
-def check_memory(config: RunConfig, schedule: Schedule, device: torch.device) -> None:
+def check_memory(config: RunConfig, schedule: Schedule, machine: Machine) -> None:
     """Raise `OutOfMemory`, in one line with a remedy, if the largest stage of the run needs more than is free."""
-    free = free_memory(device)
+    free = free_memory(machine.device)
     if free is None:
         return
     phases = [schedule.at(stage.faded or stage.end) for stage in schedule.stages]
     largest = max(phases, key=lambda phase: _pixels(config, phase))
-    needed = needed_memory(config, largest)
+    needed = needed_memory(config, largest, machine)
     if needed > free:
         raise OutOfMemory(
             f"stage {largest.resolution}x{largest.resolution} needs about {_gb(needed)} of memory for a minibatch of "
-            f"{largest.minibatch}, and {_gb(free)} are free: {_advice(config, largest, free)}"
+            f"{largest.minibatch}, and {_gb(free)} are free: {_advice(config, largest, machine, free)}"
         )
 
 
-def needed_memory(config: RunConfig, phase: Phase) -> float:
+def needed_memory(config: RunConfig, phase: Phase, machine: Machine) -> float:
     """Bytes that a step of `phase` needs: weights, Adam, gradients, and all that backward keeps.
 
     Counted by running the step on PyTorch's meta device, which knows shapes but holds no numbers.
     """
     rows = len(microbatches(phase.minibatch, config.execution.microbatch, config.network)[0])
-    state = TrainState(config, torch.device("meta"), torch.contiguous_format)
-    weights = sum(p.nbytes for network in (state.G, state.D) for p in network.parameters())
-    averaged = sum(p.nbytes for p in state.G_ema.parameters())
+    # What backward keeps has the type that convolutions are done in; weights and moments have their own.
+    shapes = Machine(torch.device("meta"), dtype=machine.compute or machine.dtype)
+    state = TrainState(config, shapes)
+    weights = sum(p.numel() for network in (state.G, state.D) for p in network.parameters()) * machine.dtype.itemsize
+    averaged = sum(p.numel() for p in state.G_ema.parameters()) * machine.dtype.itemsize
     kept = max(
         _kept_bytes(state, lambda rehearsal: rehearsal.d_loss(phase, rows)),
         _kept_bytes(state, lambda rehearsal: rehearsal.g_loss(phase, rows)),
@@ -83,12 +86,12 @@ def _kept_bytes(state: TrainState, loss: Callable[[Rehearsal], Tensor]) -> int:
     return sum(t.untyped_storage().nbytes() for key, t in storages.items() if key not in parameters)
 
 
-def _advice(config: RunConfig, phase: Phase, free: float) -> str:
+def _advice(config: RunConfig, phase: Phase, machine: Machine, free: float) -> str:
     """A micro-batch that fits, or else a smaller network or stage."""
     size = phase.minibatch // 2
     while size >= 1:
         smaller = replace(config, execution=replace(config.execution, microbatch=size))
-        if needed_memory(smaller, phase) <= free:
+        if needed_memory(smaller, phase, machine) <= free:
             return f"--set execution.microbatch={size} computes it in parts, with the same result"
         size //= 2
     return "train at a lower --resolution, or with a smaller network.fmap_base"

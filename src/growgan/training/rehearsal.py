@@ -11,6 +11,7 @@ from torch import Tensor
 
 from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase, Schedule
+from growgan.devices import Machine
 from growgan.training.draws import Draws
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
@@ -64,11 +65,9 @@ class Rehearsal:
         return torch.zeros(rows, dtype=torch.int64, device=self.state.device)
 
 
-def seconds_per_image(
-    config: RunConfig, schedule: Schedule, device: torch.device, layout: torch.memory_format
-) -> dict[int, float]:
+def seconds_per_image(config: RunConfig, schedule: Schedule, machine: Machine) -> dict[int, float]:
     """Seconds that an image takes to train at each resolution of the run, half of its time fading."""
-    state = TrainState(config, device, layout)
+    state = TrainState(config, machine)
     rehearsal = Rehearsal(state)
     found = {}
     for stage in schedule.stages:

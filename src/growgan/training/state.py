@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from growgan import losses
 from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase
+from growgan.devices import Machine
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 from growgan.networks.layers import initialize
@@ -25,17 +25,18 @@ class TrainState:
     `repeat` how many minibatches it has been held for.
     """
 
-    def __init__(self, config: RunConfig, device: torch.device, layout: torch.memory_format) -> None:
+    def __init__(self, config: RunConfig, machine: Machine) -> None:
         self.config = config
         self.spec = config.network
-        self.device = device
-        self.dtype: torch.dtype = getattr(torch, config.execution.precision)
+        self.device = machine.device
+        self.dtype = machine.dtype
         self.G = Generator(self.spec)
         self.D = Discriminator(self.spec)
         initialize(self.G, config.seed, "G")
         initialize(self.D, config.seed, "D")
         for network in (self.G, self.D):
-            network.to(device=device, dtype=self.dtype, memory_format=layout)  # type: ignore[call-overload]
+            network.compute = machine.compute
+            network.to(device=self.device, dtype=self.dtype, memory_format=machine.layout)  # type: ignore[call-overload]
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         self.opt_G = Adam(self.G, config.optim)
         self.opt_D = Adam(self.D, config.optim)

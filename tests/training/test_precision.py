@@ -1,0 +1,49 @@
+"""bfloat16 convolutions: near the float32 step, with everything that is kept still in float32."""
+
+from __future__ import annotations
+
+import torch
+from training.making import half_and_half, small
+
+from growgan.core.schedule import Schedule
+from growgan.devices import Machine, has_fast_bfloat16, set_up
+from growgan.training.rehearsal import Rehearsal
+from growgan.training.state import TrainState
+from growgan.training.step import d_step
+
+CPU = torch.device("cpu")
+
+
+def gradients(compute):
+    config = small(resolution=8)
+    state = TrainState(config, Machine(CPU, compute=compute))
+    phase = Schedule(config.schedule, config.optim, 8).at(60)
+    reals = torch.from_numpy(half_and_half(4)).float() / 127.5 - 1
+    kept = {}
+    state.opt_D.step = lambda lr: kept.update({k: p.grad for k, p in state.D.named_parameters() if p.grad is not None})
+    return d_step(state, phase, reals, None), kept
+
+
+def test_step_is_near_the_float32_one():
+    figures, grads = gradients(None)
+    low_figures, low_grads = gradients(torch.bfloat16)
+    assert torch.equal(low_figures["D/loss"], low_figures["D/loss"].float())
+    assert abs(low_figures["D/loss"] - figures["D/loss"]) < 0.02 * abs(figures["D/loss"])
+    flat, low = (torch.cat([g[k].flatten() for k in grads]) for g in (grads, low_grads))
+    assert low.dtype == torch.float32
+    assert not torch.equal(flat, low)  # else it was not done in bfloat16
+    assert torch.nn.functional.cosine_similarity(flat, low, dim=0) > 0.995
+
+
+def test_weights_moments_and_averages_stay_float32():
+    config = small(resolution=8)
+    state = TrainState(config, Machine(CPU, compute=torch.bfloat16))
+    phase = Schedule(config.schedule, config.optim, 8).at(60)
+    d_step(state, phase, *Rehearsal(state).reals(0, phase))
+    assert {value.dtype for value in state.tensors().values()} == {torch.float32}
+
+
+def test_auto_takes_bfloat16_only_where_it_has_units():
+    chosen = set_up(small().execution)
+    assert chosen.compute == (torch.bfloat16 if has_fast_bfloat16(chosen.device) else None)
+    assert chosen.dtype == torch.float32
