@@ -8,13 +8,16 @@ import numpy as np
 from PIL import Image
 
 TINY = (
-    *("--preset", "tiny", "--threads", "1", "--kimg", "0.32"),
+    *("--preset", "tiny", "--threads", "1", "--precision", "float32", "--kimg", "0.32"),
     *("--set", "schedule.training_kimg=0.064", "--set", "schedule.transition_kimg=0.064"),
     *("--set", "schedule.tick_kimg=0.064"),
 )
 """A run of 320 images through 4, 8 and 16 pixels, a tick every 64."""
 
-SHORT = ("--preset", "tiny,no-growing", "--threads", "1", "--kimg", "0.032", "--set", "snapshots.measure=none")
+SHORT = (
+    *("--preset", "tiny,no-growing", "--threads", "1", "--precision", "float32", "--kimg", "0.032"),
+    *("--set", "snapshots.measure=none"),
+)
 """A run of four steps at full resolution."""
 
 Colour = tuple[int, int, int]

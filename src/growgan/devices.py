@@ -26,7 +26,8 @@ class Machine:
         """What was chosen, in a few words."""
         layout = "channels last" if self.layout == torch.channels_last else "channels first"
         compute = str(self.compute or self.dtype).removeprefix("torch.")
-        threads = f"{torch.get_num_threads()} threads, " if self.device.type == "cpu" else ""
+        count = torch.get_num_threads()
+        threads = f"{count} thread{'s' * (count > 1)}, " if self.device.type == "cpu" else ""
         return f"{self.device}, {threads}{compute} convolutions, {layout}"
 
 

@@ -15,12 +15,15 @@ class Result(NamedTuple):
     out: str
     err: str
 
-    def refusal(self) -> str:
-        """The one line of a command that was refused."""
+    def refusal(self, begun: bool = False) -> str:
+        """The one line of a command that was refused; begun: after it has said what it works with."""
         assert self.status == 2, self
-        assert self.out == "" and self.err.endswith("\n") and self.err.count("\n") == 1, self
-        assert self.err.startswith("growgan"), self
-        return self.err
+        said = self.err.splitlines(keepends=True)
+        if begun and said and said[0].startswith("cpu, "):
+            said = said[1:]
+        assert self.out == "" and len(said) == 1 and said[0].endswith("\n"), self
+        assert said[0].startswith("growgan"), self
+        return said[0]
 
 
 Growgan = Callable[..., Result]

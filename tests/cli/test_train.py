@@ -95,7 +95,7 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
         (["--resolution", "12"], "a resolution must be a power of two, 4 or more, not 12"),
         (["--resolution", "2"], "a resolution must be a power of two, 4 or more, not 2"),
         (["--resolution", "big"], "resolution should be a whole number, not 'big'"),
-        (["--kimg", "0"], "schedule.total_kimg must be"),
+        (["--kimg", "0"], "schedule.total_kimg must lie"),
         (["--kimg", "nan"], "total_kimg should be a finite number"),
         (["--minibatch", "0"], "schedule.minibatch must be whole numbers of at least 1"),
         (["--minibatch", "16,8"], "minibatch should be a number, or such as 16,256:14"),
@@ -103,7 +103,7 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
         (["--seed", "-1"], "seed cannot be negative"),
         (["--set", "seed=-1"], "seed cannot be negative"),
         (["--threads", "0"], "execution.threads must be at least 1"),
-        (["--precision", "float8"], "precision should be one of float32, float64, not 'float8'"),
+        (["--precision", "float8"], "precision should be one of "),
         (["--device", "abacus"], "there is no kind of device 'abacus'"),
         (["--device", "cuda:99"], "this machine has no device 'cuda:99'"),
         (["--hours", "0"], "--hours must be above 0 and at most 100,000, not 0"),
@@ -178,7 +178,7 @@ def test_a_folder_of_mixed_sizes_is_taken_and_said_in_one_line(growgan: Growgan,
     before = files(photos)
     result = growgan("train", "--data", photos, "--out", tmp_path / "run", *SHORT)
     assert result.status == 0
-    said = [line for line in result.err.splitlines() if not line.startswith(("tick ", "finished: "))]
+    said = [line for line in result.err.splitlines() if not line.startswith(("cpu, ", "tick ", "finished: "))]
     assert len(said) == 1
     assert said[0].startswith(f"{photos}: 24 pictures cropped to their centre square, resized to 16x16 and kept as ")
     assert (tmp_path / "run" / "models" / "stage-0016x0016.safetensors").is_file()
@@ -314,7 +314,7 @@ def test_states_that_were_cut(growgan: Growgan, run: Path) -> None:
     for state in states:
         state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
     result = growgan("train", "--out", run, "--kimg", "0.5")
-    *warnings, last = result.err.splitlines()
+    *warnings, last = [line for line in result.err.splitlines() if not line.startswith("cpu, ")]
     assert result.status == 2 and last == f"growgan: no training state in {run / 'state'} can be read"
     assert [line.partition(" ")[0] for line in warnings] == [str(state) for state in reversed(states)]
     assert all("is damaged and is passed over" in line for line in warnings)
@@ -340,7 +340,7 @@ def test_a_disk_that_is_full_before_the_first_step(
             patch.setattr("safetensors.torch.serialize_file", full_for_tensors)
         else:
             patch.setattr(Image.Image, "save", full)
-        line = growgan("train", "--data", colour_set, "--out", tmp_path / "run", *SHORT).refusal()
+        line = growgan("train", "--data", colour_set, "--out", tmp_path / "run", *SHORT).refusal(begun=True)
     assert "cannot write" in line and "No space left on device" in line
     assert list((tmp_path / "run").rglob("*.safetensors")) == []
     assert growgan("train", "--data", colour_set, "--out", tmp_path / "run", *SHORT).status == 0  # with room again
@@ -361,9 +361,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_really_is_full(growgan: Growgan, colour_set: Path, small_disk: Path) -> None:
-    line = growgan("train", "--data", colour_set, "--out", small_disk / "run", *SHORT).refusal()
+    line = growgan("train", "--data", colour_set, "--out", small_disk / "run", *SHORT).refusal(begun=True)
     assert "cannot write" in line and "No space left on device" in line
-    line = growgan("train", "--out", small_disk / "run").refusal()
+    line = growgan("train", "--out", small_disk / "run").refusal(begun=True)
     assert "cannot write" in line and "No space left on device" in line
 
 

@@ -13,6 +13,10 @@ from growgan.core import geometry
 from growgan.core.errors import ConfigError
 from growgan.core.fields import PerResolution, per
 
+LONGEST_KIMG = 10_000_000
+"""Thousands of images: ten billion, a hundred times what any GAN was trained on."""
+LARGEST_MINIBATCH = 65_536
+
 
 def _check(ok: bool, sentence: str) -> None:
     if not ok:
@@ -62,7 +66,10 @@ class NetworkSpec:
         _check(1 <= self.fmap_base <= 2**40, "network.fmap_base must be at least 1, and less than a trillion")
         _check(1 <= self.fmap_max <= 2**40, "network.fmap_max must be at least 1, and less than a trillion")
         _check(0 <= self.fmap_decay <= 8, f"network.fmap_decay must lie between 0 and 8, not {self.fmap_decay}")
-        _check(self.latent_size is None or self.latent_size >= 1, "network.latent_size must be at least 1")
+        _check(
+            self.latent_size is None or 1 <= self.latent_size <= 2**20,
+            "network.latent_size must be at least 1, and at most a million",
+        )
         _check(self.stddev_group is None or self.stddev_group >= 0, "network.stddev_group cannot be negative")
 
     def width(self, resolution: int) -> int:
@@ -175,11 +182,19 @@ class ScheduleConfig:
         )
         lengths = self.training_kimg.values() + self.transition_kimg.values()
         _check(min(lengths) >= 0, "schedule.training_kimg and transition_kimg cannot be negative")
-        _check(self.total_kimg >= 0.001, f"schedule.total_kimg must be at least 0.001, not {self.total_kimg}")
+        _check(max(lengths) <= LONGEST_KIMG, f"a stage cannot last longer than {LONGEST_KIMG:,} kimg")
+        _check(
+            0.001 <= self.total_kimg <= LONGEST_KIMG,
+            f"schedule.total_kimg must lie between 0.001 and {LONGEST_KIMG:,}, not {self.total_kimg:g}",
+        )
         batches = self.minibatch.values()
-        _check(all(b >= 1 and b == int(b) for b in batches), "schedule.minibatch must be whole numbers of at least 1")
+        _check(
+            all(1 <= b <= LARGEST_MINIBATCH and b == int(b) for b in batches),
+            f"schedule.minibatch must be whole numbers from 1 to {LARGEST_MINIBATCH:,}",
+        )
         _check(min(self.minibatch_repeats, self.d_repeats) >= 1, "schedule's repeats must be at least 1")
-        _check(min(self.tick_kimg.values()) > 0, "schedule.tick_kimg must be above 0")
+        ticks = self.tick_kimg.values()
+        _check(0 < min(ticks) <= max(ticks) <= LONGEST_KIMG, "schedule.tick_kimg must be above 0, and no nonsense")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -246,7 +261,7 @@ class ExecutionConfig:
 
     def __post_init__(self) -> None:
         _check(self.microbatch is None or self.microbatch >= 1, "execution.microbatch must be at least 1")
-        _check(self.threads is None or self.threads >= 1, "execution.threads must be at least 1")
+        _check(self.threads is None or 1 <= self.threads <= 4096, "execution.threads must lie between 1 and 4096")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -264,3 +279,6 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     snapshots: SnapshotConfig = field(default_factory=SnapshotConfig)
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.seed < 2**63, f"seed must be a whole number of 0 or more, not {self.seed}")

@@ -72,7 +72,7 @@ def arithmetic(x: Tensor, dtype: torch.dtype | None) -> AbstractContextManager[o
 def initialize(network: nn.Module, seed: int, name: str) -> None:
     """Fill every weight with its own named draw, so that a layer's start does not depend on the layers beside it."""
     for path, module in network.named_modules():
-        if isinstance(module, Equalized):
+        if isinstance(module, Equalized) and not module.weight.is_meta:
             generator = torch.Generator().manual_seed(seeds.derive(seed, f"init/{name}/{path}"))
             with torch.no_grad():
                 values = torch.randn(module.weight.shape, generator=generator)

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from growgan.core.errors import RunError
-from growgan.core.files import whole
+from growgan.models.native import write_tensors
 from growgan.training.state import TrainState
 
 
@@ -23,9 +22,8 @@ def save(folder: Path, state: TrainState, keep: int) -> Path:
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors().items()}
     checksums = {name: _checksum(value) for name, value in tensors.items()}
     path = folder / f"state-{state.nimg:012d}.safetensors"
-    with whole(path) as temporary:
-        metadata = {"growgan.counters": json.dumps(state.counters()), "growgan.checksums": json.dumps(checksums)}
-        save_file(tensors, temporary, metadata)
+    metadata = {"growgan.counters": json.dumps(state.counters()), "growgan.checksums": json.dumps(checksums)}
+    write_tensors(path, tensors, metadata)
     for old in _newest_first(folder)[keep:]:
         old.unlink(missing_ok=True)
     return path

@@ -154,6 +154,8 @@ def _started(request: Request) -> RunConfig:
     name = request.preset or ("v2-1gpu" if torch.cuda.is_available() else "laptop")
     config = find_preset(name)
     for path, text in request.overrides:
+        if path == "preset" or path in ("data.path", "data.content_hash"):
+            raise ConfigError(f"{path} cannot be set: there is --preset, and --data")
         config = replaced(config, path, text)
     return config
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -30,8 +31,9 @@ class TrainState:
         self.spec = config.network
         self.device = machine.device
         self.dtype = machine.dtype
-        self.G = Generator(self.spec)
-        self.D = Discriminator(self.spec)
+        with machine.device if machine.device.type == "meta" else nullcontext():  # of networks that may not fit
+            self.G = Generator(self.spec)
+            self.D = Discriminator(self.spec)
         initialize(self.G, config.seed, "G")
         initialize(self.D, config.seed, "D")
         for network in (self.G, self.D):
