@@ -11,7 +11,7 @@ from growgan.core.errors import ConfigError
 SUMMARY = "train on embedded pictures at 32x32, offline, in a few minutes"
 
 PRESET = "laptop"
-NETWORK = (("network.fmap_base", "512"), ("network.fmap_max", "64"))
+SETTINGS = (("network.fmap_base", "512"), ("network.fmap_max", "64"), ("snapshots.measure", "none"))
 MINUTES = 5.0
 
 
@@ -30,22 +30,19 @@ def run(args: argparse.Namespace) -> int:
     from growgan.demo import dataset_path
     from growgan.training import job, plots
 
-    request = job.Request(data=dataset_path(), out=args.out, preset=PRESET, overrides=NETWORK)
+    request = job.Request(data=dataset_path(), out=args.out, preset=PRESET, overrides=SETTINGS)
     planned = job.plan(request)
     with planned.dataset:
         outcome = job.work(planned, args.minutes / 60)
     if not outcome.ended:
         print(f"stopped and saved; growgan demo --out {args.out} goes on from there", file=sys.stderr)
         return 128 + (outcome.signal or 0)
-    run_folder = planned.run
-    grid = max(args.out.glob("fakes*.png"))
-    strip = plots.draw_growth(run_folder, args.out / "growth.png")
-    losses = plots.draw_losses(run_folder, args.out / "losses.png")
-    for what, path in {
-        "pictures that the data hold": args.out / "reals.png",
-        "pictures that nobody took": grid,
-        "the same latents from 4x4 to 32x32": strip,
-        "losses": losses,
-    }.items():
+    made = {
+        "pictures of the data": args.out / "reals.png",
+        "pictures that nobody took": max(args.out.glob("fakes*.png")),
+        "the same latents from 4x4 to 32x32": plots.draw_growth(planned.run, args.out / "growth.png"),
+        "losses": plots.draw_losses(planned.run, args.out / "losses.png"),
+    }
+    for what, path in made.items():
         print(f"{what}: {path}")
     return 0
