@@ -33,7 +33,9 @@ def names(folder: Path) -> list[str]:
 
 def test_a_picture_a_seed(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
-    assert growgan("generate", tiny_run, "--seeds", "3,0-1,12345", "--out", out) == (0, f"{out}\n", "")
+    status, said, told = growgan("generate", tiny_run, "--seeds", "3,0-1,12345", "--out", out)
+    assert (status, said) == (0, f"{out}\n")
+    assert told == f"by {tiny_run / 'models' / 'best.safetensors'}: 16x16, trained on 0.32 kimg\n"
     assert names(out) == ["seed0000.png", "seed0001.png", "seed0003.png", "seed12345.png"]
     model = load(tiny_run)
     for seed in (0, 1, 3, 12345):
@@ -171,3 +173,18 @@ def test_a_folder_that_cannot_be_written(growgan: Growgan, tiny_run: Path, tmp_p
         assert "cannot write" in growgan("generate", tiny_run, "--grid", "1x1", *words).refusal()
         assert "cannot write" in growgan("generate", tiny_run, "--seeds", "0", *words).refusal()
     assert names(tmp_path) == ["file"]
+
+
+def test_a_grid_takes_the_seeds_that_are_named_and_goes_on_from_the_last(
+    growgan: Growgan, tiny_run: Path, tmp_path: Path
+) -> None:
+    growgan("generate", tiny_run, "--seeds", "5,7,9", "--grid", "2x1", "--out", tmp_path / "two.png")
+    assert notes(tmp_path / "two.png")["seeds"] == "5,7"
+    growgan("generate", tiny_run, "--seeds", "5,7", "--grid", "2x2", "--out", tmp_path / "four.png")
+    assert notes(tmp_path / "four.png")["seeds"] == "5,7,8,9"
+
+
+def test_a_name_that_is_too_long_is_one_line(growgan: Growgan, tmp_path: Path) -> None:
+    name = "x" * 300
+    for words in (["generate", name], ["train", "--data", name, "--out", tmp_path / "run"], ["data", "info", name]):
+        assert "too long" in growgan(*words).refusal()

@@ -10,7 +10,11 @@ import time
 import pytest
 
 HEAVY = ("torch", "numpy", "PIL", "safetensors", "matplotlib", "tensorboard")
-WORDS = ["", *["demo", "train", "generate", "data"], *(f"data {name}" for name in ["build", "info", "show"])]
+WORDS = [
+    "",
+    *["demo", "train", "generate", "evaluate", "data"],
+    *(f"data {name}" for name in ["build", "info", "show"]),
+]
 SECONDS = 1.0
 """The aim is 0.3; a busy machine gets some grace."""
 

@@ -81,7 +81,6 @@ def test_per_resolution() -> None:
     table = per(16, {512: 6, 256: 14})
     assert [table(size) for size in (4, 256, 512, 1024)] == [16, 14, 6, 16]
     assert table == per(16, {256: 14, 512: 6}) and table.values() == (16, 14, 6)
-    assert table.scaled(0.5) == per(8, {256: 7, 512: 3})
 
 
 @pytest.mark.parametrize(

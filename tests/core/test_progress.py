@@ -31,7 +31,7 @@ def test_terminal_line_is_rewritten_and_ended(clock: list[float]) -> None:
         clock[0] += 1
         bar.advance(80)
     lines = stream.getvalue().split("\r")
-    assert lines[1] == "pictures: 20 of 100, 20/s, 0:04 left"
+    assert lines[1] == "pictures: 20 of 100, 20/s, 4s left"
     assert lines[-1].strip() == "pictures: 100 of 100, 50/s" and stream.getvalue().endswith("\n")
 
 
@@ -42,8 +42,8 @@ def test_log_gets_a_line_every_ten_seconds(clock: list[float]) -> None:
             clock[0] += 1
             bar.advance(2)
     assert stream.getvalue().splitlines() == [
-        "pictures: 20 of 10,000, 2.0/s, 1:23:10 left",
-        "pictures: 40 of 10,000, 2.0/s, 1:23:00 left",
+        "pictures: 20 of 10,000, 2.0/s, 1h23m left",
+        "pictures: 40 of 10,000, 2.0/s, 1h23m left",
     ]
 
 

@@ -27,10 +27,10 @@ def run(args: argparse.Namespace) -> int:
     """Train 4, 8, 16, 32, and end with a grid, a growth strip and a plot of the losses."""
     if not args.minutes > 0:
         raise ConfigError(f"--minutes must be above 0, not {args.minutes:g}")
-    from growgan.demo import dataset_path
+    from growgan.demo import working_copy
     from growgan.training import job, plots
 
-    request = job.Request(data=dataset_path(), out=args.out, preset=PRESET, overrides=SETTINGS)
+    request = job.Request(data=working_copy(), out=args.out, preset=PRESET, overrides=SETTINGS)
     planned = job.plan(request)
     with planned.dataset:
         outcome = job.work(planned, args.minutes / 60)

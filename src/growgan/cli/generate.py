@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
 from growgan.core.errors import ConfigError
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model file, a run folder, or a shipped model's name")
     parser.add_argument("--seeds", default="0-9", metavar="S", help="such as 0-9 or 3,7,100-120 (default 0-9)")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
-    parser.add_argument("--grid", metavar="CxR", help="one picture of C columns and R rows, from the first seed on")
+    parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; seeds go on if they do not fill it")
     parser.add_argument("--class", dest="label", metavar="K", help="the class, by number or name, of all pictures")
     parser.add_argument("--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more usual")
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures computed at once (default 8)")
@@ -31,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     if args.batch < 1:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if shape:
-        seeds = list(range(seeds[0], seeds[0] + shape[0] * shape[1]))
+        cells = shape[0] * shape[1]
+        seeds = [*seeds, *range(seeds[-1] + 1, seeds[-1] + 1 + cells - len(seeds))][:cells]
 
     import numpy as np
 
@@ -50,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
                 parts.append(pixels)
                 progress.advance(len(pixels))
             path = args.out if args.out.suffix.lower() == ".png" else args.out / "grid.png"
-            notes["seeds"] = f"{seeds[0]}-{seeds[-1]}"
+            in_a_row = seeds == list(range(seeds[0], seeds[0] + len(seeds)))
+            notes["seeds"] = f"{seeds[0]}-{seeds[-1]}" if in_a_row else ",".join(map(str, seeds))
             if shown := model.labels(seeds, label):
                 notes["class"] = shown[0] if len(set(shown)) == 1 else "; ".join(shown)
             images.save_png(path, images.make_grid(np.concatenate(parts), shape[0]), notes)
@@ -62,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
                     notes["class"] = shown[0]
                 images.save_png(path / f"seed{seeds[i]:04d}.png", images.to_picture(picture), notes)
                 progress.advance()
+    print(f"by {model.describe()}", file=sys.stderr)
     print(path)
     return 0
 

@@ -166,6 +166,8 @@ class ScheduleConfig:
     """How long the layers of a stage are faded in; 0 = they are switched on at once."""
     total_kimg: float = 19000
     """Length of the run; what is left after the last stage's time is spent at full resolution."""
+    scale: float = 1.0
+    """Factor on all these lengths: what ``--hours`` settles. Below 1, ticks, ramp and average shrink with them."""
     minibatch: PerResolution = per(16)
     """Images a minibatch."""
     minibatch_repeats: int = 4
@@ -187,6 +189,7 @@ class ScheduleConfig:
             0.001 <= self.total_kimg <= LONGEST_KIMG,
             f"schedule.total_kimg must lie between 0.001 and {LONGEST_KIMG:,}, not {self.total_kimg:g}",
         )
+        _check(0 < self.scale <= 1e6, f"schedule.scale must be above 0, not {self.scale:g}")
         batches = self.minibatch.values()
         _check(
             all(1 <= b <= LARGEST_MINIBATCH and b == int(b) for b in batches),
@@ -230,7 +233,7 @@ class SnapshotConfig:
     keep: int = 5
     """How many of the newest snapshots stay; milestones and the best stay too."""
     measure: Literal["none", "swd"] = "swd"
-    """By what the best snapshot is chosen: among those of full resolution, faded in."""
+    """By what the best snapshot is chosen: among those of the newest resolution, faded in."""
     measure_images: int = 2048
     """Images that the measure compares."""
     state_minutes: float = 10.0
@@ -252,8 +255,9 @@ class ExecutionConfig:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
-    """Type of the arithmetic. bfloat16: convolutions alone; weights, Adam, averages, norms and losses stay float32.
-    auto: bfloat16 where the processor has units for it, else float32."""
+    """Type of the arithmetic. bfloat16: the convolutions above 4x4 alone, and what flows between them; weights, Adam,
+    averages, sums of norms, images, D's last stage and losses stay float32. auto: bfloat16 where the processor has
+    units for it, else float32."""
     microbatch: int | None = None
     """Images computed at once; None = the whole minibatch. Less memory, the same gradients."""
     threads: int | None = None

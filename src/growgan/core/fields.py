@@ -33,10 +33,6 @@ class PerResolution:
         """The value at `resolution` pixels."""
         return dict(self.at).get(resolution, self.base)
 
-    def scaled(self, factor: float) -> PerResolution:
-        """The same shape, every value times `factor`."""
-        return PerResolution(self.base * factor, tuple((r, v * factor) for r, v in self.at))
-
     def values(self) -> tuple[float, ...]:
         """Every value that some resolution can get."""
         return (self.base, *(v for _, v in self.at))

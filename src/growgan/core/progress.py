@@ -62,7 +62,7 @@ class Progress:
         count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
         parts = [f"{self.what}: {count}", f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"]
         if self.total is not None and rate > 0 and self.done < self.total:
-            parts.append(f"{_clock((self.total - self.done) / rate)} left")
+            parts.append(f"{clock((self.total - self.done) / rate)} left")
         return ", ".join(parts)
 
     def __enter__(self) -> Self:
@@ -78,7 +78,15 @@ class Progress:
 MakeProgress = Callable[[int | None, str], Progress]
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float | None) -> str:
+    """A duration as people read it: 48s, 12m30s, 3h05m, 2d07h; ? for None."""
+    if seconds is None:
+        return "?"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02d}h"
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

@@ -68,8 +68,18 @@ class Schedule:
         self.config = config
         self.optim = optim
         self.resolution = resolution
-        self.total = round(config.total_kimg * 1000)
+        self.total = max(1, round(config.total_kimg * config.scale * 1000))
         self.stages = _stages(config, resolution, self.total)
+
+    @property
+    def shrink(self) -> float:
+        """Factor on lengths that a shorter run shortens and a longer one leaves as they are."""
+        return min(1.0, self.config.scale)
+
+    def trained(self, stage: Stage, alpha: float = 1.0) -> Phase:
+        """A phase in the middle of `stage`: faded in, or at `alpha`."""
+        lod = geometry.log2(self.resolution) - geometry.log2(stage.resolution) + (1 - alpha)
+        return self._phase(stage, alpha, lod, 1.0)
 
     def stage_at(self, nimg: int) -> Stage:
         """The stage that is trained after `nimg` images.
@@ -88,22 +98,24 @@ class Schedule:
         stage = self.stage_at(nimg)
         fade = stage.faded - stage.start
         alpha = min(1.0, (nimg - stage.start) / fade) if fade else 1.0
-        ramp = self._ramp(nimg / 1000)
+        lod = geometry.log2(self.resolution) - geometry.log2(stage.resolution) + (1 - alpha)
+        return self._phase(stage, alpha, lod, self._ramp(nimg / 1000))
+
+    def _phase(self, stage: Stage, alpha: float, lod: float, ramp: float) -> Phase:
         return Phase(
             resolution=stage.resolution,
             alpha=alpha,
-            lod=geometry.log2(self.resolution) - geometry.log2(stage.resolution) + (1 - alpha),
+            lod=lod,
             minibatch=int(self.config.minibatch(stage.resolution)),
             g_lr=self.optim.g_lr(stage.resolution) * ramp,
             d_lr=self.optim.d_lr(stage.resolution) * ramp,
-            tick_images=max(1, round(self.config.tick_kimg(stage.resolution) * 1000)),
+            tick_images=max(1, round(self.config.tick_kimg(stage.resolution) * self.shrink * 1000)),
         )
 
     def _ramp(self, kimg: float) -> float:
         """Rise of the learning rates over the first images (Theano version: exp(-5 (1 - k/K)^2))."""
-        if kimg >= self.optim.rampup_kimg:
-            return 1.0
-        return math.exp(-5.0 * (1.0 - kimg / self.optim.rampup_kimg) ** 2)
+        length = self.optim.rampup_kimg * self.shrink
+        return 1.0 if kimg >= length else math.exp(-5.0 * (1.0 - kimg / length) ** 2)
 
 
 def _stages(config: ScheduleConfig, resolution: int, total: int) -> tuple[Stage, ...]:
@@ -113,8 +125,8 @@ def _stages(config: ScheduleConfig, resolution: int, total: int) -> tuple[Stage,
     start = 0.0
     for size in sizes:
         # There is nothing to fade the first stage in from.
-        faded = start + (0 if size == lowest else config.transition_kimg(size) * 1000)
-        end = faded + config.training_kimg(size) * 1000
+        faded = start + (0 if size == lowest else config.transition_kimg(size) * config.scale * 1000)
+        end = faded + config.training_kimg(size) * config.scale * 1000
         stages.append(Stage(size, round(start), round(faded), round(end)))
         start = end
     reached = [stage for stage in stages if stage.start < total] or stages[:1]

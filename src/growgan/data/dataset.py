@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from growgan.core.errors import DataError
+from growgan.core.geometry import LOWEST, is_size
 from growgan.core.progress import MakeProgress
 from growgan.data import pyramid
 from growgan.data.labels import collect_labels, parse_sidecar
@@ -23,7 +24,6 @@ from growgan.data.sources import SIDECAR, Entry, Source, open_source
 
 CHUNK_BYTES = 8 * 2**20
 DECODING_THREADS = 8
-SMALLEST = 4
 
 
 def open_dataset(path: str | Path) -> ImageSet:
@@ -97,11 +97,11 @@ class ImageSet:
         """Return a size that the set can be read at; DataError where it cannot."""
         if resolution is None:
             return self.resolution
-        if not SMALLEST <= resolution <= self.resolution or resolution & (resolution - 1):
+        if not is_size(resolution) or resolution > self.resolution:
             own = f"{self.resolution}x{self.resolution}"
             raise DataError(
                 f"{self.path}: pictures of {own} cannot be read at {resolution}x{resolution}"
-                f" (powers of two from {SMALLEST} to {self.resolution} can)"
+                f" (powers of two from {LOWEST} to {self.resolution} can)"
             )
         return resolution
 
@@ -161,7 +161,7 @@ class ImageSet:
             for levels in map_ordered(self._decode_levels, chunks):
                 yield levels
                 if bar:
-                    bar.advance(len(levels[SMALLEST]))
+                    bar.advance(len(levels[LOWEST]))
         finally:
             if bar:
                 bar.close()
@@ -205,9 +205,9 @@ def _read_shape(source: Source, entry: Entry) -> tuple[int, int]:
     except Exception as error:
         raise DataError(f"{source.path}: {entry.name} cannot be read ({error})") from error
     width, height = image.size
-    if width != height or width < SMALLEST or width & (width - 1):
+    if width != height or not is_size(width):
         raise DataError(
-            f"{source.path}: {entry.name} is {width}x{height}, not a square power of two of at least {SMALLEST};"
+            f"{source.path}: {entry.name} is {width}x{height}, not a square power of two of at least {LOWEST};"
             " `growgan data build` makes a set that is"
         )
     assert header.channels in MODES

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from growgan.core.errors import DataError
+from growgan.core.geometry import LOWEST, is_size
 from growgan.data.pictures import Rejected
 
 Box = tuple[int, int, int, int]
 
-SMALLEST = 4
 LARGEST_BY_ITSELF = 1024
 
 
@@ -57,15 +57,15 @@ class Framing:
 
 def check_resolution(resolution: int) -> int:
     """Return ``resolution``; DataError unless it is a power of two of at least 4."""
-    if resolution < SMALLEST or resolution & (resolution - 1):
-        raise DataError(f"resolution {resolution}: must be a power of two of at least {SMALLEST}")
+    if not is_size(resolution):
+        raise DataError(f"resolution {resolution}: must be a power of two of at least {LOWEST}")
     return resolution
 
 
 def choose_resolution(sides: Sequence[int]) -> int:
     """Return the largest power of two, at most 1024, that 9 of 10 of the squares' sides reach, and at least 4."""
     side = sorted(sides)[len(sides) // 10]
-    return max(SMALLEST, min(LARGEST_BY_ITSELF, 1 << (side.bit_length() - 1)))
+    return max(LOWEST, min(LARGEST_BY_ITSELF, 1 << (side.bit_length() - 1)))
 
 
 def _join(crop: Sequence[float]) -> str:

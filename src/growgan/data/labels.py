@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from growgan.core.errors import DataError
 from growgan.data.sources import SIDECAR
 
+MOST_CLASSES = 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
@@ -102,12 +104,12 @@ def _make_table(rows: list[int | list[float]], path: object) -> tuple[NDArray[An
 def _parse_row(row: object, path: object) -> tuple[str, int | list[float]]:
     if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str):
         name, label = row
-        if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < 2**31:
+        if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < MOST_CLASSES:
             return name, label
-        if isinstance(label, list) and label and all(_is_finite_number(value) for value in label):
+        if isinstance(label, list) and label and all(_is_share(value) for value in label):
             return name, [float(value) for value in label]
-    raise DataError(f"{path}: {SIDECAR}: {str(row)[:60]} is not [name, class number or list of numbers]")
+    raise DataError(f"{path}: {SIDECAR}: {str(row)[:60]} is not [name, class number or list of numbers from 0 to 1]")
 
 
-def _is_finite_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from growgan.core.cache import cache_dir
 from growgan.core.errors import DataError
+from growgan.core.geometry import is_size
 from growgan.core.progress import MakeProgress
 from growgan.data.build import BuildReport, build
 from growgan.data.dataset import ImageSet, hash_content, open_dataset
-from growgan.data.framing import SMALLEST, check_resolution
+from growgan.data.framing import check_resolution
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import Rejected, is_picture_name, open_picture, read_header, strict_pillow
 from growgan.data.sources import Entry, Skipped, Source, open_source
@@ -74,7 +75,7 @@ def _is_finished(files: Source) -> bool:
         return *image.size, header.channels, header.orientation
 
     first = read_shape(pictures[0])
-    if first is None or first[0] != first[1] or first[0] < SMALLEST or first[0] & (first[0] - 1) or first[3] != 1:
+    if first is None or first[0] != first[1] or not is_size(first[0]) or first[3] != 1:
         return False
     return all(shape == first for shape in map_ordered(read_shape, pictures))
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from growgan.core.errors import DataError
+from growgan.core.files import sync_folder
 from growgan.data.partial import name_partial, remove, remove_abandoned
 
 # The same pictures must give the same bytes: every file bears the first day that a zip can name.
@@ -73,7 +74,7 @@ class ZipWriter(SetWriter):
         os.fsync(self._file.fileno())
         self._file.close()
         self.partial.replace(self.path)
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove the partial zip without writing its directory, which a full disk would refuse again."""
@@ -109,7 +110,7 @@ class FolderWriter(SetWriter):
             remove(old)
         else:
             self.partial.rename(self.path)
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove the partial folder."""
@@ -132,13 +133,3 @@ def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
 def _sync_file(file: Path) -> None:
     with file.open("rb+") as handle:
         os.fsync(handle.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # A rename is on disk only when its folder is; Windows has no such call and needs none.
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

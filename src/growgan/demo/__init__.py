@@ -9,7 +9,19 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from growgan.core.cache import cache_dir
+from growgan.core.files import whole
+
 
 def dataset_path() -> Path:
-    """Return the place of the set, a zip as ``growgan data build`` writes them."""
+    """The place of the set, a zip as ``growgan data build`` writes them."""
     return Path(str(files(__name__) / "fashion.zip"))
+
+
+def working_copy() -> Path:
+    """A copy of the set in the user's cache, where its pyramid may lie beside it; the package is left as it is."""
+    source, copy = dataset_path(), cache_dir() / "sets" / "demo-fashion.zip"
+    if not copy.is_file() or copy.stat().st_size != source.stat().st_size:
+        with whole(copy) as temporary:
+            temporary.write_bytes(source.read_bytes())
+    return copy

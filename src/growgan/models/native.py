@@ -151,7 +151,10 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     """Write a .safetensors file, whole or not at all. Raises `RunError` where it cannot be written."""
     with whole(path) as temporary:
         try:
+            temporary.touch()
+            permissions = temporary.stat().st_mode
             save_file(tensors, temporary, metadata)
+            temporary.chmod(permissions)  # the user's own; the library would let nobody else read the file
         except SafetensorError as error:  # what the library makes of a full disk: it is no OSError
             raise OSError(str(error)) from error
 

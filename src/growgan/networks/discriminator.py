@@ -74,14 +74,16 @@ class Discriminator(nn.Module):
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
         with layers.arithmetic(x, self.compute):
-            judged = self._shrink(x, resolution, alpha, parts, noise).to(x.dtype)
+            features = self._shrink(x, resolution, alpha, noise)
+        judged = self._judge(features.to(x.dtype), parts, noise)
         return judged[:, :1], judged[:, 1:]
 
     def stage(self, resolution: int) -> Any:
         """The layers of one stage: a `Head` or a `Block`."""
         return self.get_submodule(stage_name(resolution))
 
-    def _shrink(self, x: Tensor, resolution: int, alpha: float, parts: int, noise: Noise | None) -> Tensor:
+    def _shrink(self, x: Tensor, resolution: int, alpha: float, noise: Noise | None) -> Tensor:
+        """Images to features of 4x4 pixels."""
         size = resolution
         features = leaky(self.stage(size).fromrgb(x))
         while size > LOWEST:
@@ -90,7 +92,7 @@ class Discriminator(nn.Module):
             if alpha < 1 and size == resolution // 2:
                 faded = leaky(self.stage(size).fromrgb(resample.downscale(x)))
                 features = resample.lerp(faded, features, alpha)
-        return self._judge(features, parts, noise)
+        return features
 
     def _halve(self, size: int, x: Tensor, noise: Noise | None) -> Tensor:
         block, name = self.stage(size), stage_name(size)

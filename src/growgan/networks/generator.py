@@ -104,10 +104,17 @@ class Generator(nn.Module):
     def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | None = None) -> Tensor:
         """Images from what `first` returned."""
         resolution, alpha = self._reached(resolution, alpha)
+        dtype = x.dtype
         with layers.arithmetic(x, self.compute):
-            return self._grow(x, resolution, alpha).to(x.dtype)
+            before, x = self._grow(x, resolution)
+        images: Tensor = self.stage(resolution).torgb(x.to(dtype))
+        if alpha < 1:
+            faint = self.stage(resolution // 2).torgb(before.to(dtype))
+            images = resample.lerp(resample.upscale(faint), images, alpha)
+        return images
 
-    def _grow(self, x: Tensor, resolution: int, alpha: float) -> Tensor:
+    def _grow(self, x: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
+        """Features of the stage below the one of `resolution`, and its own."""
         x = self._finish(self.stage(LOWEST).conv(x))
         before = x
         for size in self.spec.stages[1:]:
@@ -117,10 +124,7 @@ class Generator(nn.Module):
             before = x
             x = resample.upscale_conv(x, block.conv0.scaled_weight(), block.conv0.bias, self.fused)
             x = self._finish(block.conv1(self._finish(x)))
-        images: Tensor = self.stage(resolution).torgb(x)
-        if alpha < 1:
-            images = resample.lerp(resample.upscale(self.stage(resolution // 2).torgb(before)), images, alpha)
-        return images
+        return before, x
 
     def stage(self, resolution: int) -> Any:
         """The layers of one stage: a `Base` or a `Block`."""

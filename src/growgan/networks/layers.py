@@ -15,6 +15,10 @@ HE_GAIN = math.sqrt(2)
 """Gain of layers that a (leaky) ReLU follows (He et al., 2015)."""
 
 
+LOW = (torch.bfloat16, torch.float16)
+"""Types in which nothing is added up."""
+
+
 class Equalized(nn.Module):
     """A weight and a bias with an equalised learning rate (paper, section 4.1).
 
@@ -87,7 +91,9 @@ def leaky(x: Tensor) -> Tensor:
 
 def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
     """Every pixel's (or latent's) feature vector, dim 1, brought to unit mean square (paper, section 4.2)."""
-    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + eps)
+    sums = torch.float32 if x.dtype in LOW else x.dtype
+    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=sums)
+    return x * torch.rsqrt(norm.square() / x.shape[1] + eps).to(x.dtype)
 
 
 def stddev_group_size(n: int, most: int | None) -> int:
@@ -105,7 +111,7 @@ def minibatch_stddev(x: Tensor, group: int | None, parts: int = 1) -> Tensor:
     """
     n, c, h, w = x.shape
     size = stddev_group_size(n // parts, group)
-    y = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+    y = x.float() if x.dtype in LOW else x
     y = y.reshape(parts, size, -1, c, h, w)  # [parts, size, groups, C, H, W]
     y = (y - y.mean(dim=1, keepdim=True)).square().mean(dim=1)
     y = (y + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [parts, groups]

@@ -49,6 +49,12 @@ class Model:
         """Side in pixels of the pictures that the model makes."""
         return self.G.resolution
 
+    def describe(self) -> str:
+        """Which file it is and how far it was trained, in a line."""
+        kimg = self.file.training.get("nimg", 0) / 1000
+        fade = f", alpha {self.G.alpha:.2f}" if self.G.alpha < 1 else ""
+        return f"{self.file.path}: {self.resolution}x{self.resolution}{fade}, trained on {kimg:g} kimg"
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
@@ -230,11 +236,16 @@ def find(source: str | Path) -> Path:
 
 def _of_run(run: Path) -> Path:
     folder = run / "models"
+    newest = max(folder.glob("snapshot-*.safetensors"), default=None)
     best = folder / "best.safetensors"
-    if best.is_file():
+    if best.is_file() and (newest is None or _resolution(best) >= _resolution(newest)):
         return best
-    for pattern in ("snapshot-*.safetensors", "stage-*.safetensors"):
-        newest = max(folder.glob(pattern), default=None)
-        if newest is not None:
-            return newest
+    if newest is None:
+        newest = max(folder.glob("stage-*.safetensors"), default=None)
+    if newest is not None:
+        return newest
     raise ModelError(f"the folder {run} holds no model: a run folder has snapshots in {folder}")
+
+
+def _resolution(path: Path) -> int:
+    return int(open_model(path).training.get("resolution", 0))

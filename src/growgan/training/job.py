@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from growgan.core.config import RunConfig, ScheduleConfig
+from growgan.core.config import RunConfig
 from growgan.core.errors import ConfigError, DataError, RunError
 from growgan.core.fields import replaced
 from growgan.core.geometry import grid_shape
 from growgan.core.presets import preset as find_preset
-from growgan.core.progress import Progress
+from growgan.core.progress import Progress, clock
 from growgan.core.schedule import Schedule
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import prepare
@@ -30,7 +30,7 @@ from growgan.training.loop import train
 from growgan.training.measure import SwdMeasure
 from growgan.training.memory import check_memory
 from growgan.training.rehearsal import seconds_per_image
-from growgan.training.report import Report, clock
+from growgan.training.report import Report
 from growgan.training.run import Override, RunFolder, resumed
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
@@ -74,9 +74,12 @@ class Job:
 def plan(request: Request) -> Job:
     """Settle the configuration, without changing anything in the run folder. Raises the errors a user can cause."""
     run = RunFolder(request.out)
+    if request.data and request.data.is_dir() and request.out.resolve().is_relative_to(request.data.resolve()):
+        raise ConfigError(f"--out {request.out} lies inside --data: the run's own pictures would be trained on")
+    run.check()
     stored = resumed(run.read_config(), request.overrides, request.preset) if run.exists() else None
     config = stored or _started(request)
-    dataset = _open_data(request, config, first=stored is None)
+    dataset = _open_data(request, config)
     try:
         config = _resumed_data(config, dataset, request) if stored else _fitted(config, dataset, request)
         machine = set_up(config.execution)
@@ -102,14 +105,16 @@ def work(job: Job, hours: float | None = None) -> Outcome:
     """Train, from the start or from where the run was left."""
     if hours is not None and not hours > 0:
         raise ConfigError(f"--hours must be above 0, not {hours:g}")
-    new = not job.run.exists()
     job.run.create()
     with job.run.locked(), Stop() as stop:
+        job.run.clear_leftovers()
         check_memory(job.config, job.schedule, job.machine)
-        if new:
+        if not job.run.exists():
             if hours is not None:
                 job = replace(job, config=_lasting(job, hours))
             _begin(job)
+        elif hours is not None:
+            job.say("the length was settled at the first start; --kimg changes it")
         return _train(job, stop)
 
 
@@ -118,7 +123,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
     job.say(job.machine.describe())
     state = TrainState(config, job.machine)
     if checkpoint.restore_newest(job.run.state, state, job.say):
-        job.run.cut_log(state.nimg)
+        job.run.forget_after(state.nimg)
         if state.nimg:
             job.say(f"going on from {state.nimg / 1000:g} kimg, after {clock(state.seconds)} of training")
     else:
@@ -160,11 +165,11 @@ def _started(request: Request) -> RunConfig:
     return config
 
 
-def _open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
+def _open_data(request: Request, config: RunConfig) -> ImageSet:
     path = request.data or (Path(config.data.path) if config.data.path else None)
     if path is None:
         raise ConfigError("a new run needs --data: a folder or zip of pictures")
-    asked = config.network.resolution if first and _named(request, "network.resolution") else None
+    asked = config.network.resolution if _named(request, "network.resolution") else None
     return prepare(path, resolution=asked, at_most=config.data.build_resolution, progress=Progress, say=request.say)
 
 
@@ -184,12 +189,13 @@ def _fitted(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig
         elif not _named(request, f"network.{name}"):
             network = replace(network, **{name: value})
     path = str((request.data or dataset.path).resolve())
-    built = Path(path) != dataset.path.resolve()
+    # The wish is kept, not what came of it, so that a resume finds the set which was built for it.
+    built, asked = Path(path) != dataset.path.resolve(), _named(request, "network.resolution")
     data = replace(
         config.data,
         path=path,
         content_hash=dataset.content_hash,
-        build_resolution=dataset.resolution if built else config.data.build_resolution,
+        build_resolution=network.resolution if built and asked else config.data.build_resolution,
     )
     return replace(config, network=network, data=data)
 
@@ -197,7 +203,9 @@ def _fitted(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig
 def _resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig:
     """The stored configuration, if the set is still the one that the run was started with."""
     if dataset.content_hash != config.data.content_hash:
-        raise RunError(f"{dataset.path} is not the set that this run was started with: names, sizes or labels differ")
+        raise RunError(
+            f"{dataset.path} is not the set that this run was started with: names, sizes, times or labels differ"
+        )
     path = str(request.data.resolve()) if request.data else config.data.path
     return replace(config, data=replace(config.data, path=path))
 
@@ -212,17 +220,7 @@ def _lasting(job: Job, hours: float) -> RunConfig:
     rates = seconds_per_image(job.config, job.schedule, job.machine)
     seconds = sum((stage.end - stage.start) * rates[stage.resolution] for stage in job.schedule.stages)
     factor = hours * 3600 / seconds
-    scaled = scale(job.config.schedule, factor)
-    job.say(f"{scaled.total_kimg:g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the preset's)")
+    scaled = replace(job.config.schedule, scale=job.config.schedule.scale * factor)
+    kimg = scaled.total_kimg * scaled.scale
+    job.say(f"{kimg:.4g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the preset's)")
     return replace(job.config, schedule=scaled)
-
-
-def scale(schedule: ScheduleConfig, factor: float) -> ScheduleConfig:
-    """The same growth in `factor` times the images; with fewer images, ticks come as much sooner."""
-    return replace(
-        schedule,
-        training_kimg=schedule.training_kimg.scaled(factor),
-        transition_kimg=schedule.transition_kimg.scaled(factor),
-        total_kimg=schedule.total_kimg * factor,
-        tick_kimg=schedule.tick_kimg.scaled(min(1.0, factor)),
-    )

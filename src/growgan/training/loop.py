@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+import torch
+
 from growgan.core.errors import RunError
 from growgan.core.schedule import Phase, Schedule
 from growgan.training.feed import Source
@@ -50,9 +52,11 @@ def train(state: TrainState, schedule: Schedule, feed: Source, witness: Witness,
         if ticked:
             witness.after_tick(state, phase, last=ended)
             state.tick += 1
-            state.tick_start, state.tick_steps, state.tick_sums = state.nimg, 0, {}
+            state.tick_start, state.tick_seconds = state.nimg, state.seconds
+            state.tick_steps, state.tick_sums = 0, {}
         overdue = time.monotonic() - saved >= state.config.snapshots.state_minutes * 60
         if ticked or overdue or stop.asked:
+            _check_weights(state)
             witness.save(state, phase, grid=overdue and not ticked)
             saved = time.monotonic()
         if stop.asked:
@@ -79,6 +83,16 @@ def _timed_step(state: TrainState, phase: Phase, feed: Source) -> tuple[float, F
         at = f"after {state.nimg:,} images at {phase.resolution}x{phase.resolution}, alpha {phase.alpha:.3f}"
         raise RunError(f"{at}, {error}; the state saved last is kept") from error
     return time.perf_counter() - started, figures
+
+
+def _check_weights(state: TrainState) -> None:
+    """Refuse to save weights that are not finite: the run could never be taken up from them."""
+    for name, network in (("G", state.G), ("D", state.D)):
+        if not all(torch.isfinite(p).all() for p in network.parameters()):
+            raise RunError(
+                f"after {state.nimg:,} images the weights of {name} are not finite; the state saved last is kept: "
+                "go on from it with lower rates in a new run, or with --precision float32"
+            )
 
 
 def _add_up(state: TrainState, figures: Figures) -> None:

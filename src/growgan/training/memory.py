@@ -28,7 +28,8 @@ def check_memory(config: RunConfig, schedule: Schedule, machine: Machine) -> Non
     free = free_memory(machine.device)
     if free is None:
         return
-    phases = [schedule.at(stage.faded or stage.end) for stage in schedule.stages]
+    # A fade keeps a little more than what comes after it.
+    phases = [schedule.trained(stage, 0.5 if stage.faded > stage.start else 1.0) for stage in schedule.stages]
     largest = max(phases, key=lambda phase: _pixels(config, phase))
     needed = needed_memory(config, largest, machine)
     if needed > free:
@@ -115,8 +116,11 @@ def _control_group_free() -> float | None:
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
         used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
-        return float(limit) - float(used)
-    except (OSError, ValueError):
+        lines = Path("/sys/fs/cgroup/memory.stat").read_text(encoding="ascii").splitlines()
+        stat = dict(line.split() for line in lines)
+        # Pages of files that were read count as used, but are given back when they are wanted.
+        return float(limit) - float(used) + float(stat["inactive_file"]) + float(stat["active_file"])
+    except (OSError, ValueError, KeyError):
         return None
 
 

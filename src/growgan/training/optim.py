@@ -64,13 +64,13 @@ def _can_fuse(network: nn.Module) -> bool:
     return next(network.parameters()).device.type in ("cpu", "cuda")
 
 
-def ema_factor(config: OptimConfig, minibatch: int) -> float:
-    """How much of the average stays at a step: fixed (the paper's), or by the half-life in images."""
+def ema_factor(config: OptimConfig, minibatch: int, shrink: float = 1.0) -> float:
+    """How much of the average stays at a step: fixed (the paper's), or by the half-life in images, times `shrink`."""
     if config.ema_kimg is None:
         return config.ema_factor
     if config.ema_kimg == 0:
         return 0.0
-    return float(0.5 ** (minibatch / (config.ema_kimg * 1000)))
+    return float(0.5 ** (minibatch / (config.ema_kimg * shrink * 1000)))
 
 
 @torch.no_grad()

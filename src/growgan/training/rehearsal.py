@@ -71,10 +71,9 @@ def seconds_per_image(config: RunConfig, schedule: Schedule, machine: Machine) -
     rehearsal = Rehearsal(state)
     found = {}
     for stage in schedule.stages:
-        phase = schedule.at(stage.faded or stage.end)
-        phases = [phase, replace(phase, alpha=0.5)] if stage.faded > stage.start else [phase]
-        times = [_step_seconds(state, each, rehearsal) for each in phases]
-        images = phase.minibatch * config.schedule.d_repeats
+        alphas = (0.5, 1.0) if stage.faded > stage.start else (1.0,)
+        times = [_step_seconds(state, schedule.trained(stage, alpha), rehearsal) for alpha in alphas]
+        images = schedule.trained(stage).minibatch * config.schedule.d_repeats
         found[stage.resolution] = sum(times) / len(times) / images
     return found
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from growgan.core import geometry
 from growgan.core.errors import RunError
+from growgan.core.progress import clock
 from growgan.core.schedule import Phase, Schedule
 from growgan.sampling import images, latents
 from growgan.training import checkpoint
@@ -48,7 +49,6 @@ class Report:
         self.board = _open_board(run.tensorboard, nimg, self.say)
         self._shown = time.monotonic()
         self._recent = (0, 0.0)
-        self._tick_began = time.monotonic()
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
@@ -76,7 +76,6 @@ class Report:
     def after_tick(self, state: TrainState, phase: Phase, last: bool) -> None:
         """Write the log, a grid and, when it is due, a snapshot."""
         means = {name: value.item() / state.tick_steps for name, value in state.tick_sums.items()}
-        config = self.schedule.config
         images_seen = state.nimg - state.tick_start
         line = self._line(state, phase, means)
         entry: dict[str, Any] = {
@@ -88,9 +87,9 @@ class Report:
             "minibatch": phase.minibatch,
             "g_lr": phase.g_lr,
             "d_lr": phase.d_lr,
-            "total_kimg": config.total_kimg,
+            "total_kimg": self.schedule.total / 1000,
             "seconds": round(state.seconds, 3),
-            "images_per_second": round(images_seen / max(time.monotonic() - self._tick_began, 1e-9), 2),
+            "images_per_second": round(images_seen / max(state.seconds - state.tick_seconds, 1e-9), 2),
             **means,
         }
         if last or state.tick % self.snapshots.config.snapshots.image_ticks == 0:
@@ -101,10 +100,8 @@ class Report:
                 entry["measures"] = {measured["name"]: measured}
                 line += f"  {measured['name']} {measured['value']:.2f}"
         self._attempt(lambda: self.run.append_log(entry))
-        if self.board is not None:
-            self._write_board(entry, state.nimg)
+        self._attempt(lambda: self._write_board(entry, state.nimg))
         self.say(f"tick {state.tick}  {line}")
-        self._tick_began = time.monotonic()
 
     def after_stage(self, state: TrainState, phase: Phase) -> None:
         """Keep the milestone of the stage."""
@@ -137,7 +134,7 @@ class Report:
         if self.live:
             self.stream.write("\r" + " " * self._width + "\r")
         if self.board is not None:
-            self.board.close()
+            self._attempt(self.board.close)
 
     def _attempt(self, write: Any) -> Any:
         """Write, or say why not: a full disk is no reason to lose a run."""
@@ -165,12 +162,16 @@ class Report:
         )
 
     def _write_board(self, entry: dict[str, Any], nimg: int) -> None:
+        if self.board is None:
+            return
+        board, self.board = self.board, None  # a board that fails once is not asked again
         for name, value in entry.items():
             if isinstance(value, int | float) and name not in ("nimg", "kimg", "tick"):
-                self.board.add_scalar(name if "/" in name else f"run/{name}", value, nimg)
+                board.add_scalar(name if "/" in name else f"run/{name}", value, nimg)
         for measure in entry.get("measures", {}).values():
-            self.board.add_scalar(f"measures/{measure['name']}", measure["value"], nimg)
-        self.board.flush()
+            board.add_scalar(f"measures/{measure['name']}", measure["value"], nimg)
+        board.flush()
+        self.board = board
 
 
 def grid_latents(
@@ -184,25 +185,15 @@ def grid_latents(
     return z, labels.to(state.device) if labels is not None else None
 
 
-def clock(seconds: float | None) -> str:
-    """A duration as people read it: 48s, 12m30s, 3h05m, 2d07h."""
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d{hours:02d}h"
-    if hours:
-        return f"{hours}h{minutes:02d}m"
-    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
-
-
 def _open_board(folder: Path, nimg: int, say: Any) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         say("no TensorBoard log: pip install 'growgan[tensorboard]' adds it")
         return None
-    # What another start has written of later moments is not to be shown twice.
-    return SummaryWriter(folder, purge_step=nimg)
+    try:
+        # What another start has written of later moments is not to be shown twice.
+        return SummaryWriter(folder, purge_step=nimg)
+    except OSError as error:
+        say(f"warning: no TensorBoard log: {error}")
+        return None

@@ -37,13 +37,19 @@ class RunFolder:
         """Whether a run has been started here."""
         return self.config.is_file()
 
-    def create(self) -> None:
-        """Make the folder, or see that it can be written. Raises `RunError` otherwise."""
+    def check(self) -> None:
+        """Raise `RunError` if the folder holds something else than a run; nothing is written."""
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{self.path} is a file; --out wants a folder")
         if not self.exists() and self.path.is_dir() and any(self.path.iterdir()):
             # A start that was killed early leaves some of these; anything else is not ours.
             names = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
             if not names <= {"lock", "state", "models", "reals.png"} or any(self.state.glob("*.safetensors")):
                 raise RunError(f"{self.path} is not empty and holds no run; give a new folder with --out")
+
+    def create(self) -> None:
+        """Make the folder, or see that it can be written. Raises `RunError` otherwise."""
+        self.check()
         try:
             for folder in (self.path, self.models, self.state):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -67,6 +73,23 @@ class RunFolder:
             return
         kept = [line for line in self.log.read_text(encoding="utf-8").splitlines() if _clock(line) <= nimg]
         write_text(self.log, "".join(f"{line}\n" for line in kept))
+
+    def clear_leftovers(self) -> None:
+        """Remove what writers that were killed have left half-written; only under the lock."""
+        for folder in (self.path, self.models, self.state):
+            for path in folder.glob(".*.tmp"):
+                path.unlink(missing_ok=True)
+
+    def forget_after(self, nimg: int) -> None:
+        """Drop what was written of moments after `nimg`, to which a run has gone back: the log's lines, and files.
+
+        What is left is what a run that was never stopped would have by now.
+        """
+        self.cut_log(nimg)
+        for folder, pattern in ((self.state, "state-*"), (self.models, "snapshot-*"), (self.path, "fakes*.png")):
+            for path in folder.glob(pattern):
+                if _number(path.name) > nimg:
+                    path.unlink(missing_ok=True)
 
     def append_log(self, entry: dict[str, Any]) -> None:
         """Add a line to log.jsonl."""
@@ -123,6 +146,11 @@ def _value(config: Any, path: str) -> str:
     for name in path.split("."):
         config = getattr(config, name)
     return json.dumps(to_json(config))
+
+
+def _number(name: str) -> int:
+    """The images shown that a file's name tells."""
+    return int("".join(character for character in name if character.isdecimal()) or 0)
 
 
 def _clock(line: str) -> float:

@@ -22,7 +22,11 @@ def microbatches(n: int, most: int | None, spec: NetworkSpec) -> list[Tensor]:
     group = spec.stddev_group if spec.has_stddev else 1
     size = stddev_group_size(n, group)
     groups = n // size
-    # D looks for the largest divisor of what it gets; a part must lead it to the same group size.
-    together = next(g for g in range(max(1, most // size), 0, -1) if stddev_group_size(g * size, group) == size)
+
+    def fits(count: int) -> bool:
+        """Whether D, which looks for the largest divisor of what it gets, finds the same groups in so many of them."""
+        return count == 0 or stddev_group_size(count * size, group) == size
+
+    together = next(g for g in range(max(1, most // size), 0, -1) if fits(g) and fits(groups % g))
     members = torch.arange(n).reshape(size, groups)  # image i is in group i mod groups
     return [members[:, g : g + together].reshape(-1) for g in range(0, groups, together)]

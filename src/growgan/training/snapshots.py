@@ -39,7 +39,7 @@ class Snapshots:
         measured = self.measure(state, phase) if self.measure is not None and not phase.fading else None
         path = self.folder / f"snapshot-{state.nimg:012d}.safetensors"
         self._write(path, state, phase, measured)
-        if measured is not None and self._beats_best(phase, measured):
+        if measured is not None and self._beats_best(state.nimg, phase, measured):
             _copy(path, self.folder / "best.safetensors")
         for old in sorted(self.folder.glob("snapshot-*.safetensors"))[: -self.config.snapshots.keep]:
             old.unlink(missing_ok=True)
@@ -67,7 +67,7 @@ class Snapshots:
         networks: dict[str, Generator | Discriminator] = {"G_ema": state.G_ema, "G": state.G, "D": state.D}
         save_model(path, networks, training=training, measures=measures)
 
-    def _beats_best(self, phase: Phase, measured: dict[str, Any]) -> bool:
+    def _beats_best(self, nimg: int, phase: Phase, measured: dict[str, Any]) -> bool:
         """Whether there is no best of this resolution that is better."""
         try:
             best = open_model(self.folder / "best.safetensors")
@@ -76,6 +76,8 @@ class Snapshots:
         known = best.measures.get(measured["name"])
         if best.training.get("resolution") != phase.resolution or known is None:
             return True
+        if known.get("images") != measured.get("images") or best.training["nimg"] > nimg:
+            return True  # not to be compared, or of a moment that the run has gone back behind
         # Equal counts, so that a run that is taken up again ends with the same file.
         return bool(measured["value"] <= known["value"])
 

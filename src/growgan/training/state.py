@@ -50,6 +50,7 @@ class TrainState:
         """Time spent in training, over all the times that the run was taken up."""
         self.tick = 0
         self.tick_start = 0
+        self.tick_seconds = 0.0
         self.tick_steps = 0
         self.tick_sums: dict[str, Tensor] = {}
 
@@ -77,6 +78,7 @@ class TrainState:
             "seconds": self.seconds,
             "tick": self.tick,
             "tick_start": self.tick_start,
+            "tick_seconds": self.tick_seconds,
             "tick_steps": self.tick_steps,
             "opt_G_steps": self.opt_G.steps,
             "opt_D_steps": self.opt_D.steps,
@@ -94,5 +96,5 @@ class TrainState:
         self.opt_D.restore(groups.get("opt_D", {}), counters["opt_D_steps"])
         self.loss.state = {key: value.to(self.device) for key, value in groups.get("loss", {}).items()}
         self.tick_sums = {key: value.to(self.device) for key, value in groups.get("tick", {}).items()}
-        for name in ("nimg", "held", "repeat", "seconds", "tick", "tick_start", "tick_steps"):
+        for name in ("nimg", "held", "repeat", "seconds", "tick", "tick_start", "tick_seconds", "tick_steps"):
             setattr(self, name, counters[name])

@@ -30,7 +30,7 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
     for _ in range(state.config.schedule.d_repeats):
         reals, labels = feed.reals(state.nimg, phase)
         figures |= d_step(state, phase, reals, labels)
-        factor = ema_factor(state.config.optim, phase.minibatch)
+        factor = ema_factor(state.config.optim, phase.minibatch, min(1.0, state.config.schedule.scale))
         average(state.G_ema.parameters(), state.G.parameters(), factor)
         state.nimg += phase.minibatch
     return figures | g_step(state, phase, feed)

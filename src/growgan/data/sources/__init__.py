@@ -11,6 +11,9 @@ from typing import NamedTuple, Self, cast
 
 from growgan.core.errors import DataError
 
+LARGEST_MEMBER = 512 * 2**20
+"""Bytes beyond which a file is no picture."""
+
 SIDECAR = "dataset.json"
 
 # name -> "module:attribute", a Source; asked in this order, imported only when a path is to be opened.

@@ -7,10 +7,9 @@ import zipfile
 from pathlib import Path
 
 from growgan.core.errors import DataError
-from growgan.data.sources import SIDECAR, Entry, Skipped, Source, is_hidden
+from growgan.data.sources import LARGEST_MEMBER, SIDECAR, Entry, Skipped, Source, is_hidden
 
 # A member that unpacks to more than this is no picture but a bomb.
-LARGEST_MEMBER = 512 * 2**20
 
 
 class ZipSource(Source):

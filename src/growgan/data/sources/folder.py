@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from growgan.core.errors import DataError
-from growgan.data.sources import SIDECAR, Entry, Skipped, Source, is_hidden
+from growgan.data.sources import LARGEST_MEMBER, SIDECAR, Entry, Skipped, Source, is_hidden
 
 
 class FolderSource(Source):
@@ -54,6 +54,9 @@ class FolderSource(Source):
                         pending.append((f"{name}/", above | {os.path.realpath(real)}))
                 elif item.is_file():
                     status = item.stat()
+                    if status.st_size > LARGEST_MEMBER:
+                        self.skipped.append(Skipped(name, f"larger than {LARGEST_MEMBER >> 20} MiB"))
+                        continue
                     found.append(Entry(name, status.st_size, status.st_mtime_ns))
                 elif item.is_symlink():
                     self.skipped.append(Skipped(name, "link to nowhere"))
