@@ -199,6 +199,7 @@ def test_a_stage_that_does_not_fit_is_refused_with_a_remedy_before_the_first_ste
     cpu = Machine(torch.device("cpu"))
     needed = memory.needed_memory(config, schedule.trained(schedule.stages[-1], 0.5), cpu)
     assert 200e6 < needed < 500e6  # a step was seen to take 330 MiB
+    config = replace(config, snapshots=replace(config.snapshots, measure="none"))
     monkeypatch.setattr(memory, "free_memory", lambda device: needed * 1.01)
     memory.check_memory(config, schedule, cpu)
     monkeypatch.setattr(memory, "free_memory", lambda device: needed * 0.6)
@@ -207,6 +208,32 @@ def test_a_stage_that_does_not_fit_is_refused_with_a_remedy_before_the_first_ste
     monkeypatch.setattr(memory, "free_memory", lambda device: 1e6)
     with pytest.raises(OutOfMemory, match="lower --resolution"):
         memory.check_memory(config, schedule, cpu)
+    monkeypatch.setattr(memory, "free_memory", lambda device: needed * 1.01)
+    with pytest.raises(OutOfMemory, match="measuring 2,048 images needs about"):
+        memory.check_memory(replace(config, snapshots=replace(config.snapshots, measure="swd")), schedule, cpu)
+
+
+def test_threads_are_settled_by_what_is_faster_and_kept(tmp_path, monkeypatch):
+    said: list[str] = []
+    planned = job.plan(replace(request(make_set(tmp_path / "data", size=8), tmp_path / "run"), say=said.append))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        for fastest, lines in ((1, 1), (4, 0)):
+            said.clear()
+            monkeypatch.setattr(
+                "growgan.training.rehearsal._step_seconds",
+                lambda *args, fastest=fastest: 1.0 + abs(torch.get_num_threads() - fastest),
+            )
+            torch.set_num_threads(4)
+            config = job._settled_threads(planned)
+            assert config.execution.threads == torch.get_num_threads() == fastest
+            assert len(said) == lines
+        monkeypatch.setattr(job, "fastest_threads", pytest.fail)
+        assert job._settled_threads(replace(planned, config=config)) == config
+    finally:
+        torch.set_num_threads(before)
+        planned.dataset.close()
 
 
 def test_forecast_learns_from_what_it_sees():

@@ -232,7 +232,7 @@ class SnapshotConfig:
     """Ticks between two model snapshots."""
     keep: int = 5
     """How many of the newest snapshots stay; milestones and the best stay too."""
-    measure: Literal["none", "swd"] = "swd"
+    measure: Literal["none", "swd", "kid"] = "swd"
     """By what the best snapshot is chosen: among those of the newest resolution, faded in."""
     measure_images: int = 2048
     """Images that the measure compares."""
@@ -261,7 +261,7 @@ class ExecutionConfig:
     microbatch: int | None = None
     """Images computed at once; None = the whole minibatch. Less memory, the same gradients."""
     threads: int | None = None
-    """Processor threads; None = all cores."""
+    """Processor threads; None = as many as are fastest when the run starts."""
 
     def __post_init__(self) -> None:
         _check(self.microbatch is None or self.microbatch >= 1, "execution.microbatch must be at least 1")

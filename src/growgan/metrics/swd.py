@@ -122,6 +122,13 @@ def swd(a: Descriptors, b: Descriptors, seed: int = 0) -> SwdResult:
     return SwdResult(levels, sum(levels.values()) / len(levels))
 
 
+def descriptor_bytes(images: int, resolution: int) -> int:
+    """Bytes that a comparison of two sets of `images` takes: their patches, and the room they are projected in."""
+    patches = images * PATCHES_PER_IMAGE
+    levels = len(pyramid_sizes(resolution)) if resolution >= COARSEST else 0
+    return 2 * patches * (DIMENSIONS * 2 * levels + DIRECTIONS_AT_ONCE * 4)
+
+
 def pyramid_sizes(resolution: int) -> list[int]:
     """Return the levels of a resolution: itself, its halves down to 16; 8 pixels have one level."""
     halves = [resolution >> k for k in range(resolution.bit_length())]

@@ -1,4 +1,4 @@
-"""Training states on the disk: written whole, read only if every byte is right."""
+"""Training states on the disk: written whole, read only if they are what was written."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from growgan.core.errors import RunError
 from growgan.models.native import write_tensors
 from growgan.training.state import TrainState
 
+COUNTERS = "growgan.counters"
+
 
 def save(folder: Path, state: TrainState, keep: int) -> Path:
     """Write the state to ``folder/state-NIMG.safetensors`` and remove all but the newest `keep`."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors().items()}
     checksums = {name: _checksum(value) for name, value in tensors.items()}
     path = folder / f"state-{state.nimg:012d}.safetensors"
-    metadata = {"growgan.counters": json.dumps(state.counters()), "growgan.checksums": json.dumps(checksums)}
+    counters = json.dumps(state.counters())
+    checksums[COUNTERS] = zlib.crc32(counters.encode())
+    metadata = {COUNTERS: counters, "growgan.checksums": json.dumps(checksums)}
     write_tensors(path, tensors, metadata)
     for old in _newest_first(folder)[keep:]:
         old.unlink(missing_ok=True)
@@ -52,12 +56,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         metadata = file.metadata() or {}
         checksums = json.loads(metadata["growgan.checksums"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
+    counters = metadata[COUNTERS]
+    if zlib.crc32(counters.encode()) != checksums.pop(COUNTERS):
+        raise ValueError("the checksum of its counters is wrong")
     if set(checksums) != set(tensors):
         raise ValueError("tensors are missing")
     for name, value in tensors.items():
         if _checksum(value) != checksums[name]:
             raise ValueError(f"the checksum of {name} is wrong")
-    return tensors, json.loads(metadata["growgan.counters"])
+    return tensors, json.loads(counters)
 
 
 def _checksum(value: Tensor) -> int:

@@ -27,9 +27,9 @@ from growgan.training import checkpoint
 from growgan.training.feed import Feed
 from growgan.training.forecast import Forecast
 from growgan.training.loop import train
-from growgan.training.measure import SwdMeasure
+from growgan.training.measure import make_measure
 from growgan.training.memory import check_memory
-from growgan.training.rehearsal import seconds_per_image
+from growgan.training.rehearsal import fastest_threads, seconds_per_image
 from growgan.training.report import Report
 from growgan.training.run import Override, RunFolder, resumed
 from growgan.training.snapshots import Snapshots
@@ -110,6 +110,7 @@ def work(job: Job, hours: float | None = None) -> Outcome:
         job.run.clear_leftovers()
         check_memory(job.config, job.schedule, job.machine)
         if not job.run.exists():
+            job = replace(job, config=_settled_threads(job))
             if hours is not None:
                 job = replace(job, config=_lasting(job, hours))
             _begin(job)
@@ -131,7 +132,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
         checkpoint.save(job.run.state, state, config.snapshots.keep_states)
     table = job.dataset.labels if config.network.num_labels else None
     labels = label_distribution(table, config.network.num_labels, config.network.multi_label)
-    measure = SwdMeasure(config, job.dataset, labels) if config.snapshots.measure == "swd" else None
+    measure = make_measure(config, job.dataset, labels, job.machine.device)
     names = list(job.dataset.class_names) if labels else []
     snapshots = Snapshots(job.run.models, config, labels, names, measure)
     report = Report(job.run, schedule, snapshots, Forecast(schedule, config.network), state.nimg)
@@ -212,6 +213,18 @@ def _resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> Run
 
 def _named(request: Request, path: str) -> bool:
     return any(name == path for name, _ in request.overrides)
+
+
+def _settled_threads(job: Job) -> RunConfig:
+    """The configuration with the number of threads that is fastest here, unless it was named."""
+    config, most = job.config, torch.get_num_threads()
+    if config.execution.threads is not None or job.machine.device.type != "cpu" or most == 1:
+        return config
+    threads = fastest_threads(config, job.schedule, job.machine)
+    if threads < most:
+        job.say(f"training on {threads} of {most} threads: faster just now; --threads {most} changes it")
+    torch.set_num_threads(threads)
+    return replace(config, execution=replace(config.execution, threads=threads))
 
 
 def _lasting(job: Job, hours: float) -> RunConfig:

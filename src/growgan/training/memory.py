@@ -15,6 +15,7 @@ from growgan.core.config import RunConfig
 from growgan.core.errors import OutOfMemory
 from growgan.core.schedule import Phase, Schedule
 from growgan.devices import Machine
+from growgan.metrics import swd
 from growgan.training.rehearsal import Rehearsal
 from growgan.training.shares import microbatches
 from growgan.training.state import TrainState
@@ -36,6 +37,19 @@ def check_memory(config: RunConfig, schedule: Schedule, machine: Machine) -> Non
         raise OutOfMemory(
             f"stage {largest.resolution}x{largest.resolution} needs about {_gb(needed)} of memory for a minibatch of "
             f"{largest.minibatch}, and {_gb(free)} are free: {_advice(config, largest, machine, free)}"
+        )
+    if machine.device.type == "cpu" and config.snapshots.measure == "swd":
+        _check_measure(config, free)
+
+
+def _check_measure(config: RunConfig, free: float) -> None:
+    """The measure is taken between steps, and its patches have to fit as well."""
+    count = config.snapshots.measure_images
+    needed = swd.descriptor_bytes(count, config.network.resolution)
+    if needed > free:
+        raise OutOfMemory(
+            f"measuring {count:,} images needs about {_gb(needed)} of memory, and {_gb(free)} are free: "
+            "--set snapshots.measure=none, or a smaller snapshots.measure_images"
         )
 
 

@@ -78,6 +78,24 @@ def seconds_per_image(config: RunConfig, schedule: Schedule, machine: Machine) -
     return found
 
 
+def fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> int:
+    """How many of the processor's threads train fastest just now: all of them, half, or one.
+
+    All are best on a machine of one's own. Beside another busy process they can be ten times slower than one: they wait
+    for each other after every operation, and so each time for the one that was put aside.
+    """
+    most = torch.get_num_threads()
+    sizes = [stage for stage in schedule.stages if stage.resolution <= 32] or list(schedule.stages[:1])
+    phase = schedule.trained(sizes[-1])
+    state = TrainState(config, machine)
+    seconds = {}
+    for threads in sorted({most, max(1, most // 2), 1}, reverse=True):
+        torch.set_num_threads(threads)
+        seconds[threads] = _step_seconds(state, phase, Rehearsal(state))
+    torch.set_num_threads(most)
+    return min(seconds, key=lambda threads: seconds[threads])
+
+
 def _step_seconds(state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:
     """The mean over a few steps, after one to warm up."""
     train_step(state, phase, rehearsal)

@@ -98,7 +98,8 @@ class Report:
             measured = self._attempt(lambda: self.snapshots.write(state, phase))
             if measured:
                 entry["measures"] = {measured["name"]: measured}
-                line += f"  {measured['name']} {measured['value']:.2f}"
+                digits = ".2f" if measured["value"] >= 1 else ".2g"
+                line += f"  {measured['name']} {measured['value']:{digits}}"
         self._attempt(lambda: self.run.append_log(entry))
         self._attempt(lambda: self._write_board(entry, state.nimg))
         self.say(f"tick {state.tick}  {line}")

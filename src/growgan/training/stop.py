@@ -7,9 +7,12 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+"""Ctrl-C, a queue that ends a job, a terminal that is closed."""
+
 
 class Stop:
-    """While entered, the first Ctrl-C or SIGTERM sets `asked`; a second one ends at once."""
+    """While entered, the first of `SIGNALS` sets `asked`; a second one ends at once."""
 
     def __init__(self) -> None:
         self.asked: signal.Signals | None = None
@@ -22,7 +25,7 @@ class Stop:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in SIGNALS:
                 self._before[number] = signal.signal(number, self._handle)
         return self
 
