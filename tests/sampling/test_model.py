@@ -33,10 +33,12 @@ def test_sampling_is_the_generator_on_the_seeds_latents(make_model: MakeModel) -
     G, _ = make_nets(make_spec(), torch.float32)
     with torch.no_grad():
         x = G(torch.from_numpy(z).float())
-        assert torch.equal(model(torch.from_numpy(z).float()), x)
+        torch.testing.assert_close(model(torch.from_numpy(z).float()), x)
     expected = np.clip(np.round(127.5 * x.numpy() + np.float32(127.5)), 0, 255)
     pixels = model.sample(3, seed=5, kind="tensor")
-    assert pixels.dtype == torch.uint8 and np.array_equal(pixels.numpy(), expected)
+    assert pixels.dtype == torch.uint8
+    assert levels(pixels.numpy(), expected) <= 1  # weights lie in memory as is fastest, which moves the last digits
+    assert np.mean(pixels.numpy() != expected) < 0.01
     assert expected.std() > 10
 
 

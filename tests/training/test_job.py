@@ -270,3 +270,49 @@ def test_prepared_sets_are_read_at_lower_resolutions(tmp_path):
     assert config.network.resolution == 8
     with open_dataset(data) as dataset:
         assert dataset.resolution == 16
+
+
+def test_a_disk_that_is_full_for_a_while_costs_the_run_nothing(tmp_path, monkeypatch, capsys):
+    """States, models, grids, log and board fail in the middle of a run; it ends with what it would have ended with."""
+    data = make_set(tmp_path / "data", size=4)
+    words = [("schedule.total_kimg", "0.6"), ("schedule.tick_kimg", "0.1")]
+    assert run(data, tmp_path / "whole", *words).ended
+    kept = job.train
+
+    def failing(state, schedule, feed, witness, stop):
+        attempts = []
+
+        def attempt(write):
+            attempts.append(write)
+            if 5 < len(attempts) < 14:
+                write = refuse
+            return told(write)
+
+        def refuse():
+            raise OSError(28, "No space left on device")
+
+        told = witness._attempt
+        witness._attempt = attempt
+        return kept(state, schedule, feed, witness, stop)
+
+    monkeypatch.setattr(job, "train", failing)
+    capsys.readouterr()
+    assert run(data, tmp_path / "full", *words).ended
+    assert capsys.readouterr().err.count("No space left on device; the run goes on") == 8
+    newest = [max((tmp_path / name / "models").glob("snapshot*")) for name in ("whole", "full")]
+    for key, value in open_model(newest[0]).network("G").state_dict().items():
+        assert torch.equal(open_model(newest[1]).network("G").state_dict()[key], value)
+
+
+def test_a_board_that_fails_once_is_not_asked_again(tmp_path, monkeypatch):
+    board = pytest.importorskip("torch.utils.tensorboard")
+    asked = []
+
+    def fail(self, *args, **kwargs):
+        asked.append(args)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(board.SummaryWriter, "add_scalar", fail)
+    words = [("schedule.total_kimg", "0.3"), ("schedule.tick_kimg", "0.1")]
+    assert run(make_set(tmp_path / "data", size=4), tmp_path / "run", *words).ended
+    assert len(asked) == 1

@@ -100,7 +100,7 @@ class Discriminator(nn.Module):
         x = leaky(block.conv0(x))
         x = noise(f"{name}.conv1", x) if noise else x
         if self.spec.d_down == "pool_act":
-            return leaky(resample.conv_downscale(x, block.conv1.scaled_weight(), block.conv1.bias))
+            return leaky(block.conv1.downscaling(x))
         return resample.downscale(leaky(block.conv1(x)))
 
     def _judge(self, x: Tensor, parts: int, noise: Noise | None) -> Tensor:

@@ -122,8 +122,8 @@ class Generator(nn.Module):
                 break
             block = self.stage(size)
             before = x
-            x = resample.upscale_conv(x, block.conv0.scaled_weight(), block.conv0.bias, self.fused)
-            x = self._finish(block.conv1(self._finish(x)))
+            x = self._finish(block.conv0.upscaling(x, self.fused))
+            x = self._finish(block.conv1(x))
         return before, x
 
     def stage(self, resolution: int) -> Any:
@@ -133,7 +133,7 @@ class Generator(nn.Module):
     def _finish(self, x: Tensor) -> Tensor:
         """Activation, then norm: what follows every convolution but toRGB."""
         x = layers.leaky(x) if self.spec.leaky_relu else F.relu(x)
-        return layers.pixel_norm(x) if self.spec.pixelnorm else x
+        return layers.pixel_norm(x, inplace=not torch.is_grad_enabled()) if self.spec.pixelnorm else x
 
     def _reached(self, resolution: int | None, alpha: float | None) -> tuple[int, float]:
         size = self.resolution if resolution is None else resolution

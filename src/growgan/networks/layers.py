@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from growgan.core import seeds
+from growgan.networks import resample
 
 HE_GAIN = math.sqrt(2)
 """Gain of layers that a (leaky) ReLU follows (He et al., 2015)."""
@@ -32,12 +34,38 @@ class Equalized(nn.Module):
         he_std = gain / math.sqrt(math.prod(shape[1:]))
         self.scale = he_std if wscale else 1.0
         self.init_std = 1.0 if wscale else he_std
+        self._ready: tuple[int, dict[object, Tensor]] = (-1, {})
         self.weight = nn.Parameter(torch.empty(shape))
         self.bias = nn.Parameter(torch.zeros(shape[0] if biases is None else biases))
 
     def scaled_weight(self) -> Tensor:
         """The weight as it acts."""
-        return self.weight * self.scale if self.scale != 1.0 else self.weight
+        return self.once("scaled", lambda: self.weight * self.scale if self.scale != 1.0 else self.weight)
+
+    def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` makes of the weight; in a network that is only used, made once for as long as the weight stands.
+
+        Used only: in eval mode, and without gradients. What was made is kept in the type that convolutions are done in
+        and laid out as the weight is, so that a picture costs the convolutions alone.
+        """
+        if self.training or torch.is_grad_enabled():
+            return make()
+        device = self.weight.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.weight.dtype
+        version, made = self._ready
+        if version != self.weight._version:
+            made = {}
+            self._ready = (self.weight._version, made)
+        key = (name, dtype, self.weight.data_ptr())
+        if key not in made:
+            last = self.weight.dim() == 4 and self.weight.is_contiguous(memory_format=torch.channels_last)
+            layout = torch.channels_last if last else torch.contiguous_format
+            made[key] = make().to(dtype).contiguous(memory_format=layout)
+        return made[key]
+
+    def __getstate__(self) -> dict[str, object]:
+        """Copies and pickles leave what can be made again behind."""
+        return self.__dict__ | {"_ready": (-1, {})}
 
 
 class Conv(Equalized):
@@ -49,6 +77,19 @@ class Conv(Equalized):
     def forward(self, x: Tensor) -> Tensor:
         """Images [N, outputs, H, W]."""
         return F.conv2d(x, self.scaled_weight(), self.bias, padding=self.weight.shape[-1] // 2)
+
+    def upscaling(self, x: Tensor, fused: bool) -> Tensor:
+        """Images [N, outputs, 2H, 2W]: enlarged, then convolved. Fused: the same in less than half the work."""
+        if not fused:
+            return self.forward(resample.upscale(x))
+        kernel = self.once("up", lambda: resample.up_kernel(self.scaled_weight()))
+        enlarged: Tensor = F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+        return enlarged
+
+    def downscaling(self, x: Tensor) -> Tensor:
+        """Images [N, outputs, H / 2, W / 2]: convolved, then shrunk, as one strided convolution."""
+        kernel = self.once("down", lambda: resample.down_kernel(self.scaled_weight()))
+        return F.conv2d(x, kernel, self.bias, stride=2, padding=1)
 
 
 class Linear(Equalized):
@@ -85,15 +126,19 @@ def initialize(network: nn.Module, seed: int, name: str) -> None:
 
 
 def leaky(x: Tensor) -> Tensor:
-    """Leaky ReLU with slope 0.2 (paper, table 2)."""
-    return F.leaky_relu(x, 0.2)
+    """Leaky ReLU with slope 0.2 (paper, table 2). Without gradients it works in place: x is not to be used again."""
+    return F.leaky_relu(x, 0.2, inplace=not torch.is_grad_enabled())
 
 
-def pixel_norm(x: Tensor, eps: float = 1e-8) -> Tensor:
-    """Every pixel's (or latent's) feature vector, dim 1, brought to unit mean square (paper, section 4.2)."""
-    sums = torch.float32 if x.dtype in LOW else x.dtype
-    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=sums)
-    return x * torch.rsqrt(norm.square() / x.shape[1] + eps).to(x.dtype)
+def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False) -> Tensor:
+    """Every pixel's (or latent's) feature vector, dim 1, brought to unit mean square (paper, section 4.2).
+
+    The norm is added up in float32 at least, also of bfloat16 features.
+    """
+    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    norm = norm.float() if x.dtype in LOW else norm
+    scale = torch.rsqrt(norm.square() / x.shape[1] + eps).to(x.dtype)
+    return x.mul_(scale) if inplace else x * scale
 
 
 def stddev_group_size(n: int, most: int | None) -> int:

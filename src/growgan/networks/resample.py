@@ -28,21 +28,18 @@ def smeared(weight: Tensor) -> Tensor:
     return w[:, :, 1:, 1:] + w[:, :, 1:, :-1] + w[:, :, :-1, 1:] + w[:, :, :-1, :-1]
 
 
-def upscale_conv(x: Tensor, weight: Tensor, bias: Tensor | None, fused: bool) -> Tensor:
-    """`upscale`, then a 3x3 convolution with `weight` [O, I, 3, 3].
+def up_kernel(weight: Tensor) -> Tensor:
+    """The kernel [I, O, 4, 4] of a transposed convolution, stride 2, that equals `upscale`, then 3x3 by [O, I, 3, 3].
 
-    Fused, the same in 1/2.25 of the multiplications: every output pixel sees only 2x2 different inputs. A transposed
+    The same in 1/2.25 of the multiplications: every output pixel sees only 2x2 different inputs. A transposed
     convolution runs its kernel backwards, hence the flip.
     """
-    if not fused:
-        return F.conv2d(upscale(x), weight, bias, padding=1)
-    kernel = smeared(weight.flip(2, 3)).transpose(0, 1)
-    return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
+    return smeared(weight.flip(2, 3)).transpose(0, 1)
 
 
-def conv_downscale(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A 3x3 convolution with `weight` [O, I, 3, 3], then `downscale`, as one strided 4x4 convolution."""
-    return F.conv2d(x, smeared(weight) * 0.25, bias, stride=2, padding=1)
+def down_kernel(weight: Tensor) -> Tensor:
+    """The kernel [O, I, 4, 4] of a convolution, stride 2, that equals 3x3 by [O, I, 3, 3], then `downscale`."""
+    return smeared(weight) * 0.25
 
 
 def to_full(x: Tensor, resolution: int) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError, ModelError
+from growgan.devices import choose_layout
 from growgan.models.native import ModelFile, open_model
 from growgan.networks.generator import Generator
 from growgan.sampling import images, latents
@@ -36,7 +37,8 @@ class Model:
 
     def __init__(self, file: ModelFile, device: str | torch.device = "cpu") -> None:
         self.file = file
-        self.G: Generator = file.generator().to(device)
+        device = torch.device(device)
+        self.G: Generator = file.generator().to(device=device, memory_format=choose_layout(device))  # type: ignore[call-overload]
         self._mean = file.truncation_mean()
 
     @property
