@@ -11,7 +11,20 @@ from growgan.core.errors import ConfigError
 SUMMARY = "train on embedded pictures at 32x32, offline, in a few minutes"
 
 PRESET = "laptop"
-SETTINGS = (("network.fmap_base", "512"), ("network.fmap_max", "64"), ("snapshots.measure", "none"))
+SETTINGS = (
+    ("network.fmap_base", "256"),
+    ("network.fmap_max", "64"),
+    ("schedule.training_kimg", "30,4:7,8:5,16:5"),
+    ("schedule.transition_kimg", "5,8:3,16:3"),
+    ("schedule.total_kimg", "50"),
+    ("schedule.tick_kimg", "2"),
+    ("optim.g_lr", "0.003"),
+    ("optim.d_lr", "0.003"),
+    ("optim.ema_kimg", "1.5"),
+    ("data.labels", "false"),
+    ("snapshots.measure", "none"),
+)
+"""A network and a schedule that show something within minutes; the lengths are scaled to the machine."""
 MINUTES = 5.0
 
 
