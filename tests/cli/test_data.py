@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from growgan.cli import data
-from growgan.core.errors import DataError
+from growgan.core.errors import ConfigError, DataError
 
 
 def run(*words: object) -> int:
@@ -66,7 +66,6 @@ def test_show(photos: Path, tmp_path: Path) -> None:
     [
         ["build", "a", "b", "--crop", "1,2,3"],
         ["build", "a", "b", "--crop", "1,2,3,x"],
-        ["show", "a", "--grid", "0x3"],
         [],
     ],
 )
@@ -75,3 +74,9 @@ def test_bad_words_are_refused(words: list[str], capsys: pytest.CaptureFixture[s
         run(*words)
     assert caught.value.code == 2
     capsys.readouterr()
+
+
+def test_a_grid_that_is_none_is_refused(photos: Path, tmp_path: Path) -> None:
+    run("build", photos, tmp_path / "s.zip", "--resolution", 16)
+    with pytest.raises(ConfigError, match="--grid wants columns and rows"):
+        run("show", tmp_path / "s.zip", "--grid", "0x3", "--out", tmp_path / "sheet.png")

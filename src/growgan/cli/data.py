@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from growgan.core.errors import DataError
+from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("set", metavar="SET", help="a finished set")
-    parser.add_argument("--grid", type=_parse_grid, default=(8, 4), metavar="CxR", help="columns and rows (8x4)")
+    parser.add_argument("--grid", default="8x4", metavar="CxR", help="columns and rows (8x4)")
     parser.add_argument("--out", required=True, metavar="FILE.png", help="where the sheet goes")
 
 
@@ -127,7 +128,7 @@ def _run_show(args: argparse.Namespace) -> int:
     from growgan.data.inspect import draw_sheet
 
     with open_dataset(args.set) as dataset:
-        sheet = draw_sheet(dataset, *args.grid)
+        sheet = draw_sheet(dataset, *parse_grid(args.grid))
     try:
         sheet.save(args.out)
     except (OSError, ValueError) as error:
@@ -144,13 +145,6 @@ def _parse_crop(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in parts)
     except ValueError as error:
         raise argparse.ArgumentTypeError("must be four numbers: left,top,right,bottom") from error
-
-
-def _parse_grid(text: str) -> tuple[int, int]:
-    columns, _, rows = text.partition("x")
-    if not (columns.isdigit() and rows.isdigit() and int(columns) and int(rows)):
-        raise argparse.ArgumentTypeError("must be columns x rows, such as 8x4")
-    return int(columns), int(rows)
 
 
 def _format_size(size_bytes: int) -> str:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from growgan.core.errors import ConfigError
+from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
 
 SUMMARY = "make pictures from a model: a file, a run folder, or the name of a shipped model"
@@ -84,13 +85,3 @@ def parse_seeds(text: str) -> list[int]:
             raise ConfigError(f"--seeds {text!r} runs backwards: the lower number comes first")
         seeds.extend(range(int(first), int(last) + 1))
     return seeds
-
-
-def parse_grid(text: str) -> tuple[int, int]:
-    """Columns and rows from such as ``8x4``. Raises `ConfigError` for anything else."""
-    found = re.fullmatch(r"(\d+)x(\d+)", text.lower(), re.ASCII)
-    if not found or not (found[1].strip("0") and found[2].strip("0")):
-        raise ConfigError(f"--grid wants columns and rows such as 8x4, not {text!r}")
-    if max(map(len, found.groups())) > 6 or int(found[1]) * int(found[2]) > 100_000:
-        raise ConfigError(f"--grid {text[:40]!r} is too large")
-    return int(found[1]), int(found[2])
