@@ -117,7 +117,9 @@ def peer_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
             return generate
         with contextlib.redirect_stdout(io.StringIO()):
             pair = gan.ProGAN(G, networks.Discriminator(depth=depth))
-        adam = [torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.0, 0.99), eps=1e-8) for net in (pair.gen, pair.dis)]
+        adam = [
+            torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.0, 0.99), eps=1e-8) for net in (pair.gen, pair.dis)
+        ]
         loss, reals = losses.WganGP(), torch.zeros(n, 3, request["resolution"], request["resolution"])
 
         def step() -> None:

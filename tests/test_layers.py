@@ -28,6 +28,7 @@ LAYERS: dict[str, int] = {
     "models": 2,
     "sampling": 3,
     "training": 4,
+    "evaluation": 5,
     "cli": 6,
     "__main__": 7,
     "__init__": 7,

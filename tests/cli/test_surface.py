@@ -70,7 +70,7 @@ FROZEN: dict[str, list[str]] = {
         "--overwrite (switch)",
     ],
     "data info": ["SET", "--json (switch)", "--check (switch)"],
-    "data show": ["SET", "--grid CxR = (8, 4)", "--out FILE.png (required)"],
+    "data show": ["SET", "--grid CxR = 8x4", "--out FILE.png (required)"],
 }
 
 

@@ -34,6 +34,13 @@ def read_members(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
+def save_pictures(folder: Path, count: int) -> Path:
+    folder.mkdir(parents=True)
+    for number in range(count):
+        make_photo((20, 20), number).save(folder / f"{number}.png")
+    return folder
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
@@ -349,3 +356,26 @@ def test_leavings_of_killed_builds_are_removed_but_not_those_of_living_ones(phot
     os.utime(tmp_path / "s.zip.partial-dead", (10**9, 10**9))
     build(photos, tmp_path / "s.zip")
     assert sorted(item.name for item in tmp_path.iterdir()) == ["photos", "s.zip", "s.zip.partial-living"]
+
+
+@pytest.mark.parametrize("name", ["folder", "file.zip"])
+def test_overwrite_replaces_sets_alone(tmp_path: Path, name: str) -> None:
+    source = save_pictures(tmp_path / "source", 3)
+    out = tmp_path / name
+    build(source, out, resolution=8)
+    build(source, out, resolution=4, overwrite=True)
+    if name == "folder":
+        (out / "diary.txt").write_text("mine")
+    else:
+        out.write_text("mine")
+    with pytest.raises(DataError, match="something else than a set that was built"):
+        build(source, out, resolution=8, overwrite=True)
+    assert "mine" in ((out / "diary.txt") if name == "folder" else out).read_text()
+
+
+def test_a_set_is_not_built_over_around_or_inside_its_source(tmp_path: Path) -> None:
+    source = save_pictures(tmp_path / "photos" / "sub", 3)
+    for out in (source, source.parent, tmp_path, source / "set", source / "set.zip"):
+        with pytest.raises(DataError, match="over, around or inside its own source"):
+            build(source, out, resolution=8, overwrite=True)
+    assert len(list(source.iterdir())) == 3

@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "growgan.cli.demo",
     "train": "growgan.cli.train",
     "generate": "growgan.cli.generate",
+    "evaluate": "growgan.cli.evaluate",
     "data": "growgan.cli.data",
 }
 """Each module has SUMMARY, add_arguments(parser) and run(args) -> exit status; none imports anything heavy."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps(to_json(planned.config), indent=2))
             return 0
         outcome = job.work(planned, args.hours)
+    if outcome.signal is not None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; an impatient second one is not to spoil the end
     if outcome.ended:
         print(f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; --kimg makes the run longer", file=sys.stderr)
         return 0

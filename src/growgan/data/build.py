@@ -104,8 +104,9 @@ def _check_wishes(source: Path, out: Path, resolution: int | None, labels: str |
         raise DataError(f"labels {labels}: must be folders")
     if limit is not None and limit < 1:
         raise DataError(f"limit {limit}: must be at least 1")
-    if source.exists() and out.exists() and source.samefile(out):
-        raise DataError(f"{out}: a set cannot be built over its own source")
+    inner, outer = source.resolve(), out.resolve()
+    if inner == outer or inner.is_relative_to(outer) or (source.is_dir() and outer.is_relative_to(inner)):
+        raise DataError(f"{out}: a set cannot be built over, around or inside its own source")
 
 
 class _Labelling:

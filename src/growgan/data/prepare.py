@@ -108,6 +108,7 @@ def _open(
             return open_dataset(kept)
         except DataError:
             say(f"{kept}: damaged, made again")
+            kept.unlink()
     report = build(
         path, kept, resolution=resolution, at_most=at_most, channels=channels, overwrite=True, progress=progress
     )

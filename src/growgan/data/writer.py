@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Self
 from growgan.core.errors import DataError
 from growgan.core.files import sync_folder
 from growgan.data.partial import name_partial, remove, remove_abandoned
+from growgan.data.sources import SIDECAR
 
 # The same pictures must give the same bytes: every file bears the first day that a zip can name.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -83,6 +85,9 @@ class ZipWriter(SetWriter):
         self.partial.unlink(missing_ok=True)
 
 
+BUILT_NAME = re.compile(r"[0-9]{5}/img[0-9]{8}\.(png|jpg|jpeg|webp)")
+
+
 class FolderWriter(SetWriter):
     """A folder of files."""
 
@@ -121,13 +126,29 @@ def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
     """Begin a set at ``path``: a zip where it is called .zip, else a folder. DataError where it must not be."""
     if path.exists() and not overwrite:
         raise DataError(f"{path}: exists already (--overwrite replaces it)")
+    path = path.resolve()
     is_zip = path.suffix.lower() == ".zip"
     if path.exists() and path.is_dir() == is_zip:
         raise DataError(f"{path}: is a {'folder' if is_zip else 'file'}, which a set of another kind cannot replace")
+    if path.exists() and not _holds_a_set_alone(path):
+        raise DataError(f"{path}: holds something else than a set that was built, and is not overwritten")
     try:
         return ZipWriter(path) if is_zip else FolderWriter(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _holds_a_set_alone(path: Path) -> bool:
+    """Whether nothing would be lost with a zip or folder that could not be built again; empty ones count."""
+    if path.is_dir():
+        names = [file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()]
+    else:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except (OSError, zipfile.BadZipFile):
+            return False
+    return not names or (SIDECAR in names and all(name == SIDECAR or BUILT_NAME.fullmatch(name) for name in names))
 
 
 def _sync_file(file: Path) -> None:

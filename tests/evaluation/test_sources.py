@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from growgan.core.errors import ConfigError, DataError
+from growgan.data.dataset import open_dataset
+from growgan.evaluation.sources import Fakes, Reals, Sample
+from growgan.sampling.model import load
+
+
+def test_each_round_shows_every_picture_once(colour_set: Path) -> None:
+    with open_dataset(colour_set) as dataset:
+        reals = Reals(dataset, 16)
+        first, second = reals.pixels(0, 96), reals.pixels(96, 192)
+        assert reals.distinct == 96
+        np.testing.assert_array_equal(first, second)
+        in_order = dataset.images(range(96))
+        assert not np.array_equal(first, in_order)
+        assert sorted(map(bytes, first)) == sorted(map(bytes, in_order))
+        np.testing.assert_array_equal(reals.pixels(90, 100), np.concatenate([first[90:], first[:4]]))
+
+
+def test_a_mirrored_set_shows_both_sides_in_two_rounds(colour_set: Path) -> None:
+    with open_dataset(colour_set) as dataset:
+        plain, reals = Reals(dataset, 16).pixels(0, 96), Reals(dataset, 16, mirrored=True)
+        first, second = reals.pixels(0, 96), reals.pixels(96, 192)
+        np.testing.assert_array_equal(first[::2], plain[::2])
+        np.testing.assert_array_equal(first[1::2], plain[1::2, :, :, ::-1])
+        np.testing.assert_array_equal(second, first[:, :, :, ::-1])
+        assert reals.key != Reals(dataset, 16).key != Reals(dataset, 8).key
+
+
+def test_fakes_are_those_of_their_seeds(tiny_run: Path) -> None:
+    model = load(tiny_run)
+    fakes = Fakes(model, seed=2, batch=3)
+    expected = model.sample(10, seed=3_000_005, kind="tensor").numpy()
+    assert np.abs(fakes.pixels(5, 15).astype(int) - expected).max() <= 1
+    assert fakes.distinct is None and fakes.resolution == 16
+    assert fakes.key == f"model {model.file.hash} 3000000"
+
+
+def test_samples_are_read_in_batches(colour_set: Path) -> None:
+    with open_dataset(colour_set) as dataset:
+        reals = Reals(dataset, 8)
+        parts = list(Sample(reals, 10, 30).batches(8))
+        assert [len(part) for part in parts] == [8, 8, 4]
+        np.testing.assert_array_equal(np.concatenate(parts), reals.pixels(10, 30))
+
+
+def test_what_cannot_be_measured_is_refused(colour_set: Path, tiny_run: Path) -> None:
+    with open_dataset(colour_set) as dataset, pytest.raises(DataError, match="cannot be read at 32x32"):
+        Reals(dataset, 32)
+    with pytest.raises(ConfigError, match="--seed must lie between 0 and 4000, not -1"):
+        Fakes(load(tiny_run), seed=-1)
