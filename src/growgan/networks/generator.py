@@ -77,8 +77,8 @@ class Generator(nn.Module):
         self.spec = spec
         self.resolution = spec.resolution
         self.alpha = 1.0
-        self.fused = True
-        """Whether upscaling is fused with the convolution: exact, so only a question of speed."""
+        self.fused: bool | None = None
+        """Whether upscaling is fused with the convolution: exact, so only a question of speed. None = where it pays."""
         self.compute: torch.dtype | None = None
         """Type that convolutions are done in, such as bfloat16; None = that of the weights, which images have."""
         self.add_module(stage_name(LOWEST), Base(spec))

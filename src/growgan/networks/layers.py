@@ -17,6 +17,8 @@ HE_GAIN = math.sqrt(2)
 """Gain of layers that a (leaky) ReLU follows (He et al., 2015)."""
 
 
+FUSED_PIXELS = 8192
+"""Pixels of a minibatch, on the larger side, from which training fuses a resampling with its convolution."""
 LOW = (torch.bfloat16, torch.float16)
 """Types in which nothing is added up."""
 
@@ -41,6 +43,12 @@ class Equalized(nn.Module):
     def scaled_weight(self) -> Tensor:
         """The weight as it acts."""
         return self.once("scaled", lambda: self.weight * self.scale if self.scale != 1.0 else self.weight)
+
+    def scaled(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Input and weight of a product, one of them scaled: in training the one that has fewer numbers."""
+        if self.training and self.scale != 1.0 and x.numel() < self.weight.numel():
+            return x * self.scale, self.weight
+        return x, self.scaled_weight()
 
     def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
         """What `make` makes of the weight; in a network that is only used, made once for as long as the weight stands.
@@ -76,10 +84,17 @@ class Conv(Equalized):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [N, outputs, H, W]."""
-        return F.conv2d(x, self.scaled_weight(), self.bias, padding=self.weight.shape[-1] // 2)
+        x, weight = self.scaled(x)
+        return F.conv2d(x, weight, self.bias, padding=weight.shape[-1] // 2)
 
-    def upscaling(self, x: Tensor, fused: bool) -> Tensor:
-        """Images [N, outputs, 2H, 2W]: enlarged, then convolved. Fused: the same in less than half the work."""
+    def upscaling(self, x: Tensor, fused: bool | None = None) -> Tensor:
+        """Images [N, outputs, 2H, 2W]: enlarged, then convolved. Fused: the same in less than half the work.
+
+        fused: None = where it pays. Making the kernel costs the more the wider the layer, and what it saves grows with
+        the pixels as well.
+        """
+        if fused is None:
+            fused = not self.training or 4 * len(x) * x.shape[-1] ** 2 >= FUSED_PIXELS
         if not fused:
             return self.forward(resample.upscale(x))
         kernel = self.once("up", lambda: resample.up_kernel(self.scaled_weight()))
@@ -87,7 +102,9 @@ class Conv(Equalized):
         return enlarged
 
     def downscaling(self, x: Tensor) -> Tensor:
-        """Images [N, outputs, H / 2, W / 2]: convolved, then shrunk, as one strided convolution."""
+        """Images [N, outputs, H / 2, W / 2]: convolved, then shrunk; as one strided convolution where that pays."""
+        if self.training and len(x) * x.shape[-1] ** 2 < FUSED_PIXELS:
+            return resample.downscale(self.forward(x))
         kernel = self.once("down", lambda: resample.down_kernel(self.scaled_weight()))
         return F.conv2d(x, kernel, self.bias, stride=2, padding=1)
 
@@ -102,11 +119,12 @@ class Linear(Equalized):
 
     def forward(self, x: Tensor) -> Tensor:
         """Vectors [N, outputs]."""
-        return F.linear(x, self.scaled_weight(), self.bias)
+        x, weight = self.scaled(x)
+        return F.linear(x, weight, self.bias)
 
     def project(self, x: Tensor) -> Tensor:
         """The product with the weight alone."""
-        return F.linear(x, self.scaled_weight())
+        return F.linear(*self.scaled(x))
 
 
 def arithmetic(x: Tensor, dtype: torch.dtype | None) -> AbstractContextManager[object]:
