@@ -76,10 +76,3 @@ def test_lerp_is_exact_at_both_ends() -> None:
         assert torch.equal(resample.lerp(a, b, 0.0), a)
         assert torch.equal(resample.lerp(a, b, 1.0), b)
         torch.testing.assert_close(resample.lerp(a, b, 0.25), 0.75 * a + 0.25 * b)
-
-
-@pytest.mark.parametrize("resolution", [4, 16])
-def test_to_full(resolution: int) -> None:
-    x = normal(2, 3, 4, 4)
-    factor = resolution // 4
-    assert np.array_equal(resample.to_full(x, resolution).numpy(), np.kron(x.numpy(), np.ones((factor, factor))))

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from growgan.core.errors import RunError
-from growgan.sampling.images import make_grid, save_png, to_picture, to_uint8
+from growgan.sampling.images import enlarge, make_grid, save_png, to_picture, to_uint8
 
 
 def test_rounding() -> None:
@@ -73,3 +73,10 @@ def test_a_png_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot write"):
         save_png(tmp_path / "file" / "a.png", Image.new("L", (1, 1)))
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(("resolution", "factor"), [(4, 1), (8, 2), (32, 8), (2, 1)])
+def test_enlarging_repeats_pixels(resolution: int, factor: int) -> None:
+    pixels = np.random.RandomState(0).randint(0, 256, (2, 3, 4, 4), dtype=np.uint8)
+    expected = np.kron(pixels, np.ones((factor, factor), dtype=np.uint8))
+    assert np.array_equal(enlarge(pixels, resolution), expected)

@@ -316,3 +316,14 @@ def test_a_board_that_fails_once_is_not_asked_again(tmp_path, monkeypatch):
     words = [("schedule.total_kimg", "0.3"), ("schedule.tick_kimg", "0.1")]
     assert run(make_set(tmp_path / "data", size=4), tmp_path / "run", *words).ended
     assert len(asked) == 1
+
+
+def test_a_run_that_lost_its_states_is_not_begun_anew_over_its_own_files(tmp_path):
+    data = make_set(tmp_path / "data", size=4)
+    run(data, tmp_path / "run", ("schedule.total_kimg", "0.2"))
+    before = {path: path.read_bytes() for path in (tmp_path / "run" / "models").iterdir()}
+    for path in (tmp_path / "run" / "state").iterdir():
+        path.unlink()
+    with pytest.raises(RunError, match="holds no state to go on from"):
+        run(data, tmp_path / "run", ("schedule.total_kimg", "0.3"))
+    assert {path: path.read_bytes() for path in (tmp_path / "run" / "models").iterdir()} == before

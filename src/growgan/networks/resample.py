@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -40,10 +39,3 @@ def up_kernel(weight: Tensor) -> Tensor:
 def down_kernel(weight: Tensor) -> Tensor:
     """The kernel [O, I, 4, 4] of a convolution, stride 2, that equals 3x3 by [O, I, 3, 3], then `downscale`."""
     return smeared(weight) * 0.25
-
-
-def to_full(x: Tensor, resolution: int) -> Tensor:
-    """Nearest-neighbour enlargement to `resolution` pixels a side, for showing small images in a common size."""
-    return torch.repeat_interleave(
-        torch.repeat_interleave(x, resolution // x.shape[-2], dim=-2), resolution // x.shape[-1], dim=-1
-    )

@@ -33,15 +33,19 @@ def to_picture(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
+def enlarge(pixels: np.ndarray, resolution: int) -> np.ndarray:
+    """Pictures uint8 [N, C, H, W] as often enlarged as fits in `resolution` pixels a side, nearest neighbour."""
+    factor = max(1, resolution // pixels.shape[-1])
+    return pixels.repeat(factor, 2).repeat(factor, 3)
+
+
 def make_grid(pixels: np.ndarray, columns: int, resolution: int | None = None) -> Image.Image:
     """Pictures uint8 [N, C, H, W] side by side, `columns` to a row, each enlarged to `resolution` pixels a side.
 
     resolution: None = their own size, but at least 64 so that small ones can be seen. Missing cells stay black.
     """
+    pixels = enlarge(pixels, resolution or max(pixels.shape[-1], SMALLEST_SHOWN))
     n, channels, size, _ = pixels.shape
-    factor = max(1, (resolution or max(size, SMALLEST_SHOWN)) // size)
-    pixels = pixels.repeat(factor, 2).repeat(factor, 3)
-    size *= factor
     rows = math.ceil(n / columns)
     canvas = np.zeros((channels, rows * size, columns * size), dtype=np.uint8)
     for i, picture in enumerate(pixels):

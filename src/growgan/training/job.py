@@ -128,6 +128,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
         if state.nimg:
             job.say(f"going on from {state.nimg / 1000:g} kimg, after {clock(state.seconds)} of training")
     else:
+        job.run.check_untrained()
         # The disk is tried before the first step, not at the first tick.
         checkpoint.save(job.run.state, state, config.snapshots.keep_states)
     table = job.dataset.labels if config.network.num_labels else None

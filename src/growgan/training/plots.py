@@ -11,7 +11,6 @@ from growgan.core.errors import RunError
 from growgan.core.files import whole
 from growgan.core.geometry import stages
 from growgan.models.native import open_model
-from growgan.networks.resample import to_full
 from growgan.sampling import images, latents
 from growgan.training.run import RunFolder
 
@@ -59,8 +58,7 @@ def draw_growth(run: RunFolder, out: Path, pictures: int = 12) -> Path:
             continue
         file = open_model(path)
         z, labels = latents.draw(range(pictures), file.spec, file.training.get("labels", {}))
-        x = to_full(file.generator()(z, labels), config.network.resolution)
-        rows.append(images.to_uint8(x))
+        rows.append(images.enlarge(images.to_uint8(file.generator()(z, labels)), config.network.resolution))
     if not rows:
         raise RunError(f"{run.path} has no milestone of a finished stage yet")
     images.save_png(out, images.make_grid(np.concatenate(rows), pictures))

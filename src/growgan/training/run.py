@@ -67,6 +67,13 @@ class RunFolder:
         except (OSError, ValueError, ConfigError) as error:
             raise RunError(f"{self.config} cannot be read: {error}") from error
 
+    def check_untrained(self) -> None:
+        """Raise `RunError` if the run has been trained: without a state it could only begin anew over its own files."""
+        if self.read_log() or any(self.models.glob("*.safetensors")):
+            raise RunError(
+                f"{self.path} has been trained, but {self.state} holds no state to go on from; use a new --out"
+            )
+
     def cut_log(self, nimg: int) -> None:
         """Drop what the log says of moments after `nimg`, and a line that was cut off."""
         if not self.log.is_file():
@@ -120,8 +127,7 @@ class RunFolder:
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
-            yield
-            # Where the lock bars reading too, the name goes with it; the file itself stays, else two could hold it.
+            yield  # the file stays afterwards: were it removed, two could hold a lock of that name
 
 
 def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None) -> RunConfig:
