@@ -69,7 +69,8 @@ class RunFolder:
 
     def check_untrained(self) -> None:
         """Raise `RunError` if the run has been trained: without a state it could only begin anew over its own files."""
-        if self.read_log() or any(self.models.glob("*.safetensors")):
+        logged = self.log.is_file() and self.log.stat().st_size > 0
+        if logged or any(self.models.glob("*.safetensors")):
             raise RunError(
                 f"{self.path} has been trained, but {self.state} holds no state to go on from; use a new --out"
             )
