@@ -143,20 +143,3 @@ def test_conv_against_loops(kernel: int) -> None:
     for o, i, j in np.ndindex(3, 4, 4):
         expected[o, i, j] = (padded[:, i : i + kernel, j : j + kernel] * weight[o]).sum() + conv.bias[o].item()
     np.testing.assert_allclose(conv(x)[0].detach().numpy(), expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("size", [2, 4, 64])
-def test_what_pays_in_training_is_the_same_function(size: int) -> None:
-    """Scaling the input instead of the weight, resampling apart or fused: on both sides of where the choice turns."""
-    torch.manual_seed(0)
-    layer = layers.Conv(3, 70, 3, wscale=True).double()
-    torch.nn.init.normal_(layer.weight)
-    torch.nn.init.normal_(layer.bias)
-    x = torch.randn(4, 3, size, size, dtype=torch.float64)
-    assert (x.numel() < layer.weight.numel()) == (size < 64)
-    assert (len(x) * size**2 >= layers.FUSED_PIXELS) == (size == 64)
-    layer.train()
-    trained = [layer(x), layer.upscaling(x), layer.downscaling(x)]
-    layer.eval()
-    for made, used in zip(trained, (layer(x), layer.upscaling(x), layer.downscaling(x)), strict=True):
-        torch.testing.assert_close(made, used, rtol=0, atol=1e-12)

@@ -73,9 +73,9 @@ class Discriminator(nn.Module):
             alpha = self.alpha if resolution == self.resolution else 1.0
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
-        with layers.arithmetic(x, self.compute):
-            features = self._shrink(x, resolution, alpha, noise)
-        judged = self._judge(features.to(x.dtype), parts, noise)
+        judged = self._judge(
+            self._shrink(x.to(self.compute or x.dtype), resolution, alpha, noise), x.dtype, parts, noise
+        )
         return judged[:, :1], judged[:, 1:]
 
     def stage(self, resolution: int) -> Any:
@@ -103,12 +103,12 @@ class Discriminator(nn.Module):
             return leaky(block.conv1.downscaling(x))
         return resample.downscale(leaky(block.conv1(x)))
 
-    def _judge(self, x: Tensor, parts: int, noise: Noise | None) -> Tensor:
+    def _judge(self, x: Tensor, dtype: torch.dtype, parts: int, noise: Noise | None) -> Tensor:
         head, name = self.stage(LOWEST), stage_name(LOWEST)
         if self.spec.has_stddev:
             x = layers.minibatch_stddev(x, self.spec.stddev_group, parts)
         x = noise(f"{name}.conv", x) if noise else x
-        x = leaky(head.conv(x))
+        x = leaky(head.conv(x)).to(dtype)
         x = noise(f"{name}.dense0", x) if noise else x
         judged: Tensor = head.dense1(leaky(head.dense0(x.flatten(1))))
         return judged

@@ -77,8 +77,8 @@ class Generator(nn.Module):
         self.spec = spec
         self.resolution = spec.resolution
         self.alpha = 1.0
-        self.fused: bool | None = None
-        """Whether upscaling is fused with the convolution: exact, so only a question of speed. None = where it pays."""
+        self.fused = True
+        """Whether upscaling is fused with the convolution: exact, so only a question of speed."""
         self.compute: torch.dtype | None = None
         """Type that convolutions are done in, such as bfloat16; None = that of the weights, which images have."""
         self.add_module(stage_name(LOWEST), Base(spec))
@@ -105,8 +105,7 @@ class Generator(nn.Module):
         """Images from what `first` returned."""
         resolution, alpha = self._reached(resolution, alpha)
         dtype = x.dtype
-        with layers.arithmetic(x, self.compute):
-            before, x = self._grow(x, resolution)
+        before, x = self._grow(x.to(self.compute or dtype), resolution)
         images: Tensor = self.stage(resolution).torgb(x.to(dtype))
         if alpha < 1:
             faint = self.stage(resolution // 2).torgb(before.to(dtype))

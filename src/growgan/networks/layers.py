@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from growgan.core import seeds
-from growgan.networks import resample
+from growgan.networks import algorithms, resample
+from growgan.networks.convolution import Convolution
+from growgan.networks.plan import Plan
 
 HE_GAIN = math.sqrt(2)
 """Gain of layers that a (leaky) ReLU follows (He et al., 2015)."""
 
-
-FUSED_PIXELS = 8192
-"""Pixels of a minibatch, on the larger side, from which training fuses a resampling with its convolution."""
 LOW = (torch.bfloat16, torch.float16)
 """Types in which nothing is added up."""
 
@@ -36,77 +33,37 @@ class Equalized(nn.Module):
         he_std = gain / math.sqrt(math.prod(shape[1:]))
         self.scale = he_std if wscale else 1.0
         self.init_std = 1.0 if wscale else he_std
-        self._ready: tuple[int, dict[object, Tensor]] = (-1, {})
         self.weight = nn.Parameter(torch.empty(shape))
         self.bias = nn.Parameter(torch.zeros(shape[0] if biases is None else biases))
 
     def scaled_weight(self) -> Tensor:
         """The weight as it acts."""
-        return self.once("scaled", lambda: self.weight * self.scale if self.scale != 1.0 else self.weight)
-
-    def scaled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Input and weight of a product, one of them scaled: in training the one that has fewer numbers."""
-        if self.training and self.scale != 1.0 and x.numel() < self.weight.numel():
-            return x * self.scale, self.weight
-        return x, self.scaled_weight()
-
-    def once(self, name: str, make: Callable[[], Tensor]) -> Tensor:
-        """What `make` makes of the weight; in a network that is only used, made once for as long as the weight stands.
-
-        Used only: in eval mode, and without gradients. What was made is kept in the type that convolutions are done in
-        and laid out as the weight is, so that a picture costs the convolutions alone.
-        """
-        if self.training or torch.is_grad_enabled():
-            return make()
-        device = self.weight.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.weight.dtype
-        version, made = self._ready
-        if version != self.weight._version:
-            made = {}
-            self._ready = (self.weight._version, made)
-        key = (name, dtype, self.weight.data_ptr())
-        if key not in made:
-            last = self.weight.dim() == 4 and self.weight.is_contiguous(memory_format=torch.channels_last)
-            layout = torch.channels_last if last else torch.contiguous_format
-            made[key] = make().to(dtype).contiguous(memory_format=layout)
-        return made[key]
-
-    def __getstate__(self) -> dict[str, object]:
-        """Copies and pickles leave what can be made again behind."""
-        return self.__dict__ | {"_ready": (-1, {})}
+        return self.weight * self.scale if self.scale != 1.0 else self.weight
 
 
 class Conv(Equalized):
-    """A square convolution that keeps the size: images [N, inputs, H, W] to [N, outputs, H, W]."""
+    """A square convolution that keeps the size: images [N, inputs, H, W] to [N, outputs, H, W].
+
+    It is computed in the type of its input.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, wscale: bool, gain: float = HE_GAIN) -> None:
         super().__init__((outputs, inputs, kernel, kernel), gain, wscale)
+        self.plain = Convolution(algorithms.plain, self.scale)
+        self.up = Convolution(algorithms.up, self.scale)
+        self.down = Convolution(algorithms.down, self.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [N, outputs, H, W]."""
-        x, weight = self.scaled(x)
-        return F.conv2d(x, weight, self.bias, padding=weight.shape[-1] // 2)
+        return self.plain(x, self.weight, self.bias)
 
-    def upscaling(self, x: Tensor, fused: bool | None = None) -> Tensor:
-        """Images [N, outputs, 2H, 2W]: enlarged, then convolved. Fused: the same in less than half the work.
+    def upscaling(self, x: Tensor, fused: bool = True) -> Tensor:
+        """Images [N, outputs, 2H, 2W]: enlarged, then convolved. Fused: the same in less than half the work."""
+        return self.up(x, self.weight, self.bias) if fused else self.forward(resample.upscale(x))
 
-        fused: None = where it pays. Making the kernel costs the more the wider the layer, and what it saves grows with
-        the pixels as well.
-        """
-        if fused is None:
-            fused = not self.training or 4 * len(x) * x.shape[-1] ** 2 >= FUSED_PIXELS
-        if not fused:
-            return self.forward(resample.upscale(x))
-        kernel = self.once("up", lambda: resample.up_kernel(self.scaled_weight()))
-        enlarged: Tensor = F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
-        return enlarged
-
-    def downscaling(self, x: Tensor) -> Tensor:
+    def downscaling(self, x: Tensor, fused: bool = True) -> Tensor:
         """Images [N, outputs, H / 2, W / 2]: convolved, then shrunk; as one strided convolution where that pays."""
-        if self.training and len(x) * x.shape[-1] ** 2 < FUSED_PIXELS:
-            return resample.downscale(self.forward(x))
-        kernel = self.once("down", lambda: resample.down_kernel(self.scaled_weight()))
-        return F.conv2d(x, kernel, self.bias, stride=2, padding=1)
+        return self.down(x, self.weight, self.bias) if fused else resample.downscale(self.forward(x))
 
 
 class Linear(Equalized):
@@ -119,17 +76,19 @@ class Linear(Equalized):
 
     def forward(self, x: Tensor) -> Tensor:
         """Vectors [N, outputs]."""
-        x, weight = self.scaled(x)
-        return F.linear(x, weight, self.bias)
+        return self.project(x) + self.bias
 
     def project(self, x: Tensor) -> Tensor:
-        """The product with the weight alone."""
-        return F.linear(*self.scaled(x))
+        """The product with the weight alone. The input is scaled instead of the weight: it has fewer numbers."""
+        return F.linear(x * self.scale if self.scale != 1.0 else x, self.weight)
 
 
-def arithmetic(x: Tensor, dtype: torch.dtype | None) -> AbstractContextManager[object]:
-    """Within it, convolutions and products of tensors on the device of `x` are done in `dtype`; None = as they are."""
-    return nullcontext() if dtype is None else torch.autocast(x.device.type, dtype)
+def follow(network: nn.Module, plan: Plan) -> None:
+    """Have every convolution of the network ask this plan how it is to be computed."""
+    for module in network.modules():
+        if isinstance(module, Conv):
+            for convolution in (module.plain, module.up, module.down):
+                convolution.plan = plan
 
 
 def initialize(network: nn.Module, seed: int, name: str) -> None:
@@ -144,8 +103,8 @@ def initialize(network: nn.Module, seed: int, name: str) -> None:
 
 
 def leaky(x: Tensor) -> Tensor:
-    """Leaky ReLU with slope 0.2 (paper, table 2). Without gradients it works in place: x is not to be used again."""
-    return F.leaky_relu(x, 0.2, inplace=not torch.is_grad_enabled())
+    """Leaky ReLU with slope 0.2 (paper, table 2), in place: x is not to be used again."""
+    return F.leaky_relu(x, 0.2, inplace=True)
 
 
 def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False) -> Tensor:

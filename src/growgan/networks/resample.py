@@ -21,21 +21,9 @@ def lerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     return a * (1 - t) + b * t
 
 
-def smeared(weight: Tensor) -> Tensor:
-    """The sum of a 3x3 kernel's four shifts by half a pixel each way: [O, I, 3, 3] to [O, I, 4, 4]."""
-    w = F.pad(weight, (1, 1, 1, 1))
-    return w[:, :, 1:, 1:] + w[:, :, 1:, :-1] + w[:, :, :-1, 1:] + w[:, :, :-1, :-1]
-
-
-def up_kernel(weight: Tensor) -> Tensor:
-    """The kernel [I, O, 4, 4] of a transposed convolution, stride 2, that equals `upscale`, then 3x3 by [O, I, 3, 3].
-
-    The same in 1/2.25 of the multiplications: every output pixel sees only 2x2 different inputs. A transposed
-    convolution runs its kernel backwards, hence the flip.
-    """
-    return smeared(weight.flip(2, 3)).transpose(0, 1)
-
-
-def down_kernel(weight: Tensor) -> Tensor:
-    """The kernel [O, I, 4, 4] of a convolution, stride 2, that equals 3x3 by [O, I, 3, 3], then `downscale`."""
-    return smeared(weight) * 0.25
+def boxes(x: Tensor, edges: bool = False) -> Tensor:
+    """Sums of all boxes of 2x2 pixels: [N, C, H, W] to [N, C, H - 1, W - 1]; with `edges`, those that overlap the image
+    by half or a quarter as well, to [N, C, H + 1, W + 1]. The one is the other's adjoint."""
+    x = F.pad(x, (1, 1, 1, 1)) if edges else x
+    x = x[:, :, 1:] + x[:, :, :-1]
+    return x[..., 1:] + x[..., :-1]

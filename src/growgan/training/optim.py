@@ -32,6 +32,8 @@ class Adam:
             group["lr"] = lr
             group["eps"] = self.config.eps / math.sqrt(1 - self.config.beta2**self.steps)
         self.adam.step()
+        # The fused form changes weights behind autograd's back; what is made of them has to be made anew.
+        torch.autograd.graph.increment_version(self.names)
         self.adam.zero_grad(set_to_none=True)
 
     def forget(self) -> None:

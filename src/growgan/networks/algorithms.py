@@ -1,0 +1,40 @@
+"""What there is to choose from for each product of a convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from growgan.networks.convolution import Algorithm, Product
+from growgan.networks.direct import ChannelsFirst, Direct, Down, Taps, Up
+from growgan.networks.winograd import Winograd
+
+DIRECT, FIRST, TAPS, F2, F4 = Direct(), ChannelsFirst(), Taps(), Winograd(2), Winograd(4)
+UP, DOWN = {"direct": Up()}, {"direct": Down()}
+NARROW = 32
+"""Channels below which Winograd's products of matrices are too thin to be worth a try."""
+
+
+def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
+    """Of a convolution that keeps the size. On other devices than processors the library chooses by itself."""
+    if a.device.type != "cpu" or weight[-1] != 3 or a.dtype == torch.float64:
+        return {"direct": DIRECT}
+    found: dict[str, Algorithm] = {"direct": DIRECT}
+    if which == "weights":
+        found |= {"taps": TAPS, "channels first": FIRST}
+    # Rounding once more in 16 bits would cost what F(2x2) gains.
+    if a.dtype == torch.float32 and min(weight[:2]) >= NARROW:
+        found |= {f.family: f for f in (F2, F4) if shape[-1] % f.m == 0}
+    return found
+
+
+def up(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
+    """Of a doubling, then a convolution."""
+    return UP
+
+
+def down(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
+    """Of a convolution, then a halving."""
+    return DOWN

@@ -1,0 +1,176 @@
+"""Convolutions that can be differentiated twice, each pass at the full speed of the machine.
+
+A convolution is linear in its input and in its weight, and so are the gradients by either. Three products,
+
+    forward  y  = F(x, w)
+    inputs   gx = I(gy, w)    the adjoint of F by x
+    weights  gw = W(x, gy)    the adjoint of F by w
+
+are each other's derivatives: however often a loss is differentiated, as the gradient penalty asks, one of the three
+comes out. An `Algorithm` says how they are computed; here is how they hang together. (PyTorch's own double backward
+computes the second weight gradient as a convolution with the batch for its channels, at half the speed or less.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from growgan.networks.plan import UNMEASURED
+
+Product = Literal["forward", "inputs", "weights"]
+
+
+class Algorithm(Protocol):
+    """One way to compute the three products, with a kernel made of the weight beforehand.
+
+    x: [N, I, H, W]; gy: as the output, [N, O, H', W']; weight: [O, I, 3, 3] or [O, I, 1, 1]. All in the type of x.
+    """
+
+    family: str
+    """Algorithms of one family apply the same kernel."""
+
+    def kernel(self, weight: Tensor) -> Tensor:
+        """What is made of a weight once for as long as it stands: linear in it."""
+
+    def adjoint(self, gradient: Tensor, shape: torch.Size) -> Tensor:
+        """The gradient by the weight, of the given shape, from that by the kernel."""
+
+    def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """F."""
+
+    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+        """I, for an input of the given shape."""
+
+    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+        """W by the kernel, which is given for its shape and layout alone."""
+
+
+Candidates = Callable[[Product, Tensor, torch.Size, torch.Size], Mapping[str, Algorithm]]
+"""The algorithms, by name, for a product with an operand such as the given one, for an input and a weight of the given
+shapes; the first is taken where nothing was measured."""
+
+
+class Convolution:
+    """A layer's convolution: keeps the kernels that algorithms made of the weight until the weight changes.
+
+    Kernels are in the type that the convolution is computed in; weight gradients in the weight's own.
+    """
+
+    def __init__(self, candidates: Candidates, scale: float) -> None:
+        self.candidates = candidates
+        self.scale = scale
+        """By which the weight is multiplied before it is used (equalised learning rate)."""
+        self.plan = UNMEASURED
+        self._made: tuple[object, int, torch.dtype, dict[str, Tensor]] = (None, 0, torch.float32, {})
+
+    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The output for input x, whose type is the one that all is computed in."""
+        if torch.is_grad_enabled():
+            y: Tensor = _Forward.apply(x, weight, bias, self)  # type: ignore[no-untyped-call]
+            return y
+        return self.forward(x, weight, bias)
+
+    def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """F."""
+        bias = bias.to(x.dtype) if bias is not None else None
+        return self._product("forward", x, x.shape, weight, lambda a, k: a.forward(x, k, bias))
+
+    def inputs(self, gy: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
+        """I."""
+        return self._product("inputs", gy, shape, weight, lambda a, k: a.inputs(gy, k, shape))
+
+    def weights(self, x: Tensor, gy: Tensor, weight: Tensor) -> Tensor:
+        """W, in the type of the weight, which is given for its shape and layout."""
+
+        def product(algorithm: Algorithm, kernel: Tensor) -> Tensor:
+            return algorithm.adjoint(algorithm.weights(x, gy, kernel), weight.shape)
+
+        return self._product("weights", x, x.shape, weight, product).to(weight.dtype).mul_(self.scale)
+
+    def _product(
+        self, which: Product, a: Tensor, shape: torch.Size, weight: Tensor, run: Callable[[Algorithm, Tensor], Tensor]
+    ) -> Tensor:
+        """By the algorithm that the plan names for this product, with its kernel."""
+
+        def by(algorithm: Algorithm) -> Tensor:
+            return run(algorithm, self._kernel(algorithm, weight, a.dtype))
+
+        found = self.candidates(which, a, shape, weight.shape)
+        if len(found) == 1:
+            return by(next(iter(found.values())))
+        key = f"{which} {'x'.join(map(str, shape))} {weight.shape[0]} {str(a.dtype).removeprefix('torch.')}"
+        work = 2.0 * weight.numel() * shape[0] * shape[2] * shape[3]
+        return by(self.plan.choose(key, work, found, by))
+
+    def _kernel(self, algorithm: Algorithm, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        """The weight as the algorithm applies it."""
+        of, version, of_dtype, kernels = self._made
+        lasting = isinstance(weight, torch.nn.Parameter)
+        if not lasting or of is not weight or version != weight._version or of_dtype != dtype:
+            kernels = {}
+        if algorithm.family not in kernels:
+            with torch.no_grad():
+                kernel = algorithm.kernel(weight * self.scale if self.scale != 1.0 else weight)
+                last = kernel.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last)
+                layout = torch.channels_last if last else torch.contiguous_format
+                kernels[algorithm.family] = kernel.to(dtype, memory_format=layout)
+        if lasting:
+            self._made = weight, weight._version, dtype, kernels
+        return kernels[algorithm.family]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles leave behind what can be made again, and follow no plan."""
+        return self.__dict__ | {"plan": UNMEASURED, "_made": (None, 0, torch.float32, {})}
+
+
+class _Forward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, layer: Convolution) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.layer = layer
+        return layer.forward(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        by_x, by_weight, by_bias, _ = ctx.needs_input_grad
+        gx = _Inputs.apply(gy, weight, x.shape, ctx.layer) if by_x else None  # type: ignore[no-untyped-call]
+        gw = _Weights.apply(x, gy, weight, ctx.layer) if by_weight else None  # type: ignore[no-untyped-call]
+        gb = gy.sum(dim=(0, 2, 3)).to(weight.dtype) if by_bias else None
+        return gx, gw, gb, None
+
+
+class _Inputs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gy: Tensor, weight: Tensor, shape: torch.Size, layer: Convolution) -> Tensor:
+        ctx.save_for_backward(gy, weight)
+        ctx.layer = layer
+        return layer.inputs(gy, weight, shape)
+
+    @staticmethod
+    def backward(ctx: Any, ggx: Tensor) -> tuple[Tensor | None, ...]:
+        gy, weight = ctx.saved_tensors
+        by_gy, by_weight, *_ = ctx.needs_input_grad
+        ggy = _Forward.apply(ggx, weight, None, ctx.layer) if by_gy else None  # type: ignore[no-untyped-call]
+        gw = _Weights.apply(ggx, gy, weight, ctx.layer) if by_weight else None  # type: ignore[no-untyped-call]
+        return ggy, gw, None, None
+
+
+class _Weights(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gy: Tensor, weight: Tensor, layer: Convolution) -> Tensor:
+        ctx.save_for_backward(x, gy)
+        ctx.layer = layer
+        return layer.weights(x, gy, weight)
+
+    @staticmethod
+    def backward(ctx: Any, ggw: Tensor) -> tuple[Tensor | None, ...]:
+        x, gy = ctx.saved_tensors
+        by_x, by_gy, *_ = ctx.needs_input_grad
+        gx = _Inputs.apply(gy, ggw, x.shape, ctx.layer) if by_x else None  # type: ignore[no-untyped-call]
+        ggy = _Forward.apply(x, ggw, None, ctx.layer) if by_gy else None  # type: ignore[no-untyped-call]
+        return gx, ggy, None, None

@@ -1,0 +1,67 @@
+"""Which algorithm computes which product of which shape: measured, not guessed, and the same ever after.
+
+The best way depends on shape, pass, type, threads and processor. A `Plan` is asked before every convolution. While it
+`measures`, it tries the candidates on the very operands and keeps the fastest; else it answers from what it knows, and
+with the first candidate where it knows nothing, so that what a plan does not hold is never decided by chance.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from torch import Tensor
+
+T = TypeVar("T")
+
+WORTH = 3e7
+"""Operations below which a product is not worth measuring."""
+REPEATS = 3
+HOPELESS = 1.5
+"""A candidate that is slower than the best by this factor at its first timed go is not tried again."""
+
+
+class Plan:
+    """Choices by key, such as ``"forward 16x512x8x8 512 float32"``: the name of an algorithm."""
+
+    def __init__(self, choices: Mapping[str, str] | None = None) -> None:
+        self.choices = dict(choices or {})
+        self._measures = False
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Within it, what is not known yet is measured."""
+        self._measures = True
+        try:
+            yield
+        finally:
+            self._measures = False
+
+    def choose(self, key: str, work: float, candidates: Mapping[str, T], run: Callable[[T], Tensor]) -> T:
+        """The candidate for a product of `work` operations, which `run` computes by it."""
+        name = self.choices.get(key)
+        if name is None and self._measures and len(candidates) > 1 and work >= WORTH:
+            name = self.choices[key] = fastest(candidates, run)
+        if name is None or name not in candidates:
+            return next(iter(candidates.values()))
+        return candidates[name]
+
+
+def fastest(candidates: Mapping[str, T], run: Callable[[T], Tensor]) -> str:
+    """The name of the candidate that `run` takes the least time for, after one go to warm up."""
+    best: dict[str, float] = {}
+    for name, candidate in candidates.items():
+        run(candidate)
+        for _ in range(REPEATS):
+            began = time.perf_counter()
+            run(candidate)
+            best[name] = min(best.get(name, float("inf")), time.perf_counter() - began)
+            if best[name] > HOPELESS * min(best.values()):
+                break
+    return min(best, key=lambda name: best[name])
+
+
+UNMEASURED = Plan()
+"""Holds nothing: the first candidate always."""

@@ -1,0 +1,174 @@
+"""Every algorithm of every product against the plain form and PyTorch's own gradients, twice differentiated."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from making import normal
+from torch import Tensor
+from torch.nn import functional as F
+
+from growgan.core.config import OptimConfig
+from growgan.networks import algorithms, layers, resample
+from growgan.networks.convolution import Algorithm, Convolution
+from growgan.networks.plan import Plan
+from growgan.training.optim import Adam
+
+CLOSE = {"rtol": 1e-10, "atol": 1e-11}
+
+
+def plain(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+
+
+def up(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return plain(x.repeat_interleave(2, 2).repeat_interleave(2, 3), weight, bias)
+
+
+def down(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    y = plain(x, weight, bias)
+    return (y[..., ::2, ::2] + y[..., 1::2, ::2] + y[..., ::2, 1::2] + y[..., 1::2, 1::2]) / 4
+
+
+CASES = {
+    "direct": (algorithms.DIRECT, plain),
+    "channels first": (algorithms.FIRST, plain),
+    "taps": (algorithms.TAPS, plain),
+    "winograd 2": (algorithms.F2, plain),
+    "winograd 4": (algorithms.F4, plain),
+    "up": (algorithms.UP["direct"], up),
+    "down": (algorithms.DOWN["direct"], down),
+}
+
+
+def all_gradients(call: Callable[..., Tensor], x: Tensor, weight: Tensor, bias: Tensor) -> list[Tensor]:
+    """Output, first gradients, and what a penalty on each of them adds."""
+    y = call(x, weight, bias)
+    toward = normal(*y.shape, seed=9).to(y)
+    first = torch.autograd.grad((y.tanh() * toward).sum(), (x, weight, bias), create_graph=True)
+    second = torch.autograd.grad(sum(g.square().sum() for g in first), (x, weight, bias))
+    return [y, *first, *second]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(("size", "inputs"), [(4, 3), (8, 17), (12, 16)])
+@pytest.mark.parametrize("name", list(CASES))
+def test_output_and_gradients_are_those_of_the_plain_form(
+    name: str, size: int, inputs: int, layout: torch.memory_format
+) -> None:
+    algorithm, form = CASES[name]
+    scale = 0.7
+    x = normal(3, inputs, size, size, seed=1).contiguous(memory_format=layout).requires_grad_()
+    weight = torch.nn.Parameter((normal(5, inputs, 3, 3, seed=2) / inputs).contiguous(memory_format=layout))
+    bias = torch.nn.Parameter(normal(5, seed=3))
+    ours = Convolution(lambda *shapes: {"only": algorithm}, scale)
+    expected = all_gradients(lambda x, w, b: form(x, scale * w, b), x, weight, bias)
+    for found, right in zip(all_gradients(ours, x, weight, bias), expected, strict=True):
+        assert found.shape == right.shape
+        torch.testing.assert_close(found, right, rtol=0, atol=1e-12 * max(1.0, right.abs().max().item()))
+
+
+@pytest.mark.parametrize(("m", "most"), [(2, 1e-6), (4, 3e-6)])
+def test_winograd_in_float32_is_as_exact_as_its_text_says(m: int, most: float) -> None:
+    algorithm = {2: algorithms.F2, 4: algorithms.F4}[m]
+    x, weight = F.leaky_relu(normal(4, 128, 16, 16), 0.2), normal(128, 128, 3, 3) / 24
+    exact = F.conv2d(x, weight, padding=1)
+    made = algorithm.forward(x.float(), algorithm.kernel(weight.float()), None)
+    assert (made - exact).norm() / exact.norm() < most
+
+
+def test_one_by_one() -> None:
+    x, weight, bias = normal(2, 3, 5, 5).requires_grad_(), normal(4, 3, 1, 1).requires_grad_(), normal(4)
+    made = all_gradients(Convolution(algorithms.plain, 1.0), x, weight, bias.requires_grad_())
+    for found, right in zip(made, all_gradients(plain, x, weight, bias), strict=True):
+        torch.testing.assert_close(found, right, **CLOSE)
+
+
+@pytest.mark.parametrize("change", ["in place", "optimiser", "average", "load"])
+def test_kernels_are_made_anew_when_the_weight_changes(change: str) -> None:
+    layer = layers.Conv(3, 5, 3, wscale=True).float()
+    layers.initialize(layer, 0, "x")
+    x = normal(2, 3, 8, 8).float()
+    calls = {"plain": layer, "up": layer.upscaling, "down": layer.downscaling}
+    with torch.no_grad():
+        for call in calls.values():
+            call(x)
+        twice = copy.deepcopy(layer)
+        twice.weight.mul_(2)
+    match change:
+        case "in place":
+            with torch.no_grad():
+                layer.weight.mul_(2)
+        case "optimiser":
+            layer.weight.grad, layer.bias.grad = -layer.weight.detach(), torch.zeros_like(layer.bias)
+            Adam(layer, OptimConfig()).step(0.1)
+            twice.load_state_dict(layer.state_dict())
+        case "average":
+            with torch.no_grad():
+                torch._foreach_lerp_([layer.weight], [3 * layer.weight], 0.5)
+        case "load":
+            layer.load_state_dict(twice.state_dict())
+    for name, call in calls.items():
+        same = {"plain": twice, "up": twice.upscaling, "down": twice.downscaling}[name]
+        with torch.no_grad():
+            torch.testing.assert_close(call(x), same(x), msg=name)
+
+
+def test_fused_resampling_is_the_plain_one() -> None:
+    layer = layers.Conv(3, 5, 3, wscale=True).double()
+    layers.initialize(layer, 0, "x")
+    for size in (2, 4, 6):
+        x = normal(2, 3, size, size)
+        torch.testing.assert_close(layer.upscaling(x), layer(resample.upscale(x)), **CLOSE)
+        torch.testing.assert_close(layer.downscaling(x), resample.downscale(layer(x)), **CLOSE)
+        torch.testing.assert_close(layer.upscaling(x, fused=False), layer.upscaling(x), **CLOSE)
+        torch.testing.assert_close(layer.downscaling(x, fused=False), layer.downscaling(x), **CLOSE)
+
+
+class Slow:
+    """Stands for an algorithm; `run` counts how often it is tried."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.tries = seconds, 0
+
+
+def run(algorithm: Slow) -> Tensor:
+    import time
+
+    algorithm.tries += 1
+    time.sleep(algorithm.seconds)
+    return torch.zeros(())
+
+
+def test_a_plan_measures_only_when_told_and_then_holds_to_it() -> None:
+    plan, slow, quick = Plan(), Slow(0.03), Slow(0.001)
+    candidates = {"slow": slow, "quick": quick}
+    assert plan.choose("key", 1e9, candidates, run) is slow and not slow.tries
+    with plan.measuring():
+        assert plan.choose("small", 1.0, candidates, run) is slow and not slow.tries
+        assert plan.choose("key", 1e9, candidates, run) is quick
+    assert plan.choices == {"key": "quick"}
+    tries = slow.tries + quick.tries
+    assert plan.choose("key", 1e9, candidates, run) is quick and slow.tries + quick.tries == tries
+    assert Plan({"key": "gone"}).choose("key", 1e9, candidates, run) is slow
+
+
+def test_layers_follow_a_plan() -> None:
+    x = normal(2, 32, 8, 8).float()
+    layer = layers.Conv(32, 32, 3, wscale=True)
+    layers.initialize(layer, 0, "x")
+    used: list[str] = []
+
+    class Listening(Plan):
+        def choose(self, key: str, work: float, candidates: dict[str, Algorithm], run: object) -> Algorithm:
+            used.append(key)
+            return candidates["winograd 4"]
+
+    before = layer(x)
+    layers.follow(layer, Listening())
+    torch.testing.assert_close(layer(x), before, rtol=0, atol=1e-5)
+    assert used == ["forward 2x32x8x8 32 float32"]
+    assert copy.deepcopy(layer).plain.plan is not layer.plain.plan
