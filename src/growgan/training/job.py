@@ -123,19 +123,19 @@ def _train(job: Job, stop: Stop) -> Outcome:
     config, schedule = job.config, job.schedule
     job.say(job.machine.describe())
     state = TrainState(config, job.machine)
-    if checkpoint.restore_newest(job.run.state, state, job.say):
+    if checkpoint.restore_newest(job.run, state, job.say):
         job.run.forget_after(state.nimg)
         if state.nimg:
             job.say(f"going on from {state.nimg / 1000:g} kimg, after {clock(state.seconds)} of training")
     else:
         job.run.check_untrained()
         # The disk is tried before the first step, not at the first tick.
-        checkpoint.save(job.run.state, state, config.snapshots.keep_states)
+        checkpoint.save(job.run, state, config.snapshots.keep_states)
     table = job.dataset.labels if config.network.num_labels else None
     labels = label_distribution(table, config.network.num_labels, config.network.multi_label)
     measure = make_measure(config, job.dataset, labels, job.machine.device)
     names = list(job.dataset.class_names) if labels else []
-    snapshots = Snapshots(job.run.models, config, labels, names, measure)
+    snapshots = Snapshots(job.run, config, labels, names, measure)
     report = Report(job.run, schedule, snapshots, Forecast(schedule, config.network), state.nimg)
     try:
         if state.nimg == 0:
@@ -152,7 +152,7 @@ def _begin(job: Job) -> None:
     columns, rows = grid_shape(job.config.network.resolution)
     chosen = Sampler(len(job.dataset), job.config.seed).indices(0, columns * rows)
     pixels = job.dataset.images(chosen, job.config.network.resolution)
-    images.save_png(job.run.path / "reals.png", images.make_grid(pixels, columns))
+    images.save_png(job.run.reals, images.make_grid(pixels, columns))
     job.run.write_config(job.config)
 
 

@@ -49,6 +49,7 @@ class Report:
         self.board = _open_board(run.tensorboard, nimg, self.say)
         self._shown = time.monotonic()
         self._recent = (0, 0.0)
+        self._owed: list[dict[str, Any]] = []
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
@@ -100,7 +101,8 @@ class Report:
                 entry["measures"] = {measured["name"]: measured}
                 digits = ".2f" if measured["value"] >= 1 else ".2g"
                 line += f"  {measured['name']} {measured['value']:{digits}}"
-        self._attempt(lambda: self.run.append_log(entry))
+        self._owed.append(entry)
+        self._attempt(self._pay)
         self._attempt(lambda: self._write_board(entry, state.nimg))
         self.say(f"tick {state.tick}  {line}")
 
@@ -109,10 +111,18 @@ class Report:
         self._attempt(lambda: self.snapshots.write_stage(state, phase))
 
     def save(self, state: TrainState, phase: Phase, grid: bool) -> None:
-        """Write the state, and a grid if asked; let the run go on if that cannot be done."""
+        """Write the state, and a grid if asked; let the run go on if that cannot be done.
+
+        No state is written before what the disk still owes of earlier moments: a run taken up from it would lack that.
+        """
         if grid:
             self._attempt(lambda: self.write_fakes(state, phase))
-        self._attempt(lambda: checkpoint.save(self.run.state, state, self.snapshots.config.snapshots.keep_states))
+
+        def write() -> None:
+            self._pay()
+            checkpoint.save(self.run, state, self.snapshots.config.snapshots.keep_states)
+
+        self._attempt(write)
 
     @torch.no_grad()
     def write_fakes(self, state: TrainState, phase: Phase) -> Path:
@@ -125,7 +135,7 @@ class Report:
             some = slice(start, start + GRID_BATCH)
             of = labels[some] if labels is not None else None
             parts.append(state.G_ema(z[some], of, phase.resolution, phase.alpha))
-        path = self.run.path / f"fakes{state.nimg:09d}.png"
+        path = self.run.fakes(state.nimg)
         full = max(spec.resolution, images.SMALLEST_SHOWN)
         images.save_png(path, images.make_grid(images.to_uint8(torch.cat(parts)), columns, full))
         return path
@@ -136,6 +146,13 @@ class Report:
             self.stream.write("\r" + " " * self._width + "\r")
         if self.board is not None:
             self._attempt(self.board.close)
+
+    def _pay(self) -> None:
+        """Write the milestones and the lines of the log that could not be written so far."""
+        self.snapshots.write_owed()
+        if self._owed:
+            self.run.append_log(self._owed)
+            self._owed.clear()
 
     def _attempt(self, write: Any) -> Any:
         """Write, or say why not: a full disk is no reason to lose a run."""
