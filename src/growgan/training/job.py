@@ -26,6 +26,7 @@ from growgan.sampling.latents import label_distribution
 from growgan.training import checkpoint
 from growgan.training.feed import Feed
 from growgan.training.forecast import Forecast
+from growgan.training.health import Trouble
 from growgan.training.loop import train
 from growgan.training.measure import make_measure
 from growgan.training.memory import check_memory
@@ -141,10 +142,34 @@ def _train(job: Job, stop: Stop) -> Outcome:
         if state.nimg == 0:
             report.write_fakes(state, schedule.at(0))
         with Loader(job.dataset, Sampler(len(job.dataset), config.seed)) as loader:
-            ended = train(state, schedule, Feed(loader, table, config, job.machine), report, stop)
+            feed = Feed(loader, table, config, job.machine)
+            while True:
+                try:
+                    ended = train(state, schedule, feed, report, stop)
+                    break
+                except Trouble as trouble:
+                    _go_back(job, state, report, trouble)
     finally:
         report.close()
     return Outcome(state.nimg, ended, stop.asked)
+
+
+def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> None:
+    """Become the last good state, with lower rates. Raises `RunError` where that is not wanted, or was done enough."""
+    health, backs, rate = job.config.health, state.went_back, state.rate
+    kept = report.keep_trouble(state, job.schedule.at(state.held), str(trouble))
+    if health.policy == "stop" or backs >= health.most_backs:
+        tried = f" after going back {backs} times" if backs else ""
+        remedy = "--set health.policy=back goes on from it with lower rates" if health.policy == "stop" else ""
+        stopped = f"stopped{tried}; the state saved last is kept"
+        raise RunError(f"{trouble}{kept}; {stopped}{': ' if remedy else ''}{remedy}") from trouble
+    if not checkpoint.restore_newest(job.run, state, job.say):
+        raise RunError(f"{trouble}{kept}; there is no state to go back to") from trouble
+    state.went_back, state.rate = backs + 1, rate * health.back_rate
+    report.rewind(state.nimg)
+    report.save(state, job.schedule.at(state.held), grid=False)  # a kill is not to bring the old rates back
+    to = f"back to {state.nimg / 1000:g} kimg, and on with {state.rate:g} times the schedule's rates"
+    report.say(f"warning: {trouble}{kept}; {to}")
 
 
 def _begin(job: Job) -> None:

@@ -86,8 +86,8 @@ class Report:
             "resolution": phase.resolution,
             "alpha": phase.alpha,
             "minibatch": phase.minibatch,
-            "g_lr": phase.g_lr,
-            "d_lr": phase.d_lr,
+            "g_lr": phase.g_lr * state.rate,
+            "d_lr": phase.d_lr * state.rate,
             "total_kimg": self.schedule.total / 1000,
             "seconds": round(state.seconds, 3),
             "images_per_second": round(images_seen / max(state.seconds - state.tick_seconds, 1e-9), 2),
@@ -123,6 +123,21 @@ class Report:
             checkpoint.save(self.run, state, self.snapshots.config.snapshots.keep_states)
 
         self._attempt(write)
+
+    def keep_trouble(self, state: TrainState, phase: Phase, what: str) -> str:
+        """Write the networks as they are when `what` has gone wrong. Returns part of a sentence: where they are."""
+        path = self._attempt(lambda: self.snapshots.write_trouble(state, phase, what))
+        return f" (the networks as they were: {path})" if path else ""
+
+    def rewind(self, nimg: int) -> None:
+        """Forget what was said of moments after `nimg`, to which the run has gone back."""
+        self.run.forget_after(nimg)
+        self._owed.clear()
+        self.snapshots.forget_owed()
+        self._recent = (0, 0.0)
+        if self.board is not None:
+            self._attempt(self.board.close)
+            self.board = _open_board(self.run.tensorboard, nimg, self.say)
 
     @torch.no_grad()
     def write_fakes(self, state: TrainState, phase: Phase) -> Path:

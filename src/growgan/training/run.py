@@ -19,8 +19,8 @@ from growgan.core.runfiles import RunFiles, images_shown
 Override = tuple[str, str]
 """A dotted field and the text of its value, as the command line names them."""
 
-FREE = ("schedule.total_kimg", "snapshots.", "execution.", "data.path")
-"""What a resumed run may change: its length, what it writes, and how the work is done."""
+FREE = ("schedule.total_kimg", "snapshots.", "health.", "execution.", "data.path")
+"""What a resumed run may change: its length, what it writes, what it does in trouble, and how the work is done."""
 
 
 class RunFolder(RunFiles):

@@ -65,6 +65,10 @@ class Snapshots:
             save_model(self.run.stage(resolution), networks, training=training)
             del self._owed[resolution]
 
+    def forget_owed(self) -> None:
+        """Owe nothing: the run has gone back, and comes by those moments again."""
+        self._owed.clear()
+
     def write_trouble(self, state: TrainState, phase: Phase, what: str) -> Path:
         """Write the networks as they are, for a person to look into: `what` has gone wrong."""
         path = self.run.trouble(state.nimg)

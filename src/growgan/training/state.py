@@ -46,6 +46,10 @@ class TrainState:
         self.nimg = 0
         self.held = 0
         self.repeat = 0
+        self.rate = 1.0
+        """Factor on the schedule's learning rates: lowered where the run went back after trouble."""
+        self.went_back = 0
+        """How often that was."""
         self.seconds = 0.0
         """Time spent in training, over all the times that the run was taken up."""
         self.tick = 0
@@ -75,6 +79,8 @@ class TrainState:
             "nimg": self.nimg,
             "held": self.held,
             "repeat": self.repeat,
+            "rate": self.rate,
+            "went_back": self.went_back,
             "seconds": self.seconds,
             "tick": self.tick,
             "tick_start": self.tick_start,
@@ -96,5 +102,7 @@ class TrainState:
         self.opt_D.restore(groups.get("opt_D", {}), counters["opt_D_steps"])
         self.loss.state = {key: value.to(self.device) for key, value in groups.get("loss", {}).items()}
         self.tick_sums = {key: value.to(self.device) for key, value in groups.get("tick", {}).items()}
-        for name in ("nimg", "held", "repeat", "seconds", "tick", "tick_start", "tick_seconds", "tick_steps"):
-            setattr(self, name, counters[name])
+        counters = {"rate": 1.0, "went_back": 0} | counters  # states of earlier versions lack them
+        for name in self.counters():
+            if not name.startswith("opt_"):
+                setattr(self, name, counters[name])

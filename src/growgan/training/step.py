@@ -49,7 +49,8 @@ def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None
         shrink = state.spec.resolution / phase.resolution
         terms = state.loss.d_terms(D, reals[rows], fakes, some, draws.of(rows), shrink)
         backward(terms, len(rows) / phase.minibatch, figures, "D")
-    state.opt_D.step(phase.d_lr)
+    refuse_nonsense(figures, "D")
+    state.opt_D.step(phase.d_lr * state.rate)
     state.loss.after_d_step({name.removeprefix("D/"): value for name, value in figures.items()})
     return figures
 
@@ -66,20 +67,26 @@ def g_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
             fakes = state.G(z[rows], some, phase.resolution, phase.alpha)
             terms = state.loss.g_terms(D, fakes, some, draws.of(rows))
             backward(terms, len(rows) / phase.minibatch, figures, "G")
-    state.opt_G.step(phase.g_lr)
+    refuse_nonsense(figures, "G")
+    state.opt_G.step(phase.g_lr * state.rate)
     return figures
 
 
 def backward(terms: Terms, share: float, figures: Figures, network: str) -> None:
-    """Add a part's gradients and figures, weighted by its share of the minibatch; refuse to go on from nonsense."""
+    """Add a part's gradients and figures, weighted by its share of the minibatch."""
     loss = terms.total
-    if not torch.isfinite(loss):
-        named = ", ".join(f"{name} {value.item():g}" for name, value in terms.parts.items())
-        raise FloatingPointError(f"the loss of {network} is not finite: {named}")
     (loss * share).backward()  # type: ignore[no-untyped-call]
     for name, value in {"loss": loss, **terms.parts, **terms.seen}.items():
         key = f"{network}/{name}"
         figures[key] = figures.get(key, 0) + value.detach() * share
+
+
+def refuse_nonsense(figures: Figures, network: str) -> None:
+    """Move no weight by a loss that is not finite; on a GPU, which looking would hold up, `health` finds it later."""
+    loss = figures[f"{network}/loss"]
+    if loss.device.type == "cpu" and not loss.isfinite():
+        named = ", ".join(f"{name} {value.item():g}" for name, value in figures.items())
+        raise FloatingPointError(f"the loss of {network} is not finite: {named}")
 
 
 @contextmanager
