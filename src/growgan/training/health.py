@@ -39,9 +39,22 @@ class Trouble(RunError):
 
 def examine(state: TrainState, phase: Phase) -> None:
     """Raise `Trouble` if the run at this moment is not one to go on from. Done before anything of it is written."""
-    what = _numbers(state) or _explosion(state) or _weights(state) or _collapse(state, phase)
+    parted = _parted(state)
+    what = state.ranks.decide(
+        lambda: parted or _numbers(state) or _explosion(state) or _weights(state) or _collapse(state, phase)
+    )
     if what:
         raise Trouble(state, phase, what)
+
+
+def _parted(state: TrainState) -> str:
+    """Processes that hold other weights than the first one: a fault of a machine, or of its software."""
+    if state.ranks.world == 1:
+        return ""
+    bits = [p.detach().view(torch.int64 if p.dtype == torch.float64 else torch.int32) for p in state.G_ema.parameters()]
+    sums = state.ranks.collect(int(torch.stack([b.sum(dtype=torch.int64) for b in bits]).sum()))
+    others = [str(rank) for rank, value in enumerate(sums) if value != sums[0]]
+    return f"processes {', '.join(others)} hold other weights than the first one" if others else ""
 
 
 def _numbers(state: TrainState) -> str:

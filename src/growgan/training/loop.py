@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Protocol
 
@@ -47,8 +48,9 @@ def train(state: TrainState, schedule: Schedule, feed: Source, witness: Witness,
         ended = state.repeat == 0 and state.nimg >= schedule.total
         grown = ended or (state.repeat == 0 and schedule.stage_at(state.nimg).resolution > phase.resolution)
         ticked = ended or (state.repeat == 0 and state.nimg - state.tick_start >= phase.tick_images)
-        overdue = time.monotonic() - saved >= state.config.snapshots.state_minutes * 60
-        if grown or ticked or overdue or stop.asked:
+        overdue = int(time.monotonic() - saved >= state.config.snapshots.state_minutes * 60)
+        overdue, asked = state.ranks.agree(overdue, stop.asked or 0)
+        if grown or ticked or overdue or asked:
             examine(state, phase)
         if grown:
             witness.after_stage(state, phase)
@@ -57,10 +59,11 @@ def train(state: TrainState, schedule: Schedule, feed: Source, witness: Witness,
             state.tick += 1
             state.tick_start, state.tick_seconds = state.nimg, state.seconds
             state.tick_steps, state.tick_sums = 0, {}
-        if ticked or overdue or stop.asked:
-            witness.save(state, phase, grid=overdue and not ticked)
+        if ticked or overdue or asked:
+            witness.save(state, phase, grid=bool(overdue) and not ticked)
             saved = time.monotonic()
-        if stop.asked:
+        if asked:
+            stop.asked = signal.Signals(asked)
             return ended
     return True
 

@@ -37,9 +37,12 @@ class Snapshots:
         self.measure = measure
         self._owed: dict[int, tuple[dict[str, Generator | Discriminator], dict[str, Any]]] = {}
 
-    def write(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
-        """Write the newest snapshot, drop the oldest, and see whether it is the best. Returns what was measured."""
-        measured = self.measure(state, phase) if self.measure is not None and not phase.fading else None
+    def take_measure(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
+        """The measure of this moment; every process of a run takes part in it."""
+        return self.measure(state, phase) if self.measure is not None and not phase.fading else None
+
+    def write(self, state: TrainState, phase: Phase, measured: dict[str, Any] | None) -> None:
+        """Write the newest snapshot, drop the oldest, and see whether it is the best."""
         path = self.run.snapshot(state.nimg)
         measures = {measured["name"]: measured} if measured else {}
         save_model(path, _networks(state), training=self._training(state, phase), measures=measures)
@@ -47,7 +50,6 @@ class Snapshots:
             _copy(path, self.run.best)
         for old in self.run.snapshots()[: -self.config.snapshots.keep]:
             old.unlink(missing_ok=True)
-        return measured
 
     def write_stage(self, state: TrainState, phase: Phase) -> None:
         """Write the milestone of a stage that is over: its toRGB layer is never trained again."""

@@ -17,6 +17,8 @@ from growgan.networks.generator import Generator
 from growgan.networks.layers import initialize
 from growgan.training.draws import Draws
 from growgan.training.optim import Adam
+from growgan.training.ranks import ALONE, Ranks
+from growgan.training.shares import Part, parts
 
 
 class TrainState:
@@ -26,8 +28,9 @@ class TrainState:
     `repeat` how many minibatches it has been held for.
     """
 
-    def __init__(self, config: RunConfig, machine: Machine) -> None:
+    def __init__(self, config: RunConfig, machine: Machine, ranks: Ranks = ALONE) -> None:
         self.config = config
+        self.ranks = ranks
         self.spec = config.network
         self.device = machine.device
         self.dtype = machine.dtype
@@ -61,6 +64,11 @@ class TrainState:
     def draws(self, step: str, phase: Phase) -> Draws:
         """The random numbers of the minibatch at this moment."""
         return Draws(self.config.seed, step, self.nimg, phase.minibatch, self.device, self.dtype)
+
+    def parts(self, phase: Phase) -> tuple[Part, ...]:
+        """What this process computes of a minibatch, a micro-batch each."""
+        most, ranks = self.config.execution.microbatch, self.ranks
+        return parts(phase.minibatch, most, self.spec, ranks.rank, ranks.world)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that is a tensor, by name, for the state file."""
