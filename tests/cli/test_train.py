@@ -46,7 +46,18 @@ def test_dry_run_prints_the_whole_and_writes_nothing(growgan: Growgan, colour_se
     assert (result.status, result.err) == (0, "")
     said = json.loads(result.out)
     config = from_json(RunConfig, said)
-    assert set(said) == {"preset", "seed", "network", "loss", "optim", "schedule", "data", "snapshots", "execution"}
+    assert set(said) == {
+        "preset",
+        "seed",
+        "network",
+        "loss",
+        "optim",
+        "schedule",
+        "data",
+        "snapshots",
+        "health",
+        "execution",
+    }
     assert (config.preset, config.seed, config.loss.name) == ("tiny", 8, "lsgan")
     assert (config.network.resolution, config.network.channels, config.network.num_labels) == (16, 3, 0)
     assert said["schedule"]["minibatch"] == {"base": 8, "16": 4} and config.schedule.total_kimg == 0.32

@@ -80,14 +80,16 @@ def test_wrong_guesses_are_thrown_away() -> None:
             assert images[:, 0, 0, 0].tolist() == stream[nimg : nimg + n].tolist()
 
 
-def test_stride_guesses_for_processes_that_share_a_minibatch() -> None:
-    dataset, loader = make_loader()
+def test_processes_that_share_a_minibatch_read_their_rows_only() -> None:
     stream = Sampler(10, 3).indices(0, 40)
-    with loader:
-        for nimg in (2, 10, 18):
-            images, _ = loader.batch(nimg, 2, 4, stride=8)
-            assert images[:, 0, 0, 0].tolist() == stream[nimg : nimg + 2].tolist()
-    assert len(dataset.reads) <= 4
+    for rows in (np.array([0, 4, 1]), np.array([7])):
+        dataset, loader = make_loader()
+        with loader:
+            for nimg in (0, 8, 16):
+                images, labels = loader.batch(nimg, 8, 4, rows)
+                assert images[:, 0, 0, 0].tolist() == stream[nimg + rows].tolist()
+                assert labels.tolist() == (stream[nimg + rows] * 10).tolist()
+        assert len(dataset.reads) <= 4 and all(len(read) == len(rows) for read, _ in dataset.reads)
 
 
 def test_errors_of_the_background_surface_and_do_not_stick() -> None:

@@ -14,6 +14,7 @@ from growgan.core.schedule import Schedule
 from growgan.data.sampler import Sampler
 from growgan.devices import Machine
 from growgan.training.feed import Feed
+from growgan.training.ranks import ALONE, Ranks
 from growgan.training.state import TrainState
 
 
@@ -24,8 +25,11 @@ class Memory:
         self.pictures, self.labels = pictures, labels
         self.sampler = Sampler(len(pictures), seed)
 
-    def batch(self, nimg: int, n: int, resolution: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def batch(
+        self, nimg: int, n: int, resolution: int, own: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         rows = self.sampler.indices(nimg, n)
+        rows = rows if own is None else rows[own]
         x = self.pictures[rows].astype(np.float32)
         while x.shape[-1] > resolution:
             x = (x[..., ::2, ::2] + x[..., 1::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, 1::2]) / 4
@@ -56,13 +60,13 @@ def small(resolution: int = 8, **schedule: object) -> RunConfig:
     return replace(config, network=network, schedule=replace(config.schedule, **values))
 
 
-def begin(config: RunConfig, pictures: np.ndarray, labels: np.ndarray | None = None):
+def begin(config: RunConfig, pictures: np.ndarray, labels: np.ndarray | None = None, ranks: Ranks = ALONE):
     """State, schedule and feed of a run on the CPU."""
     precision = config.execution.precision
     machine = Machine(torch.device("cpu"), dtype=torch.float64 if precision == "float64" else torch.float32)
-    state = TrainState(config, machine)
+    state = TrainState(config, machine, ranks)
     schedule = Schedule(config.schedule, config.optim, config.network.resolution)
-    return state, schedule, Feed(Memory(pictures, labels), labels, config, machine)
+    return state, schedule, Feed(Memory(pictures, labels), labels, config, machine, ranks)
 
 
 class Quiet:

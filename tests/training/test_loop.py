@@ -11,6 +11,7 @@ import torch
 from training.making import Quiet, begin, half_and_half, small
 
 from growgan.core.errors import RunError
+from growgan.core.runfiles import RunFiles
 from growgan.training import checkpoint
 from growgan.training.loop import begin_round, train
 from growgan.training.stop import Stop
@@ -55,10 +56,10 @@ def test_a_run_stopped_anywhere_and_taken_up_again_is_the_run_never_stopped(tmp_
         first = StopAfter(stop, int(steps))
         assert not train(state, schedule, feed, first, stop)
         assert first.saved[-1] == state.nimg == witness.steps[steps - 1]
-        checkpoint.save(folder, state, keep=2)
+        checkpoint.save(RunFiles(folder), state, keep=2)
 
         state, schedule, feed = begin(replace(config, seed=config.seed), half_and_half(), labels)
-        assert checkpoint.restore_newest(folder, state, pytest.fail)
+        assert checkpoint.restore_newest(RunFiles(folder), state, pytest.fail)
         second = Quiet()
         assert train(state, schedule, feed, second, Stop())
         for name, value in everything(state).items():
@@ -120,30 +121,30 @@ def test_nonsense_stops_the_run_with_the_place_in_one_line():
 def test_a_damaged_newest_state_falls_back_to_the_one_before(tmp_path):
     state, _, _ = begin(small(), half_and_half())
     state.nimg = 4
-    checkpoint.save(tmp_path, state, keep=2)
+    checkpoint.save(RunFiles(tmp_path), state, keep=2)
     state.nimg = 8
-    newest = checkpoint.save(tmp_path, state, keep=2)
+    newest = checkpoint.save(RunFiles(tmp_path), state, keep=2)
     for damage in (lambda data: data[: len(data) // 2], lambda data: data[:-5] + b"x" + data[-4:], lambda data: b""):
         kept = newest.read_bytes()
         newest.write_bytes(damage(kept))
         other, _, _ = begin(small(), half_and_half())
         said: list[str] = []
-        assert checkpoint.restore_newest(tmp_path, other, said.append)
+        assert checkpoint.restore_newest(RunFiles(tmp_path), other, said.append)
         assert other.nimg == 4
         assert len(said) == 1
         assert str(newest) in said[0]
         newest.write_bytes(kept)
-    (tmp_path / "state-000000000004.safetensors").unlink()
+    (tmp_path / "state" / "state-000000000004.safetensors").unlink()
     newest.write_bytes(b"")
     with pytest.raises(RunError, match="no training state"):
-        checkpoint.restore_newest(tmp_path, other, said.append)
+        checkpoint.restore_newest(RunFiles(tmp_path), other, said.append)
 
 
 def test_only_the_newest_states_stay(tmp_path):
     state, _, _ = begin(small(), half_and_half())
     for state.nimg in (4, 8, 12):
-        checkpoint.save(tmp_path, state, keep=2)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        checkpoint.save(RunFiles(tmp_path), state, keep=2)
+    assert [path.name for path in sorted((tmp_path / "state").iterdir())] == [
         "state-000000000008.safetensors",
         "state-000000000012.safetensors",
     ]

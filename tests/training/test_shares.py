@@ -7,7 +7,7 @@ import torch
 
 from growgan.core.config import NetworkSpec
 from growgan.networks.layers import minibatch_stddev, stddev_group_size
-from growgan.training.shares import microbatches
+from growgan.training.shares import own_rows, parts
 
 
 @pytest.mark.parametrize("n", [1, 2, 6, 7, 8, 10, 12, 14, 16, 30])
@@ -15,15 +15,36 @@ from growgan.training.shares import microbatches
 @pytest.mark.parametrize("group", [None, 0, 2, 4, 16])
 def test_parts(n, most, group):
     spec = NetworkSpec(stddev_group=group)
-    parts = microbatches(n, most, spec)
-    assert sorted(torch.cat(parts).tolist()) == list(range(n))
+    cut = [part.rows for part in parts(n, most, spec)]
+    assert sorted(torch.cat(cut).tolist()) == list(range(n))
     if not spec.has_stddev:
-        assert all(len(part) <= (most or n) for part in parts)
+        assert all(len(part) <= (most or n) for part in cut)
         return
     x = torch.randn(n, 2, 4, 4, dtype=torch.float64)
     whole = minibatch_stddev(x, group)
-    for part in parts:
+    for part in cut:
         assert torch.equal(minibatch_stddev(x[part], group), whole[part])
     size = stddev_group_size(n, group)
-    assert all(len(part) % size == 0 for part in parts)
-    assert most is None or all(len(part) <= max(most, size) for part in parts)
+    assert all(len(part) % size == 0 for part in cut)
+    assert most is None or all(len(part) <= max(most, size) for part in cut)
+
+
+@pytest.mark.parametrize("n", [1, 6, 8, 12, 14, 16, 32])
+@pytest.mark.parametrize("world", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("most", [1, 4, None])
+@pytest.mark.parametrize("group", [None, 0, 2, 4])
+def test_processes(n, world, most, group):
+    """Their shares cover the minibatch once, in whole groups, as evenly as groups allow; the first has always some."""
+    spec = NetworkSpec(stddev_group=group)
+    shares = [parts(n, most, spec, rank, world) for rank in range(world)]
+    rows = [own_rows(share) for share in shares]
+    assert sorted(torch.cat(rows).tolist()) == list(range(n))
+    size = stddev_group_size(n, group if spec.has_stddev else 1)
+    counts = [len(some) // size for some in rows]
+    assert counts == sorted(counts, reverse=True) and counts[0] - counts[-1] <= 1 and counts[0] >= 1
+    x = torch.randn(n, 2, 4, 4, dtype=torch.float64)
+    whole = minibatch_stddev(x, group if spec.has_stddev else 1)
+    for share, some in zip(shares, rows):
+        for part in share:
+            assert torch.equal(some[part.own], part.rows)
+            assert torch.equal(minibatch_stddev(x[part.rows], group if spec.has_stddev else 1), whole[part.rows])

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         return 128 + (outcome.signal or 0)
     made = {
         "pictures of the data": args.out / "reals.png",
-        "pictures that nobody took": max(args.out.glob("fakes*.png")),
+        "pictures that nobody took": planned.run.grids()[-1],
         "the same latents from 4x4 to 32x32": plots.draw_growth(planned.run, args.out / "growth.png"),
         "losses": plots.draw_losses(planned.run, args.out / "losses.png"),
     }

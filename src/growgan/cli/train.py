@@ -60,17 +60,21 @@ def run(args: argparse.Namespace) -> int:
     named = overrides(args)
     if args.hours is not None and not 0 < args.hours <= MOST_HOURS:
         raise ConfigError(f"--hours must be above 0 and at most {MOST_HOURS:,}, not {args.hours:g}")
-    from growgan.training import job
+    from growgan.training import job, ranks
 
     request = job.Request(data=args.data, out=args.out, preset=args.preset, overrides=named)
-    planned = job.plan(request)
-    with planned.dataset:
-        if args.dry_run:
-            print(json.dumps(to_json(planned.config), indent=2))
-            return 0
-        outcome = job.work(planned, args.hours)
+    with ranks.join() as joined:
+        planned = job.plan(request, joined)
+        with planned.dataset:
+            if args.dry_run:
+                if joined.first:
+                    print(json.dumps(to_json(planned.config), indent=2))
+                return 0
+            outcome = job.work(planned, args.hours)
     if outcome.signal is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; an impatient second one is not to spoil the end
+    if not joined.first:
+        return 0 if outcome.ended else 128 + (outcome.signal or 0)
     if outcome.ended:
         print(f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; --kimg makes the run longer", file=sys.stderr)
         return 0

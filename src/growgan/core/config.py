@@ -249,6 +249,30 @@ class SnapshotConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HealthConfig:
+    """What counts as a run gone wrong, and what is done then. A limit of 0 is not looked at."""
+
+    policy: Literal["stop", "back"] = "stop"
+    """stop: end with the last good state kept. back: go back to it and on with lower rates."""
+    back_rate: float = 0.5
+    """Factor on both learning rates each time that the run goes back."""
+    most_backs: int = 3
+    """How often the run goes back before it stops after all."""
+    penalty_limit: float = 1e4
+    """Mean of the gradient penalty over a tick, weight included, above which it has exploded."""
+    score_limit: float = 1e4
+    """Mean score above which D has run away (wgan_gp: times loss.gp_target, where that is above 1)."""
+    diversity_limit: float = 0.5
+    """Grey levels of 255 that pictures of different latents must differ by: below, G has collapsed."""
+
+    def __post_init__(self) -> None:
+        _check(0 < self.back_rate <= 1, f"health.back_rate must be above 0 and at most 1, not {self.back_rate:g}")
+        _check(self.most_backs >= 0, "health.most_backs cannot be negative")
+        limits = (self.penalty_limit, self.score_limit, self.diversity_limit)
+        _check(min(limits) >= 0, "limits of health cannot be negative")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutionConfig:
     """How the work is done: no field here changes what is computed, beyond rounding."""
 
@@ -282,6 +306,7 @@ class RunConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     data: DataConfig = field(default_factory=DataConfig)
     snapshots: SnapshotConfig = field(default_factory=SnapshotConfig)
+    health: HealthConfig = field(default_factory=HealthConfig)
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
 
     def __post_init__(self) -> None:

@@ -26,5 +26,9 @@ class RunError(UserError):
     """A run folder that cannot be written, is locked, or disagrees with the command."""
 
 
+class Elsewhere(UserError):
+    """An error that another process of the same run has met, and says."""
+
+
 class OutOfMemory(UserError):
     """The largest stage of a run does not fit the memory that is there."""

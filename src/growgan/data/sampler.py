@@ -56,6 +56,7 @@ class _Request(NamedTuple):
     nimg: int
     n: int
     resolution: int | None
+    rows: tuple[int, ...] | None
 
 
 class Loader:
@@ -70,13 +71,13 @@ class Loader:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="growgan-loader")
         self._guess: tuple[_Request, Future[Batch]] | None = None
 
-    def batch(self, nimg: int, n: int, resolution: int | None = None, *, stride: int | None = None) -> Batch:
+    def batch(self, nimg: int, n: int, resolution: int | None = None, rows: NDArray[np.int64] | None = None) -> Batch:
         """Return items nimg .. nimg+n-1 of the stream: uint8 [n, C, r, r] and their labels, [n], [n, K] or None.
 
-        ``stride``: how much later the next batch starts (None: n); more than n where processes share a minibatch.
+        ``rows``: which of these n items are wanted, in which order (None: all); a process reads its share only.
         An error met in the background is raised by the call that asks for that batch.
         """
-        request = _Request(nimg, n, resolution)
+        request = _Request(nimg, n, resolution, None if rows is None else tuple(rows.tolist()))
         guess, self._guess = self._guess, None
         if guess is not None and guess[0] == request:
             batch = guess[1].result()
@@ -84,7 +85,7 @@ class Loader:
             if guess is not None:
                 guess[1].cancel()
             batch = self._read(request)
-        following = request._replace(nimg=nimg + (n if stride is None else stride))
+        following = request._replace(nimg=nimg + n)
         self._guess = following, self._pool.submit(self._read, following)
         return batch
 
@@ -102,6 +103,8 @@ class Loader:
 
     def _read(self, request: _Request) -> Batch:
         indices = self.sampler.indices(request.nimg, request.n)
+        if request.rows is not None:
+            indices = indices[list(request.rows)]
         labels = self.dataset.labels
         images = self.dataset.images(indices, request.resolution)
         return images, None if labels is None else labels[indices]

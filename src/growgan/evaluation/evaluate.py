@@ -112,9 +112,8 @@ def _fakes(path: Path, settings: Settings) -> tuple[Source, _About]:
 def list_snapshots(run: Path) -> list[Path]:
     """Models of a run by the images that they have seen; one that is there under several names comes once."""
     models: dict[int, Path] = {}
-    for pattern in ("snapshot-*", "stage-*", "best"):
-        for path in sorted(RunFolder(run).models.glob(f"{pattern}.safetensors")):
-            models.setdefault(int(open_model(path).training.get("nimg", 0)), path)
+    for path in RunFolder(run).all_models():
+        models.setdefault(int(open_model(path).training.get("nimg", 0)), path)
     if not models:
         raise ModelError(f"the run {run} has no snapshot yet")
     return [models[nimg] for nimg in sorted(models)]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError, ModelError
+from growgan.core.runfiles import RunFiles
 from growgan.devices import choose_layout
 from growgan.models.native import ModelFile, open_model
 from growgan.networks.generator import Generator
@@ -242,16 +243,13 @@ def find(source: str | Path) -> Path:
 
 
 def _of_run(run: Path) -> Path:
-    folder = run / "models"
-    newest = max(folder.glob("snapshot-*.safetensors"), default=None)
-    best = folder / "best.safetensors"
-    if best.is_file() and (newest is None or _resolution(best) >= _resolution(newest)):
-        return best
-    if newest is None:
-        newest = max(folder.glob("stage-*.safetensors"), default=None)
-    if newest is not None:
-        return newest
-    raise ModelError(f"the folder {run} holds no model: a run folder has snapshots in {folder}")
+    files = RunFiles(run)
+    snapshots, milestones = files.snapshots(), files.milestones()
+    if files.best.is_file() and (not snapshots or _resolution(files.best) >= _resolution(snapshots[-1])):
+        return files.best
+    if snapshots or milestones:
+        return (snapshots or milestones)[-1]
+    raise ModelError(f"the folder {run} holds no model: a run folder has snapshots in {files.models}")
 
 
 def _resolution(path: Path) -> int:

@@ -13,32 +13,33 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from growgan.core.errors import RunError
+from growgan.core.runfiles import RunFiles
 from growgan.models.native import write_tensors
 from growgan.training.state import TrainState
 
 COUNTERS = "growgan.counters"
 
 
-def save(folder: Path, state: TrainState, keep: int) -> Path:
-    """Write the state to ``folder/state-NIMG.safetensors`` and remove all but the newest `keep`."""
+def save(run: RunFiles, state: TrainState, keep: int) -> Path:
+    """Write the state as `run.state_at(nimg)` and remove all but the newest `keep`."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors().items()}
     checksums = {name: _checksum(value) for name, value in tensors.items()}
-    path = folder / f"state-{state.nimg:012d}.safetensors"
+    path = run.state_at(state.nimg)
     counters = json.dumps(state.counters())
     checksums[COUNTERS] = zlib.crc32(counters.encode())
     metadata = {COUNTERS: counters, "growgan.checksums": json.dumps(checksums)}
     write_tensors(path, tensors, metadata)
-    for old in _newest_first(folder)[keep:]:
+    for old in run.states()[keep:]:
         old.unlink(missing_ok=True)
     return path
 
 
-def restore_newest(folder: Path, state: TrainState, warn: Callable[[str], None]) -> bool:
+def restore_newest(run: RunFiles, state: TrainState, warn: Callable[[str], None]) -> bool:
     """Take up the newest state that is whole. Returns whether there was one to take up.
 
     Damaged ones are passed over with a warning each. Raises `RunError` when there are states and all are damaged.
     """
-    paths = _newest_first(folder)
+    paths = run.states()
     for path in paths:
         try:
             state.restore(*_read(path))
@@ -47,7 +48,7 @@ def restore_newest(folder: Path, state: TrainState, warn: Callable[[str], None])
             reason = str(error).splitlines()[0]
             warn(f"{path} is damaged and is passed over: {reason}")
     if paths:
-        raise RunError(f"no training state in {folder} can be read")
+        raise RunError(f"no training state in {run.state} can be read")
     return False
 
 
@@ -69,7 +70,3 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _checksum(value: Tensor) -> int:
     return zlib.crc32(value.reshape(-1).view(torch.uint8).numpy().data)
-
-
-def _newest_first(folder: Path) -> list[Path]:
-    return sorted(folder.glob("state-*.safetensors"), reverse=True)

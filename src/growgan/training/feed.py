@@ -14,42 +14,60 @@ from growgan.core.schedule import Phase
 from growgan.devices import Machine
 from growgan.networks.resample import downscale, lerp, upscale
 from growgan.training.draws import Draws
+from growgan.training.ranks import ALONE, Ranks
+from growgan.training.shares import own_rows, parts
 
 
 class Pictures(Protocol):
     """An endless shuffled stream of pictures: `growgan.data.sampler.Loader`."""
 
-    def batch(self, nimg: int, n: int, resolution: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Pictures nimg .. nimg + n - 1 of the stream, uint8 [n, C, S, S], and their labels."""
+    def batch(
+        self, nimg: int, n: int, resolution: int, rows: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Of pictures nimg .. nimg + n - 1 of the stream `rows`, or all: uint8 [rows, C, S, S], and their labels."""
 
 
 class Source(Protocol):
     """Where a training step gets its reals and labels from: a `Feed`, or what stands in for it."""
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
-        """The minibatch at `nimg`: images [N, C, S, S] in [-1, 1] at the phase's size and fade, and labels."""
+        """This process's images of the minibatch at `nimg`, and their labels.
+
+        Images [own N, C, S, S] in [-1, 1] at the phase's size and fade, in the order of `TrainState.parts`.
+        """
 
     def random_labels(self, draws: Draws) -> Tensor | None:
-        """Labels drawn from the training set's, for a minibatch of fakes; None without labels."""
+        """Labels drawn from the training set's, for a whole minibatch of fakes; None without labels."""
 
 
 class Feed:
     """The stream of reals, pure in the clock: mirrored, and faded as the networks are."""
 
-    def __init__(self, pictures: Pictures, label_table: np.ndarray | None, config: RunConfig, machine: Machine) -> None:
+    def __init__(
+        self,
+        pictures: Pictures,
+        label_table: np.ndarray | None,
+        config: RunConfig,
+        machine: Machine,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self.pictures = pictures
         self.config = config
+        self.ranks = ranks
         self.device = machine.device
         self.dtype = machine.dtype
         self.labels = torch.from_numpy(label_table) if label_table is not None and config.network.num_labels else None
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
-        """The minibatch at `nimg`: images [N, C, S, S] in [-1, 1] at the phase's size and fade, and labels."""
-        n = phase.minibatch
-        pixels, labels = self.pictures.batch(nimg, n, phase.resolution)
+        """This process's images of the minibatch at `nimg`, and their labels: see `Source.reals`."""
+        n, config, ranks = phase.minibatch, self.config, self.ranks
+        rows = own_rows(parts(n, config.execution.microbatch, config.network, ranks.rank, ranks.world))
+        if not len(rows):
+            return torch.empty(0), None
+        pixels, labels = self.pictures.batch(nimg, n, phase.resolution, rows.numpy())
         x = torch.from_numpy(pixels).to(self.device, non_blocking=True).to(self.dtype) * (2 / 255) - 1
         if self.config.data.mirror:
-            draws = Draws(self.config.seed, "D", nimg, n, self.device, torch.float32)
+            draws = Draws(self.config.seed, "D", nimg, n, self.device, torch.float32, rows)
             x = mirror(x, draws.uniform("mirror") < 0.5)
         # Reals fade too, else D would know them by a sharpness that G cannot have yet.
         if phase.fading:

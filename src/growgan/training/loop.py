@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Protocol
 
-import torch
-
-from growgan.core.errors import RunError
 from growgan.core.schedule import Phase, Schedule
 from growgan.training.feed import Source
+from growgan.training.health import Trouble, examine
 from growgan.training.state import TrainState
 from growgan.training.step import Figures, train_step
 from growgan.training.stop import Stop
@@ -35,7 +34,8 @@ def train(state: TrainState, schedule: Schedule, feed: Source, witness: Witness,
     """Train from wherever `state` is until the schedule ends or `stop` is asked for. Returns whether it ended.
 
     A round holds its phase for `minibatch_repeats` minibatches. Ticks and stages end with rounds; the state may be
-    saved after any step, and goes on from there to the same end.
+    saved after any step, and goes on from there to the same end. Raises `Trouble` when the run has gone wrong, before
+    anything of that is written.
     """
     saved = time.monotonic()
     while state.repeat or state.nimg < schedule.total:
@@ -46,20 +46,24 @@ def train(state: TrainState, schedule: Schedule, feed: Source, witness: Witness,
         _add_up(state, figures)
         witness.after_step(state, phase, figures, seconds)
         ended = state.repeat == 0 and state.nimg >= schedule.total
-        if ended or (state.repeat == 0 and schedule.stage_at(state.nimg).resolution > phase.resolution):
-            witness.after_stage(state, phase)
+        grown = ended or (state.repeat == 0 and schedule.stage_at(state.nimg).resolution > phase.resolution)
         ticked = ended or (state.repeat == 0 and state.nimg - state.tick_start >= phase.tick_images)
+        overdue = int(time.monotonic() - saved >= state.config.snapshots.state_minutes * 60)
+        overdue, asked = state.ranks.agree(overdue, stop.asked or 0)
+        if grown or ticked or overdue or asked:
+            examine(state, phase)
+        if grown:
+            witness.after_stage(state, phase)
         if ticked:
             witness.after_tick(state, phase, last=ended)
             state.tick += 1
             state.tick_start, state.tick_seconds = state.nimg, state.seconds
             state.tick_steps, state.tick_sums = 0, {}
-        overdue = time.monotonic() - saved >= state.config.snapshots.state_minutes * 60
-        if ticked or overdue or stop.asked:
-            _check_weights(state)
-            witness.save(state, phase, grid=overdue and not ticked)
+        if ticked or overdue or asked:
+            witness.save(state, phase, grid=bool(overdue) and not ticked)
             saved = time.monotonic()
-        if stop.asked:
+        if asked:
+            stop.asked = signal.Signals(asked)
             return ended
     return True
 
@@ -80,19 +84,8 @@ def _timed_step(state: TrainState, phase: Phase, feed: Source) -> tuple[float, F
     try:
         figures = train_step(state, phase, feed)
     except FloatingPointError as error:
-        at = f"after {state.nimg:,} images at {phase.resolution}x{phase.resolution}, alpha {phase.alpha:.3f}"
-        raise RunError(f"{at}, {error}; the state saved last is kept") from error
+        raise Trouble(state, phase, str(error)) from error
     return time.perf_counter() - started, figures
-
-
-def _check_weights(state: TrainState) -> None:
-    """Refuse to save weights that are not finite: the run could never be taken up from them."""
-    for name, network in (("G", state.G), ("D", state.D)):
-        if not all(torch.isfinite(p).all() for p in network.parameters()):
-            raise RunError(
-                f"after {state.nimg:,} images the weights of {name} are not finite; the state saved last is kept: "
-                "go on from it with lower rates in a new run, or with --precision float32"
-            )
 
 
 def _add_up(state: TrainState, figures: Figures) -> None:

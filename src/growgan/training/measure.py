@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +21,10 @@ from growgan.metrics.kid import kid
 from growgan.metrics.swd import COARSEST, Descriptors, swd
 from growgan.metrics.weights import find_inception
 from growgan.sampling import images, latents
+from growgan.training.ranks import Ranks
 from growgan.training.state import TrainState
+
+T = TypeVar("T")
 
 BATCH = 64
 FIRST_SEED = 1_000_000
@@ -50,26 +54,35 @@ class Measure(ABC):
 
     @abstractmethod
     def __call__(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
-        """The distance at the phase's resolution; None where the measure is not defined."""
+        """The distance at the phase's resolution, in the first process; None where the measure is not defined."""
+
+    def shared(self, ranks: Ranks, make: Callable[[range], T]) -> Iterator[T]:
+        """What `make` makes of each batch of numbers below `count`, in their order; in the first process alone.
+
+        Every process makes its share of the batches, which are the same for any number of processes.
+        """
+        batches = [range(start, min(start + BATCH, self.count)) for start in range(0, self.count, BATCH)]
+        for start in range(0, len(batches), ranks.world):
+            own = batches[start + ranks.rank : start + ranks.rank + 1]
+            for made in ranks.collect([make(batch) for batch in own]):
+                yield from made
 
     @torch.no_grad()
-    def fakes(self, state: TrainState, phase: Phase) -> Iterator[np.ndarray]:
-        """Batches of pictures, uint8 [n, C, S, S]."""
-        for start in range(0, self.count, BATCH):
-            seeds = range(FIRST_SEED + start, FIRST_SEED + min(start + BATCH, self.count))
-            z, labels = latents.draw(seeds, state.spec, self.distribution)
-            labels = labels.to(state.device) if labels is not None else None
-            z = z.to(state.device, state.dtype)
-            yield images.to_uint8(state.G_ema(z, labels, phase.resolution, phase.alpha))
+    def fakes(self, state: TrainState, phase: Phase, batch: range) -> np.ndarray:
+        """A batch of pictures, uint8 [n, C, S, S]."""
+        seeds = range(FIRST_SEED + batch.start, FIRST_SEED + batch.stop)
+        z, labels = latents.draw(seeds, state.spec, self.distribution)
+        labels = labels.to(state.device) if labels is not None else None
+        z = z.to(state.device, state.dtype)
+        return images.to_uint8(state.G_ema(z, labels, phase.resolution, phase.alpha))
 
-    def reals(self, resolution: int) -> Iterator[np.ndarray]:
-        """Batches of real pictures, every second one mirrored if those that are trained on are."""
-        for start in range(0, self.count, BATCH):
-            pixels = self.dataset.images(self.chosen[start : start + BATCH], resolution)
-            if self.mirrored:
-                pixels = pixels.copy()
-                pixels[1::2] = pixels[1::2, :, :, ::-1]
-            yield pixels
+    def reals(self, resolution: int, batch: range) -> np.ndarray:
+        """A batch of real pictures, every second one mirrored if those that are trained on are."""
+        pixels = self.dataset.images(self.chosen[batch.start : batch.stop], resolution)
+        if self.mirrored:
+            pixels = pixels.copy()
+            pixels[1::2] = pixels[1::2, :, :, ::-1]
+        return pixels
 
 
 class SwdMeasure(Measure):
@@ -82,8 +95,12 @@ class SwdMeasure(Measure):
         if phase.resolution < COARSEST or state.spec.channels not in (1, 3):
             return None
         if self._reals is None or self._reals[0] != phase.resolution:
-            self._reals = phase.resolution, _describe(self.reals(phase.resolution), seed=0)
-        result = swd(self._reals[1], _describe(self.fakes(state, phase), seed=1))
+            read = partial(self.reals, phase.resolution)
+            self._reals = phase.resolution, _describe(self.shared(state.ranks, read), seed=0)
+        fakes = _describe(self.shared(state.ranks, partial(self.fakes, state, phase)), seed=1)
+        if not state.ranks.first:
+            return None
+        result = swd(self._reals[1], fakes)
         return {
             "name": "swd",
             "value": result.average,
@@ -106,8 +123,11 @@ class KidMeasure(Measure):
         if state.spec.channels not in (1, 3):
             return None
         if self._reals is None or self._reals[0] != phase.resolution:
-            self._reals = phase.resolution, self._features(self.reals(phase.resolution))
-        result = kid(self._reals[1], self._features(self.fakes(state, phase)))
+            self._reals = phase.resolution, self._features(state.ranks, partial(self.reals, phase.resolution))
+        fakes = self._features(state.ranks, partial(self.fakes, state, phase))
+        if not state.ranks.first:
+            return None
+        result = kid(self._reals[1], fakes)
         return {
             "name": "kid",
             "value": result.value,
@@ -117,8 +137,9 @@ class KidMeasure(Measure):
             "protocol": self.network.name,
         }
 
-    def _features(self, batches: Iterator[np.ndarray]) -> Tensor:
-        return torch.cat([self.network.features(pixels) for pixels in batches])
+    def _features(self, ranks: Ranks, pictures: Callable[[range], np.ndarray]) -> Tensor:
+        found = list(self.shared(ranks, lambda batch: self.network.features(pictures(batch)).cpu()))
+        return torch.cat(found) if found else torch.empty(0)
 
 
 def _describe(batches: Iterator[np.ndarray], seed: int) -> Descriptors:

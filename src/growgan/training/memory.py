@@ -17,7 +17,7 @@ from growgan.core.schedule import Phase, Schedule
 from growgan.devices import Machine
 from growgan.metrics import swd
 from growgan.training.rehearsal import Rehearsal
-from growgan.training.shares import microbatches
+from growgan.training.shares import parts
 from growgan.training.state import TrainState
 
 MARGIN = 1.25
@@ -58,7 +58,7 @@ def needed_memory(config: RunConfig, phase: Phase, machine: Machine) -> float:
 
     Counted by running the step on PyTorch's meta device, which knows shapes but holds no numbers.
     """
-    rows = len(microbatches(phase.minibatch, config.execution.microbatch, config.network)[0])
+    rows = _at_once(config, phase)
     # What backward keeps has the type that convolutions are done in; weights and moments have their own.
     shapes = Machine(torch.device("meta"), dtype=machine.compute or machine.dtype)
     state = TrainState(config, shapes)
@@ -81,11 +81,15 @@ def free_memory(device: torch.device) -> float | None:
     return min(limits, default=None)
 
 
+def _at_once(config: RunConfig, phase: Phase) -> int:
+    """Images that a step computes at once."""
+    return len(parts(phase.minibatch, config.execution.microbatch, config.network)[0])
+
+
 def _pixels(config: RunConfig, phase: Phase) -> int:
     """Feature values that a minibatch fills in D: what a step's memory grows with."""
     spec = config.network
-    rows = len(microbatches(phase.minibatch, config.execution.microbatch, spec)[0])
-    return rows * sum(spec.width(size) * size**2 for size in geometry.stages(phase.resolution))
+    return _at_once(config, phase) * sum(spec.width(size) * size**2 for size in geometry.stages(phase.resolution))
 
 
 def _kept_bytes(state: TrainState, loss: Callable[[Rehearsal], Tensor]) -> int:

@@ -53,10 +53,9 @@ def draw_growth(run: RunFolder, out: Path, pictures: int = 12) -> Path:
     config = run.read_config()
     rows = []
     for resolution in stages(config.network.resolution):
-        path = run.models / f"stage-{resolution:04d}x{resolution:04d}.safetensors"
-        if not path.is_file():
+        if not run.stage(resolution).is_file():
             continue
-        file = open_model(path)
+        file = open_model(run.stage(resolution))
         z, labels = latents.draw(range(pictures), file.spec, file.training.get("labels", {}))
         rows.append(images.enlarge(images.to_uint8(file.generator()(z, labels)), config.network.resolution))
     if not rows:

@@ -13,6 +13,8 @@ from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase, Schedule
 from growgan.devices import Machine
 from growgan.training.draws import Draws
+from growgan.training.ranks import ALONE, Ranks
+from growgan.training.shares import own_rows
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
 
@@ -28,8 +30,9 @@ class Rehearsal:
         self.spec = state.spec
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
-        """A minibatch of grey."""
-        return self._grey(phase, phase.minibatch), self._labels(phase.minibatch)
+        """As much grey as this process has of a minibatch."""
+        own = len(own_rows(self.state.parts(phase)))
+        return self._grey(phase, own), self._labels(own)
 
     def random_labels(self, draws: Draws) -> Tensor | None:
         """Labels for a minibatch."""
@@ -65,9 +68,14 @@ class Rehearsal:
         return torch.zeros(rows, dtype=torch.int64, device=self.state.device)
 
 
-def seconds_per_image(config: RunConfig, schedule: Schedule, machine: Machine) -> dict[int, float]:
-    """Seconds that an image takes to train at each resolution of the run, half of its time fading."""
-    state = TrainState(config, machine)
+def seconds_per_image(
+    config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks = ALONE
+) -> dict[int, float]:
+    """Seconds that an image takes to train at each resolution of the run, half of its time fading.
+
+    Every process takes part, and has the first one's figures.
+    """
+    state = TrainState(config, machine, ranks)
     rehearsal = Rehearsal(state)
     found = {}
     for stage in schedule.stages:
@@ -75,7 +83,7 @@ def seconds_per_image(config: RunConfig, schedule: Schedule, machine: Machine) -
         times = [_step_seconds(state, schedule.trained(stage, alpha), rehearsal) for alpha in alphas]
         images = schedule.trained(stage).minibatch * config.schedule.d_repeats
         found[stage.resolution] = sum(times) / len(times) / images
-    return found
+    return ranks.decide(lambda: found)
 
 
 def fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> int:
@@ -101,7 +109,7 @@ def _step_seconds(state: TrainState, phase: Phase, rehearsal: Rehearsal) -> floa
     train_step(state, phase, rehearsal)
     _synchronize(state.device)
     began, steps, spent = time.perf_counter(), 0, 0.0
-    while spent < MOST_SECONDS / 2:
+    while state.ranks.agree(spent < MOST_SECONDS / 2)[0]:
         train_step(state, phase, rehearsal)
         _synchronize(state.device)
         steps, spent = steps + 1, time.perf_counter() - began

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from growgan.core import geometry
@@ -28,7 +31,7 @@ GRID_BATCH = 16
 
 
 class Report:
-    """The witness of a run (`loop.Witness`)."""
+    """The witness of a run (`loop.Witness`). Every process has one; that of the first alone shows and writes."""
 
     def __init__(
         self,
@@ -37,28 +40,40 @@ class Report:
         snapshots: Snapshots,
         forecast: Forecast,
         nimg: int,
+        writes: bool = True,
         stream: TextIO | None = None,
     ) -> None:
         self.run = run
+        self.writes = writes
         self.schedule = schedule
         self.snapshots = snapshots
         self.forecast = forecast
         self.stream = stream if stream is not None else sys.stderr
         self.live = self.stream.isatty()
         self._width = 0
-        self.board = _open_board(run.tensorboard, nimg, self.say)
+        self.board = _open_board(run.tensorboard, nimg, self.say) if writes else None
         self._shown = time.monotonic()
         self._recent = (0, 0.0)
+        self._owed: list[dict[str, Any]] = []
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
+        if not self.writes:
+            return
         if self.live:
             self.stream.write("\r" + " " * self._width + "\r")
         self.stream.write(line + "\n")
         self.stream.flush()
 
+    def write_first(self, state: TrainState, phase: Phase) -> None:
+        """Write the grid of fakes before the first step. Raises `RunError`: the disk is tried now."""
+        grid = self.draw_fakes(state, phase)
+        state.ranks.decide(lambda: images.save_png(self.run.fakes(state.nimg), grid) if grid is not None else None)
+
     def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
         """Redraw the line of progress now and then."""
+        if not self.writes:
+            return
         count, spent = self._recent
         self._recent = (count + phase.minibatch * self.schedule.config.d_repeats, spent + seconds)
         now = time.monotonic()
@@ -75,6 +90,12 @@ class Report:
 
     def after_tick(self, state: TrainState, phase: Phase, last: bool) -> None:
         """Write the log, a grid and, when it is due, a snapshot."""
+        due = last or state.tick % self.snapshots.config.snapshots.image_ticks == 0
+        grid = self.draw_fakes(state, phase) if due else None
+        due = last or state.tick % self.snapshots.config.snapshots.model_ticks == 0
+        measured = self.snapshots.take_measure(state, phase) if due else None
+        if not self.writes:
+            return
         means = {name: value.item() / state.tick_steps for name, value in state.tick_sums.items()}
         images_seen = state.nimg - state.tick_start
         line = self._line(state, phase, means)
@@ -85,57 +106,98 @@ class Report:
             "resolution": phase.resolution,
             "alpha": phase.alpha,
             "minibatch": phase.minibatch,
-            "g_lr": phase.g_lr,
-            "d_lr": phase.d_lr,
+            "g_lr": phase.g_lr * state.rate,
+            "d_lr": phase.d_lr * state.rate,
             "total_kimg": self.schedule.total / 1000,
             "seconds": round(state.seconds, 3),
             "images_per_second": round(images_seen / max(state.seconds - state.tick_seconds, 1e-9), 2),
             **means,
         }
-        if last or state.tick % self.snapshots.config.snapshots.image_ticks == 0:
-            self._attempt(lambda: self.write_fakes(state, phase))
-        if last or state.tick % self.snapshots.config.snapshots.model_ticks == 0:
-            measured = self._attempt(lambda: self.snapshots.write(state, phase))
-            if measured:
-                entry["measures"] = {measured["name"]: measured}
-                digits = ".2f" if measured["value"] >= 1 else ".2g"
-                line += f"  {measured['name']} {measured['value']:{digits}}"
-        self._attempt(lambda: self.run.append_log(entry))
+        if grid is not None:
+            self._attempt(lambda: images.save_png(self.run.fakes(state.nimg), grid))
+        if due:
+            self._attempt(lambda: self.snapshots.write(state, phase, measured))
+        if measured:
+            entry["measures"] = {measured["name"]: measured}
+            digits = ".2f" if measured["value"] >= 1 else ".2g"
+            line += f"  {measured['name']} {measured['value']:{digits}}"
+        self._owed.append(entry)
+        self._attempt(self._pay)
         self._attempt(lambda: self._write_board(entry, state.nimg))
         self.say(f"tick {state.tick}  {line}")
 
     def after_stage(self, state: TrainState, phase: Phase) -> None:
         """Keep the milestone of the stage."""
-        self._attempt(lambda: self.snapshots.write_stage(state, phase))
+        if self.writes:
+            self._attempt(lambda: self.snapshots.write_stage(state, phase))
 
     def save(self, state: TrainState, phase: Phase, grid: bool) -> None:
-        """Write the state, and a grid if asked; let the run go on if that cannot be done."""
-        if grid:
-            self._attempt(lambda: self.write_fakes(state, phase))
-        self._attempt(lambda: checkpoint.save(self.run.state, state, self.snapshots.config.snapshots.keep_states))
+        """Write the state, and a grid if asked; let the run go on if that cannot be done.
+
+        No state is written before what the disk still owes of earlier moments: a run taken up from it would lack that.
+        """
+        fakes = self.draw_fakes(state, phase) if grid else None
+        if not self.writes:
+            return
+        if fakes is not None:
+            self._attempt(lambda: images.save_png(self.run.fakes(state.nimg), fakes))
+
+        def write() -> None:
+            self._pay()
+            checkpoint.save(self.run, state, self.snapshots.config.snapshots.keep_states)
+
+        self._attempt(write)
+
+    def keep_trouble(self, state: TrainState, phase: Phase, what: str) -> str:
+        """Write the networks as they are when `what` has gone wrong. Returns part of a sentence: where they are."""
+        path = self._attempt(lambda: self.snapshots.write_trouble(state, phase, what)) if self.writes else None
+        return f" (the networks as they were: {path})" if path else ""
+
+    def rewind(self, nimg: int) -> None:
+        """Forget what was said of moments after `nimg`, to which the run has gone back."""
+        if self.writes:
+            self.run.forget_after(nimg)
+        self._owed.clear()
+        self.snapshots.forget_owed()
+        self._recent = (0, 0.0)
+        if self.board is not None:
+            self._attempt(self.board.close)
+            self.board = _open_board(self.run.tensorboard, nimg, self.say)
 
     @torch.no_grad()
-    def write_fakes(self, state: TrainState, phase: Phase) -> Path:
-        """Write the grid of fakes from the latents of seeds 0, 1, 2, ...: always the same ones."""
+    def draw_fakes(self, state: TrainState, phase: Phase) -> Image | None:
+        """The grid of fakes from the latents of seeds 0, 1, 2, ...: always the same ones.
+
+        Every process draws a part of it; the first has the whole.
+        """
         spec = state.spec
         columns, rows = geometry.grid_shape(spec.resolution)
         z, labels = grid_latents(state, self.snapshots.labels, columns, rows)
         parts = []
-        for start in range(0, len(z), GRID_BATCH):
+        for start in range(state.ranks.rank * GRID_BATCH, len(z), state.ranks.world * GRID_BATCH):
             some = slice(start, start + GRID_BATCH)
             of = labels[some] if labels is not None else None
-            parts.append(state.G_ema(z[some], of, phase.resolution, phase.alpha))
-        path = self.run.path / f"fakes{state.nimg:09d}.png"
+            parts.append(images.to_uint8(state.G_ema(z[some], of, phase.resolution, phase.alpha)))
+        drawn = state.ranks.collect(parts)
+        if not drawn:
+            return None
+        in_order = [part for row in zip_longest(*drawn) for part in row if part is not None]
         full = max(spec.resolution, images.SMALLEST_SHOWN)
-        images.save_png(path, images.make_grid(images.to_uint8(torch.cat(parts)), columns, full))
-        return path
+        return images.make_grid(np.concatenate(in_order), columns, full)
 
     def close(self) -> None:
         """Leave the line of progress and close what is open."""
-        if self.live:
+        if self.live and self.writes:
             self.stream.write("\r" + " " * self._width + "\r")
         if self.board is not None:
             self._attempt(self.board.close)
+
+    def _pay(self) -> None:
+        """Write the milestones and the lines of the log that could not be written so far."""
+        self.snapshots.write_owed()
+        if self._owed:
+            self.run.append_log(self._owed)
+            self._owed.clear()
 
     def _attempt(self, write: Any) -> Any:
         """Write, or say why not: a full disk is no reason to lose a run."""

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from growgan.core.config import RunConfig
 from growgan.core.errors import ConfigError, RunError
 from growgan.core.fields import from_json, replaced, to_json
 from growgan.core.files import write_text
+from growgan.core.runfiles import RunFiles, images_shown
 
 Override = tuple[str, str]
 """A dotted field and the text of its value, as the command line names them."""
 
-FREE = ("schedule.total_kimg", "snapshots.", "execution.", "data.path")
-"""What a resumed run may change: its length, what it writes, and how the work is done."""
+FREE = ("schedule.total_kimg", "snapshots.", "health.", "execution.", "data.path")
+"""What a resumed run may change: its length, what it writes, what it does in trouble, and how the work is done."""
 
 
-class RunFolder:
-    """Paths of a run: config.json, log.jsonl, reals.png, fakes*.png, models/, state/, tensorboard/."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config = path / "config.json"
-        self.log = path / "log.jsonl"
-        self.models = path / "models"
-        self.state = path / "state"
-        self.tensorboard = path / "tensorboard"
-
-    def exists(self) -> bool:
-        """Whether a run has been started here."""
-        return self.config.is_file()
+class RunFolder(RunFiles):
+    """A run's files, and who may write them."""
 
     def check(self) -> None:
         """Raise `RunError` if the folder holds something else than a run; nothing is written."""
@@ -43,8 +32,9 @@ class RunFolder:
             raise RunError(f"{self.path} is a file; --out wants a folder")
         if not self.exists() and self.path.is_dir() and any(self.path.iterdir()):
             # A start that was killed early leaves some of these; anything else is not ours.
+            early = {path.name for path in (self.lock, self.state, self.models, self.reals, self.data)}
             names = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
-            if not names <= {"lock", "state", "models", "reals.png"} or any(self.state.glob("*.safetensors")):
+            if not names <= early or self.states():
                 raise RunError(f"{self.path} is not empty and holds no run; give a new folder with --out")
 
     def create(self) -> None:
@@ -70,7 +60,7 @@ class RunFolder:
     def check_untrained(self) -> None:
         """Raise `RunError` if the run has been trained: without a state it could only begin anew over its own files."""
         logged = self.log.is_file() and self.log.stat().st_size > 0
-        if logged or any(self.models.glob("*.safetensors")):
+        if logged or self.all_models():
             raise RunError(
                 f"{self.path} has been trained, but {self.state} holds no state to go on from; use a new --out"
             )
@@ -94,17 +84,22 @@ class RunFolder:
         What is left is what a run that was never stopped would have by now.
         """
         self.cut_log(nimg)
-        for folder, pattern in ((self.state, "state-*"), (self.models, "snapshot-*"), (self.path, "fakes*.png")):
-            for path in folder.glob(pattern):
-                if _number(path.name) > nimg:
-                    path.unlink(missing_ok=True)
+        for path in (*self.states(), *self.snapshots(), *self.grids()):
+            if images_shown(path) > nimg:
+                path.unlink(missing_ok=True)
 
-    def append_log(self, entry: dict[str, Any]) -> None:
-        """Add a line to log.jsonl."""
-        with self.log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    def append_log(self, entries: Sequence[dict[str, Any]]) -> None:
+        """Add lines to log.jsonl, all of them on the disk afterwards. Raises OSError, and has then added none."""
+        with self.log.open("ab") as file:
+            before = file.tell()
+            try:
+                file.write("".join(json.dumps(entry) + "\n" for entry in entries).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.truncate(self.log, before)  # half a line would spoil the next one
+                raise
 
     def read_log(self) -> list[dict[str, Any]]:
         """Every entry of log.jsonl, oldest first."""
@@ -115,9 +110,8 @@ class RunFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other trainer out; the system lets go of the lock when its process dies."""
-        path = self.path / "lock"
         try:
-            file = path.open("a+", encoding="utf-8")
+            file = self.lock.open("a+", encoding="utf-8")
         except OSError as error:
             raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
         with file:
@@ -155,11 +149,6 @@ def _value(config: Any, path: str) -> str:
     return json.dumps(to_json(config))
 
 
-def _number(name: str) -> int:
-    """The images shown that a file's name tells."""
-    return int("".join(character for character in name if character.isdecimal()) or 0)
-
-
 def _clock(line: str) -> float:
     try:
         return float(json.loads(line)["nimg"])
@@ -168,7 +157,10 @@ def _clock(line: str) -> float:
 
 
 def _lock(handle: int) -> bool:
-    """Take a lock that lasts as long as the open file; False if somebody else has it."""
+    """Take a lock that lasts as long as the open file; False if somebody else has it.
+
+    Where the file system knows no locks there is none to wait for.
+    """
     try:
         if os.name == "nt":
             import msvcrt
@@ -178,6 +170,6 @@ def _lock(handle: int) -> bool:
             import fcntl
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
     return True

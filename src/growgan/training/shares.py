@@ -1,32 +1,66 @@
-"""How a minibatch is cut so that its parts give the gradients of the whole.
+"""How a minibatch is cut so that its parts give the gradients of the whole: into processes, and into micro-batches.
 
 Minibatch stddev compares the images of a group, so that a part must be made of whole groups.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from growgan.core.config import NetworkSpec
+from growgan.core.schedule import Schedule
 from growgan.networks.layers import stddev_group_size
 
 
-def microbatches(n: int, most: int | None, spec: NetworkSpec) -> list[Tensor]:
-    """The rows, int64, of the parts that a minibatch of `n` is computed in, of about `most` images each.
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Images that are computed at once."""
 
-    Parts may be unequal, and are never smaller than a group: their gradients are to be weighted by their share.
+    rows: Tensor
+    """Which of the minibatch they are, int64."""
+    own: slice
+    """Which they are of the images that this process computes."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@lru_cache(maxsize=64)
+def parts(n: int, most: int | None, spec: NetworkSpec, rank: int = 0, world: int = 1) -> tuple[Part, ...]:
+    """The parts, of about `most` images each, in which process `rank` of `world` computes its share of a minibatch.
+
+    Shares and parts may be unequal, and are never smaller than a group: their gradients are to be weighted by their
+    size. With more processes than groups the last ones have nothing to do.
     """
-    if most is None or most >= n:
-        return [torch.arange(n)]
     group = spec.stddev_group if spec.has_stddev else 1
     size = stddev_group_size(n, group)
-    groups = n // size
+    each, odd = divmod(n // size, world)
+    first = rank * each + min(rank, odd)
+    groups = each + (rank < odd)
 
     def fits(count: int) -> bool:
         """Whether D, which looks for the largest divisor of what it gets, finds the same groups in so many of them."""
         return count == 0 or stddev_group_size(count * size, group) == size
 
-    together = next(g for g in range(max(1, most // size), 0, -1) if fits(g) and fits(groups % g))
-    members = torch.arange(n).reshape(size, groups)  # image i is in group i mod groups
-    return [members[:, g : g + together].reshape(-1) for g in range(0, groups, together)]
+    wanted = groups if most is None else max(1, min(most // size, groups))
+    together = next((g for g in range(wanted, 0, -1) if fits(g) and fits(groups % g)), 1)
+    members = torch.arange(n).reshape(size, -1)[:, first : first + groups]  # image i is in group i mod their number
+    cuts = range(0, groups, together)
+    rows = [members[:, g : g + together].reshape(-1) for g in cuts]
+    return tuple(Part(some, slice(g * size, g * size + len(some))) for g, some in zip(cuts, rows))
+
+
+def own_rows(parts: tuple[Part, ...]) -> Tensor:
+    """The rows of the minibatch that a process computes, part after part."""
+    return torch.cat([part.rows for part in parts]) if parts else torch.empty(0, dtype=torch.int64)
+
+
+def fewest_groups(schedule: Schedule, spec: NetworkSpec, nimg: int = 0) -> tuple[int, int]:
+    """How many processes can share every minibatch from `nimg` on, and the resolution that allows no more."""
+    group = spec.stddev_group if spec.has_stddev else 1
+    left = [schedule.trained(stage) for stage in schedule.stages if stage.end > nimg] or [schedule.at(nimg)]
+    return min((phase.minibatch // stddev_group_size(phase.minibatch, group), phase.resolution) for phase in left)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from typing import Any
 
 from growgan import __version__
 from growgan.core.config import RunConfig
-from growgan.core.errors import ModelError
+from growgan.core.errors import ModelError, RunError
 from growgan.core.files import whole
+from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Phase
 from growgan.models.native import open_model, save_model
 from growgan.networks.discriminator import Discriminator
@@ -23,35 +25,61 @@ Measure = Callable[[TrainState, Phase], dict[str, Any] | None]
 
 
 class Snapshots:
-    """Writes models/snapshot-NIMG, models/stage-SIZE and models/best, all .safetensors."""
+    """Writes the models of `run`: snapshots, milestones, and the best."""
 
     def __init__(
-        self, folder: Path, config: RunConfig, labels: dict[str, Any], class_names: list[str], measure: Measure | None
+        self, run: RunFiles, config: RunConfig, labels: dict[str, Any], class_names: list[str], measure: Measure | None
     ) -> None:
-        self.folder = folder
+        self.run = run
         self.config = config
         self.labels = labels
         self.class_names = class_names
         self.measure = measure
+        self._owed: dict[int, tuple[dict[str, Generator | Discriminator], dict[str, Any]]] = {}
 
-    def write(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
-        """Write the newest snapshot, drop the oldest, and see whether it is the best. Returns what was measured."""
-        measured = self.measure(state, phase) if self.measure is not None and not phase.fading else None
-        path = self.folder / f"snapshot-{state.nimg:012d}.safetensors"
-        self._write(path, state, phase, measured)
+    def take_measure(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
+        """The measure of this moment; every process of a run takes part in it."""
+        return self.measure(state, phase) if self.measure is not None and not phase.fading else None
+
+    def write(self, state: TrainState, phase: Phase, measured: dict[str, Any] | None) -> None:
+        """Write the newest snapshot, drop the oldest, and see whether it is the best."""
+        path = self.run.snapshot(state.nimg)
+        measures = {measured["name"]: measured} if measured else {}
+        save_model(path, _networks(state), training=self._training(state, phase), measures=measures)
         if measured is not None and self._beats_best(state.nimg, phase, measured):
-            _copy(path, self.folder / "best.safetensors")
-        for old in sorted(self.folder.glob("snapshot-*.safetensors"))[: -self.config.snapshots.keep]:
+            _copy(path, self.run.best)
+        for old in self.run.snapshots()[: -self.config.snapshots.keep]:
             old.unlink(missing_ok=True)
-        return measured
 
     def write_stage(self, state: TrainState, phase: Phase) -> None:
         """Write the milestone of a stage that is over: its toRGB layer is never trained again."""
-        name = f"stage-{phase.resolution:04d}x{phase.resolution:04d}.safetensors"
-        self._write(self.folder / name, state, phase, None)
+        networks, training = _networks(state), self._training(state, phase)
+        try:
+            save_model(self.run.stage(phase.resolution), networks, training=training)
+        except RunError:
+            # The run goes on and changes its networks, but the milestone is to be had later all the same.
+            self._owed[phase.resolution] = copy.deepcopy(networks), training
+            raise
 
-    def _write(self, path: Path, state: TrainState, phase: Phase, measured: dict[str, Any] | None) -> None:
-        training = {
+    def write_owed(self) -> None:
+        """Write the milestones that could not be written in their time. Raises `RunError` if they still cannot."""
+        for resolution, (networks, training) in list(self._owed.items()):
+            save_model(self.run.stage(resolution), networks, training=training)
+            del self._owed[resolution]
+
+    def forget_owed(self) -> None:
+        """Owe nothing: the run has gone back, and comes by those moments again."""
+        self._owed.clear()
+
+    def write_trouble(self, state: TrainState, phase: Phase, what: str) -> Path:
+        """Write the networks as they are, for a person to look into: `what` has gone wrong."""
+        path = self.run.trouble(state.nimg)
+        save_model(path, _networks(state), training=self._training(state, phase), card={"trouble": what})
+        return path
+
+    def _training(self, state: TrainState, phase: Phase) -> dict[str, Any]:
+        """How far the networks are, for the file."""
+        return {
             "growgan": __version__,
             "preset": self.config.preset,
             "seed": self.config.seed,
@@ -63,14 +91,11 @@ class Snapshots:
             "labels": self.labels,
             "class_names": self.class_names,
         }
-        measures = {measured["name"]: measured} if measured else {}
-        networks: dict[str, Generator | Discriminator] = {"G_ema": state.G_ema, "G": state.G, "D": state.D}
-        save_model(path, networks, training=training, measures=measures)
 
     def _beats_best(self, nimg: int, phase: Phase, measured: dict[str, Any]) -> bool:
         """Whether there is no best of this resolution that is better."""
         try:
-            best = open_model(self.folder / "best.safetensors")
+            best = open_model(self.run.best)
         except ModelError:
             return True
         known = best.measures.get(measured["name"])
@@ -80,6 +105,10 @@ class Snapshots:
             return True  # not to be compared, or of a moment that the run has gone back behind
         # Equal counts, so that a run that is taken up again ends with the same file.
         return bool(measured["value"] <= known["value"])
+
+
+def _networks(state: TrainState) -> dict[str, Generator | Discriminator]:
+    return {"G_ema": state.G_ema, "G": state.G, "D": state.D}
 
 
 def _copy(source: Path, target: Path) -> None:

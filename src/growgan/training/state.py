@@ -17,6 +17,8 @@ from growgan.networks.generator import Generator
 from growgan.networks.layers import initialize
 from growgan.training.draws import Draws
 from growgan.training.optim import Adam
+from growgan.training.ranks import ALONE, Ranks
+from growgan.training.shares import Part, parts
 
 
 class TrainState:
@@ -26,8 +28,9 @@ class TrainState:
     `repeat` how many minibatches it has been held for.
     """
 
-    def __init__(self, config: RunConfig, machine: Machine) -> None:
+    def __init__(self, config: RunConfig, machine: Machine, ranks: Ranks = ALONE) -> None:
         self.config = config
+        self.ranks = ranks
         self.spec = config.network
         self.device = machine.device
         self.dtype = machine.dtype
@@ -46,6 +49,10 @@ class TrainState:
         self.nimg = 0
         self.held = 0
         self.repeat = 0
+        self.rate = 1.0
+        """Factor on the schedule's learning rates: lowered where the run went back after trouble."""
+        self.went_back = 0
+        """How often that was."""
         self.seconds = 0.0
         """Time spent in training, over all the times that the run was taken up."""
         self.tick = 0
@@ -57,6 +64,11 @@ class TrainState:
     def draws(self, step: str, phase: Phase) -> Draws:
         """The random numbers of the minibatch at this moment."""
         return Draws(self.config.seed, step, self.nimg, phase.minibatch, self.device, self.dtype)
+
+    def parts(self, phase: Phase) -> tuple[Part, ...]:
+        """What this process computes of a minibatch, a micro-batch each."""
+        most, ranks = self.config.execution.microbatch, self.ranks
+        return parts(phase.minibatch, most, self.spec, ranks.rank, ranks.world)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that is a tensor, by name, for the state file."""
@@ -75,6 +87,8 @@ class TrainState:
             "nimg": self.nimg,
             "held": self.held,
             "repeat": self.repeat,
+            "rate": self.rate,
+            "went_back": self.went_back,
             "seconds": self.seconds,
             "tick": self.tick,
             "tick_start": self.tick_start,
@@ -96,5 +110,7 @@ class TrainState:
         self.opt_D.restore(groups.get("opt_D", {}), counters["opt_D_steps"])
         self.loss.state = {key: value.to(self.device) for key, value in groups.get("loss", {}).items()}
         self.tick_sums = {key: value.to(self.device) for key, value in groups.get("tick", {}).items()}
-        for name in ("nimg", "held", "repeat", "seconds", "tick", "tick_start", "tick_seconds", "tick_steps"):
-            setattr(self, name, counters[name])
+        counters = {"rate": 1.0, "went_back": 0} | counters  # states of earlier versions lack them
+        for name in self.counters():
+            if not name.startswith("opt_"):
+                setattr(self, name, counters[name])

@@ -17,7 +17,6 @@ from growgan.core.schedule import Phase
 from growgan.losses.base import Terms
 from growgan.training.feed import Source
 from growgan.training.optim import average, ema_factor
-from growgan.training.shares import microbatches
 from growgan.training.state import TrainState
 
 Figures = dict[str, Tensor]
@@ -37,19 +36,21 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
 
 
 def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None) -> Figures:
-    """Update D on `reals`, [N, C, S, S] faded as the networks are, and on as many fakes."""
+    """Update D on `reals`, [own N, C, S, S] faded as the networks are, and on as many fakes."""
     draws = state.draws("D", phase)
     z = draws.normal("z", state.spec.z_size)
     D = partial(state.D, alpha=phase.alpha)
     figures: Figures = {}
-    for rows in microbatches(phase.minibatch, state.config.execution.microbatch, state.spec):
-        some = labels[rows] if labels is not None else None
+    for part in state.parts(phase):
+        some = labels[part.own] if labels is not None else None
         with torch.no_grad():
-            fakes = state.G(z[rows], some, phase.resolution, phase.alpha)
+            fakes = state.G(z[part.rows], some, phase.resolution, phase.alpha)
         shrink = state.spec.resolution / phase.resolution
-        terms = state.loss.d_terms(D, reals[rows], fakes, some, draws.of(rows), shrink)
-        backward(terms, len(rows) / phase.minibatch, figures, "D")
-    state.opt_D.step(phase.d_lr)
+        terms = state.loss.d_terms(D, reals[part.own], fakes, some, draws.of(part.rows), shrink)
+        backward(terms, len(part) / phase.minibatch, figures, "D")
+    state.ranks.add_up(state.D, figures, phase)
+    refuse_nonsense(figures, "D")
+    state.opt_D.step(phase.d_lr * state.rate)
     state.loss.after_d_step({name.removeprefix("D/"): value for name, value in figures.items()})
     return figures
 
@@ -61,25 +62,32 @@ def g_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
     D = partial(state.D, alpha=phase.alpha)
     figures: Figures = {}
     with frozen(state.D):
-        for rows in microbatches(phase.minibatch, state.config.execution.microbatch, state.spec):
-            some = labels[rows] if labels is not None else None
-            fakes = state.G(z[rows], some, phase.resolution, phase.alpha)
-            terms = state.loss.g_terms(D, fakes, some, draws.of(rows))
-            backward(terms, len(rows) / phase.minibatch, figures, "G")
-    state.opt_G.step(phase.g_lr)
+        for part in state.parts(phase):
+            some = labels[part.rows] if labels is not None else None
+            fakes = state.G(z[part.rows], some, phase.resolution, phase.alpha)
+            terms = state.loss.g_terms(D, fakes, some, draws.of(part.rows))
+            backward(terms, len(part) / phase.minibatch, figures, "G")
+    state.ranks.add_up(state.G, figures, phase)
+    refuse_nonsense(figures, "G")
+    state.opt_G.step(phase.g_lr * state.rate)
     return figures
 
 
 def backward(terms: Terms, share: float, figures: Figures, network: str) -> None:
-    """Add a part's gradients and figures, weighted by its share of the minibatch; refuse to go on from nonsense."""
+    """Add a part's gradients and figures, weighted by its share of the minibatch."""
     loss = terms.total
-    if not torch.isfinite(loss):
-        named = ", ".join(f"{name} {value.item():g}" for name, value in terms.parts.items())
-        raise FloatingPointError(f"the loss of {network} is not finite: {named}")
     (loss * share).backward()  # type: ignore[no-untyped-call]
     for name, value in {"loss": loss, **terms.parts, **terms.seen}.items():
         key = f"{network}/{name}"
         figures[key] = figures.get(key, 0) + value.detach() * share
+
+
+def refuse_nonsense(figures: Figures, network: str) -> None:
+    """Move no weight by a loss that is not finite; on a GPU, which looking would hold up, `health` finds it later."""
+    loss = figures[f"{network}/loss"]
+    if loss.device.type == "cpu" and not loss.isfinite():
+        named = ", ".join(f"{name} {value.item():g}" for name, value in figures.items())
+        raise FloatingPointError(f"the loss of {network} is not finite: {named}")
 
 
 @contextmanager

@@ -1,0 +1,73 @@
+"""Where a run keeps what: the only place where the names of its files are spelt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class RunFiles:
+    """Paths in a run folder: config.json, data.json, log.jsonl, reals.png, fakes*.png, models/, state/, tensorboard/.
+
+    Numbered files carry the images shown (`nimg`) in their names, with leading zeros, so that names sort as time does.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.json"
+        self.data = path / "data.json"
+        self.log = path / "log.jsonl"
+        self.lock = path / "lock"
+        self.reals = path / "reals.png"
+        self.models = path / "models"
+        self.state = path / "state"
+        self.tensorboard = path / "tensorboard"
+        self.best = self.models / "best.safetensors"
+
+    def exists(self) -> bool:
+        """Whether a run has been started here."""
+        return self.config.is_file()
+
+    def fakes(self, nimg: int) -> Path:
+        """The grid of fakes at `nimg`."""
+        return self.path / f"fakes{nimg:09d}.png"
+
+    def snapshot(self, nimg: int) -> Path:
+        """The model at `nimg`."""
+        return self.models / f"snapshot-{nimg:012d}.safetensors"
+
+    def trouble(self, nimg: int) -> Path:
+        """The networks as they were when something went wrong at `nimg`."""
+        return self.models / f"trouble-{nimg:012d}.safetensors"
+
+    def stage(self, resolution: int) -> Path:
+        """The model at the end of the stage of `resolution`, a milestone."""
+        return self.models / f"stage-{resolution:04d}x{resolution:04d}.safetensors"
+
+    def state_at(self, nimg: int) -> Path:
+        """The training state at `nimg`."""
+        return self.state / f"state-{nimg:012d}.safetensors"
+
+    def grids(self) -> list[Path]:
+        """Grids of fakes, oldest first."""
+        return sorted(self.path.glob("fakes*.png"))
+
+    def snapshots(self) -> list[Path]:
+        """Models that were written now and then, oldest first."""
+        return sorted(self.models.glob("snapshot-*.safetensors"))
+
+    def milestones(self) -> list[Path]:
+        """Models at the ends of stages, smallest first."""
+        return sorted(self.models.glob("stage-*.safetensors"))
+
+    def states(self) -> list[Path]:
+        """Training states, newest first."""
+        return sorted(self.state.glob("state-*.safetensors"), reverse=True)
+
+    def all_models(self) -> list[Path]:
+        """Every model that `generate` and `evaluate` can use: snapshots, milestones, the best."""
+        return [*self.snapshots(), *self.milestones(), *([self.best] if self.best.is_file() else [])]
+
+
+def images_shown(path: Path) -> int:
+    """The images shown that the name of a numbered file tells."""
+    return int("".join(character for character in path.name if character.isdecimal()) or 0)

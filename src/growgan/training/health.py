@@ -1,0 +1,119 @@
+"""Whether a run still learns: what has gone wrong is noticed before it is saved, and said with its place.
+
+Three kinds of trouble, each with a sign that no healthy run shows:
+
+- Numbers that are not finite. On a processor each step is looked at before it moves a weight. On a GPU looking would
+  make the processor wait for every step; there the tick's sums are looked at, in which nonsense stays, and all that was
+  done since the last good state is thrown away.
+- Explosion. A penalty of 10,000 is a gradient norm thirty times its target (or, with R1, of 45): no step of a sane rate
+  leads there. Scores of 10,000 times the target's unit are past all bounds that the drift term would keep.
+- Collapse. G's pictures of 16 latents that are always the same differ by less than half a grey level: one picture for
+  every latent. Or D gives them all the same score to the last digits, so that G learns nothing from it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from growgan.core.errors import RunError
+from growgan.core.schedule import Phase
+from growgan.sampling import latents
+from growgan.training.state import TrainState
+
+FAKES = 16
+FIRST_SEED = 0
+ALIKE = 1e-6
+"""Spread of scores, as a share of their size, that float32 can hardly tell from none."""
+PENALTIES = ("D/penalty", "D/r1")
+SCORES = ("D/score_real", "D/score_fake")
+
+
+class Trouble(RunError):
+    """What has gone wrong, in a sentence that begins with where."""
+
+    def __init__(self, state: TrainState, phase: Phase, what: str) -> None:
+        place = f"after {state.nimg:,} images at {phase.resolution}x{phase.resolution}, alpha {phase.alpha:.3f}"
+        super().__init__(f"{place}, {what}")
+
+
+def examine(state: TrainState, phase: Phase) -> None:
+    """Raise `Trouble` if the run at this moment is not one to go on from. Done before anything of it is written."""
+    parted = _parted(state)
+    what = state.ranks.decide(
+        lambda: parted or _numbers(state) or _explosion(state) or _weights(state) or _collapse(state, phase)
+    )
+    if what:
+        raise Trouble(state, phase, what)
+
+
+def _parted(state: TrainState) -> str:
+    """Processes that hold other weights than the first one: a fault of a machine, or of its software."""
+    if state.ranks.world == 1:
+        return ""
+    bits = [p.detach().view(torch.int64 if p.dtype == torch.float64 else torch.int32) for p in state.G_ema.parameters()]
+    sums = state.ranks.collect(int(torch.stack([b.sum(dtype=torch.int64) for b in bits]).sum()))
+    others = [str(rank) for rank, value in enumerate(sums) if value != sums[0]]
+    return f"processes {', '.join(others)} hold other weights than the first one" if others else ""
+
+
+def _numbers(state: TrainState) -> str:
+    means = _means(state)
+    broken = [name for name, value in means.items() if not abs(value) < float("inf")]
+    return f"the figures of the last steps are not finite: {', '.join(broken)}" if broken else ""
+
+
+def _explosion(state: TrainState) -> str:
+    means, health = _means(state), state.config.health
+    for name in PENALTIES:
+        if 0 < health.penalty_limit < means.get(name, 0.0):
+            return f"the gradient penalty has exploded: {means[name]:.4g} on average, above {health.penalty_limit:g}"
+    unit = max(1.0, state.config.loss.gp_target) if state.config.loss.name == "wgan_gp" else 1.0
+    for name in SCORES:
+        if 0 < health.score_limit * unit < abs(means.get(name, 0.0)):
+            return f"D's scores have run away: {means[name]:.4g} on average, above {health.score_limit * unit:g}"
+    return ""
+
+
+def _means(state: TrainState) -> dict[str, float]:
+    """The figures' means since the last tick, read from the device at once."""
+    if not state.tick_sums:
+        return {}
+    values = (torch.stack(list(state.tick_sums.values())) / state.tick_steps).tolist()
+    return dict(zip(state.tick_sums, values))
+
+
+def _weights(state: TrainState) -> str:
+    """Weights that are not finite: the run could never be taken up from them."""
+    for name, network in (("G", state.G), ("D", state.D), ("G_ema", state.G_ema)):
+        if not torch.stack([p.isfinite().all() for p in network.parameters()]).all():
+            return f"the weights of {name} are not finite"
+    return ""
+
+
+@torch.no_grad()
+def _collapse(state: TrainState, phase: Phase) -> str:
+    health = state.config.health
+    if not health.diversity_limit and not health.score_limit:
+        return ""
+    fakes, labels = _fakes(state, phase)
+    levels = 127.5 * fakes.float().clamp(-1, 1).std(dim=0, correction=0).mean()
+    scores = state.D(fakes, labels, phase.alpha)[0].double()
+    size = scores.abs().mean()
+    differ, spread = levels.item(), (scores.std(correction=0) / size.clamp(min=1e-30)).item()
+    if differ < health.diversity_limit:
+        return f"G has collapsed: {FAKES} latents give pictures that differ by {differ:.2g} of 255 grey levels"
+    if health.score_limit and spread < ALIKE:
+        return f"D has collapsed: it gives {FAKES} different pictures the same score, {scores.mean().item():.4g}"
+    return ""
+
+
+def _fakes(state: TrainState, phase: Phase) -> tuple[Tensor, Tensor | None]:
+    """Pictures of the latents of seeds 0 to 15, and their labels: as far as there are classes, one after the other."""
+    spec = state.spec
+    z, labels = latents.draw(range(FIRST_SEED, FIRST_SEED + FAKES), spec, {})
+    if labels is not None:
+        labels = torch.arange(FAKES) % spec.num_labels
+        labels = torch.nn.functional.one_hot(labels, spec.num_labels).float() if spec.multi_label else labels
+        labels = labels.to(state.device)
+    return state.G(z.to(state.device, state.dtype), labels, phase.resolution, phase.alpha), labels

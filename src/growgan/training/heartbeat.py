@@ -1,0 +1,75 @@
+"""Processes that tell each other that they live, so that none waits for one that has died.
+
+Where the dead one's connection breaks, the others know at once. But a machine that has lost its power or its network
+breaks nothing, and NCCL waits long; and how long a live process may take (to measure, to build a set) no limit can say.
+So each one beats from a thread of its own, and ends its process when another has been silent for too long.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import NoReturn, Self
+
+from torch.distributed.distributed_c10d import Store
+
+PERIOD = 5.0
+"""Seconds between two beats."""
+SILENCE = 40.0
+"""Seconds after which a silent process counts as dead: with all delays the others are gone within a minute."""
+STATUS = 1
+
+
+class Heartbeat:
+    """While entered, this process beats, and listens for the others, of which each must have made one by then."""
+
+    def __init__(self, store: Store, rank: int, world: int) -> None:
+        self.store: Store = store.clone()  # type: ignore[attr-defined]  # a connection of its own: the main thread may be waiting in the other
+        self.store.set_timeout(timedelta(seconds=SILENCE / 2))
+        self.rank, self.world = rank, world
+        self._keys = [f"growgan/beat/{number}" for number in range(world)]
+        self._beats = 0
+        self._beat()
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="growgan-heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._left.set()
+        self._thread.join(PERIOD)
+
+    def _beat(self) -> None:
+        self._beats += 1
+        self.store.set(self._keys[self.rank], f"{os.getpid()} {self._beats}")
+
+    def _watch(self) -> None:
+        heard: dict[int, tuple[bytes, float]] = {}
+        while not self._left.wait(PERIOD):
+            try:
+                self._beat()
+                beats = self.store.multi_get(self._keys)
+            except RuntimeError as error:
+                if not self._left.is_set():
+                    self._end(f"the processes of this run have lost each other ({str(error).splitlines()[0][:200]})")
+                return
+            now = time.monotonic()
+            for number, beat in enumerate(beats):
+                if number not in heard or heard[number][0] != beat:
+                    heard[number] = beat, now
+                elif now - heard[number][1] > SILENCE and not self._left.is_set():
+                    self._end(f"process {number} of {self.world} has not been heard of for {SILENCE:g} s")
+
+    def _end(self, reason: str) -> NoReturn:
+        line = f"growgan: {reason}; ended, the same command goes on from the state saved last\n"
+        sys.stderr.write(line)
+        sys.stderr.flush()
+        os._exit(STATUS)  # the main thread may wait forever, in a place where no exception reaches it

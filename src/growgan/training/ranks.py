@@ -1,0 +1,205 @@
+"""Several processes that train one run: who computes what, what they add up, and how they agree.
+
+Every process holds the whole networks and both Adams, computes its rows of each minibatch (`shares`), and moves by the
+sum of all gradients: the same numbers in all of them, so that their weights never part. The first process alone
+decides and writes; what it decides is handed on. Started by torchrun, which sets the variables that `join` reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
+
+from growgan.core.errors import ConfigError, Elsewhere, RunError, UserError
+from growgan.core.schedule import Phase
+from growgan.training.heartbeat import Heartbeat
+
+T = TypeVar("T")
+Layout = tuple[list[str], list[str]]
+"""Paths of the weights that have gradients, and names of the figures, in the order in which they are added up."""
+
+VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun sets for each process."""
+PATIENCE = timedelta(hours=2)
+"""How long processes wait for one that measures, or builds a set; one that has died is noticed by its heartbeat."""
+ALIGN = 64
+"""Numbers to whose multiples each gradient's place in the bucket is rounded up, for the vector units' sake."""
+
+
+class Ranks:
+    """This process among those of the run; alone, everything here hands back what it was given."""
+
+    def __init__(self, rank: int = 0, world: int = 1, local: int = 0, local_world: int = 1) -> None:
+        self.rank, self.world = rank, world
+        self.local, self.local_world = local, local_world
+        """The same on this machine."""
+        self.first = rank == 0
+        self._layouts: WeakKeyDictionary[nn.Module, dict[tuple[int, bool], Layout]] = WeakKeyDictionary()
+
+    # In every step
+
+    def add_up(self, network: nn.Module, figures: dict[str, Tensor], phase: Phase) -> None:
+        """Replace the gradients of `network` and the `figures` by their sums over the processes: one all-reduce.
+
+        DistributedDataParallel would want one forward and one backward a step and all weights in use; here a step has
+        three forwards, gradients of gradients, and layers that are not at work yet.
+        """
+        if self.world == 1:
+            return
+        with _heard():
+            paths, names = self._layout(network, figures, phase)
+            weights = [network.get_parameter(path) for path in paths]
+            places = [0]
+            for weight in weights:
+                places.append(places[-1] + -(-weight.numel() // ALIGN) * ALIGN)
+            bucket = weights[0].new_zeros(places[-1] + len(names))
+            sums = [bucket.as_strided(w.shape, w.stride(), place) for w, place in zip(weights, places)]
+            if figures:  # else this process has no rows, and adds nothing
+                torch._foreach_copy_(sums, [weight.grad for weight in weights if weight.grad is not None])
+                bucket[places[-1] :] = torch.stack([figures[name].to(bucket) for name in names])
+            dist.all_reduce(bucket)
+            for weight, gradient in zip(weights, sums):
+                weight.grad = gradient
+            figures.update(zip(names, bucket[places[-1] :].clone().unbind()))
+
+    def agree(self, *values: int) -> tuple[int, ...]:
+        """The largest of every process's values, each in its place. On the processor: no GPU waits for it."""
+        if self.world == 1:
+            return values
+        largest = torch.tensor(values)
+        with _heard():
+            dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return tuple(largest.tolist())
+
+    def _layout(self, network: nn.Module, figures: dict[str, Tensor], phase: Phase) -> Layout:
+        """Names of the weights that have gradients and of the figures, as the first process has them at this stage."""
+        known = self._layouts.setdefault(network, {})
+        key = phase.resolution, phase.fading
+        if key not in known:
+            at_work = [path for path, weight in network.named_parameters() if weight.grad is not None]
+            known[key] = self.decide(lambda: (at_work, list(figures)))
+        return known[key]
+
+    # Now and then
+
+    def decide(self, work: Callable[[], T]) -> T:
+        """What `work` returns in the first process, handed to all. An error that a user can cause ends them all."""
+        if self.world == 1:
+            return work()
+        told: list[Any] = [None]
+        error: UserError | None = None
+        if self.first:
+            try:
+                told = [(True, work())]
+            except UserError as caught:
+                error, told = caught, [(False, None)]
+        with _heard():
+            dist.broadcast_object_list(told, src=0)
+        done, value = told[0]
+        if not done:
+            raise error or Elsewhere("said by the first process")
+        return value  # type: ignore[no-any-return]
+
+    def together(self, work: Callable[[], T]) -> T:
+        """Do `work` in every process. An error that a user can cause in one ends them all, and is said once."""
+        if self.world == 1:
+            return work()
+        error: UserError | None = None
+        try:
+            value = work()
+        except UserError as caught:
+            error = caught
+        failed: list[bool] = [False] * self.world
+        with _heard():
+            dist.all_gather_object(failed, error is not None)
+        if True in failed:
+            raise error if error and failed.index(True) == self.rank else Elsewhere("said by another process")
+        return value
+
+    def in_turns(self, work: Callable[[], T]) -> T:
+        """As `together`, but on each machine one process goes first: what it leaves on the disk the others find."""
+        if self.world == 1:
+            return work()
+        done = self.together(lambda: [work()] if self.local == 0 else [])
+        return self.together(lambda: done[0] if done else work())
+
+    def collect(self, value: T) -> list[T]:
+        """Every process's value, in the first one; none in the others."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] | None = [None] * self.world if self.first else None
+        with _heard():
+            dist.gather_object(value, values)
+        return values or []
+
+    def spread(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The first process's tensors and counters, in all."""
+        if self.world == 1:
+            return tensors, counters
+        forms = {name: (value.shape, value.dtype) for name, value in tensors.items()}
+        forms, counters = self.decide(lambda: (forms, counters))
+        found = {}
+        with _heard():
+            for name, (shape, dtype) in forms.items():
+                value = tensors[name].cpu().contiguous() if self.first else torch.empty(shape, dtype=dtype)
+                dist.broadcast(value, src=0)
+                found[name] = value
+        return found, counters
+
+
+ALONE = Ranks()
+"""The only process of its run."""
+
+
+@contextlib.contextmanager
+def join() -> Iterator[Ranks]:
+    """The processes that torchrun has started with this one, or this one alone. Raises `ConfigError`."""
+    given = [os.environ.get(name, "") for name in VARIABLES]
+    if not all(given) or int(given[1]) == 1:
+        yield ALONE
+        return
+    ranks = Ranks(*map(int, given[:4]))
+    backend = "gloo"
+    if torch.cuda.is_available() and dist.is_nccl_available():
+        torch.cuda.set_device(ranks.local % torch.cuda.device_count())
+        backend = "cpu:gloo,cuda:nccl"
+    with _heard():
+        store, rank, world = next(rendezvous("env://"))
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    heartbeat = Heartbeat(store, rank, world)
+    ranks.together(lambda: None)
+    with heartbeat:
+        yield ranks
+        ranks.together(lambda: None)  # nobody leaves before the last one has written what it has to
+    dist.destroy_process_group()
+
+
+def check_device(ranks: Ranks, device: torch.device) -> None:
+    """Raise `ConfigError` if the processes of this machine cannot each have a device like this one."""
+    if device.type == "cuda" and ranks.local_world > torch.cuda.device_count():
+        have = f"{ranks.local_world} processes and {torch.cuda.device_count()} GPUs"
+        raise ConfigError(f"this machine has {have}: start at most a process for each, or --device cpu")
+    if device.index is not None and ranks.local_world > 1:
+        raise ConfigError(f"--device {device} is one device for {ranks.local_world} processes: leave out the number")
+    if device.type == "mps" and ranks.world > 1:
+        raise ConfigError("several processes train on processors or CUDA GPUs: --device cpu")
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    """What torch raises when another process is gone, said as what it means."""
+    try:
+        yield
+    except RuntimeError as error:  # torch's DistError is one
+        reason = str(error).strip().splitlines()[0]
+        lost = "lost another process of this run, which can be taken up from the state saved last"
+        raise RunError(f"{lost} ({reason[:200]})") from error
