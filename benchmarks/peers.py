@@ -37,11 +37,12 @@ def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object
 
     from growgan.core.config import ExecutionConfig, NetworkSpec, RunConfig
     from growgan.core.fields import per
+    from growgan.core.plan import Plan
     from growgan.core.presets import preset
     from growgan.core.schedule import Schedule
     from growgan.devices import choose_layout, set_up
     from growgan.networks.generator import Generator
-    from growgan.networks.layers import initialize
+    from growgan.networks.layers import follow, initialize
     from growgan.training.rehearsal import Rehearsal
     from growgan.training.state import TrainState
     from growgan.training.step import train_step
@@ -57,12 +58,15 @@ def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object
             initialize(G, 1, "G")
             G.eval().requires_grad_(False).to(memory_format=choose_layout(torch.device("cpu")))
             G.compute = torch.bfloat16 if request["precision"] == "bfloat16" else None
-            z = torch.randn(request["minibatch"], spec.z_size)
+            z, plan = torch.randn(request["minibatch"], spec.z_size), Plan()
+            follow(G, plan)
 
             def generate() -> object:
                 with torch.inference_mode():
                     return G(z)
 
+            with plan.measuring():
+                generate()
             return generate
         base = preset("paper")
         config: RunConfig = dataclasses.replace(
@@ -71,9 +75,12 @@ def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object
             schedule=dataclasses.replace(base.schedule, minibatch=per(request["minibatch"])),
             execution=ExecutionConfig(device="cpu", precision=request["precision"], threads=threads),
         )
-        state = TrainState(config, set_up(config.execution))
+        machine = set_up(config.execution)
+        state = TrainState(config, machine)
         schedule = Schedule(config.schedule, config.optim, spec.resolution)
         phase = schedule.trained(schedule.stages[-1], 0.5)
+        with machine.plan.measuring():  # as a run does before each stage
+            train_step(state, phase, Rehearsal(state))
         return lambda: train_step(state, phase, Rehearsal(state))
 
     return make

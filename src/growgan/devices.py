@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
+from growgan import __version__
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError
+from growgan.core.plan import Plan, processor
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
@@ -26,6 +28,8 @@ class Machine:
     """Type of weights, moments, averages, losses and norms."""
     compute: torch.dtype | None = None
     """Type that convolutions and products are done in; None = `dtype`."""
+    plan: Plan = field(default_factory=Plan, compare=False)
+    """How each convolution is computed, as far as that was measured."""
 
     def describe(self) -> str:
         """What was chosen, in a few words."""
@@ -34,6 +38,11 @@ class Machine:
         count = torch.get_num_threads()
         threads = f"{count} thread{'s' * (count > 1)}, " if self.device.type == "cpu" else ""
         return f"{self.device}, {threads}{compute} convolutions, {layout}"
+
+    def name(self) -> str:
+        """What decides how fast the ways to compute are, for a plan to be kept by."""
+        threads = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+        return f"{processor()}, {threads}, torch {torch.__version__}, growgan {__version__}"
 
 
 def set_up(execution: ExecutionConfig) -> Machine:
@@ -89,9 +98,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_layout(device: torch.device) -> torch.memory_format:
-    """How images lie in memory: channels last where convolutions run faster so (GPUs, CPUs with AVX-512)."""
-    wide = device.type == "cpu" and "AVX512" in torch.backends.cpu.get_cpu_capability()
-    return torch.channels_last if device.type == "cuda" or wide else torch.contiguous_format
+    """How images lie in memory: channels last where convolutions, and products of matrices, run faster so."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

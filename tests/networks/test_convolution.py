@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from growgan.core.config import OptimConfig
+from growgan.core.plan import Plan
 from growgan.networks import algorithms, layers, resample
 from growgan.networks.convolution import Algorithm, Convolution
-from growgan.networks.plan import Plan
 from growgan.training.optim import Adam
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-11}
@@ -46,7 +46,7 @@ CASES = {
 
 def all_gradients(call: Callable[..., Tensor], x: Tensor, weight: Tensor, bias: Tensor) -> list[Tensor]:
     """Output, first gradients, and what a penalty on each of them adds."""
-    y = call(x, weight, bias)
+    y = layers.leaky(call(x, weight, bias))  # which works in place
     toward = normal(*y.shape, seed=9).to(y)
     first = torch.autograd.grad((y.tanh() * toward).sum(), (x, weight, bias), create_graph=True)
     second = torch.autograd.grad(sum(g.square().sum() for g in first), (x, weight, bias))

@@ -84,6 +84,8 @@ class Quiet:
     def after_tick(self, state, phase, last) -> None:
         self.ticks.append((state.nimg, {k: v.item() / state.tick_steps for k, v in state.tick_sums.items()}))
 
+    def before_stage(self, state, phase) -> None: ...
+
     def after_stage(self, state, phase) -> None:
         self.stages.append(phase.resolution)
 

@@ -284,6 +284,9 @@ class ExecutionConfig:
     units for it, else float32."""
     microbatch: int | None = None
     """Images computed at once; None = the whole minibatch. Less memory, the same gradients."""
+    plan: Literal["measured", "plain"] = "measured"
+    """How the ways to compute a convolution are chosen on a processor: by a short measurement, kept with the run and
+    for the next one, or always the library's own."""
     threads: int | None = None
     """Processor threads; None = as many as are fastest when the run starts."""
 

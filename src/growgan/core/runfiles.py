@@ -6,7 +6,8 @@ from pathlib import Path
 
 
 class RunFiles:
-    """Paths in a run folder: config.json, data.json, log.jsonl, reals.png, fakes*.png, models/, state/, tensorboard/.
+    """Paths in a run folder: config.json, data.json, plan.json, log.jsonl, reals.png, fakes*.png, models/, state/,
+    tensorboard/.
 
     Numbered files carry the images shown (`nimg`) in their names, with leading zeros, so that names sort as time does.
     """
@@ -15,6 +16,7 @@ class RunFiles:
         self.path = path
         self.config = path / "config.json"
         self.data = path / "data.json"
+        self.plan = path / "plan.json"
         self.log = path / "log.jsonl"
         self.lock = path / "lock"
         self.reals = path / "reals.png"

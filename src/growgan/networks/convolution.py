@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from growgan.networks.plan import UNMEASURED
+from growgan.core.plan import UNMEASURED
 
 Product = Literal["forward", "inputs", "weights"]
 

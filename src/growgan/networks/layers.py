@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from growgan.core import seeds
+from growgan.core.plan import Plan
 from growgan.networks import algorithms, resample
 from growgan.networks.convolution import Convolution
-from growgan.networks.plan import Plan
 
 HE_GAIN = math.sqrt(2)
 """Gain of layers that a (leaky) ReLU follows (He et al., 2015)."""

@@ -93,8 +93,13 @@ class Winograd:
         """An image of its tiles [m^2, ...]."""
         n, _, h, w = shape
         m = self.m
-        image = tiles.view(m, m, n, h // m, w // m, channels).permute(2, 3, 0, 4, 1, 5)
-        return image.reshape(n, h, w, channels).permute(0, 3, 1, 2)
+        # An image of its own, and no view of one: activations work on it in place.
+        image = torch.empty(
+            n, channels, h, w, dtype=tiles.dtype, device=tiles.device, memory_format=torch.channels_last
+        )
+        places = image.permute(0, 2, 3, 1).view(n, h // m, m, w // m, m, channels)
+        places.copy_(tiles.view(m, m, n, h // m, w // m, channels).permute(2, 3, 0, 4, 1, 5))
+        return image
 
     def _overlapped(self, tiles: Tensor, shape: torch.Size) -> Tensor:
         """An image of the sums of tiles [T, ...] that overlap by two: the adjoint of cutting."""

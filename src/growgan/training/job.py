@@ -40,6 +40,7 @@ from growgan.training.shares import fewest_groups
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
 from growgan.training.stop import Stop
+from growgan.training.tuning import Tuning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +171,9 @@ def _train(job: Job, stop: Stop) -> Outcome:
     labels = label_distribution(table, config.network.num_labels, config.network.multi_label)
     measure = ranks.together(lambda: make_measure(config, job.dataset, labels, job.machine.device))
     names = list(job.dataset.class_names) if labels else []
+    tuning = Tuning(job.run, job.machine, job.say, config.execution.plan == "measured")
     snapshots = Snapshots(job.run, config, labels, names, measure)
-    report = Report(job.run, schedule, snapshots, Forecast(schedule, config.network), state.nimg, ranks.first)
+    report = Report(job.run, schedule, snapshots, Forecast(schedule, config.network), state.nimg, tuning, ranks.first)
     try:
         if state.nimg == 0:
             report.write_first(state, schedule.at(0))

@@ -17,6 +17,9 @@ from growgan.training.stop import Stop
 class Witness(Protocol):
     """Who is told how the run goes, and writes it down."""
 
+    def before_stage(self, state: TrainState, phase: Phase) -> None:
+        """Steps like those of `phase` are about to begin, or to go on. Asked before every round."""
+
     def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
         """A step has taken `seconds`."""
 
@@ -40,6 +43,7 @@ def train(state: TrainState, schedule: Schedule, feed: Source, witness: Witness,
     saved = time.monotonic()
     while state.repeat or state.nimg < schedule.total:
         phase = begin_round(state, schedule) if state.repeat == 0 else schedule.at(state.held)
+        witness.before_stage(state, phase)
         seconds, figures = _timed_step(state, phase, feed)
         state.repeat = (state.repeat + 1) % schedule.config.minibatch_repeats
         state.seconds += seconds

@@ -24,6 +24,7 @@ from growgan.training.run import RunFolder
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
 from growgan.training.step import Figures
+from growgan.training.tuning import Tuning
 
 LIVE_SECONDS = 0.5
 PLAIN_SECONDS = 60.0
@@ -40,10 +41,12 @@ class Report:
         snapshots: Snapshots,
         forecast: Forecast,
         nimg: int,
+        tuning: Tuning,
         writes: bool = True,
         stream: TextIO | None = None,
     ) -> None:
         self.run = run
+        self.tuning = tuning
         self.writes = writes
         self.schedule = schedule
         self.snapshots = snapshots
@@ -69,6 +72,10 @@ class Report:
         """Write the grid of fakes before the first step. Raises `RunError`: the disk is tried now."""
         grid = self.draw_fakes(state, phase)
         state.ranks.decide(lambda: images.save_png(self.run.fakes(state.nimg), grid) if grid is not None else None)
+
+    def before_stage(self, state: TrainState, phase: Phase) -> None:
+        """See `loop.Witness`."""
+        self.tuning.prepare(state, phase)
 
     def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
         """Redraw the line of progress now and then."""

@@ -14,7 +14,7 @@ from growgan.core.schedule import Phase
 from growgan.devices import Machine
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
-from growgan.networks.layers import initialize
+from growgan.networks.layers import follow, initialize
 from growgan.training.draws import Draws
 from growgan.training.optim import Adam
 from growgan.training.ranks import ALONE, Ranks
@@ -43,6 +43,8 @@ class TrainState:
             network.compute = machine.compute
             network.to(device=self.device, dtype=self.dtype, memory_format=machine.layout)  # type: ignore[call-overload]
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
+        for network in (self.G, self.D, self.G_ema):
+            follow(network, machine.plan)
         self.opt_G = Adam(self.G, config.optim)
         self.opt_D = Adam(self.D, config.optim)
         self.loss = losses.create(config.loss, self.spec.multi_label)

@@ -7,12 +7,19 @@ with the first candidate where it knows nothing, so that what a plan does not ho
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
-from torch import Tensor
+from growgan.core.cache import cache_dir
+from growgan.core.errors import RunError
+from growgan.core.files import write_text
 
 T = TypeVar("T")
 
@@ -39,7 +46,7 @@ class Plan:
         finally:
             self._measures = False
 
-    def choose(self, key: str, work: float, candidates: Mapping[str, T], run: Callable[[T], Tensor]) -> T:
+    def choose(self, key: str, work: float, candidates: Mapping[str, T], run: Callable[[T], object]) -> T:
         """The candidate for a product of `work` operations, which `run` computes by it."""
         name = self.choices.get(key)
         if name is None and self._measures and len(candidates) > 1 and work >= WORTH:
@@ -49,7 +56,7 @@ class Plan:
         return candidates[name]
 
 
-def fastest(candidates: Mapping[str, T], run: Callable[[T], Tensor]) -> str:
+def fastest(candidates: Mapping[str, T], run: Callable[[T], object]) -> str:
     """The name of the candidate that `run` takes the least time for, after one go to warm up."""
     best: dict[str, float] = {}
     for name, candidate in candidates.items():
@@ -65,3 +72,43 @@ def fastest(candidates: Mapping[str, T], run: Callable[[T], Tensor]) -> str:
 
 UNMEASURED = Plan()
 """Holds nothing: the first candidate always."""
+
+
+def processor() -> str:
+    """Name of the processor, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        fields = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
+        names = (fields.get("vendor_id"), fields.get("cpu family"), fields.get("model"), fields.get("model name"))
+        return " ".join(name.strip() for name in names if name) or platform.machine()
+    except OSError:
+        return f"{platform.processor() or platform.machine()} {os.cpu_count()}"
+
+
+def cached_plan(machine: str) -> Path:
+    """Where the user's cache keeps the plan for `machine`."""
+    return cache_dir() / "plans" / f"{hashlib.sha256(machine.encode()).hexdigest()[:16]}.json"
+
+
+def read_plan(path: Path) -> tuple[str, dict[str, str]]:
+    """The machine that a plan was measured on, and its choices; nothing if there is no such file, or a damaged one."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return str(stored["machine"]), {str(key): str(name) for key, name in stored["choices"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return "", {}
+
+
+def write_plan(path: Path, machine: str, choices: Mapping[str, str]) -> None:
+    """Write a plan, whole and to the disk. Raises `RunError`."""
+    write_text(path, json.dumps({"machine": machine, "choices": dict(sorted(choices.items()))}, indent=1) + "\n")
+
+
+def add_to_cache(machine: str, choices: Mapping[str, str]) -> None:
+    """Add to what the cache holds; what it holds already stays. A cache that cannot be written is done without."""
+    path = cached_plan(machine)
+    of, known = read_plan(path)
+    try:
+        write_plan(path, machine, {**choices, **(known if of == machine else {})})
+    except RunError:
+        return
