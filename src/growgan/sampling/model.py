@@ -9,15 +9,12 @@ import torch
 from torch import Tensor
 
 from growgan.core.errors import ModelError
-from growgan.core.runfiles import RunFiles
 from growgan.devices import choose_layout
 from growgan.models.native import ModelFile, open_model
 from growgan.networks.generator import Generator
 from growgan.sampling import images, latents
 from growgan.sampling.base import CHUNK, BaseModel
-
-SHIPPED: dict[str, str] = {}
-"""Models in the package by name; the file's name within it."""
+from growgan.sampling.sources import find
 
 MEAN_LATENTS = 10_000
 """Latents over which the truncation mean is taken; 1,000 a class with classes (contract of truncation)."""
@@ -61,15 +58,20 @@ class Model(BaseModel):
             x = mean + truncation * (x - mean)
         return images.to_uint8(self.G.synthesize(x))
 
+    @property
+    def means(self) -> Tensor:
+        """All means that truncation may lead to: [1 or K, width, 4, 4]; see `truncation_mean`."""
+        if self._mean is None:
+            self._mean = self._measured_mean()
+        return self._mean.to(self.device)
+
     def truncation_mean(self, labels: Tensor | None) -> Tensor:
         """Where truncation leads to: mean outputs of the first layer, [1 or N, width, 4, 4].
 
         Without classes one mean over 10,000 latents; with classes one a class over 1,000 (mixtures mix them); with
         attributes one over labels from the training distribution. Computed when first needed, unless the file has it.
         """
-        if self._mean is None:
-            self._mean = self._measured_mean()
-        mean = self._mean.to(self.device)
+        mean = self.means
         if labels is None or self.spec.multi_label:
             return mean
         if labels.dim() == 1:
@@ -98,34 +100,11 @@ class Model(BaseModel):
 def load(source: str | Path, device: str | torch.device = "cpu") -> Model:
     """A model, ready to make pictures.
 
-    source: a model file, a run folder (its best snapshot, else its newest), or the name of a shipped model.
-    Raises `ModelError`, in one line, for what is none of these or is damaged.
+    source: a model file, a run folder (its best snapshot, else its newest), the name of a shipped model, or
+    ``hf://OWNER/NAME[@REVISION][/FILE]`` on the Hugging Face Hub (the extra `hub`). Raises `ModelError`, in one line,
+    for what is none of these or is damaged.
     """
-    return Model(open_model(find(source)), device)
-
-
-def find(source: str | Path) -> Path:
-    """The model file that `source` stands for; see `load`."""
-    path = Path(source)
-    if path.is_dir():
-        return _of_run(path)
-    if not path.exists() and str(source) in SHIPPED:
-        return Path(__file__).parents[1] / "shipped" / SHIPPED[str(source)]
-    if not path.exists():
-        shipped = f" ({', '.join(SHIPPED)})" if SHIPPED else ""
-        raise ModelError(f"{source} is no model file, no run folder and no shipped model{shipped}")
-    return path
-
-
-def _of_run(run: Path) -> Path:
-    files = RunFiles(run)
-    snapshots, milestones = files.snapshots(), files.milestones()
-    if files.best.is_file() and (not snapshots or _resolution(files.best) >= _resolution(snapshots[-1])):
-        return files.best
-    if snapshots or milestones:
-        return (snapshots or milestones)[-1]
-    raise ModelError(f"the folder {run} holds no model: a run folder has snapshots in {files.models}")
-
-
-def _resolution(path: Path) -> int:
-    return int(open_model(path).training.get("resolution", 0))
+    path = find(source)
+    if path.suffix == ".onnx":
+        raise ModelError(f"{path} is an ONNX file: growgan.OnnxModel opens it, and growgan generate runs it")
+    return Model(open_model(path), device)
