@@ -6,6 +6,7 @@ Reading runs no code from the file.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,22 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
             temporary.touch()
             permissions = temporary.stat().st_mode
             save_file(tensors, temporary, metadata)
+            _sort_metadata(temporary)
             temporary.chmod(permissions)  # the user's own; the library would let nobody else read the file
         except SafetensorError as error:  # what the library makes of a full disk: it is no OSError
             raise OSError(str(error)) from error
+
+
+def _sort_metadata(path: Path) -> None:
+    """Put the header's texts in order, which the library leaves to chance: the same model is then the same bytes."""
+    with path.open("rb+") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+        ordered = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(ordered) <= length:
+            file.seek(8)
+            file.write(ordered.ljust(length))
 
 
 def _opened(path: Path) -> Any:
