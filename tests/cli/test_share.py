@@ -85,6 +85,7 @@ def test_the_card_before_it_is_sent(growgan: Growgan, tiny_run: Path) -> None:
         (["export", "RUN", "out.safetensors", "--card", "shoes=9"], "--card wants FIELD=TEXT"),
         (["export", "RUN", "out.pt2", "--resolution", "5"], "--resolution should be a power of two"),
         (["export", "RUN", "out.pt2", "--precision", "float16"], "hold G alone, in float32"),
+        (["push", "RUN", "hf://me/discs/x.safetensors"], "is the address of a file"),
         (["push", "RUN", "me/discs"], "an address on the hub is hf://OWNER/NAME"),
     ],
 )

@@ -113,8 +113,6 @@ def test_what_is_not_there_or_not_allowed(hub: Hub, make_subject: MakeSubject, t
         (("info", "hf://me/discs"), {}, "of other .safetensors it has none"),
         (("info", "hf://me/discs"), {"HF_HUB_OFFLINE": "1"}, "set to work offline"),
         (("push", origin, "hf://me/new", "--license", "mit"), {}, "the hub refuses hf://me/new: log in"),
-        (("push", origin, "hf://me/new", "--license", "mit"), {"HF_HUB_OFFLINE": "1"}, "set to work offline"),
-        (("push", origin, "hf://me/new/x.safetensors"), {}, "is the address of a file"),
     ):
         done = growgan(tmp_path / "cache", hub.url, *words, **variables)
         assert message in refusal(done) and done.stderr.count("\n") == 1, done

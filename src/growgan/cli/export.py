@@ -13,7 +13,7 @@ SUMMARY = "write a model for others: small (.safetensors), for onnxruntime (.onn
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("model", metavar="MODEL", help="a model file, a run folder, or a shipped model's name")
+    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
     parser.add_argument("out", type=Path, metavar="OUT", help="file to write; its end says the format")
     parser.add_argument("--resolution", type=int, metavar="N", help=".onnx, .pt2: a smaller size of pictures")
     parser.add_argument("--only", choices=["G_ema"], metavar="G_ema", help=".safetensors: leave out D")

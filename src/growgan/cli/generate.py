@@ -20,7 +20,7 @@ SUMMARY = "make pictures from a model: a file (.onnx too), a run folder, hf://OW
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("model", metavar="MODEL", help="a model file, a run folder, or a shipped model's name")
+    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
     parser.add_argument("--seeds", default="0-9", metavar="S", help="such as 0-9 or 3,7,100-120 (default 0-9)")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
     parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; seeds go on if they do not fill it")

@@ -16,7 +16,7 @@ SUMMARY = "say what a model file holds: how it was trained, measures, licence, a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("model", metavar="MODEL", help="a model file, a run folder, or a shipped model's name")
+    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

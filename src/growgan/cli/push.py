@@ -12,7 +12,7 @@ SUMMARY = "put a model with its card on the Hugging Face Hub, for growgan.load('
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("model", metavar="MODEL", help="a model file, a run folder, or a shipped model's name")
+    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
     parser.add_argument("address", metavar="hf://OWNER/NAME", help="where to, with @BRANCH if not the main one")
     parser.add_argument("--precision", metavar="P", help="of the weights: float16 (default) or float32")
     parser.add_argument("--private", action="store_true", help="make a repository that only its owner sees")
