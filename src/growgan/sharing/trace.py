@@ -1,8 +1,7 @@
 """The generator as a graph of plain operations, for runtimes that know nothing of growgan.
 
 What training computes anew in every call is folded into constants first: the weights' scale, and the enlarging before a
-convolution, which becomes one transposed convolution (`resample.up_kernel`). Layers that the exported size does not use
-are left out.
+convolution, which becomes one transposed convolution. Layers that the exported size does not use are left out.
 """
 
 from __future__ import annotations
