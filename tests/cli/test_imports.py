@@ -9,10 +9,13 @@ import time
 
 import pytest
 
-HEAVY = ("torch", "numpy", "PIL", "safetensors", "matplotlib", "tensorboard")
+HEAVY = (
+    *("torch", "numpy", "PIL", "safetensors", "matplotlib", "tensorboard"),
+    *("onnx", "onnxruntime", "onnxscript", "huggingface_hub"),
+)
 WORDS = [
     "",
-    *["demo", "train", "generate", "evaluate", "data"],
+    *["demo", "train", "generate", "evaluate", "info", "export", "push", "data"],
     *(f"data {name}" for name in ["build", "info", "show"]),
 ]
 SECONDS = 1.0
