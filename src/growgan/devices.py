@@ -11,7 +11,7 @@ import torch
 from growgan import __version__
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError
-from growgan.core.plan import Plan, processor
+from growgan.core.plan import Plan, cached_plan, processor, read_plan
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
@@ -38,6 +38,10 @@ class Machine:
         count = torch.get_num_threads()
         threads = f"{count} thread{'s' * (count > 1)}, " if self.device.type == "cpu" else ""
         return f"{self.device}, {threads}{compute} convolutions, {layout}"
+
+    def known_plan(self) -> Plan:
+        """What was measured on this machine before, by any run."""
+        return Plan(read_plan(cached_plan(self.name()))[1] if self.device.type == "cpu" else None)
 
     def name(self) -> str:
         """What decides how fast the ways to compute are, for a plan to be kept by."""

@@ -15,6 +15,7 @@ from growgan.core.progress import Progress
 if TYPE_CHECKING:
     from growgan.sampling.base import BaseModel
 
+PRECISIONS = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16", "auto": "auto"}
 SUMMARY = "make pictures from a model: a file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model's name"
 
 
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more usual")
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures computed at once (default 8)")
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
+    parser.add_argument(
+        "--precision", default="float32", choices=PRECISIONS, metavar="P", help="float32 (default), bfloat16 or auto"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
     from growgan.sampling import images
 
-    model = _load(args.model, args.device)
+    model = _load(args.model, args.device, PRECISIONS[args.precision])
     label = model.label(args.label) if args.label is not None else None
     batches = model.batches(seeds, label=label, truncation=args.truncation, batch=args.batch)
     notes = {"model": model.file.hash, "truncation": f"{args.truncation:g}"}
@@ -73,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(source: str, device: str) -> BaseModel:
+def _load(source: str, device: str, precision: str) -> BaseModel:
     """The model, without torch where its file needs none."""
     from growgan.sampling.sources import find
 
@@ -86,7 +90,7 @@ def _load(source: str, device: str) -> BaseModel:
     from growgan.devices import choose_device
     from growgan.sampling.model import load
 
-    return load(path, choose_device(device))
+    return load(path, choose_device(device), precision)
 
 
 def parse_seeds(text: str) -> list[int]:

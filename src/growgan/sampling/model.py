@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ModelError
-from growgan.devices import choose_layout
+from growgan.devices import set_up
 from growgan.models.native import ModelFile, open_model
 from growgan.networks.generator import Generator
+from growgan.networks.layers import follow
 from growgan.sampling import images, latents
 from growgan.sampling.base import CHUNK, BaseModel
 from growgan.sampling.sources import find
@@ -26,10 +28,12 @@ class Model(BaseModel):
     ``model(z, labels, resolution, alpha)`` returns float images [N, C, S, S], unclipped, nominally in [-1, 1].
     """
 
-    def __init__(self, file: ModelFile, device: str | torch.device = "cpu") -> None:
+    def __init__(self, file: ModelFile, device: str | torch.device = "cpu", precision: str = "float32") -> None:
         self.file: ModelFile = file
-        device = torch.device(device)
-        self.G: Generator = file.generator().to(device=device, memory_format=choose_layout(device))  # type: ignore[call-overload]
+        machine = set_up(ExecutionConfig(device=str(device), precision=precision))  # type: ignore[arg-type]
+        self.G: Generator = file.generator().to(device=machine.device, memory_format=machine.layout)  # type: ignore[call-overload]
+        self.G.compute = machine.compute
+        follow(self.G, machine.known_plan())
         self._mean = file.truncation_mean()
 
     @property
@@ -97,14 +101,16 @@ class Model(BaseModel):
         return total / len(z)
 
 
-def load(source: str | Path, device: str | torch.device = "cpu") -> Model:
+def load(source: str | Path, device: str | torch.device = "cpu", precision: str = "float32") -> Model:
     """A model, ready to make pictures.
 
     source: a model file, a run folder (its best snapshot, else its newest), the name of a shipped model, or
-    ``hf://OWNER/NAME[@REVISION][/FILE]`` on the Hugging Face Hub (the extra `hub`). Raises `ModelError`, in one line,
-    for what is none of these or is damaged.
+    ``hf://OWNER/NAME[@REVISION][/FILE]`` on the Hugging Face Hub (the extra `hub`). precision: "float32", in which a
+    seed's picture is the same on one machine whatever the batch, to one level; "bfloat16", faster where the device has
+    units for it; "auto". On a processor the C library is told to keep freed memory (`devices.keep_memory`). Raises
+    `ModelError`, in one line, for what is none of these or is damaged.
     """
     path = find(source)
     if path.suffix == ".onnx":
         raise ModelError(f"{path} is an ONNX file: growgan.OnnxModel opens it, and growgan generate runs it")
-    return Model(open_model(path), device)
+    return Model(open_model(path), device, precision)
