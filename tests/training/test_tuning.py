@@ -1,0 +1,98 @@
+"""The plan of a run: measured before a stage, on the disk before its first step, and read again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from growgan.core.config import ExecutionConfig
+from growgan.core.plan import add_to_cache, cached_plan, read_plan, write_plan
+from growgan.core.presets import preset
+from growgan.core.runfiles import RunFiles
+from growgan.core.schedule import Schedule
+from growgan.devices import set_up
+from growgan.training.state import TrainState
+from growgan.training.tuning import Tuning
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GROWGAN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def started(folder: Path, measures: bool = True):
+    """A run with layers that are worth measuring."""
+    folder.mkdir(exist_ok=True)
+    base = preset("tiny")
+    network = replace(base.network, fmap_base=1024, fmap_max=64, resolution=16)
+    config = replace(base, network=network, execution=ExecutionConfig(device="cpu", precision="float32", threads=1))
+    machine, said = set_up(config.execution), []
+    tuning = Tuning(RunFiles(folder), machine, said.append, measures)
+    schedule = Schedule(config.schedule, config.optim, network.resolution)
+    return tuning, TrainState(config, machine), schedule.trained(schedule.stages[-1], 0.5), said
+
+
+def test_a_plan_is_measured_once_and_read_by_the_next_run(tmp_path: Path, cache: Path) -> None:
+    tuning, state, phase, said = started(tmp_path / "a")
+    before = {name: p.clone() for name, p in state.G.named_parameters()}
+    tuning.prepare(state, phase)
+    machine, choices = read_plan(tmp_path / "a" / "plan.json")
+    assert machine == tuning.name and choices and choices == read_plan(cached_plan(machine))[1]
+    assert all(key.split()[0] in ("forward", "inputs", "weights") for key in choices) and len(said) == 1
+    assert all(p.grad is None and torch.equal(p, before[name]) for name, p in state.G.named_parameters())
+    assert state.D.stage(16).conv0.plain.plan is state.G_ema.stage(16).conv1.plain.plan is tuning.plan
+    again, state, phase, said = started(tmp_path / "b")
+    again.prepare(state, phase)
+    assert read_plan(tmp_path / "b" / "plan.json")[1] == choices and not said
+
+
+def test_the_run_s_own_plan_comes_before_the_cache(tmp_path: Path, cache: Path) -> None:
+    tuning, state, phase, _ = started(tmp_path / "a")
+    tuning.prepare(state, phase)
+    path = tmp_path / "a" / "plan.json"
+    key, name = next((k, v) for k, v in tuning.plan.choices.items() if k.startswith("weights"))
+    other = "taps" if name != "taps" else "direct"
+    write_plan(path, tuning.name, {key: other})
+    assert started(tmp_path / "a")[0].plan.choices[key] == other
+
+
+def test_another_machine_s_plan_is_measured_anew_and_said(tmp_path: Path, cache: Path) -> None:
+    tuning, *_ = started(tmp_path / "a")
+    write_plan(tmp_path / "a" / "plan.json", "an abacus", {"forward 1x1x1x1 1 float32": "beads"})
+    tuning, _, _, said = started(tmp_path / "a")
+    assert not tuning.plan.choices and "an abacus" in said[0]
+
+
+def test_a_plain_plan_measures_nothing(tmp_path: Path, cache: Path) -> None:
+    tuning, state, phase, said = started(tmp_path / "a", measures=False)
+    tuning.prepare(state, phase)
+    assert not said and not cache.exists() and not (tmp_path / "a" / "plan.json").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"machine": "x"}', '{"machine": "x", "choices": 3}'])
+def test_a_damaged_plan_is_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    assert read_plan(path) == ("", {}) or read_plan(path)[1] == {}
+
+
+def test_the_cache_keeps_what_it_has(tmp_path: Path, cache: Path) -> None:
+    add_to_cache("here", {"a": "direct"})
+    add_to_cache("here", {"a": "taps", "b": "taps"})
+    assert json.loads(cached_plan("here").read_text())["choices"] == {"a": "direct", "b": "taps"}
+    assert cached_plan("here") != cached_plan("there")
+
+
+def test_planned_and_plain_losses_agree(tmp_path: Path, cache: Path) -> None:
+    from growgan.training.rehearsal import Rehearsal
+
+    tuning, state, phase, _ = started(tmp_path / "a")
+    tuning.prepare(state, phase)
+    planned = Rehearsal(state).d_loss(phase, 8)
+    tuning.plan.choices = {}
+    torch.testing.assert_close(planned, Rehearsal(state).d_loss(phase, 8), rtol=1e-4, atol=1e-5)
