@@ -9,11 +9,13 @@ import time
 
 import pytest
 
+from growgan.cli.data import COMMANDS
+
 HEAVY = ("torch", "numpy", "PIL", "safetensors", "matplotlib", "tensorboard")
 WORDS = [
     "",
     *["demo", "train", "generate", "evaluate", "data"],
-    *(f"data {name}" for name in ["build", "info", "show"]),
+    *(f"data {name}" for name in COMMANDS),
 ]
 SECONDS = 1.0
 """The aim is 0.3; a busy machine gets some grace."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from growgan import __version__
+from growgan.cli.data import COMMANDS as DATA_COMMANDS
 from growgan.cli.main import COMMANDS, build_parser
 
 FROZEN: dict[str, list[str]] = {
@@ -120,9 +121,9 @@ def test_every_flag_says_what_it_is_for() -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_what_the_table_promises(name: str) -> None:
-    module = import_module(COMMANDS[name])
+@pytest.mark.parametrize("target", [*COMMANDS.values(), *DATA_COMMANDS.values()])
+def test_every_command_has_what_the_table_promises(target: str) -> None:
+    module = import_module(target)
     assert module.SUMMARY and "\n" not in module.SUMMARY
     assert callable(module.add_arguments) and callable(module.run)
     assert not any(parser.allow_abbrev for parser in [build_parser()])
