@@ -55,7 +55,8 @@ def test_folder_becomes_a_set(photos: Path, tmp_path: Path) -> None:
     assert (report.count, report.resolution, report.channels, report.skipped) == (4, 32, 3, [])
     members = read_members(tmp_path / "set.zip")
     assert list(members) == [f"00000/img{n:08d}.png" for n in range(4)] + ["dataset.json"]
-    assert json.loads(members["dataset.json"]) == {"labels": None, "class_names": []}
+    origins = [f"p{n}.png" for n in range(4)]
+    assert json.loads(members["dataset.json"]) == {"labels": None, "class_names": [], "sources": origins}
     with open_dataset(tmp_path / "set.zip") as dataset:
         expected = Image.open(photos / "p1.png").resize((32, 32), Image.Resampling.LANCZOS, box=(0, 7, 50, 57))
         assert np.array_equal(dataset.images([1])[0].transpose(1, 2, 0), np.asarray(expected))

@@ -125,6 +125,20 @@ def convert(image: Image.Image, channels: int) -> Image.Image:
     return image.convert(mode)
 
 
+def pad_to_square(image: Image.Image, how: str) -> Image.Image:
+    """Return an L, RGB or RGBA picture in the middle of a square, whose rest is ``how``, one of framing.PADS."""
+    side = max(image.size)
+    left, top = ((side - edge) // 2 for edge in image.size)
+    if how in ("black", "white"):
+        square = Image.new(image.mode, (side, side), 0 if image.mode == "RGBA" else how)
+        square.paste(image, (left, top))
+        return square
+    rows, columns = (top, side - image.height - top), (left, side - image.width - left)
+    pixels = np.asarray(image)
+    edges = (rows, columns, (0, 0))[: pixels.ndim]
+    return Image.fromarray(np.pad(pixels, edges, mode="edge" if how == "edge" else "symmetric"))
+
+
 def to_array(image: Image.Image) -> NDArray[np.uint8]:
     """Return the pixels of an L, RGB or RGBA picture as uint8 [C, H, W]."""
     pixels = np.asarray(image, dtype=np.uint8)

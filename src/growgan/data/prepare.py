@@ -11,12 +11,13 @@ from growgan.core.cache import cache_dir
 from growgan.core.errors import DataError
 from growgan.core.geometry import is_size
 from growgan.core.progress import MakeProgress
+from growgan.core.text import printable
 from growgan.data.build import BuildReport, build
-from growgan.data.dataset import ImageSet, hash_content, open_dataset
+from growgan.data.dataset import ImageSet, open_dataset
 from growgan.data.framing import check_resolution
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import Rejected, is_picture_name, open_picture, read_header, strict_pillow
-from growgan.data.sources import Entry, Skipped, Source, open_source
+from growgan.data.sources import Entry, Files, Skipped, Source, open_source
 
 LISTED = 10
 
@@ -52,13 +53,13 @@ def prepare(
 
 def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list[str]:
     """Return a line for each of the first ``limit`` files left out, then one with the count of the rest."""
-    lines = [f"skipped {item.name}: {item.reason}" for item in skipped[:limit]]
+    lines = [printable(f"skipped {item.name}: {item.reason}") for item in skipped[:limit]]
     if limit is not None and len(skipped) > limit:
         lines.append(f"skipped {len(skipped) - limit:,} more")
     return lines
 
 
-def _is_finished(files: Source) -> bool:
+def _is_finished(files: Files) -> bool:
     """Say whether a source is a finished set: it has a dataset.json, or its pictures are of one fitting size."""
     if files.read_sidecar() is not None:
         return True
@@ -80,11 +81,11 @@ def _is_finished(files: Source) -> bool:
     return all(shape == first for shape in map_ordered(read_shape, pictures))
 
 
-def _find_kept(files: Source, largest: int | None, channels: int | None) -> Path:
+def _find_kept(source: Source, largest: int | None, channels: int | None) -> Path:
     """Return where the set made of a source is kept; the name changes with the source and the wishes."""
-    wishes = f"{hash_content(files.entries, None)} {channels}"
+    wishes = f"{source.fingerprint()} {channels}"
     digest = hashlib.sha256(wishes.encode()).hexdigest()[:16]
-    name = files.path.resolve()
+    name = source.path.resolve()
     return cache_dir() / "sets" / f"{name.stem or 'pictures'}-{digest}-{largest or 'auto'}.zip"
 
 
@@ -98,7 +99,7 @@ def _open(
 ) -> ImageSet:
     with ExitStack() as stack:
         files = stack.enter_context(open_source(path))
-        if _is_finished(files):
+        if isinstance(files, Files) and _is_finished(files):
             dataset = ImageSet(files)
             stack.pop_all()  # the set closes its files itself
             return dataset

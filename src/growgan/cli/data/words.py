@@ -1,6 +1,14 @@
-"""How the data commands say things."""
+"""What the data commands ask and say alike."""
 
 from __future__ import annotations
+
+import argparse
+
+
+def add_source_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe how a source is to be understood."""
+    parser.add_argument("--kind", metavar="K", help="what the source is: folder, tar, lmdb ... (default: found out)")
+    parser.add_argument("--split", metavar="S", help="train, test ... or all, where the source has such (train)")
 
 
 def format_size(size_bytes: int) -> str:
