@@ -74,8 +74,12 @@ FROZEN: dict[str, list[str]] = {
         "--upscale (switch)",
         "--overwrite (switch)",
     ],
-    "data info": ["SET", "--json (switch)", "--check (switch)"],
-    "data show": ["SET", "--grid CxR = 8x4", "--out FILE.png (required)"],
+    "data download": ["NAME", "DIR"],
+    "data info": ["SET", "--kind K", "--split S", "--json (switch)", "--check (switch)"],
+    "data show": ["SET", "--kind K", "--split S", "--grid CxR = 8x4", "--out FILE.png (required)"],
+    "data labels": ["SET", "--from L", "--columns A,B...", "--json (switch)"],
+    "data compare": ["A", "B", "--json (switch)"],
+    "data extract": ["SET", "OUT", "--kind K", "--split S", "--by-class (switch)", "--limit N"],
 }
 
 

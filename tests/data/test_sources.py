@@ -111,9 +111,9 @@ def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path) -> None:
     _, dataset = build_and_open(tmp_path / "in", tmp_path, labels="coarse")
     assert dataset.class_names == ("even", "odd")
     assert_holds(dataset, PIXELS, [n % 2 for n in CLASSES])
-    with pytest.raises(DataError, match="labels broad: must be folders, none .* fine, coarse"):
+    with pytest.raises(DataError, match=r"labels broad: must be folders, none .* fine, coarse"):
         build(tmp_path / "in", tmp_path / "s.zip", labels="broad")
-    with pytest.raises(DataError, match="no split dev .*train, test, all"):
+    with pytest.raises(DataError, match=r"no split dev .*train, test, all"):
         build(tmp_path / "in", tmp_path / "s.zip", split="dev")
 
 
@@ -384,5 +384,5 @@ def test_idx_that_lies_about_its_size(tmp_path: Path) -> None:
     data = file.read_bytes()
     for damaged in (data[:-1], data[:3], b"\x00\x00\x08\x03" + b"\xff" * 12 + data[16:]):
         file.write_bytes(damaged)
-        with pytest.raises(DataError, match="damaged|not an idx"):
+        with pytest.raises(DataError, match=r"damaged|not an idx"):
             open_source(file, "mnist")

@@ -19,7 +19,7 @@ from growgan.data import pyramid
 from growgan.data.labels import collect_labels, parse_sidecar
 from growgan.data.parallel import count_cores, map_ordered
 from growgan.data.pictures import MODES, Rejected, decode, is_picture_name, open_picture, read_header, strict_pillow
-from growgan.data.sources import SIDECAR, Entry, Files, hash_entries, open_files
+from growgan.data.sources import SIDECAR, Entry, Files, Source, hash_entries, open_files
 
 CHUNK_BYTES = 8 * 2**20
 DECODING_THREADS = 8
@@ -184,6 +184,30 @@ class ImageSet:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(min(DECODING_THREADS, count_cores()), "growgan-decoding")
             return self._pool
+
+
+def is_finished(source: Source) -> bool:
+    """Say whether a source is a finished set: it has a dataset.json, or its pictures are of one fitting size."""
+    if not isinstance(source, Files):
+        return False
+    if source.read_sidecar() is not None:
+        return True
+    pictures = [entry for entry in source.entries if is_picture_name(entry.name)]
+    if not pictures:
+        return False
+
+    def read(entry: Entry) -> tuple[int, int, int, int] | None:
+        try:
+            image = open_picture(source.read(entry))
+        except (Rejected, OSError):
+            return None
+        header = read_header(image)
+        return *image.size, header.channels, header.orientation
+
+    first = read(pictures[0])
+    if first is None or first[0] != first[1] or not is_size(first[0]) or first[3] != 1:
+        return False
+    return all(shape == first for shape in map_ordered(read, pictures))
 
 
 def _hash_content(entries: Sequence[Entry], labels: NDArray[Any] | None) -> str:

@@ -22,26 +22,26 @@ class Labelling:
     """Finds the label of a record, and numbers those that are names when all are known.
 
     ``labels``: None, the source's own labels, if it has any; "none"; "folders", the top folder of each name;
-    or a file that `label_files` reads. Attributes: ``has_labels``.
+    or a file that `label_files` reads. Attributes: ``has_labels``; ``class_names``, as far as they are known before.
     """
 
     def __init__(self, source: Source, labels: str | None) -> None:
         self._kind = labels
         self._sidecar = Sidecar()
         self._file: LabelFile | None = None
-        self._class_names: tuple[str, ...] = ()
+        self.class_names: tuple[str, ...] = ()
         if labels is not None and labels not in WORDS and is_word_or_file(labels):
             self._file = read_label_file(Path(labels))
-            self._class_names = self._file.class_names
+            self.class_names = self._file.class_names
             self.has_labels = True
         elif labels in WORDS:
             self.has_labels = labels == "folders"
         elif source.has_labels:
-            self._class_names, self.has_labels = source.class_names, True
+            self.class_names, self.has_labels = source.class_names, True
         else:
             if isinstance(source, Files):
                 self._sidecar = parse_sidecar(source.read_sidecar(), source.path)
-            self._class_names, self.has_labels = self._sidecar.class_names, self._sidecar.labels is not None
+            self.class_names, self.has_labels = self._sidecar.class_names, self._sidecar.labels is not None
 
     def find(self, record: Record) -> Label | None:
         """Return a record's label, None where it lacks one."""
@@ -67,7 +67,7 @@ class Labelling:
 
     def number(self, labels: Sequence[Label]) -> tuple[list[int | list[float]], tuple[str, ...]]:
         """Return the labels as dataset.json holds them, and the class names; new names are numbered as sorted."""
-        return number_labels(labels, self._class_names)
+        return number_labels(labels, self.class_names)
 
 
 def number_labels(
@@ -80,6 +80,21 @@ def number_labels(
     names = class_names if found <= set(class_names) else tuple(sorted(found))
     numbers = {name: number for number, name in enumerate(names)}
     return [numbers[label] for label in labels if isinstance(label, str)], names
+
+
+def list_classes(label: Label | None, class_names: Sequence[str]) -> list[str]:
+    """Return the classes that a label stands for, by name or else by number; none without a label."""
+    if label is None or isinstance(label, str):
+        return [] if label is None else [label]
+    numbers = [label] if isinstance(label, int) else [number for number, value in enumerate(label) if value > 0]
+    return [class_names[number] if number < len(class_names) else str(number) for number in numbers]
+
+
+def name_label(label: Label | None, class_names: Sequence[str]) -> str | None:
+    """Return a label in words that no other label has; None without one."""
+    if isinstance(label, list) and not all(value in (0, 1) for value in label):
+        return ", ".join(f"{value:g}" for value in label)
+    return None if label is None else ", ".join(list_classes(label, class_names))
 
 
 def check_labels(labels: str | None, source: Source) -> None:

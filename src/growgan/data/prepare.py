@@ -9,15 +9,13 @@ from pathlib import Path
 
 from growgan.core.cache import cache_dir
 from growgan.core.errors import DataError
-from growgan.core.geometry import is_size
 from growgan.core.progress import MakeProgress
 from growgan.core.text import printable
 from growgan.data.build import BuildReport, build
-from growgan.data.dataset import ImageSet, open_dataset
+from growgan.data.dataset import ImageSet, is_finished, open_dataset
 from growgan.data.framing import check_resolution
-from growgan.data.parallel import map_ordered
-from growgan.data.pictures import Rejected, is_picture_name, open_picture, read_header, strict_pillow
-from growgan.data.sources import Entry, Files, Skipped, Source, open_source
+from growgan.data.pictures import strict_pillow
+from growgan.data.sources import Files, Skipped, Source, open_source
 
 LISTED = 10
 
@@ -59,28 +57,6 @@ def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list
     return lines
 
 
-def _is_finished(files: Files) -> bool:
-    """Say whether a source is a finished set: it has a dataset.json, or its pictures are of one fitting size."""
-    if files.read_sidecar() is not None:
-        return True
-    pictures = [entry for entry in files.entries if is_picture_name(entry.name)]
-    if not pictures:
-        return False
-
-    def read_shape(entry: Entry) -> tuple[int, int, int, int] | None:
-        try:
-            image = open_picture(files.read(entry))
-        except (Rejected, OSError):
-            return None
-        header = read_header(image)
-        return *image.size, header.channels, header.orientation
-
-    first = read_shape(pictures[0])
-    if first is None or first[0] != first[1] or not is_size(first[0]) or first[3] != 1:
-        return False
-    return all(shape == first for shape in map_ordered(read_shape, pictures))
-
-
 def _find_kept(source: Source, largest: int | None, channels: int | None) -> Path:
     """Return where the set made of a source is kept; the name changes with the source and the wishes."""
     wishes = f"{source.fingerprint()} {channels}"
@@ -99,7 +75,7 @@ def _open(
 ) -> ImageSet:
     with ExitStack() as stack:
         files = stack.enter_context(open_source(path))
-        if isinstance(files, Files) and _is_finished(files):
+        if isinstance(files, Files) and is_finished(files):
             dataset = ImageSet(files)
             stack.pop_all()  # the set closes its files itself
             return dataset

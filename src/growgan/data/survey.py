@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from growgan.core.errors import DataError
 from growgan.core.progress import MakeProgress
 from growgan.data.framing import Framing, choose_resolution, find_side
+from growgan.data.labelling import Labelling, list_classes
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import Rejected, open_picture, read_header, to_picture
 from growgan.data.sources import Record, Skipped, Source
@@ -27,9 +28,10 @@ class Shape(NamedTuple):
 
 @dataclass(slots=True)
 class Survey:
-    """What was found: how many pictures of each shape, and the files that cannot be used."""
+    """What was found: how many pictures of each shape and of each class, and the files that cannot be used."""
 
     shapes: Counter[Shape] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
     skipped: list[Skipped] = field(default_factory=list)
 
     @property
@@ -51,14 +53,21 @@ class Survey:
 def survey(source: Source, limit: int | None = None, progress: MakeProgress | None = None) -> Survey:
     """Look at the headers of all pictures, or of the first ``limit``."""
     found = Survey()
+    labelling = Labelling(source, None)
+
+    def read(item: Record | Skipped) -> tuple[Shape | Skipped, Sequence[str]]:
+        label = None if isinstance(item, Skipped) else labelling.find(item)
+        return read_shape(item), list_classes(label, labelling.class_names)
+
     total = source.count if source.count is None or limit is None else min(source.count, limit)
     bar = progress(total, "looking at pictures") if progress else None
     try:
-        for item in map_ordered(read_shape, _take(source, limit)):
+        for item, classes in map_ordered(read, islice(iter(source), limit)):
             if isinstance(item, Skipped):
                 found.skipped.append(item)
             else:
                 found.shapes[item] += 1
+                found.labels.update(classes)
             if bar:
                 bar.advance()
     finally:
@@ -85,7 +94,3 @@ def explain(error: Exception) -> str:
     if isinstance(error, (Rejected, DataError)):
         return str(error)
     return f"cannot be read ({' '.join(str(error).split()) or type(error).__name__})"
-
-
-def _take(source: Source, limit: int | None) -> Iterator[Record | Skipped]:
-    return islice(iter(source), limit)

@@ -13,7 +13,7 @@ from typing import Self
 
 from growgan.core.errors import DataError
 from growgan.core.files import sync_folder
-from growgan.data.partial import name_partial, remove, remove_abandoned
+from growgan.data.partial import Hold, name_partial, remove, remove_abandoned
 from growgan.data.sources import SIDECAR
 
 # The same pictures must give the same bytes: every file bears the first day that a zip can name.
@@ -60,6 +60,7 @@ class ZipWriter(SetWriter):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._file = self.partial.open("wb")
+        self._hold = Hold(self.partial)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, data: bytes) -> None:
@@ -76,12 +77,14 @@ class ZipWriter(SetWriter):
         os.fsync(self._file.fileno())
         self._file.close()
         self.partial.replace(self.path)
+        self._hold.release()
         sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove the partial zip without writing its directory, which a full disk would refuse again."""
         self._zip.fp = None
         self._file.close()
+        self._hold.release()
         self.partial.unlink(missing_ok=True)
 
 
@@ -94,6 +97,7 @@ class FolderWriter(SetWriter):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.partial.mkdir()
+        self._hold = Hold(self.partial)
 
     def add(self, name: str, data: bytes) -> None:
         """Write one file under the folder."""
@@ -115,10 +119,12 @@ class FolderWriter(SetWriter):
             remove(old)
         else:
             self.partial.rename(self.path)
+        self._hold.release()
         sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove the partial folder."""
+        self._hold.release()
         remove(self.partial)
 
 

@@ -8,9 +8,13 @@ from importlib import import_module
 SUMMARY = "make a set of pictures to train on, and look at one"
 
 COMMANDS = {
+    "download": "growgan.cli.data.download",
     "build": "growgan.cli.data.build",
     "info": "growgan.cli.data.info",
     "show": "growgan.cli.data.show",
+    "labels": "growgan.cli.data.labels",
+    "compare": "growgan.cli.data.compare",
+    "extract": "growgan.cli.data.extract",
 }
 
 
