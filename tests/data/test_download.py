@@ -127,7 +127,7 @@ def test_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def test_words_that_are_wrong(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not a data set that can be downloaded .*cifar10"):
+    with pytest.raises(DataError, match=r"not a data set that can be downloaded .*cifar10"):
         download("imagenet", tmp_path)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DataError, match="cannot be written"):

@@ -1,4 +1,4 @@
-"""Broken and hostile input is named and left out; what is damaged as a whole is refused; nothing half-made looks whole."""
+"""Broken and hostile input is named and left out, or refused as a whole; nothing half-made looks whole."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def test_a_cut_off_tar_is_refused(tmp_path: Path, mode: str, cut: float | str) -
     data = path.read_bytes()
     if cut == "boundary":
         plain = gzip.decompress(data) if mode == "w:gz" else data
-        whole = tarfile.open(fileobj=io.BytesIO(plain)).getmembers()[2].offset
+        with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
+            whole = archive.getmembers()[2].offset
         data = gzip.compress(plain[:whole]) if mode == "w:gz" else plain[:whole]
     else:
         data = data[: int(len(data) * float(cut))]
