@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from growgan.core.cache import cache_dir
@@ -14,10 +16,13 @@ from growgan.core.text import printable
 from growgan.data.build import BuildReport, build
 from growgan.data.dataset import ImageSet, is_finished, open_dataset
 from growgan.data.framing import check_resolution
+from growgan.data.partial import remove
 from growgan.data.pictures import strict_pillow
 from growgan.data.sources import Files, Skipped, Source, open_source
 
 LISTED = 10
+
+UNUSED_SECONDS = 30 * 86400.0
 
 
 def prepare(
@@ -33,7 +38,8 @@ def prepare(
 
     A finished set is opened as it is, however small a ``resolution`` is wanted; DataError where it has less than
     that, or other ``channels``. Other pictures are cropped to their centre square, resized to ``resolution`` (None:
-    what most of them reach, but ``at_most`` that) and kept in the user's cache, until they change. ``say`` gets lines
+    what most of them reach, but ``at_most`` that) and kept in the user's cache until they change, or for 30 days after
+    their last use, so that the command that follows a dry run or a refused one finds them made. ``say`` gets lines
     for the user.
     """
     if resolution is not None:
@@ -80,9 +86,12 @@ def _open(
             stack.pop_all()  # the set closes its files itself
             return dataset
         kept = _find_kept(files, resolution or at_most, channels)
+    _prune(kept.parent)
     if kept.exists():
         try:
-            return open_dataset(kept)
+            dataset = open_dataset(kept)
+            _mark_used(kept)
+            return dataset
         except DataError:
             say(f"{kept}: damaged, made again")
             kept.unlink()
@@ -94,11 +103,24 @@ def _open(
     return open_dataset(kept)
 
 
+def _mark_used(kept: Path) -> None:
+    """Note the day that a kept set was last of use; its content hash knows no times."""
+    with suppress(OSError):
+        os.utime(kept)
+
+
+def _prune(folder: Path) -> None:
+    """Remove kept sets that were of no use for long, with their pyramids; they can be made again, to the byte."""
+    for kept in folder.glob("*.zip") if folder.is_dir() else ():
+        with suppress(OSError):
+            if time.time() - kept.stat().st_mtime > UNUSED_SECONDS:
+                kept.unlink()
+                remove(kept.with_name(f"{kept.name}.pyramid"))
+
+
 def _describe(path: Path, report: BuildReport) -> str:
-    return (
-        f"{path}: {report.count:,} pictures cropped to their {report.framing}, resized to"
-        f" {report.resolution}x{report.resolution} and kept as {report.path}"
-    )
+    size = f"{report.resolution}x{report.resolution}"
+    return f"{path}: {report.count:,} pictures, {report.framing}, made {size} and kept as {report.path}"
 
 
 def _check_wishes(dataset: ImageSet, resolution: int | None, channels: int | None) -> None:
