@@ -20,7 +20,7 @@ from growgan.data.labels import format_sidecar
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import strict_pillow
 from growgan.data.sources import SIDECAR, Label, Record, Skipped, Source, Wishes, open_source
-from growgan.data.survey import explain, survey
+from growgan.data.survey import count_total, explain, survey
 from growgan.data.transform import Made, Transform, check_format
 from growgan.data.writer import SetWriter, open_writer
 
@@ -140,7 +140,8 @@ class _Builder:
     _seen: dict[bytes, str] = field(default_factory=dict)
 
     def run(self, writer: SetWriter, progress: MakeProgress | None) -> None:
-        bar = progress(self.source.count, "making pictures") if progress else None
+        total = count_total(self.source, self.limit)
+        bar = progress(total, "making pictures") if progress else None
         try:
             with closing(map_ordered(self._make, self.source)) as made:
                 for origin, picture, label in made:

@@ -59,8 +59,7 @@ def survey(source: Source, limit: int | None = None, progress: MakeProgress | No
         label = None if isinstance(item, Skipped) else labelling.find(item)
         return read_shape(item), list_classes(label, labelling.class_names)
 
-    total = source.count if source.count is None or limit is None else min(source.count, limit)
-    bar = progress(total, "looking at pictures") if progress else None
+    bar = progress(count_total(source, limit), "looking at pictures") if progress else None
     try:
         for item, classes in map_ordered(read, islice(iter(source), limit)):
             if isinstance(item, Skipped):
@@ -74,6 +73,11 @@ def survey(source: Source, limit: int | None = None, progress: MakeProgress | No
         if bar:
             bar.close()
     return found
+
+
+def count_total(source: Source, limit: int | None) -> int | None:
+    """Return how many pictures there are to go through, None where that is not known."""
+    return source.count if source.count is None or limit is None else min(source.count, limit)
 
 
 def read_shape(item: Record | Skipped) -> Shape | Skipped:
