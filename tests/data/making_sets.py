@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 Pixels = np.ndarray
@@ -64,3 +65,49 @@ def cifar_files(pixels: Pixels, labels: list[int], protocol: int = 2) -> dict[st
     names = [f"class {number}" for number in range(10)]
     files["batches.meta"] = pickle.dumps({b"label_names": [name.encode() for name in names]}, protocol)
     return files
+
+
+def example_message() -> type:
+    """The class of tf.train.Example, made from its description with Google's own library."""
+    pb2 = pytest.importorskip("google.protobuf.descriptor_pb2")
+    from google.protobuf import descriptor_pool, message_factory
+
+    field = pb2.FieldDescriptorProto
+    file = pb2.FileDescriptorProto(name="example.proto", package="tf", syntax="proto3")
+
+    def message(parent: object, name: str, *fields: tuple[str, int, int, int, str]) -> object:
+        made = (parent.message_type if parent is file else parent.nested_type).add(name=name)  # type: ignore[attr-defined]
+        for title, number, kind, label, type_name in fields:
+            made.field.add(name=title, number=number, type=kind, label=label, type_name=type_name or None)
+        return made
+
+    many, one = field.LABEL_REPEATED, field.LABEL_OPTIONAL
+    message(file, "BytesList", ("value", 1, field.TYPE_BYTES, many, ""))
+    message(file, "Int64List", ("value", 1, field.TYPE_INT64, many, ""))
+    lists = [("bytes_list", 1, field.TYPE_MESSAGE, one, ".tf.BytesList")]
+    lists.append(("int64_list", 3, field.TYPE_MESSAGE, one, ".tf.Int64List"))
+    message(file, "Feature", *lists)
+    features = message(file, "Features", ("feature", 1, field.TYPE_MESSAGE, many, ".tf.Features.FeatureEntry"))
+    pair = [("key", 1, field.TYPE_STRING, one, ""), ("value", 2, field.TYPE_MESSAGE, one, ".tf.Feature")]
+    message(features, "FeatureEntry", *pair).options.map_entry = True  # type: ignore[attr-defined]
+    message(file, "Example", ("features", 1, field.TYPE_MESSAGE, one, ".tf.Features"))
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tf.Example"))
+
+
+def write_tfrecords(folder: Path, pixels: np.ndarray) -> Path:
+    """As the release writes them, but with TensorBoard's writer of records."""
+    records = pytest.importorskip("tensorboard.summary.writer.record_writer")
+    Example = example_message()
+    folder.mkdir()
+    for level in (2, 3, 4, 5):
+        with (folder / f"toy-r{level:02d}.tfrecords").open("wb") as file:
+            writer = records.RecordWriter(file)
+            for picture in pixels[:, :, :: 32 >> level, :: 32 >> level]:
+                example = Example()
+                example.features.feature["shape"].int64_list.value.extend(picture.shape)
+                example.features.feature["data"].bytes_list.value.append(picture.tobytes())
+                writer.write(example.SerializeToString())
+            writer.flush()
+    return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.making_sets import cifar_files, encode, make_pixels, write_idx, write_mnist, write_tar
+from data.making_sets import cifar_files, encode, make_pixels, write_idx, write_mnist, write_tar, write_tfrecords
 from PIL import Image
 
 from growgan.core.errors import DataError
@@ -97,6 +97,9 @@ def test_cifar10_from_the_archive(tmp_path: Path) -> None:
     files = {f"cifar-10-batches-py/{name}": data for name, data in reversed(cifar_files(PIXELS, CLASSES).items())}
     write_tar(tmp_path / "cifar-10-python.tar.gz", files, "w:gz")
     assert_holds(build_and_open(tmp_path / "cifar-10-python.tar.gz", tmp_path)[1], PIXELS, CLASSES)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "cifar-10-python.tar.gz").rename(tmp_path / "folder" / "cifar-10-python.tar.gz")
+    assert_holds(build_and_open(tmp_path / "folder", tmp_path)[1], PIXELS, CLASSES)
 
 
 def test_cifar100_has_fine_and_coarse_labels(tmp_path: Path) -> None:
@@ -206,52 +209,6 @@ def test_hdf5(tmp_path: Path) -> None:
     (tmp_path / "cut.h5").write_bytes((tmp_path / "old.h5").read_bytes()[:3000])
     with pytest.raises(DataError, match="not a readable HDF5"):
         open_source(tmp_path / "cut.h5")
-
-
-def example_message() -> type:
-    """The class of tf.train.Example, made from its description with Google's own library."""
-    pb2 = pytest.importorskip("google.protobuf.descriptor_pb2")
-    from google.protobuf import descriptor_pool, message_factory
-
-    field = pb2.FieldDescriptorProto
-    file = pb2.FileDescriptorProto(name="example.proto", package="tf", syntax="proto3")
-
-    def message(parent: object, name: str, *fields: tuple[str, int, int, int, str]) -> object:
-        made = (parent.message_type if parent is file else parent.nested_type).add(name=name)  # type: ignore[attr-defined]
-        for title, number, kind, label, type_name in fields:
-            made.field.add(name=title, number=number, type=kind, label=label, type_name=type_name or None)
-        return made
-
-    many, one = field.LABEL_REPEATED, field.LABEL_OPTIONAL
-    message(file, "BytesList", ("value", 1, field.TYPE_BYTES, many, ""))
-    message(file, "Int64List", ("value", 1, field.TYPE_INT64, many, ""))
-    lists = [("bytes_list", 1, field.TYPE_MESSAGE, one, ".tf.BytesList")]
-    lists.append(("int64_list", 3, field.TYPE_MESSAGE, one, ".tf.Int64List"))
-    message(file, "Feature", *lists)
-    features = message(file, "Features", ("feature", 1, field.TYPE_MESSAGE, many, ".tf.Features.FeatureEntry"))
-    pair = [("key", 1, field.TYPE_STRING, one, ""), ("value", 2, field.TYPE_MESSAGE, one, ".tf.Feature")]
-    message(features, "FeatureEntry", *pair).options.map_entry = True  # type: ignore[attr-defined]
-    message(file, "Example", ("features", 1, field.TYPE_MESSAGE, one, ".tf.Features"))
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tf.Example"))
-
-
-def write_tfrecords(folder: Path, pixels: np.ndarray) -> Path:
-    """As the release writes them, but with TensorBoard's writer of records."""
-    records = pytest.importorskip("tensorboard.summary.writer.record_writer")
-    Example = example_message()
-    folder.mkdir()
-    for level in (2, 3, 4, 5):
-        with (folder / f"toy-r{level:02d}.tfrecords").open("wb") as file:
-            writer = records.RecordWriter(file)
-            for picture in pixels[:, :, :: 32 >> level, :: 32 >> level]:
-                example = Example()
-                example.features.feature["shape"].int64_list.value.extend(picture.shape)
-                example.features.feature["data"].bytes_list.value.append(picture.tobytes())
-                writer.write(example.SerializeToString())
-            writer.flush()
-    return folder
 
 
 def test_tfrecords(tmp_path: Path) -> None:

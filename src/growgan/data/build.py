@@ -22,7 +22,7 @@ from growgan.data.pictures import strict_pillow
 from growgan.data.sources import SIDECAR, Label, Record, Skipped, Source, Wishes, open_source
 from growgan.data.survey import count_total, explain, survey
 from growgan.data.transform import Made, Transform, check_format
-from growgan.data.writer import SetWriter, open_writer
+from growgan.data.writer import SetWriter, check_place, open_writer
 
 
 @dataclass(slots=True)
@@ -80,6 +80,7 @@ def build(
     asked = Framing(crop, pad)
     _check_wishes(source, out, resolution, limit)
     check_format(format, quality)
+    check_place(out, overwrite)  # before the work, not after it
     start = time.monotonic()
     wishes = Wishes(split, None if is_word_or_file(labels) else labels)
     with strict_pillow(), open_source(source, kind, wishes) as pictures:

@@ -16,10 +16,10 @@ from growgan.core.errors import DataError
 from growgan.core.geometry import LOWEST, is_size
 from growgan.core.progress import MakeProgress
 from growgan.data import pyramid
-from growgan.data.labels import collect_labels, parse_sidecar
+from growgan.data.labels import collect_labels, read_sidecar
 from growgan.data.parallel import count_cores, map_ordered
 from growgan.data.pictures import MODES, Rejected, decode, is_picture_name, open_picture, read_header, strict_pillow
-from growgan.data.sources import SIDECAR, Entry, Files, Source, hash_entries, open_files
+from growgan.data.sources import Entry, Files, Source, hash_entries, open_files
 
 CHUNK_BYTES = 8 * 2**20
 DECODING_THREADS = 8
@@ -56,12 +56,7 @@ class ImageSet:
             raise DataError(f"{self.path}: there is no picture in it")
         self.names = [entry.name for entry in self._entries]
         self.resolution, self.channels = _read_shape(source, self._entries[0])
-        try:
-            sidecar = parse_sidecar(source.read_sidecar(), self.path)
-        except DataError:
-            raise
-        except Exception as error:
-            raise DataError(f"{self.path}: {SIDECAR} cannot be read ({error})") from error
+        sidecar = read_sidecar(source)
         self.class_names = sidecar.class_names
         self.sources = sidecar.sources if len(sidecar.sources) == len(self.names) else ()
         self.labels, self.num_labels = collect_labels(sidecar, self.names, self.path)
@@ -190,7 +185,7 @@ def is_finished(source: Source) -> bool:
     """Say whether a source is a finished set: it has a dataset.json, or its pictures are of one fitting size."""
     if not isinstance(source, Files):
         return False
-    if source.read_sidecar() is not None:
+    if source.has_sidecar:
         return True
     pictures = [entry for entry in source.entries if is_picture_name(entry.name)]
     if not pictures:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from growgan.core.errors import DataError
 from growgan.data.label_files import LabelFile, read_label_file
-from growgan.data.labels import Sidecar, parse_sidecar
+from growgan.data.labels import Sidecar, read_sidecar
 from growgan.data.sources import SIDECAR, Files, Label, Record, Source
 
 WORDS = ("folders", "none")
@@ -40,7 +40,7 @@ class Labelling:
             self.class_names, self.has_labels = source.class_names, True
         else:
             if isinstance(source, Files):
-                self._sidecar = parse_sidecar(source.read_sidecar(), source.path)
+                self._sidecar = read_sidecar(source)
             self.class_names, self.has_labels = self._sidecar.class_names, self._sidecar.labels is not None
 
     def find(self, record: Record) -> Label | None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from growgan.core.errors import DataError
-from growgan.data.sources import SIDECAR
+from growgan.data.sources import SIDECAR, Files
 
 MOST_CLASSES = 2**20
 
@@ -25,6 +25,15 @@ class Sidecar:
     class_names: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     """The names that the pictures had where they came from, in the order of the set's names; may be empty."""
+
+
+def read_sidecar(source: Files) -> Sidecar:
+    """Read a source's dataset.json, if it has one; DataError where it is damaged."""
+    try:
+        data = source.read_sidecar()
+    except Exception as error:
+        raise DataError(f"{source.path}: {SIDECAR} cannot be read ({error})") from error
+    return parse_sidecar(data, source.path)
 
 
 def parse_sidecar(data: bytes | None, path: object) -> Sidecar:

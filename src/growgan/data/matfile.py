@@ -27,7 +27,10 @@ Read = Callable[[int], bytes]
 
 @dataclass(slots=True)
 class Matrix:
-    """One variable: its name, its sizes, the type of its values, and the values to come, in Fortran's order."""
+    """One variable: its name, its sizes, the type of its values, and the values to come, in Fortran's order.
+
+    ``read`` gives as many bytes of them as are asked for; DataError where they are damaged.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -48,14 +51,14 @@ def iterate_matrices(path: Path) -> Iterator[Matrix]:
             while tag := file.read(8):
                 kind, size = np.frombuffer(tag, order + "u4").tolist()
                 start = file.tell()
-                read: Read = partial_read(file.read) if kind == MATRIX else _inflate(file, size)
+                read = _read_exactly(file.read if kind == MATRIX else _inflate(file, size), path)
                 if kind == COMPRESSED:
                     kind, _ = np.frombuffer(read(8), order + "u4").tolist()
                 matrix = _read_matrix(read, order) if kind == MATRIX else None
                 if matrix is not None:
                     yield matrix
                 file.seek(start + size)
-    except (OSError, EOFError, ValueError, UnicodeDecodeError, zlib.error) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable MAT file ({error})") from error
 
 
@@ -64,13 +67,16 @@ def is_matfile(head: bytes) -> bool:
     return head[:6] == b"MATLAB" and head[126:128] in (b"IM", b"MI")
 
 
-def partial_read(read: Read) -> Read:
-    """Return a ``read`` that gives as much as is asked for, or raises EOFError."""
+def _read_exactly(read: Read, path: Path) -> Read:
+    """Return a ``read`` that gives as much as is asked for, or raises DataError."""
 
     def read_exactly(size: int) -> bytes:
-        data = read(size)
+        try:
+            data = read(size)
+        except (OSError, zlib.error) as error:
+            raise DataError(f"{path}: damaged ({error})") from error
         if len(data) != size:
-            raise EOFError("it is cut off")
+            raise DataError(f"{path}: cut off")
         return data
 
     return read_exactly
@@ -83,7 +89,7 @@ def _read_order(header: bytes, path: Path) -> str:
 
 
 def _inflate(file: BinaryIO, size: int) -> Read:
-    """Return a read() over what a compressed element holds."""
+    """Return a ``read`` over what a compressed element holds."""
     inflate = zlib.decompressobj()
     left = size
     ready = bytearray()
@@ -101,7 +107,7 @@ def _inflate(file: BinaryIO, size: int) -> Read:
         del ready[:wanted]
         return data
 
-    return partial_read(read)
+    return read
 
 
 def _read_matrix(read: Read, order: str) -> Matrix | None:

@@ -27,6 +27,7 @@ PNG_OPTIONS: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
 
 
 _ORIENTATION_TAG = 0x0112
+_PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -100,6 +101,12 @@ def count_channels(image: Image.Image) -> int:
 
 def read_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 (upright) to 8; damaged EXIF data count as none."""
+    # Pillow decodes the whole of a PNG to find some after the pixels; most have none anywhere.
+    file = getattr(image, "fp", None)
+    if image.format == "PNG" and isinstance(file, io.BytesIO):
+        data = file.getvalue()
+        if not any(mark in data for mark in _PNG_EXIF):
+            return 1
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:

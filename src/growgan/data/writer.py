@@ -128,8 +128,8 @@ class FolderWriter(SetWriter):
         remove(self.partial)
 
 
-def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
-    """Begin a set at ``path``: a zip where it is called .zip, else a folder. DataError where it must not be."""
+def check_place(path: Path, overwrite: bool = False) -> None:
+    """DataError where a set must not be made at ``path``."""
     if path.exists() and not overwrite:
         raise DataError(f"{path}: exists already (--overwrite replaces it)")
     path = path.resolve()
@@ -138,8 +138,14 @@ def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
         raise DataError(f"{path}: is a {'folder' if is_zip else 'file'}, which a set of another kind cannot replace")
     if path.exists() and not _holds_a_set_alone(path):
         raise DataError(f"{path}: holds something else than a set that was built, and is not overwritten")
+
+
+def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
+    """Begin a set at ``path``: a zip where it is called .zip, else a folder. DataError where it must not be."""
+    check_place(path, overwrite)
+    path = path.resolve()
     try:
-        return ZipWriter(path) if is_zip else FolderWriter(path)
+        return ZipWriter(path) if path.suffix.lower() == ".zip" else FolderWriter(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
 

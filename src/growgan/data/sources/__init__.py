@@ -142,6 +142,7 @@ class Files(Source):
 
     entries: Sequence[Entry]
     skipped: Sequence[Skipped]
+    has_sidecar: bool
     is_named = True
 
     @abstractmethod
@@ -150,7 +151,7 @@ class Files(Source):
 
     @abstractmethod
     def read_sidecar(self) -> bytes | None:
-        """Return the bytes of dataset.json at the root, None where there is none."""
+        """Return the bytes of dataset.json at the root, None where there is none; raises as ``read`` does."""
 
     def __iter__(self) -> Iterator[Record | Skipped]:
         yield from self.skipped

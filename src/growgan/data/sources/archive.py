@@ -42,6 +42,7 @@ class ZipSource(Files):
             else:
                 self._members[member.filename] = member
         self._sidecar = self._members.pop(SIDECAR, None)
+        self.has_sidecar = self._sidecar is not None
         self.entries = sorted(Entry(name, member.file_size, member.CRC) for name, member in self._members.items())
         self.count = len(self.entries)
 

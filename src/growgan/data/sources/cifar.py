@@ -20,6 +20,7 @@ TEN = {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test":
 HUNDRED = {"train": ("train",), "test": ("test",)}
 TEN_META, HUNDRED_META = "batches.meta", "meta"
 ARCHIVE_FOLDERS = ("cifar-10-batches-py", "cifar-100-python")
+ARCHIVES = ("cifar-10-python.tar.gz", "cifar-100-python.tar.gz")
 SHAPE = (3, 32, 32)
 
 
@@ -34,7 +35,8 @@ class CifarSource(Source):
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
-        files = _read_folder(path) if path.is_dir() else _read_archive(path)
+        archive = next((path / name for name in ARCHIVES if (path / name).is_file()), path)
+        files = _read_folder(path) if archive.is_dir() else _read_archive(archive)
         is_ten = TEN_META in files
         if not is_ten and HUNDRED_META not in files:
             raise DataError(f"{path}: neither CIFAR-10 nor CIFAR-100 ({TEN_META} or {HUNDRED_META} is missing)")
@@ -50,10 +52,11 @@ class CifarSource(Source):
 
     @staticmethod
     def accepts(place: Place) -> bool:
-        """Say whether a folder has the batches, or an archive begins with their folder."""
+        """Say whether a folder has the batches, or their archive alone, or an archive begins with their folder."""
         if place.is_dir:
             names = set(place.names)
-            return {TEN_META, *TEN["test"]} <= names or {HUNDRED_META, *HUNDRED["train"]} <= names
+            unpacked = {TEN_META, *TEN["test"]} <= names or {HUNDRED_META, *HUNDRED["train"]} <= names
+            return unpacked or (len(names) == 1 and names <= set(ARCHIVES))
         if not place.head.startswith(COMPRESSED) and not is_tar(place):
             return False
         try:

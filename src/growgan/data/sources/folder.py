@@ -25,6 +25,7 @@ class FolderSource(Files):
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from error
         self.count = len(self.entries)
+        self.has_sidecar = (path / SIDECAR).is_file()
 
     @staticmethod
     def accepts(place: Place) -> bool:
@@ -37,8 +38,7 @@ class FolderSource(Files):
 
     def read_sidecar(self) -> bytes | None:
         """Return the folder's own dataset.json."""
-        file = self.path / SIDECAR
-        return file.read_bytes() if file.is_file() else None
+        return (self.path / SIDECAR).read_bytes() if self.has_sidecar else None
 
     def _list_files(self) -> list[Entry]:
         found: list[Entry] = []

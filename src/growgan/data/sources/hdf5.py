@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,18 @@ class Hdf5Source(Source):
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
         h5py = require("h5py", "hdf5", path)
-        try:
-            self._file = h5py.File(path, "r")
-        except OSError as error:
-            raise DataError(f"{path}: not a readable HDF5 ({' '.join(str(error).split())})") from error
-        try:
-            self._data, self._is_last = _find_pictures(self._file, path)
-            self.count = int(self._data.shape[0])
+        with ExitStack() as stack:
+            try:
+                self._file = stack.enter_context(h5py.File(path, "r"))
+                self._data, self._is_last = _find_pictures(self._file, path)
+                self.count = int(self._data.shape[0])
+            except DataError:
+                raise
+            except Exception as error:  # a damaged file makes h5py raise of every kind
+                raise DataError(f"{path}: not a readable HDF5 ({' '.join(str(error).split())})") from error
             beside = path.with_name(f"{path.stem}-labels.npy")
             self._labels = read_label_array(beside, self.count) if beside.is_file() else None
-        except BaseException:
-            self._file.close()
-            raise
+            stack.pop_all()
         self.has_labels = self._labels is not None
 
     @staticmethod
@@ -55,7 +56,7 @@ class Hdf5Source(Source):
         for start in range(0, len(self._data), step):
             try:
                 block = self._data[start : start + step]
-            except OSError as error:
+            except Exception as error:
                 raise DataError(f"{self.path}: damaged after {start:,} pictures ({error})") from error
             for index, pixels in enumerate(block, start):
                 label = None if self._labels is None else self._labels[index]

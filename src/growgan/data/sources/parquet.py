@@ -110,7 +110,7 @@ class ParquetSource(Source):
     def _guard(self, work: Any, *arguments: Any) -> Any:
         try:
             return work(*arguments)
-        except (self._arrow.ArrowException, OSError, KeyError) as error:
+        except Exception as error:  # a damaged file makes pyarrow raise of every kind
             raise DataError(f"{self.path}: not a readable table ({' '.join(str(error).split())})") from error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -50,10 +49,7 @@ class SvhnSource(Source):
             if labels is not None and len(labels) != number:
                 raise DataError(f"{file}: {len(labels):,} labels for {number:,} pictures")
             for index in range(number):
-                try:
-                    data = pictures.read(height * width * channels)
-                except (OSError, EOFError, zlib.error) as error:
-                    raise DataError(f"{file}: damaged after {index:,} pictures ({error})") from error
+                data = pictures.read(height * width * channels)
                 pixels = np.frombuffer(data, np.uint8).reshape(channels, width, height)
                 label = labels[index] if labels is not None and self.has_labels else None
                 yield Record(f"{count:08d}", partial(_turn, pixels), label)
