@@ -183,10 +183,10 @@ def draw_sheet(dataset: ImageSet, columns: int, rows: int) -> Image.Image:
 def draw_source_sheet(source: Source, columns: int, rows: int, cell: int = 128) -> Image.Image:
     """Return a contact sheet of a source's pictures, whole, each fitted into a square of ``cell`` pixels.
 
-    They are taken at even distances where their number is known before, else they are the first.
+    They are taken at even distances where that needs no reading of those between, else they are the first.
     """
     wanted = columns * rows
-    step = max(1, (source.count or 0) // wanted)
+    step = max(1, (source.count or 0) // wanted) if source.reads_apart else 1
     sheet = Image.new("RGB", (columns * cell, rows * cell), "white")
     position = 0
     for item in islice(iter(source), 0, None, step):

@@ -88,7 +88,7 @@ class Source(ABC):
     ``class_names`` of the labels that the records bear; ``label_sets``, the names of the kinds of labels that there
     are to choose from; ``framing``, the part of the pictures that is used unless another is asked for;
     ``has_splits``: there may be parts for training and testing to choose from; ``is_named``: the names are those of
-    files, not made up.
+    files, not made up; ``reads_apart``: going through the records reads nothing yet, each is read by itself.
     """
 
     path: Path
@@ -99,6 +99,7 @@ class Source(ABC):
     framing: Framing | None = None
     has_splits: bool = False
     is_named: bool = False
+    reads_apart: bool = False
 
     @abstractmethod
     def __init__(self, path: Path, wishes: Wishes) -> None: ...
@@ -144,6 +145,7 @@ class Files(Source):
     skipped: Sequence[Skipped]
     has_sidecar: bool
     is_named = True
+    reads_apart = True
 
     @abstractmethod
     def read(self, entry: Entry) -> bytes:

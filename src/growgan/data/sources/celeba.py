@@ -28,6 +28,7 @@ class CelebaSource(Source):
     """Pictures in the order of their numbers."""
 
     is_named = True
+    reads_apart = True
     framing = CROP
 
     def __init__(self, path: Path, wishes: Wishes) -> None:

@@ -31,6 +31,7 @@ class CifarSource(Source):
     """
 
     has_splits = True
+    reads_apart = True
     has_labels = True
 
     def __init__(self, path: Path, wishes: Wishes) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from growgan.core.errors import DataError
+from growgan.data.pictures import Rejected
 from growgan.data.sources import LARGEST_MEMBER, Place, Record, Skipped, Source, Wishes, require
 
 DATA_FILE = "data.mdb"
@@ -19,6 +20,7 @@ class LmdbSource(Source):
     """Values by key; a key that is no text is named in hexadecimal."""
 
     is_named = True
+    reads_apart = True
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
@@ -44,15 +46,18 @@ class LmdbSource(Source):
 
     def __iter__(self) -> Iterator[Record | Skipped]:
         try:
-            with self._env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
-                for key, value in cursor:
-                    name = _name(bytes(key))
-                    if len(value) > LARGEST_MEMBER:
-                        yield Skipped(name, f"larger than {LARGEST_MEMBER >> 20} MiB")
-                    else:
-                        yield Record(name, partial(bytes, bytes(value)))  # the buffer lasts for this step alone
+            with self._env.begin() as transaction, transaction.cursor() as cursor:
+                for key in cursor.iternext(keys=True, values=False):
+                    yield Record(_name(key), partial(self._read, key))
         except self._lmdb.Error as error:
             raise DataError(f"{self.path}: damaged ({error})") from error
+
+    def _read(self, key: bytes) -> bytes:
+        with self._env.begin(buffers=True) as transaction:
+            value = transaction.get(key)
+            if len(value) > LARGEST_MEMBER:
+                raise Rejected(f"larger than {LARGEST_MEMBER >> 20} MiB")
+            return bytes(value)
 
     def close(self) -> None:
         """Close the database."""

@@ -37,6 +37,7 @@ class MnistSource(Source):
     """The pictures of the training part, or of the split asked for, in the order of the file."""
 
     has_splits = True
+    reads_apart = True
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
