@@ -119,8 +119,10 @@ def _prune(folder: Path) -> None:
 
 
 def _describe(path: Path, report: BuildReport) -> str:
-    size = f"{report.resolution}x{report.resolution}"
-    return f"{path}: {report.count:,} pictures, {report.framing}, made {size} and kept as {report.path}"
+    return (
+        f"{path}: {report.count:,} pictures cropped to their {report.framing}, resized to"
+        f" {report.resolution}x{report.resolution} and kept as {report.path}"
+    )
 
 
 def _check_wishes(dataset: ImageSet, resolution: int | None, channels: int | None) -> None:
