@@ -68,5 +68,5 @@ def test_losses_are_those_that_a_config_can_name() -> None:
 
 
 def test_public_names() -> None:
-    assert sorted(growgan.__all__) == ["Model", "__version__", "load"]
+    assert sorted(growgan.__all__) == ["Model", "OnnxModel", "__version__", "load"]
     assert all(getattr(growgan, name) for name in growgan.__all__)

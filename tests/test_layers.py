@@ -29,9 +29,10 @@ LAYERS: dict[str, int] = {
     "sampling": 3,
     "training": 4,
     "evaluation": 5,
-    "cli": 6,
-    "__main__": 7,
-    "__init__": 7,
+    "sharing": 6,
+    "cli": 7,
+    "__main__": 8,
+    "__init__": 8,
 }
 """Part of the house -> layer; the front door, last, hands on what others have."""
 

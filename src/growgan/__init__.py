@@ -9,10 +9,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from growgan.sampling.model import Model as Model
     from growgan.sampling.model import load as load
+    from growgan.sampling.onnx_model import OnnxModel as OnnxModel
 
-__all__ = ["Model", "__version__", "load"]
+__all__ = ["Model", "OnnxModel", "__version__", "load"]
 
-_HOMES = {"load": "growgan.sampling.model", "Model": "growgan.sampling.model"}
+_HOMES = {
+    "load": "growgan.sampling.model",
+    "Model": "growgan.sampling.model",
+    "OnnxModel": "growgan.sampling.onnx_model",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,10 +11,13 @@ import pytest
 
 from growgan.cli.data import COMMANDS
 
-HEAVY = ("torch", "numpy", "PIL", "safetensors", "matplotlib", "tensorboard")
+HEAVY = (
+    *("torch", "numpy", "PIL", "safetensors", "matplotlib", "tensorboard"),
+    *("onnx", "onnxruntime", "onnxscript", "huggingface_hub"),
+)
 WORDS = [
     "",
-    *["demo", "train", "generate", "evaluate", "data"],
+    *["demo", "train", "generate", "evaluate", "info", "export", "push", "data"],
     *(f"data {name}" for name in COMMANDS),
 ]
 SECONDS = 1.0

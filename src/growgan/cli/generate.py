@@ -6,17 +6,21 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
 
-SUMMARY = "make pictures from a model: a file, a run folder, or the name of a shipped model"
+if TYPE_CHECKING:
+    from growgan.sampling.base import BaseModel
+
+SUMMARY = "make pictures from a model: a file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model's name"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("model", metavar="MODEL", help="a model file, a run folder, or a shipped model's name")
+    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
     parser.add_argument("--seeds", default="0-9", metavar="S", help="such as 0-9 or 3,7,100-120 (default 0-9)")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
     parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; seeds go on if they do not fill it")
@@ -38,11 +42,9 @@ def run(args: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from growgan.devices import choose_device
     from growgan.sampling import images
-    from growgan.sampling.model import load
 
-    model = load(args.model, choose_device(args.device))
+    model = _load(args.model, args.device)
     label = model.label(args.label) if args.label is not None else None
     batches = model.batches(seeds, label=label, truncation=args.truncation, batch=args.batch)
     notes = {"model": model.file.hash, "truncation": f"{args.truncation:g}"}
@@ -69,6 +71,22 @@ def run(args: argparse.Namespace) -> int:
     print(f"by {model.describe()}", file=sys.stderr)
     print(path)
     return 0
+
+
+def _load(source: str, device: str) -> BaseModel:
+    """The model, without torch where its file needs none."""
+    from growgan.sampling.sources import find
+
+    path = find(source)
+    if path.suffix == ".onnx":
+        from growgan.sampling.onnx_model import OnnxModel
+
+        return OnnxModel(path, device)
+
+    from growgan.devices import choose_device
+    from growgan.sampling.model import load
+
+    return load(path, choose_device(device))
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -18,6 +18,9 @@ COMMANDS = {
     "train": "growgan.cli.train",
     "generate": "growgan.cli.generate",
     "evaluate": "growgan.cli.evaluate",
+    "info": "growgan.cli.info",
+    "export": "growgan.cli.export",
+    "push": "growgan.cli.push",
     "data": "growgan.cli.data",
 }
 """Each module has SUMMARY, add_arguments(parser) and run(args) -> exit status; none imports anything heavy."""

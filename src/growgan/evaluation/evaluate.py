@@ -23,7 +23,8 @@ from growgan.evaluation.sources import Fakes, Reals, Sample, Source
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.weights import find_inception
 from growgan.models.native import open_model
-from growgan.sampling.model import find, load
+from growgan.sampling.model import load
+from growgan.sampling.sources import find
 from growgan.training.run import RunFolder
 
 Say = Callable[[str], None]

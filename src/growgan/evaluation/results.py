@@ -71,6 +71,27 @@ def append_lines(path: Path, results: Sequence[Result]) -> None:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def of_model(path: Path, subject_hash: str) -> dict[str, dict[str, Any]]:
+    """What a file of JSON lines has for the model of this hash, by measure, the last line winning.
+
+    Without what tells of the machine it was measured on: paths. Raises `ConfigError` where the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the measures in {path}: {error}") from error
+    found = {}
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            if entry["subject_hash"] == subject_hash:
+                kept = {key: value for key, value in entry.items() if key not in ("metric", "subject", "subject_hash")}
+                found[str(entry["metric"])] = kept | {"against": Path(str(entry["against"])).name}
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
 def _protocols(lines: Iterable[str]) -> dict[str, str]:
     """The protocol of each measure that a file has; a line that was cut off tells nothing."""
     found = {}

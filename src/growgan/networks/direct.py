@@ -84,7 +84,7 @@ class Up:
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, 2H, 2W]."""
         y = resample.boxes(F.conv_transpose2d(x, kernel, stride=2))
-        return y if bias is None else y.add_(bias[:, None, None])
+        return y if bias is None else y.add_(resample.spread(bias[:, None, None], y))
 
     def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""

@@ -34,7 +34,7 @@ def latent_vectors(spec: NetworkSpec, z: Tensor, labels: Tensor | None) -> Tenso
             if not all(0 <= label < spec.num_labels for label in seen):
                 raise ValueError(f"labels must be 0 to {spec.num_labels - 1}")
             labels = F.one_hot(labels.long(), spec.num_labels)
-        if labels.shape != (len(z), spec.num_labels):
+        if labels.shape != (z.shape[0], spec.num_labels):
             raise ValueError(f"labels should be [{len(z)}, {spec.num_labels}], not {list(labels.shape)}")
         z = torch.cat([z, labels.to(z)], dim=1)
     return layers.pixel_norm(z) if spec.normalize_latents else z
@@ -98,7 +98,7 @@ class Generator(nn.Module):
     def first(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Output of the first dense layer, activated and normalised: [N, width, 4, 4]; truncation acts here."""
         base = self.stage(LOWEST)
-        x = base.dense.project(latent_vectors(self.spec, z, labels)).view(len(z), -1, LOWEST, LOWEST)
+        x = base.dense.project(latent_vectors(self.spec, z, labels)).view(z.shape[0], -1, LOWEST, LOWEST)
         return self._finish(x + base.dense.bias[:, None, None])
 
     def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | None = None) -> Tensor:

@@ -115,6 +115,7 @@ def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False) -> Tensor:
     norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     norm = norm.float() if x.dtype in LOW else norm
     scale = torch.rsqrt(norm.square() / x.shape[1] + eps).to(x.dtype)
+    scale = resample.spread(scale, x)
     return x.mul_(scale) if inplace else x * scale
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from torch import Tensor
 
 from growgan.core.files import whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SMALLEST_SHOWN = 64
 """Pixels a side below which grids enlarge their pictures, so that a person sees something."""
@@ -19,8 +21,14 @@ SMALLEST_SHOWN = 64
 
 def to_uint8(x: Tensor) -> np.ndarray:
     """Images [N, C, H, W], nominally in [-1, 1], as uint8 of the same shape: clip(round(127.5 x + 127.5))."""
-    bytes_: np.ndarray = (x.float() * 127.5 + 127.5).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
+    bytes_: np.ndarray = (x.float() * 127.5 + 127.5).round().clamp(0, 255).byte().cpu().numpy()
     return bytes_
+
+
+def round_array(x: np.ndarray) -> np.ndarray:
+    """`to_uint8` of an array."""
+    rounded: np.ndarray = np.rint(x.astype(np.float32) * np.float32(127.5) + np.float32(127.5))
+    return rounded.clip(0, 255).astype(np.uint8)
 
 
 def to_picture(pixels: np.ndarray) -> Image.Image:

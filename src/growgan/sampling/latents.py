@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_ROWS = 1000
 """Label rows that a multi-label model keeps as its distribution."""
@@ -38,6 +39,16 @@ def label_distribution(labels: np.ndarray | None, num_labels: int, multi_label: 
 def draw(
     seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], label: Label | None = None
 ) -> tuple[Tensor, Tensor | None]:
+    """What `draw_arrays` draws, as tensors on the CPU."""
+    import torch
+
+    z, labels = draw_arrays(seeds, spec, distribution, label)
+    return torch.from_numpy(z), torch.from_numpy(labels) if labels is not None else None
+
+
+def draw_arrays(
+    seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], label: Label | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Latents float32 [N, L] and labels of the seeds: int64 [N], float32 [N, K], or None without labels.
 
     label: one for all, instead of each seed's own. Raises `ConfigError` for a label that the model does not have.
@@ -50,14 +61,14 @@ def draw(
         latents.append(random.standard_normal(spec.z_size))
         if spec.num_labels and label is None:
             labels.append(_drawn_label(random, spec, distribution))
-    z = torch.from_numpy(np.stack(latents).astype(np.float32))
+    z = np.stack(latents).astype(np.float32)
     if not spec.num_labels:
         if label is not None:
             raise ConfigError("this model has no classes")
         return z, None
     if label is not None:
         labels = [_checked_label(label, spec)] * len(z)
-    return z, torch.from_numpy(np.stack(labels))
+    return z, np.stack(labels)
 
 
 def _drawn_label(random: np.random.RandomState, spec: NetworkSpec, distribution: dict[str, Any]) -> np.ndarray:

@@ -82,6 +82,8 @@ class Snapshots:
         return {
             "growgan": __version__,
             "preset": self.config.preset,
+            "loss": self.config.loss.name,
+            "mirror": self.config.data.mirror,
             "seed": self.config.seed,
             "nimg": state.nimg,
             "seconds": round(state.seconds, 1),

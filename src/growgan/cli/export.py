@@ -1,0 +1,65 @@
+"""``growgan export``: a model in a form for others."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from growgan.core.errors import ConfigError
+
+SUMMARY = "write a model for others: small (.safetensors), for onnxruntime (.onnx) or for torch alone (.pt2)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
+    parser.add_argument("out", type=Path, metavar="OUT", help="file to write; its end says the format")
+    parser.add_argument("--resolution", type=int, metavar="N", help=".onnx, .pt2: a smaller size of pictures")
+    parser.add_argument("--only", choices=["G_ema"], metavar="G_ema", help=".safetensors: leave out D")
+    parser.add_argument("--precision", metavar="P", help="float16 (.safetensors unless given otherwise) or float32")
+    add_card_arguments(parser)
+
+
+def add_card_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe what is said of a model."""
+    parser.add_argument("--license", metavar="ID", help="licence of the weights, such as cc-by-nc-4.0")
+    parser.add_argument("--title", metavar="TEXT", help="the model's name")
+    parser.add_argument(
+        "--card",
+        action="append",
+        default=[],
+        metavar="FIELD=TEXT",
+        help="also author, data, intended_use, limits, notes; again for more",
+    )
+    parser.add_argument(
+        "--measures", type=Path, metavar="FILE", help="what growgan evaluate wrote of this file (default: the run's)"
+    )
+
+
+def card_texts(args: argparse.Namespace) -> list[str]:
+    """The card's fields as FIELD=TEXT."""
+    return [
+        *(f"{name}={text}" for name in ("license", "title") if (text := getattr(args, name)) is not None),
+        *args.card,
+    ]
+
+
+def parse_precision(text: str | None) -> bool | None:
+    """Whether weights are to be float16; None = not said. Raises `ConfigError`."""
+    if text not in (None, "float16", "float32"):
+        raise ConfigError(f"--precision is float16 or float32, not {text!r}")
+    return None if text is None else text == "float16"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the file, and say how it was tried."""
+    half = parse_precision(args.precision)
+
+    from growgan.sharing.export import export, open_subject
+
+    subject = open_subject(args.model, card_texts(args), args.measures)
+    tried = export(subject, args.out, resolution=args.resolution, only=args.only, half=half)
+    print(f"of {subject.model.describe()}: {tried}", file=sys.stderr)
+    print(args.out)
+    return 0

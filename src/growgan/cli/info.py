@@ -1,0 +1,158 @@
+"""``growgan info``: what a model file holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from growgan.models.description import DescribedFile
+    from growgan.models.inspect import Inspected, Layer
+
+SUMMARY = "say what a model file holds: how it was trained, measures, licence, and its layers"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the header's description and a table of layers; no weights are read."""
+    from growgan.sampling.sources import find
+
+    path = find(args.model)
+    if path.suffix == ".onnx":
+        from growgan.sampling.onnx_model import OnnxModel
+
+        file, inspected = OnnxModel(path).file, None
+    else:
+        from growgan.models.inspect import inspect
+
+        inspected = inspect(path)
+        file = inspected.file
+    if args.json:
+        print(json.dumps(_to_json(file, inspected), ensure_ascii=False))
+    else:
+        print("\n".join(_lines(file, inspected)))
+    return 0
+
+
+def _to_json(file: DescribedFile, inspected: Inspected | None) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from growgan.core.fields import to_json
+    from growgan.models.description import FORMAT
+
+    found: dict[str, Any] = {
+        "path": str(file.path),
+        "sha256": file.hash,
+        "bytes": file.path.stat().st_size,
+        "format": FORMAT,
+        "resolution": file.resolution,
+        "alpha": file.alpha,
+        "spec": to_json(file.spec),
+        "training": file.training,
+        "measures": file.measures,
+        "card": file.card,
+    }
+    if inspected is not None:
+        found |= {"dtypes": inspected.dtypes, "truncation": inspected.truncation}
+        found["networks"] = {
+            name: {
+                "parameters": _parameters(layers),
+                "flops": _flops(layers),
+                "layers": [asdict(one) for one in layers],
+            }
+            for name, layers in inspected.networks.items()
+        }
+    return found
+
+
+def _lines(file: DescribedFile, inspected: Inspected | None) -> list[str]:
+    rows = [("model", f"{file.path}, {file.path.stat().st_size / 1e6:,.1f} MB"), ("reached", file.describe())]
+    if inspected is not None:
+        mean = ", mean for truncation" if inspected.truncation else ""
+        rows.append(("holds", f"{', '.join(inspected.networks)} in {', '.join(inspected.dtypes)}{mean}"))
+    rows += [("network", _changed(file)), ("training", _training(file.training)), ("labels", _labels(file))]
+    rows += [("measure", f"{name} {_measure(found)}") for name, found in sorted(file.measures.items())]
+    rows += [(name.replace("_", " "), " ".join(str(text).split())) for name, text in file.card.items()]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{name.ljust(width)}  {text}" for name, text in rows if text]
+    if inspected is not None:
+        for name, layers in _apart(inspected).items():
+            lines += ["", *_table(name, layers, file.resolution)]
+    return lines
+
+
+def _changed(file: DescribedFile) -> str:
+    """Fields of the spec that are not the default, and the few that everybody asks for."""
+    from growgan.core.config import NetworkSpec
+    from growgan.core.fields import to_json
+
+    default = to_json(NetworkSpec())
+    asked = ("resolution", "channels")
+    return ", ".join(f"{k} {v}" for k, v in to_json(file.spec).items() if k in asked or v != default[k])
+
+
+def _training(training: dict[str, Any]) -> str:
+    known = ("growgan", "preset", "loss", "seed", "nimg", "seconds", "mirror", "data")
+    return ", ".join(f"{key} {training[key]}" for key in known if training.get(key) not in (None, ""))
+
+
+def _labels(file: DescribedFile) -> str:
+    names = file.training.get("class_names") or []
+    if not file.spec.num_labels:
+        return ""
+    kind = "attributes" if file.spec.multi_label else "classes"
+    more = ", ..." if len(names) > 20 else ""
+    return f"{file.spec.num_labels} {kind}" + (f": {', '.join(names[:20])}{more}" if names else "")
+
+
+def _measure(found: Any) -> str:
+    value = found.get("value") if isinstance(found, dict) else found
+    images = found.get("images") if isinstance(found, dict) else None
+    shown = f"{value:.4g}" if isinstance(value, int | float) else str(value)
+    return shown + (f" ({images:,} pictures)" if isinstance(images, int) else "")
+
+
+def _apart(inspected: Inspected) -> dict[str, list[Layer]]:
+    """Networks by title; G and its average, which are of one shape, as one."""
+    networks = dict(inspected.networks)
+    if "G_ema" in networks and "G" in networks:
+        del networks["G"]
+        return {("G_ema and G" if name == "G_ema" else name): layers for name, layers in networks.items()}
+    return networks
+
+
+def _table(name: str, layers: list[Layer], resolution: int) -> list[str]:
+    rows = [(name, "weight", "output", "parameters", "MFLOPs")]
+    for layer in layers:
+        cells = layer.name, _shape(layer.weight), _shape(layer.output), f"{layer.parameters:,}", _mega(layer.flops)
+        rows.append(cells if layer.used else (*cells[:4], "-"))
+    rows.append((f"at {resolution}x{resolution}", "", "", f"{_parameters(layers, used=True):,}", _mega(_flops(layers))))
+    rows.append(("all layers", "", "", f"{_parameters(layers):,}", ""))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        "  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip()
+        for row in rows
+    ]
+
+
+def _parameters(layers: list[Layer], used: bool = False) -> int:
+    return sum(layer.parameters for layer in layers if layer.used or not used)
+
+
+def _flops(layers: list[Layer]) -> float:
+    return math.fsum(layer.flops for layer in layers if layer.used)
+
+
+def _shape(numbers: list[int]) -> str:
+    return "x".join(map(str, numbers))
+
+
+def _mega(flops: float) -> str:
+    return f"{flops / 1e6:,.2f}"

@@ -1,0 +1,39 @@
+"""``growgan push``: a model on the Hugging Face Hub, with a card."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from growgan.cli.export import add_card_arguments, card_texts, parse_precision
+
+SUMMARY = "put a model with its card on the Hugging Face Hub, for growgan.load('hf://OWNER/NAME')"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
+    parser.add_argument("address", metavar="hf://OWNER/NAME", help="where to, with @BRANCH if not the main one")
+    parser.add_argument("--precision", metavar="P", help="of the weights: float16 (default) or float32")
+    parser.add_argument("--private", action="store_true", help="make a repository that only its owner sees")
+    parser.add_argument("--dry-run", action="store_true", help="print the card, and send nothing")
+    add_card_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files in a temporary folder and send them in one commit."""
+    half = parse_precision(args.precision)
+
+    from growgan.models import hub
+    from growgan.sharing.export import open_subject
+    from growgan.sharing.push import card_of, push
+
+    address = hub.parse_repository(args.address)
+    subject = open_subject(args.model, card_texts(args), args.measures)
+    if "license" not in subject.card:
+        print("growgan: the card says no licence; --license ID does", file=sys.stderr)
+    if args.dry_run:
+        print(card_of(subject, address), end="")
+        return 0
+    print(push(subject, address, private=args.private, half=half is not False))
+    return 0

@@ -1,0 +1,122 @@
+"""What a model file says of itself in its header, whatever the file's format. No torch is needed to read it.
+
+Metadata: ``growgan.format``, ``.spec``, ``.training``, ``.measures`` and ``.card``, JSON each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from growgan.core.config import NetworkSpec
+from growgan.core.errors import ConfigError, ModelError
+from growgan.core.fields import from_json, to_json
+from growgan.core.geometry import is_size
+
+FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class DescribedFile:
+    """A file with a model in it, and its description."""
+
+    path: Path
+    spec: NetworkSpec
+    training: dict[str, Any] = field(default_factory=dict)
+    """How far it was trained: nimg, resolution, alpha, the label distribution, and more for the reader."""
+    measures: dict[str, Any] = field(default_factory=dict)
+    """What was measured, by measure."""
+    card: dict[str, Any] = field(default_factory=dict)
+    """Licence, data and remarks."""
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the file."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    @property
+    def resolution(self) -> int:
+        """Side in pixels that the networks have reached."""
+        return int(self.training.get("resolution", self.spec.resolution))
+
+    @property
+    def alpha(self) -> float:
+        """Weight of the newest layers: below 1 in the middle of a fade."""
+        return float(self.training.get("alpha", 1.0))
+
+    def describe(self) -> str:
+        """How far it was trained, in a few words."""
+        size = f"{self.resolution}x{self.resolution}"
+        fade = f", alpha {self.alpha:.2f}" if self.alpha < 1 else ""
+        return f"{size}{fade}, trained on {self.training.get('nimg', 0) / 1000:g} kimg"
+
+
+def to_metadata(
+    spec: NetworkSpec, training: dict[str, Any], measures: dict[str, Any] | None, card: dict[str, Any] | None
+) -> dict[str, str]:
+    """The header's texts."""
+    return {
+        "growgan.format": FORMAT,
+        "growgan.spec": json.dumps(to_json(spec)),
+        "growgan.training": json.dumps(training),
+        "growgan.measures": json.dumps(measures or {}),
+        "growgan.card": json.dumps(card or {}),
+    }
+
+
+def read_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a `DescribedFile` from the texts in the header of `path`.
+
+    Raises `ModelError` with one line for a file of another kind, one that is too new, and a description that lies.
+    """
+    if "growgan.spec" not in metadata:
+        raise ModelError(f"{path} is a {path.suffix or 'nameless'} file, but not a growgan model")
+    if metadata.get("growgan.format") != FORMAT:
+        raise ModelError(f"{path} has format {metadata.get('growgan.format')!r}; this growgan reads format {FORMAT}")
+    try:
+        parts = {key: json.loads(metadata.get(f"growgan.{key}", "{}")) for key in ("training", "measures", "card")}
+        spec = from_json(NetworkSpec, json.loads(metadata["growgan.spec"]), "spec")
+        _check_parts(parts, spec)
+    except (ValueError, ConfigError, RecursionError) as error:
+        raise ModelError(f"the description in {path} cannot be read: {error}") from error
+    return {"spec": spec, **parts}
+
+
+def _check_parts(parts: dict[str, Any], spec: NetworkSpec) -> None:
+    """Raise ValueError if what the header says beside the spec is not what its readers rely on."""
+    for key, part in parts.items():
+        if not isinstance(part, dict):
+            raise ValueError(f"{key} should be an object of named values")
+    training = parts["training"]
+    resolution, alpha = training.get("resolution", spec.resolution), training.get("alpha", 1.0)
+    if not (isinstance(resolution, int) and is_size(resolution) and resolution <= spec.resolution):
+        raise ValueError(f"training.resolution cannot be {resolution!r}")
+    if not (isinstance(alpha, int | float) and 0 <= alpha <= 1):
+        raise ValueError(f"training.alpha should lie between 0 and 1, not {alpha!r}")
+    if not isinstance(training.get("nimg", 0), int | float):
+        raise ValueError(f"training.nimg should be a number, not {training['nimg']!r}")
+    names, labels = training.get("class_names", []), training.get("labels", {})
+    if names and not (_is_list(names, spec.num_labels) and all(isinstance(name, str) for name in names)):
+        raise ValueError(f"training.class_names should be {spec.num_labels} names")
+    if not isinstance(labels, dict):
+        raise ValueError("training.labels should be an object of named values")
+    rows = labels.get("rows", [labels["counts"]] if "counts" in labels else [])
+    if labels and not (rows and isinstance(rows, list) and all(_is_row(row, spec.num_labels) for row in rows)):
+        raise ValueError(f"training.labels should hold {spec.num_labels} numbers, of which none is negative")
+    if "counts" in labels and not sum(labels["counts"]) > 0:
+        raise ValueError("training.labels counts no picture")
+
+
+def _is_list(value: Any, length: int) -> bool:
+    return isinstance(value, list) and len(value) == length
+
+
+def _is_row(value: Any, length: int) -> bool:
+    return _is_list(value, length) and all(isinstance(v, int | float) and 0 <= v < math.inf for v in value)

@@ -1,0 +1,141 @@
+"""Models on the Hugging Face Hub, by addresses as ``hf://OWNER/NAME[@REVISION][/FILE]``.
+
+The library `huggingface_hub` (the extra `hub`) does the work: its login, its cache and its variables (HF_TOKEN,
+HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE) mean here what they mean everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from growgan.core.errors import ModelError
+
+MODEL = "model.safetensors"
+"""The file that an address without one stands for."""
+ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@(refs/\w+/[\w.-]+|[\w.-]+))?(?:/(.+))?", re.ASCII)
+HTTP = ("httpx", "httpx2", "requests", "urllib3")
+"""Libraries whose errors, by version of the hub's, say that there is no connection."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where something lies on the hub."""
+
+    repository: str
+    """OWNER/NAME."""
+    revision: str | None = None
+    """A branch, tag or commit; None = the main branch."""
+    file: str | None = None
+
+    def __str__(self) -> str:
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"hf://{self.repository}{revision}" + (f"/{self.file}" if self.file else "")
+
+
+def is_address(source: str | Path) -> bool:
+    """Whether `source` names something on the hub."""
+    return isinstance(source, str) and source.startswith("hf://")
+
+
+def parse(text: str) -> Address:
+    """The parts of an address. Raises `ModelError` for what is none."""
+    found = ADDRESS.fullmatch(text)
+    if not found or ".." in (found[3] or "").split("/"):
+        raise ModelError(f"an address on the hub is hf://OWNER/NAME, with @REVISION or /FILE after it, not {text!r}")
+    return Address(found[1], found[2], found[3])
+
+
+def parse_repository(text: str) -> Address:
+    """The address of a repository or one of its branches. Raises `ModelError` for that of a file."""
+    address = parse(text)
+    if address.file:
+        raise ModelError(f"{text} is the address of a file: a model goes to hf://OWNER/NAME")
+    return address
+
+
+def fetch(text: str) -> Path:
+    """The file at an address, in the library's cache, where it stays; unchanged ones are not fetched again.
+
+    Without a file it is ``model.safetensors``, else the only .safetensors that is there. Raises `ModelError`.
+    """
+    address = parse(text)
+    hub = _library(address)
+    with _plainly(address, hub):
+        try:
+            return Path(hub.hf_hub_download(address.repository, address.file or MODEL, revision=address.revision))
+        except hub.errors.RemoteEntryNotFoundError:
+            if address.file:
+                raise
+            names = hub.HfApi().list_repo_files(address.repository, revision=address.revision)
+            models = [name for name in names if name.endswith(".safetensors")]
+            if len(models) != 1:
+                several = f"several: name one of {', '.join(sorted(models))}" if models else "none"
+                raise ModelError(f"{address} has no {MODEL}; of other .safetensors it has {several}") from None
+            return Path(hub.hf_hub_download(address.repository, models[0], revision=address.revision))
+
+
+def publish(address: Address, folder: Path, message: str, private: bool = False) -> str:
+    """Put the files of a folder on the hub in one commit, and make the repository if there is none.
+
+    private: of a repository that is made now. Returns the commit's address. Raises `ModelError`.
+    """
+    hub = _library(address)
+    with _plainly(address, hub):
+        api = hub.HfApi(library_name="growgan")
+        api.create_repo(address.repository, private=private or None, exist_ok=True)
+        if address.revision:
+            api.create_branch(address.repository, branch=address.revision, exist_ok=True)
+        done = api.upload_folder(
+            repo_id=address.repository, folder_path=folder, revision=address.revision, commit_message=message
+        )
+        return str(done.commit_url)
+
+
+def _library(address: Address) -> Any:
+    try:
+        import huggingface_hub
+        import huggingface_hub.errors
+    except ImportError:
+        raise ModelError(f"{address} needs the package huggingface_hub: pip install 'growgan[hub]'") from None
+    return huggingface_hub
+
+
+@contextmanager
+def _plainly(address: Address, hub: Any) -> Iterator[None]:
+    """Turn the library's errors into one line that says what to do."""
+    errors = hub.errors
+    try:
+        yield
+    except ModelError:
+        raise
+    except errors.GatedRepoError as error:
+        raise ModelError(f"{address} asks for consent to its terms first, on its page on the hub") from error
+    except errors.RepositoryNotFoundError as error:
+        raise ModelError(
+            f"there is no {address.repository} on the hub, or it is private and you have not logged in (hf auth login)"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise ModelError(f"{address.repository} has no revision {address.revision!r}") from error
+    except errors.RemoteEntryNotFoundError as error:
+        raise ModelError(f"{address.repository} has no file {address.file or MODEL}") from error
+    except errors.OfflineModeIsEnabled as error:
+        raise ModelError(f"{address} cannot be reached: the hub's library is set to work offline") from error
+    except errors.LocalEntryNotFoundError as error:
+        why = "the hub's library is set to work offline" if hub.constants.HF_HUB_OFFLINE else "no connection"
+        raise ModelError(f"{address} is not in the cache, and cannot be fetched: {why}") from error
+    except errors.LocalTokenNotFoundError as error:
+        raise ModelError(f"{address} needs a login: hf auth login, or HF_TOKEN") from error
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            raise ModelError(f"the hub refuses {address}: log in (hf auth login) as one who may do this") from error
+        raise ModelError(f"the hub could not serve {address}: {status} {error.response.reason_phrase}") from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in HTTP or isinstance(error, OSError):
+            raise ModelError(f"{address} cannot be reached: {str(error) or type(error).__name__}") from error
+        raise

@@ -1,0 +1,114 @@
+"""Looking into a model file without loading it: description, layers and costs, from the header alone.
+
+Every number comes from the names and shapes of the stored weights, so that it is true of variants and of imported
+networks too. Neither torch nor the weights are read.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from growgan.core.errors import ModelError
+from growgan.core.geometry import LOWEST
+from growgan.models.description import DescribedFile, read_metadata
+
+NETWORKS = ("G_ema", "G", "D")
+WEIGHT = re.compile(r"(G_ema|G|D)\.((\d+)x\3\.\w+)\.weight", re.ASCII)
+LAYERS = ("fromrgb", "dense", "conv", "conv0", "conv1", "dense0", "dense1", "torgb")
+"""In the order in which a stage runs them."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A row of the paper's table 2."""
+
+    name: str
+    """Stage and layer, as ``8x8.conv0``."""
+    weight: list[int]
+    """Shape of the stored weight."""
+    output: list[int]
+    """Shape of what it gives for one picture, after resampling."""
+    parameters: int
+    """Weights and biases."""
+    flops: float
+    """Multiply-adds times two for one picture, resampling not fused."""
+    used: bool
+    """Whether it works at the size that the model has reached."""
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What a .safetensors model file holds."""
+
+    file: DescribedFile
+    bytes: int
+    dtypes: list[str]
+    """Types that tensors are stored in, as safetensors names them: F16, F32."""
+    truncation: bool
+    """Whether the mean for truncation is in it."""
+    networks: dict[str, list[Layer]]
+    """Layers of G_ema, G and D, as far as they are there, in the order in which they run."""
+
+
+def inspect(path: Path) -> Inspected:
+    """Look into a .safetensors model file. Raises `ModelError` for what is none, or is cut short."""
+    if not path.is_file():
+        raise ModelError(f"there is no model file {path}")
+    try:
+        with safe_open(path, framework="np") as opened:
+            metadata = opened.metadata() or {}
+            stored = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
+            shapes = {name: list(part.get_shape()) for name, part in stored.items()}
+            dtypes = sorted({part.get_dtype() for part in stored.values()})
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is not a whole .safetensors file: {error}") from error
+    file = DescribedFile(path, **read_metadata(path, metadata))
+    networks = {network: list(_layers(network, shapes, file)) for network in NETWORKS}
+    found = {network: layers for network, layers in networks.items() if layers}
+    return Inspected(file, path.stat().st_size, dtypes, "truncation.mean" in shapes, found)
+
+
+def _layers(network: str, shapes: dict[str, list[int]], file: DescribedFile) -> Iterator[Layer]:
+    found = [match for match in map(WEIGHT.fullmatch, shapes) if match and match[1] == network]
+    upward = 1 if network != "D" else -1
+    for match in sorted(found, key=lambda match: (upward * int(match[3]), _rank(match[2]))):
+        name, side = match[2], int(match[3])
+        weight = shapes[match[0]]
+        kind = name.partition(".")[2]
+        bias = shapes.get(f"{network}.{name}.bias", [])
+        yield Layer(
+            name,
+            weight,
+            _output(network, kind, weight, side),
+            math.prod(weight) + (math.prod(bias) if bias else 0),
+            2.0 * math.prod(weight) * (side**2 if len(weight) == 4 else 1),
+            _is_used(kind, side, file),
+        )
+
+
+def _rank(name: str) -> int:
+    kind = name.partition(".")[2]
+    return LAYERS.index(kind) if kind in LAYERS else len(LAYERS)
+
+
+def _output(network: str, kind: str, weight: list[int], side: int) -> list[int]:
+    outputs = weight[0] if weight else 1
+    if kind == "dense":  # G's first layer makes all pixels of the smallest images
+        return [outputs // LOWEST**2, LOWEST, LOWEST]
+    if len(weight) != 4:
+        return [outputs]
+    halved = network == "D" and kind == "conv1"
+    return [outputs, side // 2, side // 2] if halved else [outputs, side, side]
+
+
+def _is_used(kind: str, side: int, file: DescribedFile) -> bool:
+    """Images are made or seen at one size alone; in a fade at the next lower one too."""
+    if kind in ("torgb", "fromrgb"):
+        return side == file.resolution or (file.alpha < 1 and side == file.resolution // 2)
+    return side <= file.resolution

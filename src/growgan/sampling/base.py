@@ -1,0 +1,181 @@
+"""What every loaded model can do, whatever computes its pictures: seeds to pictures. Needs no torch."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+from PIL import Image
+
+from growgan.core.config import NetworkSpec
+from growgan.core.errors import ConfigError
+from growgan.models.description import DescribedFile
+from growgan.sampling import images, latents
+from growgan.sampling.latents import Label
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CHUNK = 1000
+"""Latents looked at together where no picture is made of them."""
+PREVIEW = 256
+"""Pixels a side above which a notebook's preview shrinks its pictures."""
+
+
+class BaseModel(ABC):
+    """A generator with its file, that makes pictures by seed."""
+
+    file: DescribedFile
+
+    @abstractmethod
+    def _pictures(self, z: np.ndarray, labels: np.ndarray | None, truncation: float) -> np.ndarray:
+        """Pictures uint8 [N, C, S, S] of latents float32 [N, L] and labels int64 [N] or float32 [N, K]."""
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """What the networks are."""
+        return self.file.spec
+
+    @property
+    def resolution(self) -> int:
+        """Side in pixels of the pictures that the model makes."""
+        return self.file.resolution
+
+    def describe(self) -> str:
+        """Which file it is and how far it was trained, in a line."""
+        return f"{self.file.path}: {self.file.describe()}"
+
+    def __repr__(self) -> str:
+        """Class, file, size, training and labels."""
+        kind = "attributes" if self.spec.multi_label else "classes"
+        labels = f", {self.spec.num_labels} {kind}" if self.spec.num_labels else ""
+        return f"<{type(self).__name__} {self.describe()}{labels}>"
+
+    def preview(self) -> Image.Image:
+        """A small grid of the first seeds, at most some 1,000 pixels wide: what a notebook shows."""
+        size = self.resolution
+        columns, rows = min(max(1024 // size, 3), 8), 2 if size < PREVIEW else 1
+        pixels = np.concatenate(list(self.batches(range(columns * rows), batch=columns)))
+        factor = max(1, size // PREVIEW)
+        n, channels, side = len(pixels), pixels.shape[1], size // factor
+        small = pixels.reshape(n, channels, side, factor, side, factor).mean(axis=(3, 5)).round().astype(np.uint8)
+        return images.make_grid(small, columns)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.preview().save(buffer, format="PNG")
+        return buffer.getvalue()
+
+    @overload
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        label: Label | str | None = None,
+        truncation: float = 1.0,
+        batch: int = 16,
+        kind: Literal["pil"] = "pil",
+    ) -> list[Image.Image]: ...
+    @overload
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        label: Label | str | None = None,
+        truncation: float = 1.0,
+        batch: int = 16,
+        kind: Literal["numpy"],
+    ) -> np.ndarray: ...
+    @overload
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        label: Label | str | None = None,
+        truncation: float = 1.0,
+        batch: int = 16,
+        kind: Literal["tensor"],
+    ) -> Tensor: ...
+
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        label: Label | str | None = None,
+        truncation: float = 1.0,
+        batch: int = 16,
+        kind: Literal["pil", "numpy", "tensor"] = "pil",
+    ) -> list[Image.Image] | np.ndarray | Tensor:
+        """The pictures of seeds ``seed .. seed + n - 1``.
+
+        label: a class, by number or name, or K attributes, for all; else each seed's own. truncation: psi, 1 = off,
+        toward 0 = more alike and more usual. kind: "pil" a list of pictures, "numpy" uint8 [N, H, W, C], "tensor" uint8
+        [N, C, H, W]. Raises `ConfigError` for what the model does not have.
+        """
+        if n < 0:
+            raise ConfigError(f"cannot make {n} pictures")
+        if kind not in ("pil", "numpy", "tensor"):
+            raise ConfigError(f'kind must be "pil", "numpy" or "tensor", not {kind!r}')
+        if isinstance(label, str):
+            label = self.label(label)
+        seeds = range(seed, seed + n)
+        parts = list(self.batches(seeds, label=label, truncation=truncation, batch=batch))
+        size, channels = self.resolution, self.spec.channels
+        pixels = np.concatenate(parts) if parts else np.zeros((0, channels, size, size), dtype=np.uint8)
+        if kind == "tensor":
+            import torch
+
+            return torch.from_numpy(pixels)
+        if kind == "numpy":
+            return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+        return [images.to_picture(picture) for picture in pixels]
+
+    def batches(
+        self, seeds: Sequence[int], *, label: Label | None = None, truncation: float = 1.0, batch: int = 16
+    ) -> Iterator[np.ndarray]:
+        """The pictures of `seeds` as uint8 [n, C, H, W], `batch` at a time."""
+        if not 0 <= truncation <= 2:
+            raise ConfigError(f"truncation must lie between 0 and 2, not {truncation}")
+        if batch < 1:
+            raise ConfigError(f"a batch must be at least 1 picture, not {batch}")
+        for start in range(0, len(seeds), batch):
+            z, labels = latents.draw_arrays(seeds[start : start + batch], self.spec, self.distribution, label)
+            yield self._pictures(z, labels, truncation)
+
+    def label(self, text: str) -> int:
+        """The class of a name or number. Raises `ConfigError` for one that the model does not have."""
+        names = self.file.training.get("class_names") or []
+        if text in names:
+            return int(names.index(text))
+        if text in map(str, range(self.spec.num_labels)):
+            return int(text)
+        if not self.spec.num_labels:
+            raise ConfigError("this model has no classes")
+        known = ", ".join(names[:20]) if names else f"0 to {self.spec.num_labels - 1}"
+        raise ConfigError(f"there is no class {text!r}; this model has: {known}")
+
+    def labels(self, seeds: Sequence[int], label: Label | None = None) -> list[str]:
+        """What each seed shows, in words: its class, or its attributes; empty without labels."""
+        if not self.spec.num_labels:
+            return []
+        names = self.file.training.get("class_names") or [str(k) for k in range(self.spec.num_labels)]
+        words = []
+        for start in range(0, len(seeds), CHUNK):
+            _, labels = latents.draw_arrays(seeds[start : start + CHUNK], self.spec, self.distribution, label)
+            for row in labels.tolist() if labels is not None else []:
+                mixture = isinstance(row, list)
+                words.append(", ".join(f"{n} {v:g}" for n, v in zip(names, row)) if mixture else names[row])
+        return words
+
+    @property
+    def distribution(self) -> dict[str, Any]:
+        """Distribution of the training labels, as `latents.label_distribution` wrote it."""
+        found = self.file.training.get("labels", {})
+        return found if isinstance(found, dict) else {}

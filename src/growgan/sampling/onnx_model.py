@@ -1,0 +1,88 @@
+"""A model that was exported to ONNX: its pictures are made by onnxruntime, without torch or the networks' code."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from growgan.core.errors import ConfigError, ModelError
+from growgan.models.description import DescribedFile, read_metadata
+from growgan.sampling import images
+from growgan.sampling.base import BaseModel
+from growgan.sampling.sources import find
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
+"""Kinds of device -> what onnxruntime calls them."""
+
+
+class OnnxModel(BaseModel):
+    """An .onnx file that `growgan export` wrote: `sample` pictures by seed, or run it as it is.
+
+    Inputs: ``z`` float32 [N, L]; ``labels`` float32 [N, K] of a conditional model, one-hot or a mixture or attributes;
+    ``psi``, truncation, where the file has it. Output: ``images`` float32 [N, C, S, S], unclipped, nominally in
+    [-1, 1].
+    """
+
+    def __init__(self, source: str | Path, device: str = "cpu") -> None:
+        """source: a file, or ``hf://OWNER/NAME/FILE.onnx``. device: cpu, cuda, mps or auto. Raises `ModelError`."""
+        path = find(source)
+        self.session = _open_session(path, device)
+        self.file = DescribedFile(path, **read_metadata(path, self.session.get_modelmeta().custom_metadata_map))
+        self._check_inputs()
+
+    @cached_property
+    def truncates(self) -> bool:
+        """Whether the file has the input psi."""
+        return "psi" in {i.name for i in self.session.get_overridable_initializers()}
+
+    def __call__(self, z: np.ndarray, labels: np.ndarray | None = None, psi: float = 1.0) -> np.ndarray:
+        """Float images [N, C, S, S] of latents float32 [N, L] and labels, int64 [N] or float [N, K]."""
+        feeds: dict[str, Any] = {"z": z.astype(np.float32, copy=False)}
+        if self.spec.num_labels:
+            if labels is None:
+                raise ConfigError(f"this model is conditional: it needs labels of {self.spec.num_labels} classes")
+            eye = np.eye(self.spec.num_labels, dtype=np.float32)
+            feeds["labels"] = eye[labels] if labels.ndim == 1 else labels.astype(np.float32, copy=False)
+        if psi != 1:
+            if not self.truncates:
+                raise ConfigError(f"{self.file.path} was exported without truncation")
+            feeds["psi"] = np.asarray(psi, dtype=np.float32)
+        found: np.ndarray = self.session.run(["images"], feeds)[0]
+        return found
+
+    def _pictures(self, z: np.ndarray, labels: np.ndarray | None, truncation: float) -> np.ndarray:
+        return images.round_array(self(z, labels, truncation))
+
+    def _check_inputs(self) -> None:
+        """Raise `ModelError` if the graph is not what its description says."""
+        inputs = {i.name: i.shape[1:] for i in self.session.get_inputs()}
+        outputs = {o.name: o.shape[1:] for o in self.session.get_outputs()}
+        size = self.file.resolution
+        wanted = {"z": [self.spec.z_size]} | ({"labels": [self.spec.num_labels]} if self.spec.num_labels else {})
+        if inputs != wanted or outputs != {"images": [self.spec.channels, size, size]}:
+            raise ModelError(f"{self.file.path}: the graph takes {inputs} and gives {outputs}: not as it is described")
+
+
+def _open_session(path: Path, device: str) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ModelError(f"{path} needs the package onnxruntime: pip install 'growgan[onnx]'") from None
+    there = onnxruntime.get_available_providers()
+    kind = device.partition(":")[0]
+    if kind == "auto":
+        kind = next(name for name in ("cuda", "mps", "cpu") if PROVIDERS[name] in there)
+    if PROVIDERS.get(kind) not in there:
+        raise ConfigError(f"this onnxruntime cannot compute on {device!r}")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is raised; it need not be printed too
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=[PROVIDERS[kind]])
+    except Exception as error:  # the library's own kinds, which are a dozen and have no common base
+        raise ModelError(f"{path} is not an ONNX file that onnxruntime can run: {error}") from error

@@ -1,0 +1,117 @@
+"""The model card: what people have to know of a model before they use it, from what its file says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from growgan.core.errors import ConfigError
+from growgan.models.description import DescribedFile
+
+FIELDS = {
+    "title": "the model's name",
+    "license": "of the weights, such as cc-by-nc-4.0 (the hub's identifiers) or other",
+    "author": "who made it",
+    "data": "what it was trained on, from where, under which terms",
+    "intended_use": "what it is for",
+    "limits": "what it cannot do, and what to beware of",
+    "notes": "anything else",
+}
+"""What a card may hold, beside what is known from the file."""
+
+USE = "Research, teaching and art: pictures by seed, truncation, walks through latent space; further training."
+LIMITS = (
+    "The pictures are invented: where they look like a person or a place, none is meant. They repeat the slant of the "
+    "data they were learnt from, and no measure excludes that single training pictures are remembered. Not for "
+    "deciding anything about people, and not for passing pictures off as photographs."
+)
+TAGS = ("growgan", "progressive-gan", "gan", "image-generation")
+
+
+def merged(card: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    """A card with such as ``license=mit`` put in; an empty text takes a field out. Raises `ConfigError`."""
+    card = dict(card)
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if name not in FIELDS or not equals:
+            raise ConfigError(f"--card wants FIELD=TEXT with one of {', '.join(FIELDS)}, not {text!r}")
+        card.pop(name, None)
+        if value.strip():
+            card[name] = value.strip()
+    return card
+
+
+def to_markdown(file: DescribedFile, address: str, card: dict[str, Any], measures: dict[str, Any], sample: str) -> str:
+    """README.md with its front matter, as the hub reads it. sample: the file name of a grid of pictures."""
+    title = str(card.get("title") or address.rpartition("/")[2])
+    spec, training = file.spec, file.training
+    size = f"{file.resolution}x{file.resolution}"
+    kind = {1: "grey ", 4: "RGBA "}.get(spec.channels, "")
+    names = training.get("class_names") or ([f"{spec.num_labels} labels without names"] if spec.num_labels else [])
+    shown = f", of: {', '.join(map(str, names))}" if names else ""
+    sections = [
+        _front_matter(card, conditional=bool(spec.num_labels)),
+        f"# {title}\n\n![Pictures by {title}]({sample})\n\n"
+        f"A progressively grown GAN (Karras et al., [arXiv:1710.10196](https://arxiv.org/abs/1710.10196)) that makes "
+        f"{kind}pictures of {size} pixels{shown}.",
+        f"## Use\n\n```python\nimport growgan  # pip install 'growgan[hub]'\n\n"
+        f'G = growgan.load("{address}")\nG.sample(8, seed=1)  # PIL pictures of seeds 1 to 8\n```',
+        f"## Intended use\n\n{card.get('intended_use', USE)}",
+        f"## Limits\n\n{card.get('limits', LIMITS)}",
+        f"## Data\n\n{card.get('data', 'Not stated.')}{_data_hash(training)}",
+        f"## Training\n\n{_training(training)}",
+        f"## Measures\n\n{_measures(measures)}",
+        f"## Licence\n\n{card.get('license', 'Not stated: ask before you use it.')}",
+    ]
+    if card.get("author"):
+        sections.append(f"## Author\n\n{card['author']}")
+    if card.get("notes"):
+        sections.append(f"## Notes\n\n{card['notes']}")
+    return "\n\n".join(sections) + "\n"
+
+
+def _front_matter(card: dict[str, Any], conditional: bool) -> str:
+    """What the hub sorts models by; YAML, of which texts as JSON writes them are a part."""
+    lines = ["library_name: growgan", *([] if conditional else ["pipeline_tag: unconditional-image-generation"])]
+    if text := str(card.get("license", "")):
+        known = re.fullmatch(r"[a-z0-9][a-z0-9.-]*", text) is not None  # as the hub's identifiers look
+        lines += [f"license: {text}"] if known else ["license: other", f"license_name: {json.dumps(text)}"]
+    return "\n".join(["---", *lines, "tags:", *(f"- {tag}" for tag in TAGS), "---"])
+
+
+def _data_hash(training: dict[str, Any]) -> str:
+    return f"\n\nHash of the set: `{training['data']}`." if training.get("data") else ""
+
+
+def _training(training: dict[str, Any]) -> str:
+    known = {
+        "growgan": "growgan",
+        "preset": "preset",
+        "loss": "loss",
+        "nimg": "real pictures shown",
+        "seconds": "seconds",
+        "resolution": "pixels a side reached",
+        "alpha": "weight of the newest layers",
+    }
+    rows = [f"| {words} | {_number(training[key])} |" for key, words in known.items() if key in training]
+    return "\n".join(["| | |", "| --- | --- |", *rows]) if rows else "Not stated."
+
+
+def _measures(measures: dict[str, Any]) -> str:
+    if not measures:
+        return "None was taken."
+    rows = ["| measure | value | pictures | reals give |", "| --- | --- | --- | --- |"]
+    for name, found in sorted(measures.items()):
+        found = found if isinstance(found, dict) else {"value": found}
+        reference = found.get("reference")
+        floor = _number(reference.get("value")) if isinstance(reference, dict) else ""
+        rows.append(f"| {name} | {_number(found.get('value'))} | {_number(found.get('images', ''))} | {floor} |")
+    return "\n".join(rows) + "\n\nWhat they are, and when they mislead: growgan's docs/measures.md."
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

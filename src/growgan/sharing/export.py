@@ -1,0 +1,69 @@
+"""What `growgan export` and `growgan push` have in common: the model, its card and measures, and the formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from growgan.core.errors import ConfigError
+from growgan.evaluation import results
+from growgan.sampling.model import Model, load
+from growgan.sharing import card
+
+FORMATS = (".safetensors", ".onnx", ".pt2")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, and what is to be said of it."""
+
+    model: Model
+    measures: dict[str, Any]
+    card: dict[str, Any]
+
+
+def open_subject(source: str, texts: Sequence[str], measures: Path | None) -> Subject:
+    """A model with its card, `texts` put in, and its measures.
+
+    measures: a file that `growgan evaluate` wrote, with numbers of this very file; None = the run's own, if it has one.
+    """
+    model = load(source)
+    run = model.file.path.absolute().parent.parent / "measures.jsonl"
+    found = {}
+    if measures is not None or run.is_file():
+        found = results.of_model(measures or run, model.file.hash)
+    if measures is not None and not found:
+        raise ConfigError(f"{measures} has no measure of {model.file.path}: they are found by the file's hash")
+    return Subject(model, model.file.measures | found, card.merged(model.file.card, texts))
+
+
+def export(
+    subject: Subject, out: Path, *, resolution: int | None = None, only: str | None = None, half: bool | None = None
+) -> str:
+    """Write the model in the format that the end of `out` names. Returns how it was tried, in a line.
+
+    resolution: .onnx and .pt2. only, half (None = half): .safetensors. Raises `ConfigError` for what does not fit.
+    """
+    suffix = out.suffix.lower()
+    if suffix not in FORMATS:
+        raise ConfigError(f"{out} should end in one of {', '.join(FORMATS)}: that says the format")
+    if out.exists() and out.samefile(subject.model.file.path):
+        raise ConfigError(f"{out} is the model itself")
+    if suffix == ".safetensors":
+        if resolution is not None:
+            raise ConfigError("--resolution is for .onnx and .pt2: a .safetensors file has every size in it")
+        from growgan.sharing.ship import ship
+
+        half = True if half is None else half
+        levels = ship(subject.model, out, subject.measures, subject.card, only=only, half=half)
+        return f"pictures differ from the model's by at most {levels} of 255 levels"
+    if only is not None or half:
+        raise ConfigError(f"--only and float16 are for .safetensors: {suffix} files hold G alone, in float32")
+    if suffix == ".onnx":
+        from growgan.sharing.to_onnx import export_onnx as write
+    else:
+        from growgan.sharing.to_program import export_program as write
+    difference = write(subject.model, out, resolution, subject.measures, subject.card)
+    return f"images differ from the model's by at most {difference:.1e}"
