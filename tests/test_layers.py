@@ -112,7 +112,7 @@ def test_core_needs_the_standard_library_alone() -> None:
     assert foreign == set()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "cli").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "cli").rglob("*.py")), ids=lambda path: path.name)
 def test_commands_load_nothing_heavy_at_the_top(path: Path) -> None:
     heavy = [
         module

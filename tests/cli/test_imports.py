@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from growgan.cli.data import COMMANDS
+
 HEAVY = (
     *("torch", "numpy", "PIL", "safetensors", "matplotlib", "tensorboard"),
     *("onnx", "onnxruntime", "onnxscript", "huggingface_hub"),
@@ -16,7 +18,7 @@ HEAVY = (
 WORDS = [
     "",
     *["demo", "train", "generate", "evaluate", "info", "export", "push", "data"],
-    *(f"data {name}" for name in ["build", "info", "show"]),
+    *(f"data {name}" for name in COMMANDS),
 ]
 SECONDS = 1.0
 """The aim is 0.3; a busy machine gets some grace."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from growgan import __version__
+from growgan.cli.data import COMMANDS as DATA_COMMANDS
 from growgan.cli.main import COMMANDS, build_parser
 
 FROZEN: dict[str, list[str]] = {
@@ -81,19 +82,27 @@ FROZEN: dict[str, list[str]] = {
     "data build": [
         "SRC",
         "OUT",
+        "--kind K",
+        "--split S",
         "--resolution N",
         "--crop L,T,R,B",
+        "--pad HOW",
         "--channels N",
-        "--labels folders",
+        "--labels L",
         "--limit N",
         "--format png|webp|jpg = png",
         "--quality Q",
+        "--unique (switch)",
         "--strict (switch)",
         "--upscale (switch)",
         "--overwrite (switch)",
     ],
-    "data info": ["SET", "--json (switch)", "--check (switch)"],
-    "data show": ["SET", "--grid CxR = 8x4", "--out FILE.png (required)"],
+    "data download": ["NAME", "DIR"],
+    "data info": ["SET", "--kind K", "--split S", "--json (switch)", "--check (switch)"],
+    "data show": ["SET", "--kind K", "--split S", "--grid CxR = 8x4", "--out FILE.png (required)"],
+    "data labels": ["SET", "--from L", "--columns A,B...", "--json (switch)"],
+    "data compare": ["A", "B", "--json (switch)"],
+    "data extract": ["SET", "OUT", "--kind K", "--split S", "--by-class (switch)", "--limit N"],
 }
 
 
@@ -143,9 +152,9 @@ def test_every_flag_says_what_it_is_for() -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_what_the_table_promises(name: str) -> None:
-    module = import_module(COMMANDS[name])
+@pytest.mark.parametrize("target", [*COMMANDS.values(), *DATA_COMMANDS.values()])
+def test_every_command_has_what_the_table_promises(target: str) -> None:
+    module = import_module(target)
     assert module.SUMMARY and "\n" not in module.SUMMARY
     assert callable(module.add_arguments) and callable(module.run)
     assert not any(parser.allow_abbrev for parser in [build_parser()])

@@ -138,7 +138,7 @@ def test_bad_words(growgan: Growgan, colour_set: Path, tmp_path: Path, words: li
     ("name", "message"),
     [
         ("absent", "absent: there is no such file or folder"),
-        ("text.txt", "not a set of pictures (known kinds: folder, zip)"),
+        ("text.txt", "not a set of pictures (known kinds: "),
         ("empty", "there is no usable picture in it"),
         ("texts", "there is no usable picture in it"),
         ("broken", "there is no usable picture in it"),

@@ -55,7 +55,8 @@ def test_folder_becomes_a_set(photos: Path, tmp_path: Path) -> None:
     assert (report.count, report.resolution, report.channels, report.skipped) == (4, 32, 3, [])
     members = read_members(tmp_path / "set.zip")
     assert list(members) == [f"00000/img{n:08d}.png" for n in range(4)] + ["dataset.json"]
-    assert json.loads(members["dataset.json"]) == {"labels": None, "class_names": []}
+    origins = [f"p{n}.png" for n in range(4)]
+    assert json.loads(members["dataset.json"]) == {"labels": None, "class_names": [], "sources": origins}
     with open_dataset(tmp_path / "set.zip") as dataset:
         expected = Image.open(photos / "p1.png").resize((32, 32), Image.Resampling.LANCZOS, box=(0, 7, 50, 57))
         assert np.array_equal(dataset.images([1])[0].transpose(1, 2, 0), np.asarray(expected))
@@ -379,3 +380,16 @@ def test_a_set_is_not_built_over_around_or_inside_its_source(tmp_path: Path) -> 
         with pytest.raises(DataError, match="over, around or inside its own source"):
             build(source, out, resolution=8, overwrite=True)
     assert len(list(source.iterdir())) == 3
+
+
+def test_a_set_of_fitting_pictures_takes_their_space_and_its_pyramid_a_quarter_megabyte_each(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for seed in range(3):
+        noise = np.random.RandomState(seed).randint(0, 256, (64, 64, 3)).astype(np.uint8)
+        Image.fromarray(noise).resize((1024, 1024)).save(tmp_path / "in" / f"{seed}.jpg", quality=90)
+    own = sum(file.stat().st_size for file in (tmp_path / "in").iterdir())
+    report = build(tmp_path / "in", tmp_path / "s.zip")
+    assert report.copied == 3 and report.size_bytes <= 1.05 * own
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        pyramid = sum(file.stat().st_size for file in dataset.ensure_pyramid().iterdir())
+    assert pyramid / 3 <= 0.27e6

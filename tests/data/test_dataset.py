@@ -134,7 +134,7 @@ def test_refused_places(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no picture"):
         open_dataset(tmp_path / "empty")
     (tmp_path / "text.txt").write_text("hello")
-    with pytest.raises(DataError, match="not a set of pictures"):
+    with pytest.raises(DataError, match="neither a folder nor a zip"):
         open_dataset(tmp_path / "text.txt")
     (tmp_path / "false.zip").write_text("hello")
     with pytest.raises(DataError, match="not a readable zip"):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from data.making_sets import make_pixels, write_mnist
 from PIL import Image
 
 from growgan.core.errors import DataError
@@ -90,3 +94,28 @@ def test_damaged_kept_set_is_made_again(photos: Path) -> None:
     with prepare(photos, say=said.append) as dataset:
         assert len(dataset) == 3
     assert "made again" in said[0]
+
+
+def test_kept_sets_that_nobody_uses_go(photos: Path, cache: Path) -> None:
+    paths = []
+    for resolution in (8, 16, 32):
+        with prepare(photos, resolution=resolution, say=lambda _: None) as dataset:
+            paths.append(dataset.path)
+    old = time.time() - module.UNUSED_SECONDS - 60
+    for path in paths[:2]:
+        os.utime(path, (old, old))
+    prepare(photos, resolution=16, say=lambda _: None).close()  # made anew: it was past its time
+    assert not paths[0].exists() and not paths[0].with_name(f"{paths[0].name}.pyramid").exists()
+    assert paths[1].exists() and paths[2].exists()
+    os.utime(paths[2], (old + 120, old + 120))
+    prepare(photos, resolution=32, say=lambda _: None).close()
+    assert time.time() - paths[2].stat().st_mtime < 60
+
+
+def test_other_formats_are_built_once_too(tmp_path: Path, cache: Path) -> None:
+    write_mnist(tmp_path / "mnist", make_pixels(6, 28, 1)[:, 0], np.arange(6))
+    said: list[str] = []
+    for _ in range(2):
+        with prepare(tmp_path / "mnist", say=said.append) as dataset:
+            assert (len(dataset), dataset.resolution, dataset.channels, dataset.num_labels) == (6, 32, 1, 6)
+    assert len(said) == 1

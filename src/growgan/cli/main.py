@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from growgan import __version__
 from growgan.core.errors import Elsewhere, UserError
+from growgan.core.text import printable
 
 COMMANDS = {
     "demo": "growgan.cli.demo",
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Elsewhere:
         return 2
     except UserError as error:
-        message = " ".join(str(error).split())
+        message = printable(" ".join(str(error).split()))
         print(f"growgan: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -29,7 +29,7 @@ MOST_HOURS = 100_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("--data", type=_path, metavar="PATH", help="a finished set, or any folder or zip of pictures")
+    parser.add_argument("--data", type=_path, metavar="PATH", help="a finished set, or whatever `data build` takes")
     parser.add_argument("--out", type=_path, metavar="RUN", required=True, help="the run folder, new or to go on with")
     parser.add_argument(
         "--preset",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +16,10 @@ from growgan.core.errors import DataError
 from growgan.core.geometry import LOWEST, is_size
 from growgan.core.progress import MakeProgress
 from growgan.data import pyramid
-from growgan.data.labels import collect_labels, parse_sidecar
+from growgan.data.labels import collect_labels, read_sidecar
 from growgan.data.parallel import count_cores, map_ordered
 from growgan.data.pictures import MODES, Rejected, decode, is_picture_name, open_picture, read_header, strict_pillow
-from growgan.data.sources import SIDECAR, Entry, Source, open_source
+from growgan.data.sources import Entry, Files, Source, hash_entries, open_files
 
 CHUNK_BYTES = 8 * 2**20
 DECODING_THREADS = 8
@@ -32,7 +31,7 @@ def open_dataset(path: str | Path) -> ImageSet:
     DataError where the path is missing or of an unknown kind, where no picture is found, where the first one is not
     square with a power of two of at least 4, and where dataset.json is broken or does not match the pictures.
     """
-    source = open_source(path)
+    source = open_files(path)
     try:
         return ImageSet(source)
     except BaseException:
@@ -44,11 +43,12 @@ class ImageSet:
     """N pictures of one size with their labels. Made by ``open_dataset``; may be used from several threads.
 
     Attributes: ``path``; ``resolution`` in pixels; ``channels`` 1, 3 or 4; ``names`` [N], sorted; ``labels`` int64
-    [N], float32 [N, K] or None; ``num_labels`` K, 0 without labels; ``class_names`` [K] or empty; ``content_hash``,
-    hex, made of names, sizes, labels and the zip's CRCs or the folder's times.
+    [N], float32 [N, K] or None; ``num_labels`` K, 0 without labels; ``class_names`` [K] or empty; ``sources``
+    [N], the pictures' names where they came from, or empty; ``content_hash``, hex, made of names, sizes, labels and
+    the zip's CRCs or the folder's times.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Files) -> None:
         self.path = source.path
         self._source = source
         self._entries = [entry for entry in source.entries if is_picture_name(entry.name)]
@@ -56,15 +56,11 @@ class ImageSet:
             raise DataError(f"{self.path}: there is no picture in it")
         self.names = [entry.name for entry in self._entries]
         self.resolution, self.channels = _read_shape(source, self._entries[0])
-        try:
-            sidecar = parse_sidecar(source.read_sidecar(), self.path)
-        except DataError:
-            raise
-        except Exception as error:
-            raise DataError(f"{self.path}: {SIDECAR} cannot be read ({error})") from error
+        sidecar = read_sidecar(source)
         self.class_names = sidecar.class_names
+        self.sources = sidecar.sources if len(sidecar.sources) == len(self.names) else ()
         self.labels, self.num_labels = collect_labels(sidecar, self.names, self.path)
-        self.content_hash = hash_content(self._entries, self.labels)
+        self.content_hash = _hash_content(self._entries, self.labels)
         self._meta = pyramid.PyramidMeta(
             self.content_hash, len(self), self.channels, pyramid.list_levels(self.resolution)
         )
@@ -185,17 +181,39 @@ class ImageSet:
             return self._pool
 
 
-def hash_content(entries: Sequence[Entry], labels: NDArray[Any] | None) -> str:
+def is_finished(source: Source) -> bool:
+    """Say whether a source is a finished set: it has a dataset.json, or its pictures are of one fitting size."""
+    if not isinstance(source, Files):
+        return False
+    if source.has_sidecar:
+        return True
+    pictures = [entry for entry in source.entries if is_picture_name(entry.name)]
+    if not pictures:
+        return False
+
+    def read(entry: Entry) -> tuple[int, int, int, int] | None:
+        try:
+            image = open_picture(source.read(entry))
+        except (Rejected, OSError):
+            return None
+        header = read_header(image)
+        return *image.size, header.channels, header.orientation
+
+    first = read(pictures[0])
+    if first is None or first[0] != first[1] or not is_size(first[0]) or first[3] != 1:
+        return False
+    return all(shape == first for shape in map_ordered(read, pictures))
+
+
+def _hash_content(entries: Sequence[Entry], labels: NDArray[Any] | None) -> str:
     """Return a hex digest of names, sizes, stamps and labels."""
-    digest = hashlib.sha256()
-    for entry in entries:
-        digest.update(f"{entry.name}\0{entry.size}\0{entry.stamp}\n".encode())
+    digest = hash_entries(entries)
     if labels is not None:
         digest.update(f"{labels.dtype.str}{labels.shape}".encode() + labels.tobytes())
     return digest.hexdigest()
 
 
-def _read_shape(source: Source, entry: Entry) -> tuple[int, int]:
+def _read_shape(source: Files, entry: Entry) -> tuple[int, int]:
     try:
         with strict_pillow():
             image = open_picture(source.read(entry))

@@ -14,16 +14,24 @@ Box = tuple[int, int, int, int]
 LARGEST_BY_ITSELF = 1024
 
 
+PADS = ("black", "white", "edge", "mirror")
+"""What a picture is padded with; one with an alpha channel gets clear pixels for black and white."""
+
+
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """The centre square of a picture, or of a box in it.
+    """The centre square of a picture, or of a box in it; or all of it, padded to a square.
 
-    ``crop`` is left, top, right, bottom in pixels as Pillow counts, or fractions where all are at most 1.
+    ``crop`` is left, top, right, bottom in pixels as Pillow counts, or fractions where all are at most 1. ``pad`` is
+    one of PADS.
     """
 
     crop: tuple[float, float, float, float] | None = None
+    pad: str | None = None
 
     def __post_init__(self) -> None:
+        if self.pad not in (None, *PADS):
+            raise DataError(f"pad {self.pad}: must be one of {', '.join(PADS)}")
         if self.crop is not None:
             left, top, right, bottom = self.crop
             if not (0 <= left < right and 0 <= top < bottom):
@@ -32,8 +40,13 @@ class Framing:
                 )
 
     def find_box(self, width: int, height: int) -> Box:
-        """Return the square box of an upright picture; raises Rejected where the crop lies outside of it."""
+        """Return the box of an upright picture that is used; raises Rejected where the crop lies outside of it.
+
+        It is square unless the picture is to be padded.
+        """
         left, top, right, bottom = self._find_crop(width, height)
+        if self.pad is not None:
+            return left, top, right, bottom
         side = min(right - left, bottom - top)
         left += (right - left - side) // 2
         top += (bottom - top - side) // 2
@@ -41,7 +54,10 @@ class Framing:
 
     def describe(self) -> str:
         """Say in a few words what is taken."""
-        return "centre square" if self.crop is None else f"centre square of {_join(self.crop)}"
+        if self.pad is None:
+            return "centre square" if self.crop is None else f"centre square of {_join(self.crop)}"
+        part = "whole picture" if self.crop is None else _join(self.crop)
+        return f"{part} padded to a square ({self.pad})"
 
     def _find_crop(self, width: int, height: int) -> Box:
         if self.crop is None:
@@ -53,6 +69,11 @@ class Framing:
         if left == right or top == bottom:
             raise Rejected(f"{width}x{height}, of which the crop {_join(self.crop)} leaves nothing")
         return left, top, right, bottom
+
+
+def find_side(box: Box) -> int:
+    """Return the side of the square that a box becomes."""
+    return max(box[2] - box[0], box[3] - box[1])
 
 
 def check_resolution(resolution: int) -> int:

@@ -1,9 +1,14 @@
-"""What a finished set holds, told without reading its pictures; and, on request, whether every one of them is sound."""
+"""What a finished set holds, told without reading its pictures, or any other source, told by their headers.
+
+On request every picture is decoded: broken ones and equal ones are named.
+"""
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +17,13 @@ from PIL import Image
 
 from growgan.core.errors import DataError
 from growgan.core.progress import MakeProgress
+from growgan.data.compare import hash_pictures, hash_pixels
 from growgan.data.dataset import ImageSet
+from growgan.data.framing import Framing
 from growgan.data.parallel import map_ordered
-from growgan.data.pictures import to_picture
+from growgan.data.pictures import convert, decode_whole, to_picture
+from growgan.data.sources import Skipped, Source
+from growgan.data.survey import Shape, survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,32 @@ class SetInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return asdict(self)
+        return {"finished": True} | asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What ``growgan data info`` tells of pictures that are no finished set yet.
+
+    ``formats``, ``sizes`` (WIDTHxHEIGHT) and ``channels`` count the pictures of each, ``labels`` those of each class;
+    ``resolution`` is what a set made of them would have by itself, None without a picture to use; ``unusable``: names
+    and reasons.
+    """
+
+    path: str
+    count: int
+    formats: dict[str, int]
+    sizes: dict[str, int]
+    channels: dict[str, int]
+    framing: str
+    resolution: int | None
+    labels: dict[str, int]
+    size_bytes: int
+    unusable: list[tuple[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"finished": False} | asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +93,43 @@ def describe_set(dataset: ImageSet) -> SetInfo:
     )
 
 
+def describe_source(source: Source, progress: MakeProgress | None = None) -> SourceInfo:
+    """Tell what a source holds, by the headers of all its pictures."""
+    found = survey(source, None, progress)
+    framing = source.framing or Framing()
+
+    def count(words: Callable[[Shape], str]) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for shape, number in found.shapes.items():
+            counts[words(shape)] += number
+        return dict(counts.most_common())
+
+    return SourceInfo(
+        path=str(source.path),
+        count=found.shapes.total(),
+        formats=count(lambda shape: shape.format),
+        sizes=count(lambda shape: f"{shape.width}x{shape.height}"),
+        channels=count(lambda shape: str(shape.channels)),
+        framing=framing.describe(),
+        resolution=found.choose_resolution(framing),
+        labels=dict(sorted(found.labels.items())),
+        size_bytes=_measure(source.path),
+        unusable=[(item.name, item.reason) for item in found.skipped],
+    )
+
+
+def check_source(source: Source, progress: MakeProgress | None = None) -> CheckResult:
+    """Decode every picture; list the broken ones and those whose pixels are the same."""
+    broken: list[str] = []
+    alike: dict[bytes, list[str]] = {}
+    for found in hash_pictures(source, progress):
+        if isinstance(found, Skipped):
+            broken.append(f"{found.name}: {found.reason}")
+        else:
+            alike.setdefault(found.digest, []).append(found.name)
+    return CheckResult(broken, [names for names in alike.values() if len(names) > 1])
+
+
 def count_labels(dataset: ImageSet) -> dict[str, int]:
     """Return the number of pictures of each class; where a picture may have several, each counts once for every one."""
     if dataset.labels is None:
@@ -76,7 +147,7 @@ def check_set(dataset: ImageSet, progress: MakeProgress | None = None) -> CheckR
 
     def digest(index: int) -> bytes | str:
         try:
-            return hashlib.blake2b(dataset.read(index).tobytes(), digest_size=16).digest()
+            return hash_pixels(dataset.read(index))
         except DataError as error:
             return str(error)
 
@@ -107,6 +178,33 @@ def draw_sheet(dataset: ImageSet, columns: int, rows: int) -> Image.Image:
         row, column = divmod(position, columns)
         sheet.paste(to_picture(dataset.read(index)), (column * size, row * size))
     return sheet
+
+
+def draw_source_sheet(source: Source, columns: int, rows: int, cell: int = 128) -> Image.Image:
+    """Return a contact sheet of a source's pictures, whole, each fitted into a square of ``cell`` pixels.
+
+    They are taken at even distances where that needs no reading of those between, else they are the first.
+    """
+    wanted = columns * rows
+    step = max(1, (source.count or 0) // wanted) if source.reads_apart else 1
+    sheet = Image.new("RGB", (columns * cell, rows * cell), "white")
+    position = 0
+    for item in islice(iter(source), 0, None, step):
+        if isinstance(item, Skipped):
+            continue
+        try:
+            image = convert(to_picture(decode_whole(item.read())), 3)
+        except Exception:
+            continue  # `data info --check` names it
+        image.thumbnail((cell, cell), Image.Resampling.LANCZOS)
+        row, column = divmod(position, columns)
+        sheet.paste(image, (column * cell + (cell - image.width) // 2, row * cell + (cell - image.height) // 2))
+        position += 1
+        if position == wanted:
+            break
+    if not position:
+        raise DataError(f"{source.path}: there is no usable picture in it")
+    return sheet.crop((0, 0, columns * cell if position > columns else position * cell, -(-position // columns) * cell))
 
 
 def _measure(path: Path) -> int:

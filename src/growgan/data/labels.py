@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from growgan.core.errors import DataError
-from growgan.data.sources import SIDECAR
+from growgan.data.sources import SIDECAR, Files
 
 MOST_CLASSES = 2**20
 
@@ -22,6 +23,17 @@ class Sidecar:
 
     labels: dict[str, int | list[float]] | None = None
     class_names: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    """The names that the pictures had where they came from, in the order of the set's names; may be empty."""
+
+
+def read_sidecar(source: Files) -> Sidecar:
+    """Read a source's dataset.json, if it has one; DataError where it is damaged."""
+    try:
+        data = source.read_sidecar()
+    except Exception as error:
+        raise DataError(f"{source.path}: {SIDECAR} cannot be read ({error})") from error
+    return parse_sidecar(data, source.path)
 
 
 def parse_sidecar(data: bytes | None, path: object) -> Sidecar:
@@ -37,9 +49,10 @@ def parse_sidecar(data: bytes | None, path: object) -> Sidecar:
     class_names = content.get("class_names") or []
     if not (isinstance(class_names, list) and all(isinstance(name, str) for name in class_names)):
         raise DataError(f"{path}: {SIDECAR}: class_names must be a list of names")
+    sources = _parse_sources(content.get("sources"), path)
     rows = content.get("labels")
     if rows is None:
-        return Sidecar(None, tuple(class_names))
+        return Sidecar(None, tuple(class_names), sources)
     if not isinstance(rows, list):
         raise DataError(f"{path}: {SIDECAR}: labels must be null or a list of [name, label]")
     labels: dict[str, int | list[float]] = {}
@@ -48,7 +61,7 @@ def parse_sidecar(data: bytes | None, path: object) -> Sidecar:
         if name in labels:
             raise DataError(f"{path}: {SIDECAR} names {name} twice")
         labels[name] = label
-    return Sidecar(labels, tuple(class_names))
+    return Sidecar(labels, tuple(class_names), sources)
 
 
 def collect_labels(sidecar: Sidecar, names: Sequence[str], path: object) -> tuple[NDArray[Any] | None, int]:
@@ -72,12 +85,41 @@ def is_one_hot(table: NDArray[np.float32]) -> bool:
     return bool(np.all((table == 0) | (table == 1)) and np.all(table.sum(axis=1) == 1))
 
 
+def read_label_array(path: Path, count: int | None) -> list[int | list[float]]:
+    """Read labels in numpy's format: one-hot or several a picture [N, K], or class numbers [N].
+
+    DataError where it is damaged, or not for ``count`` pictures.
+    """
+    try:
+        table = np.load(path, allow_pickle=False)
+        if table.dtype.kind not in "fiub":
+            raise ValueError("no numbers")
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: not a readable array of labels ({error})") from error
+    if table.ndim not in (1, 2) or table.size == 0 or (count is not None and len(table) != count):
+        raise DataError(f"{path}: labels of shape {list(table.shape)} do not fit {count or 'some'} pictures")
+    if not (table.min() >= 0 and table.max() <= (1 if table.ndim == 2 else MOST_CLASSES)):
+        raise DataError(f"{path}: labels out of range")
+    if table.ndim == 2 and not is_one_hot(table):
+        rows: list[int | list[float]] = table.astype(np.float64).tolist()
+        return rows
+    classes = table.argmax(axis=1) if table.ndim == 2 else table
+    numbers: list[int | list[float]] = classes.astype(np.int64).tolist()
+    return numbers
+
+
 def format_sidecar(
-    names: Sequence[str], labels: Sequence[int | list[float]] | None, class_names: Sequence[str]
+    names: Sequence[str],
+    labels: Sequence[int | list[float]] | None,
+    class_names: Sequence[str],
+    sources: Sequence[str] = (),
 ) -> bytes:
-    """Return the bytes of a dataset.json."""
+    """Return the bytes of a dataset.json; names that are no Unicode, as a file system may have, are spelt out."""
     rows = None if labels is None else [[name, label] for name, label in zip(names, labels, strict=True)]
-    return json.dumps({"labels": rows, "class_names": list(class_names)}, ensure_ascii=False).encode()
+    content: dict[str, Any] = {"labels": rows, "class_names": list(class_names)}
+    if sources:
+        content["sources"] = list(sources)
+    return json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def _order_labels(labels: dict[str, int | list[float]], names: Sequence[str], path: object) -> list[int | list[float]]:
@@ -99,6 +141,14 @@ def _make_table(rows: list[int | list[float]], path: object) -> tuple[NDArray[An
     if is_one_hot(table):
         return table.argmax(axis=1).astype(np.int64), table.shape[1]
     return table, table.shape[1]
+
+
+def _parse_sources(sources: object, path: object) -> tuple[str, ...]:
+    if sources is None:
+        return ()
+    if not (isinstance(sources, list) and all(isinstance(name, str) for name in sources)):
+        raise DataError(f"{path}: {SIDECAR}: sources must be a list of names")
+    return tuple(sources)
 
 
 def _parse_row(row: object, path: object) -> tuple[str, int | list[float]]:

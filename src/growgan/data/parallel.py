@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ def count_cores() -> int:
     return os.cpu_count() or 1
 
 
-def map_ordered(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def map_ordered(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
     """Yield ``work(item)`` in the order of ``items``, with all cores, holding a few results a core at most.
 
     The first exception of ``work`` is raised in its turn; leaving the iterator early drops what was not begun.

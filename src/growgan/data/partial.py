@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import os
 import shutil
 import time
 import uuid
@@ -10,6 +12,22 @@ from pathlib import Path
 
 # One at work writes all the time; what has been still for so long was left by a killed process.
 ABANDONED_SECONDS = 600.0
+
+# Where a lock can tell, it tells; this is for the moment between making and locking.
+UNLOCKED_SECONDS = 5.0
+
+
+class Hold:
+    """A lock on a partial file or folder that goes with its process, however that ends; where there are locks."""
+
+    def __init__(self, partial: Path) -> None:
+        self._handle = _lock(partial)
+
+    def release(self) -> None:
+        """Let go; calling it again does nothing."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
 
 
 def name_partial(path: Path) -> Path:
@@ -22,10 +40,10 @@ def remove_abandoned(path: Path) -> None:
     for partial in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
         try:
             parts = [partial, *partial.rglob("*")] if partial.is_dir() else [partial]
-            latest = max(part.stat().st_mtime for part in parts)
+            age = time.time() - max(part.stat().st_mtime for part in parts)
         except OSError:
             continue
-        if time.time() - latest > ABANDONED_SECONDS:
+        if age > ABANDONED_SECONDS or (age > UNLOCKED_SECONDS and _is_let_go(partial)):
             remove(partial)
 
 
@@ -35,3 +53,31 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _is_let_go(partial: Path) -> bool:
+    """Say whether nobody holds a partial; False where that cannot be told."""
+    handle = _lock(partial)
+    if handle is None:
+        return False
+    os.close(handle)
+    return True
+
+
+def _lock(partial: Path) -> int | None:
+    """Return a handle that holds a lock, None where another has it or there are no locks."""
+    if os.name != "posix":
+        return None
+    import fcntl
+
+    try:
+        handle = os.open(partial, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.close(handle)
+        return None
+    return handle

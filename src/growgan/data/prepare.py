@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from growgan.core.cache import cache_dir
 from growgan.core.errors import DataError
-from growgan.core.geometry import is_size
 from growgan.core.progress import MakeProgress
+from growgan.core.text import printable
 from growgan.data.build import BuildReport, build
-from growgan.data.dataset import ImageSet, hash_content, open_dataset
+from growgan.data.dataset import ImageSet, is_finished, open_dataset
 from growgan.data.framing import check_resolution
-from growgan.data.parallel import map_ordered
-from growgan.data.pictures import Rejected, is_picture_name, open_picture, read_header, strict_pillow
-from growgan.data.sources import Entry, Skipped, Source, open_source
+from growgan.data.partial import remove
+from growgan.data.pictures import strict_pillow
+from growgan.data.sources import Files, Skipped, Source, open_source
 
 LISTED = 10
+
+UNUSED_SECONDS = 30 * 86400.0
 
 
 def prepare(
@@ -34,7 +38,8 @@ def prepare(
 
     A finished set is opened as it is, however small a ``resolution`` is wanted; DataError where it has less than
     that, or other ``channels``. Other pictures are cropped to their centre square, resized to ``resolution`` (None:
-    what most of them reach, but ``at_most`` that) and kept in the user's cache, until they change. ``say`` gets lines
+    what most of them reach, but ``at_most`` that) and kept in the user's cache until they change, or for 30 days after
+    their last use, so that the command that follows a dry run or a refused one finds them made. ``say`` gets lines
     for the user.
     """
     if resolution is not None:
@@ -52,39 +57,17 @@ def prepare(
 
 def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list[str]:
     """Return a line for each of the first ``limit`` files left out, then one with the count of the rest."""
-    lines = [f"skipped {item.name}: {item.reason}" for item in skipped[:limit]]
+    lines = [printable(f"skipped {item.name}: {item.reason}") for item in skipped[:limit]]
     if limit is not None and len(skipped) > limit:
         lines.append(f"skipped {len(skipped) - limit:,} more")
     return lines
 
 
-def _is_finished(files: Source) -> bool:
-    """Say whether a source is a finished set: it has a dataset.json, or its pictures are of one fitting size."""
-    if files.read_sidecar() is not None:
-        return True
-    pictures = [entry for entry in files.entries if is_picture_name(entry.name)]
-    if not pictures:
-        return False
-
-    def read_shape(entry: Entry) -> tuple[int, int, int, int] | None:
-        try:
-            image = open_picture(files.read(entry))
-        except (Rejected, OSError):
-            return None
-        header = read_header(image)
-        return *image.size, header.channels, header.orientation
-
-    first = read_shape(pictures[0])
-    if first is None or first[0] != first[1] or not is_size(first[0]) or first[3] != 1:
-        return False
-    return all(shape == first for shape in map_ordered(read_shape, pictures))
-
-
-def _find_kept(files: Source, largest: int | None, channels: int | None) -> Path:
+def _find_kept(source: Source, largest: int | None, channels: int | None) -> Path:
     """Return where the set made of a source is kept; the name changes with the source and the wishes."""
-    wishes = f"{hash_content(files.entries, None)} {channels}"
+    wishes = f"{source.fingerprint()} {channels}"
     digest = hashlib.sha256(wishes.encode()).hexdigest()[:16]
-    name = files.path.resolve()
+    name = source.path.resolve()
     return cache_dir() / "sets" / f"{name.stem or 'pictures'}-{digest}-{largest or 'auto'}.zip"
 
 
@@ -98,14 +81,17 @@ def _open(
 ) -> ImageSet:
     with ExitStack() as stack:
         files = stack.enter_context(open_source(path))
-        if _is_finished(files):
+        if isinstance(files, Files) and is_finished(files):
             dataset = ImageSet(files)
             stack.pop_all()  # the set closes its files itself
             return dataset
         kept = _find_kept(files, resolution or at_most, channels)
+    _prune(kept.parent)
     if kept.exists():
         try:
-            return open_dataset(kept)
+            dataset = open_dataset(kept)
+            _mark_used(kept)
+            return dataset
         except DataError:
             say(f"{kept}: damaged, made again")
             kept.unlink()
@@ -115,6 +101,21 @@ def _open(
     for line in (_describe(path, report), *list_skipped(report.skipped)):
         say(line)
     return open_dataset(kept)
+
+
+def _mark_used(kept: Path) -> None:
+    """Note the day that a kept set was last of use; its content hash knows no times."""
+    with suppress(OSError):
+        os.utime(kept)
+
+
+def _prune(folder: Path) -> None:
+    """Remove kept sets that were of no use for long, with their pyramids; they can be made again, to the byte."""
+    for kept in folder.glob("*.zip") if folder.is_dir() else ():
+        with suppress(OSError):
+            if time.time() - kept.stat().st_mtime > UNUSED_SECONDS:
+                kept.unlink()
+                remove(kept.with_name(f"{kept.name}.pyramid"))
 
 
 def _describe(path: Path, report: BuildReport) -> str:

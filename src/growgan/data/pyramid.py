@@ -6,6 +6,7 @@ happens only on the way to disk. This is what the authors' TFRecords hold.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -20,9 +21,11 @@ from numpy.typing import NDArray
 
 from growgan.core.cache import cache_dir
 from growgan.core.errors import DataError
-from growgan.data.partial import name_partial, remove_abandoned
+from growgan.core.files import write_text
+from growgan.data.partial import Hold, name_partial, remove_abandoned
 
 LARGEST_LEVEL = 256
+META_FILE = "meta.json"
 
 Levels = dict[int, NDArray[np.uint8]]
 
@@ -70,7 +73,7 @@ def find_places(set_path: Path, content_hash: str) -> tuple[Path, Path]:
 def open_levels(place: Path, meta: PyramidMeta) -> Levels | None:
     """Map the levels at ``place``, each uint8 [N, C, S, S]; None where there are none or they are not of this set."""
     try:
-        if json.loads((place / "meta.json").read_bytes()) != json.loads(_format_meta(meta)):
+        if json.loads((place / META_FILE).read_bytes()) != json.loads(_format_meta(meta)):
             return None
         levels: Levels = {}
         for size in meta.levels:
@@ -90,14 +93,25 @@ def write_levels(places: Iterable[Path], meta: PyramidMeta, chunks: Iterator[Lev
     processes that do so at once, both end with a good one. DataError where the disk is full.
     """
     place, partial = _make_partial(places)
+    hold = Hold(partial)
     try:
         _write_files(partial, meta, chunks)
         _move_into_place(partial, place, meta)
     except OSError as error:
         raise DataError(f"{place}: cannot be written ({error.strerror or error})") from error
     finally:
+        hold.release()
         shutil.rmtree(partial, ignore_errors=True)
     return place
+
+
+def rename_content(set_path: Path, old_hash: str, new_hash: str) -> None:
+    """Let the pyramid beside a set stand for it under another content hash, since only its labels have changed."""
+    place, _ = find_places(set_path, new_hash)
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        content = json.loads((place / META_FILE).read_bytes())
+        if content["content_hash"] == old_hash:
+            write_text(place / META_FILE, json.dumps(content | {"content_hash": new_hash}))
 
 
 def _make_partial(places: Iterable[Path]) -> tuple[Path, Path]:
@@ -129,7 +143,7 @@ def _write_files(partial: Path, meta: PyramidMeta, chunks: Iterator[Levels]) -> 
     finally:
         for file in files.values():
             file.close()
-    (partial / "meta.json").write_text(_format_meta(meta))
+    (partial / META_FILE).write_text(_format_meta(meta))
 
 
 def _move_into_place(partial: Path, place: Path, meta: PyramidMeta) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 from dataclasses import dataclass
@@ -10,25 +11,25 @@ from typing import Any
 from PIL import Image
 
 from growgan.core.errors import DataError
-from growgan.data.framing import Box, Framing, check_resolution
+from growgan.data.framing import Box, Framing, check_resolution, find_side
 from growgan.data.pictures import (
     MODES,
     Rejected,
     convert,
+    encode_png,
     load,
     open_picture,
+    pad_to_square,
     read_header,
     read_orientation,
+    to_picture,
     turn_upright,
 )
+from growgan.data.sources import Content
 
 SUFFIXES = {"png": ".png", "webp": ".webp", "jpg": ".jpg"}
 DEFAULT_QUALITY = 95
 KEPT_FOR_LANCZOS = 4
-
-# On photographs zlib's run-length strategy at level 1 is both faster and smaller than its default at levels 1 to 3
-# (CelebA at 128x128: 0.8 ms and 27.6 kB against 1.0 ms and 28.1 kB; level 6 needs 2.8 ms for 26.9 kB).
-PNG_OPTIONS = {"compress_level": 1, "compress_type": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Made:
     data: bytes
     suffix: str
     copied: bool
+    digest: bytes
+    """Equal where the pixels are, but for pictures that were copied: there where the files are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,20 +63,20 @@ class Transform:
         if (self.format == "jpg" and self.channels == 4) or (self.format == "webp" and self.channels != 3):
             raise DataError(f"format {self.format} cannot hold {MODES[self.channels]} pictures; png can")
 
-    def apply(self, data: bytes) -> Made:
-        """Return the set's picture made from one file's bytes; raises Rejected."""
-        image = open_picture(data)
+    def apply(self, content: Content) -> Made:
+        """Return the set's picture made from a file's bytes or from pixels; raises Rejected."""
+        image = open_picture(content) if isinstance(content, bytes) else to_picture(content)
         header = read_header(image)
         box = self.framing.find_box(header.width, header.height)
-        side = box[2] - box[0]
+        side = find_side(box)
         if side < self.resolution and not self.upscale:
             raise Rejected(f"smaller than {self.resolution}x{self.resolution}")
         shrunk = self._shrink_while_decoding(image, side)
         load(image)
-        if self._may_copy(image, data):
-            return Made(data, ".jpg" if image.format == "JPEG" else ".png", copied=True)
-        image = convert(turn_upright(image, header.orientation), self.channels)
-        return Made(self._encode(self._frame(image, box, shrunk)), SUFFIXES[self.format], copied=False)
+        if isinstance(content, bytes) and self._may_copy(image, content):
+            return Made(content, ".jpg" if image.format == "JPEG" else ".png", True, _digest(content))
+        image = self._frame(convert(turn_upright(image, header.orientation), self.channels), box, shrunk)
+        return Made(self._encode(image), SUFFIXES[self.format], False, _digest(image.tobytes()))
 
     def _shrink_while_decoding(self, image: Image.Image, side: int) -> int:
         """Let a large JPEG be decoded at a half, a quarter or an eighth; return by how much it became smaller.
@@ -89,11 +92,16 @@ class Transform:
         return round(width / image.width)
 
     def _frame(self, image: Image.Image, box: Box, shrunk: int) -> Image.Image:
-        if box[2] - box[0] == self.resolution:
+        if self.framing.pad is not None:
+            left, top, right, bottom = (edge // shrunk for edge in box)
+            part = (left, top, max(left + 1, right), max(top + 1, bottom))
+            image = pad_to_square(image.crop(part), self.framing.pad)
+            box, shrunk = (0, 0, *image.size), 1
+        if find_side(box) == self.resolution:
             return image.crop(box)
         size = (self.resolution, self.resolution)
-        left, top, right, bottom = (edge / shrunk for edge in box)
-        return image.resize(size, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
+        edges = (box[0] / shrunk, box[1] / shrunk, box[2] / shrunk, box[3] / shrunk)
+        return image.resize(size, Image.Resampling.LANCZOS, box=edges)
 
     def _may_copy(self, image: Image.Image, data: bytes) -> bool:
         """Say whether a decoded picture is already what the set wants, so that its bytes can be kept."""
@@ -110,16 +118,19 @@ class Transform:
         return plain and self.format == "png" and "transparency" not in image.info
 
     def _encode(self, image: Image.Image) -> bytes:
+        if self.format == "png":
+            return encode_png(image)
         buffer = io.BytesIO()
         options: dict[str, Any] = {"quality": self.quality or DEFAULT_QUALITY}
-        if self.format == "png":
-            image.info.clear()  # else a PNG keeps its source's profile, comments and transparency
-            image.save(buffer, "PNG", **PNG_OPTIONS)
-        elif self.format == "jpg":
+        if self.format == "jpg":
             image.save(buffer, "JPEG", subsampling=0, **options)
         else:
             image.save(buffer, "WEBP", **options)
         return buffer.getvalue()
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def check_format(format: str, quality: int | None) -> None:

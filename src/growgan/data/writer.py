@@ -13,7 +13,7 @@ from typing import Self
 
 from growgan.core.errors import DataError
 from growgan.core.files import sync_folder
-from growgan.data.partial import name_partial, remove, remove_abandoned
+from growgan.data.partial import Hold, name_partial, remove, remove_abandoned
 from growgan.data.sources import SIDECAR
 
 # The same pictures must give the same bytes: every file bears the first day that a zip can name.
@@ -60,6 +60,7 @@ class ZipWriter(SetWriter):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._file = self.partial.open("wb")
+        self._hold = Hold(self.partial)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, data: bytes) -> None:
@@ -76,12 +77,14 @@ class ZipWriter(SetWriter):
         os.fsync(self._file.fileno())
         self._file.close()
         self.partial.replace(self.path)
+        self._hold.release()
         sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove the partial zip without writing its directory, which a full disk would refuse again."""
         self._zip.fp = None
         self._file.close()
+        self._hold.release()
         self.partial.unlink(missing_ok=True)
 
 
@@ -94,6 +97,7 @@ class FolderWriter(SetWriter):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.partial.mkdir()
+        self._hold = Hold(self.partial)
 
     def add(self, name: str, data: bytes) -> None:
         """Write one file under the folder."""
@@ -115,15 +119,17 @@ class FolderWriter(SetWriter):
             remove(old)
         else:
             self.partial.rename(self.path)
+        self._hold.release()
         sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove the partial folder."""
+        self._hold.release()
         remove(self.partial)
 
 
-def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
-    """Begin a set at ``path``: a zip where it is called .zip, else a folder. DataError where it must not be."""
+def check_place(path: Path, overwrite: bool = False) -> None:
+    """DataError where a set must not be made at ``path``."""
     if path.exists() and not overwrite:
         raise DataError(f"{path}: exists already (--overwrite replaces it)")
     path = path.resolve()
@@ -132,8 +138,14 @@ def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
         raise DataError(f"{path}: is a {'folder' if is_zip else 'file'}, which a set of another kind cannot replace")
     if path.exists() and not _holds_a_set_alone(path):
         raise DataError(f"{path}: holds something else than a set that was built, and is not overwritten")
+
+
+def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
+    """Begin a set at ``path``: a zip where it is called .zip, else a folder. DataError where it must not be."""
+    check_place(path, overwrite)
+    path = path.resolve()
     try:
-        return ZipWriter(path) if is_zip else FolderWriter(path)
+        return ZipWriter(path) if path.suffix.lower() == ".zip" else FolderWriter(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import NamedTuple, Self, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from growgan.core.errors import DataError
+from growgan.data.framing import Framing
 
 LARGEST_MEMBER = 512 * 2**20
 """Bytes beyond which a file is no picture."""
@@ -18,9 +25,40 @@ SIDECAR = "dataset.json"
 
 # name -> "module:attribute", a Source; asked in this order, imported only when a path is to be opened.
 FORMATS = {
-    "folder": "growgan.data.sources.folder:FolderSource",
+    "lmdb": "growgan.data.sources.lmdb:LmdbSource",
+    "cifar": "growgan.data.sources.cifar:CifarSource",
+    "mnist": "growgan.data.sources.mnist:MnistSource",
+    "mnist-rgb": "growgan.data.sources.mnist:MnistRgbSource",
+    "svhn": "growgan.data.sources.svhn:SvhnSource",
+    "celeba": "growgan.data.sources.celeba:CelebaSource",
+    "hdf5": "growgan.data.sources.hdf5:Hdf5Source",
+    "tfrecord": "growgan.data.sources.tfrecord:TfrecordSource",
+    "parquet": "growgan.data.sources.parquet:ParquetSource",
+    "tar": "growgan.data.sources.tar:TarSource",
     "zip": "growgan.data.sources.archive:ZipSource",
+    "folder": "growgan.data.sources.folder:FolderSource",
 }
+
+Content = bytes | NDArray[np.uint8]
+"""A picture as the bytes of its file, or as pixels, uint8 [C, H, W]."""
+
+Label = int | list[float] | str
+"""The number of a class, K numbers from 0 to 1, or the name of a class."""
+
+
+class Record(NamedTuple):
+    """One picture of a source: its name, with forward slashes; how to read it, in any thread; and its label."""
+
+    name: str
+    read: Callable[[], Content]
+    label: Label | None = None
+
+
+class Skipped(NamedTuple):
+    """A file that is left out, and why."""
+
+    name: str
+    reason: str
 
 
 class Entry(NamedTuple):
@@ -31,37 +69,61 @@ class Entry(NamedTuple):
     stamp: int
 
 
-class Skipped(NamedTuple):
-    """A file that is left out, and why."""
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What may be asked of a source.
 
-    name: str
-    reason: str
+    ``split``: such as train or test, or all (None: train, as the release, where there is one). ``labels``: the name of
+    one of the source's ``label_sets``.
+    """
+
+    split: str | None = None
+    labels: str | None = None
 
 
 class Source(ABC):
-    """Files by name, in sorted order; nothing but the list is read at opening. Reading works from several threads."""
+    """Pictures in an order that never changes; may be gone through several times.
+
+    Attributes: ``count``, how many there will be about, None where that is not known before; ``has_labels`` and
+    ``class_names`` of the labels that the records bear; ``label_sets``, the names of the kinds of labels that there
+    are to choose from; ``framing``, the part of the pictures that is used unless another is asked for;
+    ``has_splits``: there may be parts for training and testing to choose from; ``is_named``: the names are those of
+    files, not made up; ``reads_apart``: going through the records reads nothing yet, each is read by itself.
+    """
 
     path: Path
-    entries: Sequence[Entry]
-    skipped: Sequence[Skipped]
+    count: int | None = None
+    has_labels: bool = False
+    class_names: tuple[str, ...] = ()
+    label_sets: tuple[str, ...] = ()
+    framing: Framing | None = None
+    has_splits: bool = False
+    is_named: bool = False
+    reads_apart: bool = False
 
     @abstractmethod
-    def __init__(self, path: Path) -> None: ...
+    def __init__(self, path: Path, wishes: Wishes) -> None: ...
 
     @staticmethod
     @abstractmethod
-    def accepts(path: Path) -> bool:
-        """Say whether ``path``, which exists, is of this kind."""
+    def accepts(place: Place) -> bool:
+        """Say whether what lies there is of this kind, by its content as far as that is quick."""
 
     @abstractmethod
-    def read(self, entry: Entry) -> bytes:
-        """Return one file's bytes; raises OSError or the format's own error."""
+    def __iter__(self) -> Iterator[Record | Skipped]:
+        """Yield the pictures, and what cannot be one, in order; DataError where the source itself is damaged."""
 
-    @abstractmethod
-    def read_sidecar(self) -> bytes | None:
-        """Return the bytes of dataset.json at the root, None where there is none."""
+    def fingerprint(self) -> str:
+        """Return a hex digest that changes with the source: of its files' names, sizes and times."""
+        files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]
+        digest = hashlib.sha256()
+        for file in files:
+            if file.is_file():
+                status = file.stat()
+                digest.update(f"{file.relative_to(self.path)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
 
-    def close(self) -> None:  # noqa: B027 (a folder has nothing to close)
+    def close(self) -> None:  # noqa: B027 (most have nothing to close)
         """Let go of open files."""
 
     def __enter__(self) -> Self:
@@ -73,19 +135,137 @@ class Source(ABC):
         self.close()
 
 
-def open_source(path: str | Path) -> Source:
-    """Open whatever lies at ``path``; DataError where nothing does or no format takes it."""
+class Files(Source):
+    """A source whose files can be read in any order: only of these can a finished set be made.
+
+    The entries are sorted by name; nothing but the list is read at opening. Reading works from several threads.
+    """
+
+    entries: Sequence[Entry]
+    skipped: Sequence[Skipped]
+    has_sidecar: bool
+    is_named = True
+    reads_apart = True
+
+    @abstractmethod
+    def read(self, entry: Entry) -> bytes:
+        """Return one file's bytes; raises OSError or the format's own error."""
+
+    @abstractmethod
+    def read_sidecar(self) -> bytes | None:
+        """Return the bytes of dataset.json at the root, None where there is none; raises as ``read`` does."""
+
+    def __iter__(self) -> Iterator[Record | Skipped]:
+        yield from self.skipped
+        for entry in self.entries:
+            yield Record(entry.name, partial(self.read, entry))
+
+    def fingerprint(self) -> str:
+        """Return a hex digest of names, sizes and stamps."""
+        return hash_entries(self.entries).hexdigest()
+
+
+class Place:
+    """A path that exists, as the kinds of sources look at it to find out whether it is theirs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_dir = path.is_dir()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The visible names in a folder, sorted; none for a file."""
+        if not self.is_dir:
+            return ()
+        try:
+            return tuple(sorted(item.name for item in self.path.iterdir() if not is_hidden(item.name)))
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read ({error.strerror})") from error
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes of a file; none for a folder."""
+        if self.is_dir:
+            return b""
+        try:
+            with self.path.open("rb") as file:
+                return file.read(1024)
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read ({error.strerror})") from error
+
+
+def open_source(path: str | Path, kind: str | None = None, wishes: Wishes = Wishes()) -> Source:
+    """Open whatever lies at ``path``, as a ``kind`` of FORMATS or as what it looks like.
+
+    DataError where nothing lies there, no format takes it, or the wishes cannot be met.
+    """
     path = Path(path)
+    if kind is not None and kind not in FORMATS:
+        raise DataError(f"{kind}: not a kind of source (there are {', '.join(FORMATS)})")
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder")
-    for target in FORMATS.values():
-        module, attribute = target.split(":")
-        kind = cast("type[Source]", getattr(importlib.import_module(module), attribute))
-        if kind.accepts(path):
-            return kind(path)
-    raise DataError(f"{path}: not a set of pictures (known kinds: {', '.join(FORMATS)})")
+    place = Place(path)
+    if kind is None and SIDECAR in place.names:
+        kind = "folder"  # a finished set, whatever else its folder is called
+    name = kind or next((name for name in FORMATS if _load(name).accepts(place)), None)
+    if name is None:
+        raise DataError(f"{path}: not a set of pictures (known kinds: {', '.join(FORMATS)})")
+    chosen = _load(name)
+    if wishes.split is not None and not chosen.has_splits:
+        raise DataError(f"{path}: a {name} has no splits")
+    return chosen(path, wishes)
+
+
+def open_files(path: str | Path) -> Files:
+    """Open the files that a finished set may be made of: a folder's or a zip's; DataError for anything else."""
+    path = Path(path)
+    kind = "folder" if path.is_dir() else "zip"
+    if path.is_file() and not _load("zip").accepts(Place(path)):
+        raise DataError(f"{path}: neither a folder nor a zip; `growgan data build` makes a finished set of it")
+    return cast("Files", open_source(path, kind))
+
+
+def _load(name: str) -> type[Source]:
+    module, attribute = FORMATS[name].split(":")
+    return cast("type[Source]", getattr(importlib.import_module(module), attribute))
+
+
+def require(package: str, extra: str, path: Path) -> ModuleType:
+    """Import a package that only some sources need; DataError says how to get it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise DataError(f"{path}: reading it needs {package}: pip install 'growgan[{extra}]'") from error
+
+
+def choose_split(path: Path, wished: str | None, available: Iterable[str], usual: str = "train") -> tuple[str, ...]:
+    """Return the splits that are meant; all of them for ``all``. DataError where the wished one is not there."""
+    available = tuple(available)
+    if wished == "all":
+        return available
+    if wished is None:
+        return (usual,) if usual in available else available
+    if wished not in available:
+        raise DataError(f"{path}: has no split {wished} (there is {', '.join((*available, 'all'))})")
+    return (wished,)
+
+
+def hash_entries(entries: Iterable[Entry]) -> hashlib._Hash:
+    """Return a SHA-256 of names, sizes and stamps."""
+    digest = hashlib.sha256()
+    for entry in entries:
+        digest.update(f"{entry.name}\0{entry.size}\0{entry.stamp}\n".encode(errors="surrogateescape"))
+    return digest
 
 
 def is_hidden(name: str) -> bool:
     """Say whether a part of the name is hidden or a Mac's resource folder."""
     return any((part.startswith(".") and part.strip(".")) or part == "__MACOSX" for part in name.split("/"))
+
+
+def find_name_fault(name: str) -> str | None:
+    """Say what is wrong with the name of an archive's member, None where nothing is."""
+    parts = name.split("/")
+    if parts[0] == "" or ".." in parts or ":" in parts[0] or "\\" in name or "\0" in name:
+        return "name points outside the archive"
+    return None

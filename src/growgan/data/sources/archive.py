@@ -7,15 +7,26 @@ import zipfile
 from pathlib import Path
 
 from growgan.core.errors import DataError
-from growgan.data.sources import LARGEST_MEMBER, SIDECAR, Entry, Skipped, Source, is_hidden
+from growgan.data.sources import (
+    LARGEST_MEMBER,
+    SIDECAR,
+    Entry,
+    Files,
+    Place,
+    Skipped,
+    Wishes,
+    find_name_fault,
+    is_hidden,
+)
 
-# A member that unpacks to more than this is no picture but a bomb.
+# How the first member begins, and the directory of a zip without any.
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 
 
-class ZipSource(Source):
+class ZipSource(Files):
     """Members of a zip, sorted by name; an entry's stamp is its CRC-32. Names that point outside are skipped."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
         self.skipped: list[Skipped] = []
         try:
@@ -31,12 +42,14 @@ class ZipSource(Source):
             else:
                 self._members[member.filename] = member
         self._sidecar = self._members.pop(SIDECAR, None)
+        self.has_sidecar = self._sidecar is not None
         self.entries = sorted(Entry(name, member.file_size, member.CRC) for name, member in self._members.items())
+        self.count = len(self.entries)
 
     @staticmethod
-    def accepts(path: Path) -> bool:
-        """Say whether ``path`` is called a zip or is one."""
-        return path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
+    def accepts(place: Place) -> bool:
+        """Say whether it begins as a zip does or is called one."""
+        return place.head.startswith(ZIP_MAGIC) or (not place.is_dir and place.path.suffix.lower() == ".zip")
 
     def read(self, entry: Entry) -> bytes:
         """Return the member's bytes, its CRC checked."""
@@ -52,9 +65,8 @@ class ZipSource(Source):
 
 
 def _find_fault(member: zipfile.ZipInfo) -> str | None:
-    parts = member.filename.split("/")
-    if parts[0] == "" or ".." in parts or ":" in parts[0] or "\\" in member.filename:
-        return "name points outside the zip"
+    if fault := find_name_fault(member.filename):
+        return fault
     if stat.S_ISLNK(member.external_attr >> 16):
         return "symbolic link"
     if member.flag_bits & 1:

@@ -6,27 +6,31 @@ import os
 from pathlib import Path
 
 from growgan.core.errors import DataError
-from growgan.data.sources import LARGEST_MEMBER, SIDECAR, Entry, Skipped, Source, is_hidden
+from growgan.data.sources import LARGEST_MEMBER, SIDECAR, Entry, Files, Place, Skipped, Wishes, is_hidden
 
 
-class FolderSource(Source):
+class FolderSource(Files):
     """Files below a folder, sorted by name; hidden ones are ignored, links followed but never in a circle.
 
     An entry's stamp is its time of change in nanoseconds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
         self.skipped: list[Skipped] = []
+        if not path.is_dir():
+            raise DataError(f"{path}: not a folder")
         try:
             self.entries = sorted(self._list_files())
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        self.count = len(self.entries)
+        self.has_sidecar = (path / SIDECAR).is_file()
 
     @staticmethod
-    def accepts(path: Path) -> bool:
-        """Say whether ``path`` is a folder."""
-        return path.is_dir()
+    def accepts(place: Place) -> bool:
+        """Say whether it is a folder."""
+        return place.is_dir
 
     def read(self, entry: Entry) -> bytes:
         """Return the file's bytes."""
@@ -34,8 +38,7 @@ class FolderSource(Source):
 
     def read_sidecar(self) -> bytes | None:
         """Return the folder's own dataset.json."""
-        file = self.path / SIDECAR
-        return file.read_bytes() if file.is_file() else None
+        return (self.path / SIDECAR).read_bytes() if self.has_sidecar else None
 
     def _list_files(self) -> list[Entry]:
         found: list[Entry] = []

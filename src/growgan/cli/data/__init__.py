@@ -1,0 +1,32 @@
+"""``growgan data``: a table of sub-commands, each a module as those of `growgan.cli.main.COMMANDS` are."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+SUMMARY = "make a set of pictures to train on, and look at one"
+
+COMMANDS = {
+    "download": "growgan.cli.data.download",
+    "build": "growgan.cli.data.build",
+    "info": "growgan.cli.data.info",
+    "show": "growgan.cli.data.show",
+    "labels": "growgan.cli.data.labels",
+    "compare": "growgan.cli.data.compare",
+    "extract": "growgan.cli.data.extract",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe every sub-command."""
+    commands = parser.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = import_module(module)
+        about = command.SUMMARY
+        command.add_arguments(commands.add_parser(name, help=about, description=about))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the sub-command says and return the exit status."""
+    return int(import_module(COMMANDS[args.data_command]).run(args))

@@ -1,0 +1,87 @@
+"""``growgan data build``: from any pictures to a finished set."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from growgan.cli.data.words import add_source_arguments, format_size
+from growgan.core.progress import Progress
+from growgan.core.text import printable
+
+SUMMARY = "make a finished set from pictures of any kind: a folder, an archive, LSUN, CIFAR, TFRecords ..."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument(
+        "source", metavar="SRC", help="folder, archive or data set (docs/datasets.md: a recipe for each)"
+    )
+    parser.add_argument("out", metavar="OUT", help="the set: a zip where it ends in .zip, else a folder")
+    add_source_arguments(parser)
+    parser.add_argument("--resolution", type=int, metavar="N", help="power of two (default: what 9 of 10 reach)")
+    parser.add_argument(
+        "--crop", type=_parse_crop, metavar="L,T,R,B", help="pixels, or fractions where all are at most 1"
+    )
+    parser.add_argument("--pad", metavar="HOW", help="pad to a square with black, white, edge or mirror; no cropping")
+    parser.add_argument("--channels", type=int, metavar="N", help="1, 3 or 4 (default: 1 if all are grey, else 3)")
+    parser.add_argument(
+        "--labels",
+        metavar="L",
+        help="folders (the top ones), none, a CSV or JSON file, or a name among the source's own",
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="use the first N usable pictures")
+    parser.add_argument("--format", default="png", metavar="png|webp|jpg", help="of pictures that change (png)")
+    parser.add_argument("--quality", type=int, metavar="Q", help="of webp and jpg, 1 to 100 (95)")
+    parser.add_argument("--unique", action="store_true", help="leave out pictures that are equal to an earlier one")
+    parser.add_argument("--strict", action="store_true", help="stop at the first unusable picture")
+    parser.add_argument("--upscale", action="store_true", help="enlarge pictures that are too small")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing OUT")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build the set; what was left out goes to stderr, a line each."""
+    from growgan.data.build import build
+    from growgan.data.prepare import list_skipped
+
+    report = build(
+        args.source,
+        args.out,
+        kind=args.kind,
+        split=args.split,
+        resolution=args.resolution,
+        crop=args.crop,
+        pad=args.pad,
+        channels=args.channels,
+        labels=args.labels,
+        limit=args.limit,
+        unique=args.unique,
+        strict=args.strict,
+        format=args.format,
+        quality=args.quality,
+        upscale=args.upscale,
+        overwrite=args.overwrite,
+        progress=Progress,
+    )
+    for line in list_skipped(report.skipped, None):
+        print(line, file=sys.stderr)
+    print(
+        f"{report.path}: {report.count:,} pictures of {report.resolution}x{report.resolution},"
+        f" {report.channels} channels, {report.framing}; {report.copied:,} copied as they were,"
+        f" {len(report.skipped):,} skipped; {format_size(report.size_bytes)} in {report.seconds:.1f} s"
+    )
+    if report.equal and not args.unique:
+        print(f"{report.equal:,} are equal to an earlier one (--unique leaves them out)")
+    if report.class_names:
+        print(f"classes: {printable(', '.join(report.class_names))}")
+    return 0
+
+
+def _parse_crop(text: str) -> tuple[float, ...]:
+    parts = text.split(",")
+    if len(parts) != 4:
+        raise argparse.ArgumentTypeError("must be four numbers: left,top,right,bottom")
+    try:
+        return tuple(float(part) for part in parts)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("must be four numbers: left,top,right,bottom") from error

@@ -1,0 +1,48 @@
+"""``growgan data compare``: whether two sets hold the same pictures."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from growgan.cli.data.words import print_json
+from growgan.core.progress import Progress
+from growgan.core.text import printable
+
+SUMMARY = "say whether two sets, or any two sources, hold the same pictures, by their pixels"
+
+LISTED = 10
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("a", metavar="A", help="a finished set, or whatever `data build` takes")
+    parser.add_argument("b", metavar="B", help="another")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all names")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare; 0 where they are the same but for names, files and order, else 1."""
+    from growgan.data.compare import compare
+    from growgan.data.pictures import strict_pillow
+    from growgan.data.sources import open_source
+
+    with strict_pillow(), open_source(args.a) as a, open_source(args.b) as b:
+        found = compare(a, b, Progress)
+    if args.json:
+        print_json(asdict(found) | {"same": found.are_same})
+        return 0 if found.are_same else 1
+    print(f"{args.a}: {found.count_a:,} pictures; {args.b}: {found.count_b:,} pictures")
+    lists = {
+        f"only in {args.a}": found.only_a,
+        f"only in {args.b}": found.only_b,
+        "with other labels": found.relabelled,
+        "broken": [f"{name}: {reason}" for name, reason in found.broken],
+    }
+    for title, names in lists.items():
+        if names:
+            more = ["..."] if len(names) > LISTED else []
+            print(printable(f"{title}: {len(names):,} ({', '.join([*names[:LISTED], *more])})"))
+    if found.are_same:
+        print(f"the same pictures and labels, {'' if found.same_order else 'not '}in the same order")
+    return 0 if found.are_same else 1

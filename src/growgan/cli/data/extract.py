@@ -1,0 +1,36 @@
+"""``growgan data extract``: from a set back to plain files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from growgan.cli.data.words import add_source_arguments
+from growgan.core.progress import Progress
+
+SUMMARY = "write the pictures of a set, or of any source, as plain files"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("set", metavar="SET", help="a finished set, or whatever `data build` takes")
+    parser.add_argument("out", metavar="OUT", help="a new folder")
+    add_source_arguments(parser)
+    parser.add_argument("--by-class", action="store_true", help="a folder for each class")
+    parser.add_argument("--limit", type=int, metavar="N", help="the first N pictures")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files; what was left out goes to stderr, a line each."""
+    from growgan.data.extract import extract
+    from growgan.data.pictures import strict_pillow
+    from growgan.data.prepare import list_skipped
+    from growgan.data.sources import Wishes, open_source
+
+    with strict_pillow(), open_source(args.set, args.kind, Wishes(args.split)) as source:
+        count, skipped = extract(source, Path(args.out), by_class=args.by_class, limit=args.limit, progress=Progress)
+    for line in list_skipped(skipped, None):
+        print(line, file=sys.stderr)
+    print(f"{args.out}: {count:,} pictures")
+    return 0

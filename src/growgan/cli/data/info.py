@@ -1,0 +1,102 @@
+"""``growgan data info``: what a set holds, or any pictures, and whether they are sound."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from growgan.cli.data.words import add_source_arguments, format_size, print_json
+from growgan.core.progress import Progress
+from growgan.core.text import printable
+
+if TYPE_CHECKING:
+    from growgan.data.inspect import CheckResult, SetInfo, SourceInfo
+
+SUMMARY = "say what a set holds, or what a set could be made of"
+
+LISTED = 12
+"""Sizes, classes and reasons that are printed; --json has all."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("set", metavar="SET", help="a finished set, or whatever `data build` takes")
+    add_source_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--check", action="store_true", help="decode every picture; list broken and equal ones")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Describe the set; 1 where a check finds broken pictures."""
+    from growgan.data.dataset import is_finished, open_dataset
+    from growgan.data.inspect import check_set, check_source, describe_set, describe_source
+    from growgan.data.pictures import strict_pillow
+    from growgan.data.sources import Wishes, open_source
+
+    info: SetInfo | SourceInfo
+    check = None
+    with strict_pillow():
+        with open_source(args.set, args.kind, Wishes(args.split)) as source:
+            finished = args.kind is None and is_finished(source)
+            if not finished:
+                info = describe_source(source, Progress)
+                check = check_source(source, Progress) if args.check else None
+        if finished:
+            with open_dataset(args.set) as dataset:
+                info = describe_set(dataset)
+                check = check_set(dataset, Progress) if args.check else None
+    if args.json:
+        found = {} if check is None else {"broken": check.broken, "duplicates": check.duplicates}
+        print_json(info.to_json() | found)
+    else:
+        _print_info(info, check)
+    return 1 if check is not None and check.broken else 0
+
+
+def _print_info(info: SetInfo | SourceInfo, check: CheckResult | None) -> None:
+    from growgan.data.inspect import SetInfo
+
+    if isinstance(info, SetInfo):
+        _print_set(info)
+    else:
+        _print_source(info)
+    if check is not None:
+        print(f"broken: {len(check.broken):,}")
+        for message in check.broken:
+            print(printable(f"  {message}"))
+        print(f"equal pictures: {len(check.duplicates):,} groups")
+        for names in check.duplicates:
+            print(printable(f"  {', '.join(names)}"))
+
+
+def _print_set(info: SetInfo) -> None:
+    print(f"{info.path}: {info.count:,} pictures of {info.resolution}x{info.resolution}, {info.channels} channels")
+    print(f"size on disk: {format_size(info.size_bytes)}")
+    print(f"pyramid: {'ready' if info.pyramid else 'not made yet'}")
+    print(f"content hash: {info.content_hash}")
+    if info.labels:
+        print(f"labels: {len(info.labels)} classes{', several a picture' if info.multi_label else ''}")
+    for name, count in info.labels.items():
+        print(printable(f"  {name}: {count:,}"))
+
+
+def _print_source(info: SourceInfo) -> None:
+    print(f"{info.path}: {info.count:,} pictures, no finished set yet; {format_size(info.size_bytes)}")
+    for title, counts in (("formats", info.formats), ("sizes", info.sizes), ("channels", info.channels)):
+        _print_counts(title, counts)
+    _print_counts("labels", info.labels)
+    if info.resolution is not None:
+        made = f"{info.resolution}x{info.resolution}, {info.framing}"
+        print(f"`growgan data build` would make: {made}")
+    print(f"unusable: {len(info.unusable):,}")
+    for name, reason in info.unusable[:LISTED]:
+        print(printable(f"  {name}: {reason}"))
+    if len(info.unusable) > LISTED:
+        print(f"  and {len(info.unusable) - LISTED:,} more")
+
+
+def _print_counts(title: str, counts: dict[str, int]) -> None:
+    if counts:
+        words = [f"{name} {count:,}" for name, count in list(counts.items())[:LISTED]]
+        more = f" and {len(counts) - LISTED:,} more" if len(counts) > LISTED else ""
+        print(printable(f"{title}: {', '.join(words)}{more}"))

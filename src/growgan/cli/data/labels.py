@@ -1,0 +1,48 @@
+"""``growgan data labels``: the labels of a finished set, and new ones."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from growgan.cli.data.words import print_json
+from growgan.core.errors import DataError
+from growgan.core.progress import Progress
+from growgan.core.text import printable
+
+SUMMARY = "list the labels of a finished set, or give it new ones"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("set", metavar="SET", help="a finished set")
+    parser.add_argument(
+        "--from",
+        dest="labels",
+        metavar="L",
+        help="new labels: folders (that the pictures came from), none, or a CSV, JSON or list_attr_celeba.txt",
+    )
+    parser.add_argument("--columns", metavar="A,B...", help="of a table with several, use these")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Set the labels, if there are new ones, and print how many pictures each class has."""
+    from growgan.data.dataset import open_dataset
+    from growgan.data.inspect import count_labels
+    from growgan.data.relabel import relabel
+
+    if args.labels is not None:
+        relabel(Path(args.set), args.labels, args.columns.split(",") if args.columns else (), Progress)
+    elif args.columns:
+        raise DataError("--columns goes with --from")
+    with open_dataset(args.set) as dataset:
+        counts, several = count_labels(dataset), dataset.multi_label
+    if args.json:
+        print_json({"multi_label": several, "labels": counts})
+        return 0
+    words = f"{len(counts)} classes{', several a picture' if several else ''}" if counts else "no labels"
+    print(f"{args.set}: {words}")
+    for name, count in counts.items():
+        print(printable(f"  {name}: {count:,}"))
+    return 0

@@ -1,0 +1,42 @@
+"""``growgan data show``: a contact sheet."""
+
+from __future__ import annotations
+
+import argparse
+
+from growgan.cli.data.words import add_source_arguments
+from growgan.core.errors import DataError
+from growgan.core.geometry import parse_grid
+
+SUMMARY = "draw a contact sheet of a set, or of any pictures"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("set", metavar="SET", help="a finished set, or whatever `data build` takes")
+    add_source_arguments(parser)
+    parser.add_argument("--grid", default="8x4", metavar="CxR", help="columns and rows (8x4)")
+    parser.add_argument("--out", required=True, metavar="FILE.png", help="where the sheet goes")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw the sheet and print where it is."""
+    from growgan.data.dataset import is_finished, open_dataset
+    from growgan.data.inspect import draw_sheet, draw_source_sheet
+    from growgan.data.pictures import strict_pillow
+    from growgan.data.sources import Wishes, open_source
+
+    columns, rows = parse_grid(args.grid)
+    with strict_pillow():
+        with open_source(args.set, args.kind, Wishes(args.split)) as source:
+            finished = args.kind is None and is_finished(source)
+            sheet = None if finished else draw_source_sheet(source, columns, rows)
+        if sheet is None:
+            with open_dataset(args.set) as dataset:
+                sheet = draw_sheet(dataset, columns, rows)
+    try:
+        sheet.save(args.out)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{args.out}: cannot be written ({error})") from error
+    print(args.out)
+    return 0

@@ -1,0 +1,105 @@
+"""Whether two sources hold the same pictures, whatever their names, files and order: by a hash of the pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from growgan.core.progress import MakeProgress
+from growgan.data.labelling import Labelling, name_label
+from growgan.data.parallel import map_ordered
+from growgan.data.pictures import decode_whole
+from growgan.data.sources import Record, Skipped, Source
+from growgan.data.survey import explain
+
+
+class Hashed(NamedTuple):
+    """A picture: its name, a digest of size and pixels, and its label in words."""
+
+    name: str
+    digest: bytes
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two sources, a and b, have in common: names of pictures, each list in the order of its source."""
+
+    count_a: int
+    count_b: int
+    only_a: list[str]
+    only_b: list[str]
+    relabelled: list[str]
+    """Pictures of a that b has with other labels."""
+    broken: list[Skipped]
+    same_order: bool
+
+    @property
+    def are_same(self) -> bool:
+        """Whether both hold the same pictures with the same labels."""
+        return not (self.only_a or self.only_b or self.relabelled or self.broken)
+
+
+def hash_pixels(pixels: NDArray[np.uint8]) -> bytes:
+    """Return 16 bytes that tell the size and pixels of uint8 [C, H, W] from others."""
+    digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.digest()
+
+
+def hash_pictures(source: Source, progress: MakeProgress | None = None) -> Iterator[Hashed | Skipped]:
+    """Decode every picture of a source and yield its digest, in order."""
+    labelling = Labelling(source, None)
+
+    def read(item: Record | Skipped) -> Hashed | Skipped:
+        if isinstance(item, Skipped):
+            return item
+        try:
+            digest = hash_pixels(decode_whole(item.read()))
+        except Exception as error:
+            return Skipped(item.name, explain(error))
+        return Hashed(item.name, digest, name_label(labelling.find(item), labelling.class_names))
+
+    bar = progress(source.count, f"reading {source.path.name}") if progress else None
+    try:
+        for found in map_ordered(read, source):
+            yield found
+            if bar:
+                bar.advance()
+    finally:
+        if bar:
+            bar.close()
+
+
+def compare(a: Source, b: Source, progress: MakeProgress | None = None) -> Comparison:
+    """Compare two sources; a picture that one has twice has to be in the other twice."""
+    found_a, found_b = (list(hash_pictures(source, progress)) for source in (a, b))
+    pictures_a, pictures_b = ([item for item in found if isinstance(item, Hashed)] for found in (found_a, found_b))
+    waiting: dict[bytes, list[Hashed]] = defaultdict(list)
+    for picture in pictures_b:
+        waiting[picture.digest].append(picture)
+    only_a, relabelled = [], []
+    for picture in pictures_a:
+        same = waiting[picture.digest]
+        if not same:
+            only_a.append(picture.name)
+            continue
+        index = next((n for n, other in enumerate(same) if other.label == picture.label), 0)
+        if same.pop(index).label != picture.label:
+            relabelled.append(picture.name)
+    left = {picture.name for same in waiting.values() for picture in same}
+    return Comparison(
+        count_a=len(pictures_a),
+        count_b=len(pictures_b),
+        only_a=only_a,
+        only_b=[picture.name for picture in pictures_b if picture.name in left],
+        relabelled=relabelled,
+        broken=[item for item in (*found_a, *found_b) if isinstance(item, Skipped)],
+        same_order=[picture.digest for picture in pictures_a] == [picture.digest for picture in pictures_b],
+    )

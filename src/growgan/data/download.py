@@ -1,0 +1,173 @@
+"""Fetching data sets from their official addresses: resumed where it broke off, and checked.
+
+What comes in is called ``NAME.part`` until its checksum is right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from growgan.core.errors import DataError
+from growgan.core.files import sync_folder
+from growgan.core.progress import MakeProgress
+
+CHUNK_BYTES = 2**18
+TIMEOUT_SECONDS = 60.0
+ATTEMPTS = 5
+"""Times that a transfer is taken up again after it broke off, as long as each brings something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file at its official address; ``md5`` is the one that is published for it."""
+
+    url: str
+    md5: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self.url.rpartition("/")[2]
+
+
+def _list_idx(base: str, md5s: tuple[str, str, str, str]) -> tuple[Remote, ...]:
+    names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    return tuple(Remote(f"{base}{name}-ubyte.gz", md5) for name, md5 in zip(names, md5s))
+
+
+_TORONTO = "https://www.cs.toronto.edu/~kriz/"
+_HOUSENUMBERS = "http://ufldl.stanford.edu/housenumbers/"
+
+DOWNLOADS: dict[str, tuple[Remote, ...]] = {
+    "cifar10": (Remote(f"{_TORONTO}cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),),
+    "cifar100": (Remote(f"{_TORONTO}cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),),
+    # The authors' own page answers no more; this is the copy that PyTorch keeps.
+    "mnist": _list_idx(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        (
+            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "d53e105ee54ea40749a09fcbcd1e9432",
+            "9fb629c4189551a2d022fa330f9573f3",
+            "ec29112dd5afa0611ce80d1b7f02629c",
+        ),
+    ),
+    "fashion-mnist": _list_idx(
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        (
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "25c81989df183df01b3e8a0aad5dffbe",
+            "bef4ecab320f06d8554ea6380940ec79",
+            "bb300cfdad3c16e7a12a480ee83cd310",
+        ),
+    ),
+    "svhn": (
+        Remote(f"{_HOUSENUMBERS}train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
+        Remote(f"{_HOUSENUMBERS}test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
+    ),
+    "svhn-extra": (Remote(f"{_HOUSENUMBERS}extra_32x32.mat", "a93ce644f1a588dc4d68dda5feec44a7"),),
+}
+
+
+def download(name: str, folder: Path, progress: MakeProgress | None = None) -> list[Path]:
+    """Bring a data set's files into a folder, those that are there and sound already excepted; return where they are.
+
+    DataError where the name is unknown, the address cannot be reached, or what comes is not what was published.
+    """
+    if name not in DOWNLOADS:
+        raise DataError(f"{name}: not a data set that can be downloaded (there are {', '.join(DOWNLOADS)})")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_fetch(remote, folder, progress) for remote in DOWNLOADS[name]]
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+def _fetch(remote: Remote, folder: Path, progress: MakeProgress | None) -> Path:
+    path, part = folder / remote.name, folder / f"{remote.name}.part"
+    if path.is_file() and _hash(path) == remote.md5:
+        return path
+    had = -1
+    for _ in range(ATTEMPTS):
+        if had >= 0 and _size(part) <= had:
+            break
+        had = _size(part)
+        if _transfer(remote, part, progress):
+            break
+    found = _hash(part)
+    if found != remote.md5:
+        part.unlink()
+        raise DataError(f"{remote.url}: what came is not what was published (MD5 {found}, not {remote.md5})")
+    part.replace(path)
+    sync_folder(folder)
+    return path
+
+
+def _transfer(remote: Remote, part: Path, progress: MakeProgress | None) -> bool:
+    """Go on with a file; say whether its end was reached. DataError where the server cannot be reached at all."""
+    start = _size(part)
+    request = urllib.request.Request(remote.url, headers={"User-Agent": "growgan"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+            # A server that knows no ranges sends all from the start.
+            start = start if answer.status == 206 else 0
+            length = answer.headers.get("Content-Length")
+            total = start + int(length) if length and length.isdigit() else None
+            _receive(answer, part, start, total, remote.name, progress)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing is left to send: the checksum decides
+            return True
+        raise DataError(f"{remote.url}: the server refuses ({error.code} {error.reason})") from error
+    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        if _size(part) > start:
+            return False
+        raise _unreachable(remote, part, error) from error
+    except urllib.error.URLError as error:
+        raise _unreachable(remote, part, error.reason) from error
+    return total is None or _size(part) >= total
+
+
+def _receive(answer: Any, part: Path, start: int, total: int | None, name: str, progress: MakeProgress | None) -> None:
+    megabyte = 10**6
+    bar = progress(None if total is None else total // megabyte, f"{name} (MB)") if progress else None
+    try:
+        with part.open("r+b" if start else "wb") as file:
+            file.seek(start)
+            done = 0
+            while chunk := answer.read(CHUNK_BYTES):
+                file.write(chunk)
+                done += len(chunk)
+                if bar:
+                    bar.advance((start + done) // megabyte - bar.done)
+    except OSError as error:
+        if isinstance(error, (ConnectionError, TimeoutError)):
+            raise
+        raise DataError(f"{part}: cannot be written ({error.strerror or error})") from error
+    finally:
+        if bar:
+            bar.close()
+
+
+def _unreachable(remote: Remote, part: Path, reason: object) -> DataError:
+    host = urllib.parse.urlsplit(remote.url).netloc
+    return DataError(
+        f"{host} cannot be reached ({reason}); the same command goes on later, or fetch {remote.url} elsewhere and"
+        f" put it into {part.parent}"
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,92 @@
+"""From any source back to plain files of pictures, all in one folder or in one for each class."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from growgan.core.errors import DataError
+from growgan.core.progress import MakeProgress
+from growgan.data.labelling import Labelling, name_label
+from growgan.data.parallel import map_ordered
+from growgan.data.pictures import encode_png, open_picture, to_picture
+from growgan.data.sources import Record, Skipped, Source
+from growgan.data.survey import explain
+from growgan.data.writer import FolderWriter
+
+SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "MPO": ".jpg"}
+UNSAFE = re.compile(r"[^\w .,()+-]|^[. ]|[. ]$")
+
+
+def extract(
+    source: Source,
+    out: Path,
+    *,
+    by_class: bool = False,
+    limit: int | None = None,
+    progress: MakeProgress | None = None,
+) -> tuple[int, list[Skipped]]:
+    """Write the files of a source's pictures as they are, pixels without a file as PNG; return how many.
+
+    They are ``img00000000.png`` and so on, in the source's order; ``by_class``: in a folder named as their class.
+    Returns, too, what was left out. DataError where ``out`` is there already, or a picture may have several classes.
+    """
+    if out.exists():
+        raise DataError(f"{out}: exists already")
+    if limit is not None and limit < 1:
+        raise DataError(f"limit {limit}: must be at least 1")
+    labelling = Labelling(source, None)
+    if by_class and not labelling.has_labels:
+        raise DataError(f"{source.path}: has no labels to make folders of")
+
+    def read(item: Record | Skipped) -> tuple[str, str, bytes] | Skipped:
+        if isinstance(item, Skipped):
+            return item
+        try:
+            folder = _name_folder(item, labelling) if by_class else ""
+            return folder, *_find_file(item)
+        except Exception as error:
+            return Skipped(item.name, explain(error))
+
+    count, skipped = 0, []
+    bar = progress(source.count, "writing pictures") if progress else None
+    try:
+        with FolderWriter(out.resolve()) as writer:
+            for found in map_ordered(read, source):
+                if isinstance(found, Skipped):
+                    skipped.append(found)
+                    continue
+                folder, suffix, data = found
+                writer.add(f"{folder}img{count:08d}{suffix}", data)
+                count += 1
+                if bar:
+                    bar.advance()
+                if count == limit:
+                    break
+            if not count:
+                raise DataError(f"{source.path}: there is no usable picture in it")
+            writer.finish()
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
+    finally:
+        if bar:
+            bar.close()
+    return count, skipped
+
+
+def _find_file(item: Record) -> tuple[str, bytes]:
+    content = item.read()
+    if not isinstance(content, bytes):
+        return ".png", encode_png(to_picture(content))
+    format = open_picture(content).format or ""
+    return SUFFIXES.get(format, f".{format.lower()}"), content
+
+
+def _name_folder(item: Record, labelling: Labelling) -> str:
+    label = labelling.find(item)
+    if label is None:
+        raise DataError(labelling.fault)
+    if isinstance(label, list):
+        raise DataError("may have several classes, so that no folder is its own")
+    # A class may be called anything, "../x" too, but a folder may not.
+    return UNSAFE.sub("_", name_label(label, labelling.class_names) or "_") + "/"

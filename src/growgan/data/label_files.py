@@ -1,0 +1,151 @@
+"""Labels from a file: a CSV, CelebA's list_attr_celeba.txt, or JSON.
+
+- CSV or TSV with a head line: a column of names and one of classes, or several of 0 (or -1) and 1 for a picture that
+  may have several.
+- list_attr_celeba.txt: the number of pictures, the names of the attributes, then a line a picture with -1 and 1.
+- JSON: {name: class}, or what dataset.json holds.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from growgan.core.errors import DataError
+from growgan.data.labels import MOST_CLASSES, parse_sidecar
+from growgan.data.sources import Label
+
+NAME_COLUMNS = ("name", "file", "filename", "file_name", "image", "image_id", "img", "path")
+LARGEST_FILE = 2**30
+ON, OFF = ("1", "1.0", "true", "True"), ("0", "-1", "0.0", "-1.0", "false", "False", "")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """Labels by name. ``class_names`` is empty where the labels are names themselves or bare numbers."""
+
+    path: Path
+    labels: dict[str, Label]
+    class_names: tuple[str, ...] = ()
+    _short: dict[str, str | None] = field(default_factory=dict)
+
+    def find(self, name: str) -> Label | None:
+        """Return a picture's label: by its whole name, else by its last part or that without suffix, if it is alone."""
+        label = self.labels.get(name)
+        if label is not None:
+            return label
+        if not self._short:
+            self._shorten()
+        last = PurePosixPath(name).name
+        full = self._short.get(last) or self._short.get(PurePosixPath(last).stem)
+        return None if full is None else self.labels[full]
+
+    def _shorten(self) -> None:
+        for full in self.labels:
+            last = PurePosixPath(full).name
+            for short in {last, PurePosixPath(last).stem}:
+                self._short[short] = full if short not in self._short else None
+
+
+def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:
+    """Read a label file; ``columns``: of several, use these. DataError says what is wrong with it, and where."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise DataError(f"{path}: too large for a file of labels")
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text in UTF-8") from error
+    if path.suffix.lower() == ".json" or text.lstrip().startswith("{"):
+        found = _read_json(path, data)
+        if columns:
+            raise DataError(f"{path}: columns are chosen from tables alone")
+        return found
+    lines = text.splitlines()
+    if lines and lines[0].strip().isdigit():
+        rows = [line.split() for line in lines[1:] if line.strip()]
+        return _read_table(path, ["name", *rows[0]] if rows else [], rows[1:], columns, 3)
+    dialect = "excel-tab" if lines and "\t" in lines[0] else "excel"
+    try:
+        rows = [row for row in csv.reader(lines, dialect, strict=True) if row]
+    except csv.Error as error:
+        raise DataError(f"{path}: not a CSV ({error})") from error
+    return _read_table(path, rows[0] if rows else [], rows[1:], columns, 2)
+
+
+def _read_table(
+    path: Path, head: list[str], rows: Iterable[list[str]], wanted: Sequence[str], first_line: int
+) -> LabelFile:
+    head = [title.strip() for title in head]
+    if len(head) < 2:
+        raise DataError(f"{path}: must begin with a line that names at least two columns")
+    at = next((head.index(title) for title in head if title.lower() in NAME_COLUMNS), 0)
+    titles = [title for number, title in enumerate(head) if number != at]
+    if unknown := [title for title in wanted if title not in titles]:
+        raise DataError(f"{path}: has no column {unknown[0]} (there are {', '.join(titles)})")
+    chosen = [number for number, title in enumerate(head) if number != at and (not wanted or title in wanted)]
+    labels: dict[str, Label] = {}
+    for line, row in enumerate(rows, first_line):
+        if len(row) != len(head):
+            raise DataError(f"{path}: line {line} has {len(row)} columns, not {len(head)}")
+        name = row[at].strip()
+        if name in labels:
+            raise DataError(f"{path}: line {line} names {name} a second time")
+        cells = [row[number].strip() for number in chosen]
+        if len(cells) == 1:
+            labels[name] = _parse_class(cells[0])
+        else:
+            try:
+                labels[name] = [_parse_flag(cell) for cell in cells]
+            except ValueError as error:
+                raise DataError(f"{path}: line {line}: {error}, where several columns are to be 0 or 1") from error
+    if not labels:
+        raise DataError(f"{path}: there is no label in it")
+    if len(chosen) == 1:
+        return LabelFile(path, _settle(labels))
+    return LabelFile(path, labels, tuple(head[number] for number in chosen))
+
+
+def _settle(labels: dict[str, Label]) -> dict[str, Label]:
+    """Numbers stay numbers where all are whole and none negative; else they are names."""
+    if all(isinstance(label, int) for label in labels.values()):
+        return labels
+    return {name: str(label) for name, label in labels.items()}
+
+
+def _parse_class(cell: str) -> Label:
+    # "007" is a name: written as a number it would be another.
+    if cell.isascii() and cell.isdigit() and str(int(cell[:9])) == cell and int(cell) < MOST_CLASSES:
+        return int(cell)
+    return cell
+
+
+def _parse_flag(cell: str) -> float:
+    if cell in ON or cell in OFF:
+        return float(cell in ON)
+    share = float(cell)
+    if not 0 <= share <= 1:
+        raise ValueError(f"{cell} is not from 0 to 1")
+    return share
+
+
+def _read_json(path: Path, data: bytes) -> LabelFile:
+    try:
+        content: Any = json.loads(data)
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON ({error})") from error
+    if isinstance(content, dict) and ("labels" in content or "class_names" in content):
+        sidecar = parse_sidecar(data, path)
+        return LabelFile(path, dict(sidecar.labels or {}), sidecar.class_names)
+    if not isinstance(content, dict) or not content:
+        raise DataError(f"{path}: must be an object of names and labels")
+    if all(isinstance(label, str) for label in content.values()):
+        return LabelFile(path, content)
+    rows = json.dumps({"labels": list(content.items())}).encode()
+    return LabelFile(path, dict(parse_sidecar(rows, path).labels or {}))

@@ -1,0 +1,104 @@
+"""Which label each picture of a source gets: the source's own, its folder's, or one from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from growgan.core.errors import DataError
+from growgan.data.label_files import LabelFile, read_label_file
+from growgan.data.labels import Sidecar, read_sidecar
+from growgan.data.sources import SIDECAR, Files, Label, Record, Source
+
+WORDS = ("folders", "none")
+
+
+def is_word_or_file(labels: str | None) -> bool:
+    """Say whether a wish for labels is one that every source understands, not the name of a source's own labels."""
+    return labels is None or labels in WORDS or Path(labels).is_file()
+
+
+class Labelling:
+    """Finds the label of a record, and numbers those that are names when all are known.
+
+    ``labels``: None, the source's own labels, if it has any; "none"; "folders", the top folder of each name;
+    or a file that `label_files` reads. Attributes: ``has_labels``; ``class_names``, as far as they are known before.
+    """
+
+    def __init__(self, source: Source, labels: str | None) -> None:
+        self._kind = labels
+        self._sidecar = Sidecar()
+        self._file: LabelFile | None = None
+        self.class_names: tuple[str, ...] = ()
+        if labels is not None and labels not in WORDS and is_word_or_file(labels):
+            self._file = read_label_file(Path(labels))
+            self.class_names = self._file.class_names
+            self.has_labels = True
+        elif labels in WORDS:
+            self.has_labels = labels == "folders"
+        elif source.has_labels:
+            self.class_names, self.has_labels = source.class_names, True
+        else:
+            if isinstance(source, Files):
+                self._sidecar = read_sidecar(source)
+            self.class_names, self.has_labels = self._sidecar.class_names, self._sidecar.labels is not None
+
+    def find(self, record: Record) -> Label | None:
+        """Return a record's label, None where it lacks one."""
+        if not self.has_labels:
+            return None
+        if self._kind == "folders":
+            folder, slash, _ = record.name.partition("/")
+            return folder if slash else None
+        if self._file is not None:
+            return self._file.find(record.name)
+        if self._sidecar.labels is not None:
+            return self._sidecar.labels.get(record.name)
+        return record.label
+
+    @property
+    def fault(self) -> str:
+        """Say why ``find`` found nothing."""
+        if self._kind == "folders":
+            return "in no folder, so of no class"
+        if self._file is not None:
+            return f"no label in {self._file.path.name}"
+        return "no label" if self._sidecar.labels is None else f"no label in {SIDECAR}"
+
+    def number(self, labels: Sequence[Label]) -> tuple[list[int | list[float]], tuple[str, ...]]:
+        """Return the labels as dataset.json holds them, and the class names; new names are numbered as sorted."""
+        return number_labels(labels, self.class_names)
+
+
+def number_labels(
+    labels: Sequence[Label], class_names: tuple[str, ...] = ()
+) -> tuple[list[int | list[float]], tuple[str, ...]]:
+    """Return the labels with names made numbers, and the names of the classes, as sorted unless they are given."""
+    found = {label for label in labels if isinstance(label, str)}
+    if not found:
+        return [label for label in labels if not isinstance(label, str)], class_names
+    names = class_names if found <= set(class_names) else tuple(sorted(found))
+    numbers = {name: number for number, name in enumerate(names)}
+    return [numbers[label] for label in labels if isinstance(label, str)], names
+
+
+def list_classes(label: Label | None, class_names: Sequence[str]) -> list[str]:
+    """Return the classes that a label stands for, by name or else by number; none without a label."""
+    if label is None or isinstance(label, str):
+        return [] if label is None else [label]
+    numbers = [label] if isinstance(label, int) else [number for number, value in enumerate(label) if value > 0]
+    return [class_names[number] if number < len(class_names) else str(number) for number in numbers]
+
+
+def name_label(label: Label | None, class_names: Sequence[str]) -> str | None:
+    """Return a label in words that no other label has; None without one."""
+    if isinstance(label, list) and not all(value in (0, 1) for value in label):
+        return ", ".join(f"{value:g}" for value in label)
+    return None if label is None else ", ".join(list_classes(label, class_names))
+
+
+def check_labels(labels: str | None, source: Source) -> None:
+    """DataError where a wish for labels is neither a word, a file nor among what the source has."""
+    if not is_word_or_file(labels) and labels not in source.label_sets:
+        own = f", or of this source: {', '.join(source.label_sets)}" if source.label_sets else ""
+        raise DataError(f"labels {labels}: must be folders, none or a file that is there{own}")

@@ -1,0 +1,83 @@
+"""New labels for a finished set: its dataset.json is replaced, its pictures stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from growgan.core.errors import DataError
+from growgan.core.files import whole
+from growgan.core.progress import MakeProgress
+from growgan.data.dataset import ImageSet, open_dataset
+from growgan.data.label_files import read_label_file
+from growgan.data.labelling import number_labels
+from growgan.data.labels import format_sidecar
+from growgan.data.pyramid import rename_content
+from growgan.data.sources import SIDECAR, Files, Label, open_files
+from growgan.data.writer import ZipWriter
+
+
+def relabel(path: Path, labels: str, columns: Sequence[str] = (), progress: MakeProgress | None = None) -> None:
+    """Give the set at ``path`` the labels of its folders ("folders"), of a file (see label_files), or none ("none").
+
+    Names are those of the set or, if it remembers them, those that its pictures had before; ``columns``: of a table
+    with several, these. Every picture must get a label: else, and for anything unreadable, DataError and no change.
+    """
+    if columns and labels in ("folders", "none"):
+        raise DataError("columns are chosen from a file of labels")
+    with open_dataset(path) as dataset:
+        names, sources, old_hash = dataset.names, dataset.sources, dataset.content_hash
+        found, class_names = _find_labels(dataset, labels, columns)
+    data = format_sidecar(names, found, class_names, sources)
+    try:
+        if path.is_dir():
+            with whole(path / SIDECAR) as temporary:
+                temporary.write_bytes(data)
+        else:
+            with open_files(path) as files:
+                _rewrite_zip(files, data, progress)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
+    with open_dataset(path) as dataset:
+        rename_content(path, old_hash, dataset.content_hash)
+
+
+def _find_labels(
+    dataset: ImageSet, labels: str, columns: Sequence[str]
+) -> tuple[list[int | list[float]] | None, tuple[str, ...]]:
+    if labels == "none":
+        return None, ()
+    find: Callable[[str], Label | None]
+    class_names: tuple[str, ...] = ()
+    if labels == "folders":
+        find, place = _find_folder, "a folder of its own"
+    else:
+        file = read_label_file(Path(labels), columns)
+        find, place, class_names = file.find, f"a label in {file.path.name}", file.class_names
+    found: list[Label] = []
+    for name, source in zip(dataset.names, dataset.sources or dataset.names):
+        label = find(source) if labels == "folders" or find(name) is None else find(name)
+        if label is None:
+            raise DataError(f"{dataset.path}: {name} ({source}) has not {place}; nothing is changed")
+        found.append(label)
+    return number_labels(found, class_names)
+
+
+def _find_folder(name: str) -> str | None:
+    folder, slash, _ = name.partition("/")
+    return folder if slash else None
+
+
+def _rewrite_zip(files: Files, sidecar: bytes, progress: MakeProgress | None) -> None:
+    bar = progress(len(files.entries), "copying pictures") if progress else None
+    try:
+        with ZipWriter(files.path.resolve()) as writer:
+            for entry in files.entries:
+                writer.add(entry.name, files.read(entry))
+                if bar:
+                    bar.advance()
+            writer.add(SIDECAR, sidecar)
+            writer.finish()
+    finally:
+        if bar:
+            bar.close()

@@ -1,0 +1,136 @@
+"""A tar of pictures, plain or compressed, read from front to back once; or a folder of them (WebDataset).
+
+Members are only ever read into memory. Members with one stem that follow each other are one sample, as WebDataset
+keeps them: ``0001.jpg`` is the picture and ``0001.cls`` the number of its class.
+"""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from growgan.core.errors import DataError
+from growgan.data.pictures import is_picture_name
+from growgan.data.sources import LARGEST_MEMBER, Place, Record, Skipped, Source, Wishes, find_name_fault, is_hidden
+
+COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+SUFFIXES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+CLASS_SUFFIX = ".cls"
+
+DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError)
+
+
+class _Member(NamedTuple):
+    name: str
+    data: bytes
+
+    @property
+    def stem(self) -> str:
+        """The name up to the first dot after the last slash."""
+        folder, slash, file = self.name.rpartition("/")
+        return folder + slash + file.partition(".")[0]
+
+
+class TarSource(Source):
+    """Members in the order of the tar."""
+
+    is_named = True
+
+    def __init__(self, path: Path, wishes: Wishes) -> None:
+        self.path = path
+        self._files = _list_shards(Place(path)) or [path]
+        first = next((item for item in self._read_all() if isinstance(item, Record)), None)
+        self.has_labels = first is not None and first.label is not None
+
+    @staticmethod
+    def accepts(place: Place) -> bool:
+        """Say whether it is a tar, compressed or not, or a folder with nothing else in it."""
+        return is_tar(place) or bool(_list_shards(place))
+
+    def __iter__(self) -> Iterator[Record | Skipped]:
+        return self._read_all()
+
+    def _read_all(self) -> Iterator[Record | Skipped]:
+        seen: set[str] = set()
+        for file in self._files:
+            prefix = "" if file == self.path else f"{file.name}/"
+            members = read_members(file, prefix, seen)
+            for _, group in groupby(members, key=lambda item: item.stem if isinstance(item, _Member) else ""):
+                yield from _find_pictures(list(group))
+
+
+def is_tar(place: Place) -> bool:
+    """Say whether a file begins as a tar does, or is a compressed one that is called a tar."""
+    if place.head[257:262] == b"ustar":
+        return True
+    if not place.is_dir and place.path.name.lower().endswith(SUFFIXES):
+        return True
+    return place.head.startswith(COMPRESSED) and tarfile.is_tarfile(place.path)
+
+
+def read_members(file: Path, prefix: str = "", seen: set[str] | None = None) -> Iterator[_Member | Skipped]:
+    """Yield a tar's files with their bytes, and what is left out; DataError where the tar is cut off or damaged.
+
+    Names are given ``prefix``; those in ``seen`` come no second time.
+    """
+    seen = set() if seen is None else seen
+    count = 0
+    try:
+        with tarfile.open(file, "r|*") as archive:
+            for member in archive:
+                if member.isdir() or is_hidden(member.name):
+                    continue
+                name = prefix + member.name.removeprefix("./")
+                if reason := _find_fault(member) or ("twice in the archive" if name in seen else None):
+                    yield Skipped(name, reason)
+                    continue
+                seen.add(name)
+                opened = archive.extractfile(member)
+                assert opened is not None  # it is a regular file
+                data = opened.read()
+                if len(data) != member.size:
+                    raise EOFError("unexpected end of data")
+                count += 1
+                yield _Member(name, data)
+            # Zeros end a tar; Python's reader is content with any end between two members.
+            if archive.fileobj is not None and archive.fileobj.tell() <= archive.offset:
+                raise EOFError("unexpected end of data")
+    except DAMAGE as error:
+        reason = f"damaged or cut off after {count:,} files" if count else "not a readable tar"
+        raise DataError(f"{file}: {reason} ({error})") from error
+
+
+def _find_fault(member: tarfile.TarInfo) -> str | None:
+    if fault := find_name_fault(member.name):
+        return fault
+    if member.issym() or member.islnk():
+        return "link"
+    if not member.isreg() or member.issparse():
+        return "not a plain file"
+    if member.size > LARGEST_MEMBER:
+        return f"larger than {LARGEST_MEMBER >> 20} MiB"
+    return None
+
+
+def _find_pictures(group: list[_Member | Skipped]) -> Iterator[Record | Skipped]:
+    members = [item for item in group if isinstance(item, _Member)]
+    yield from (item for item in group if isinstance(item, Skipped))
+    pictures = [member for member in members if is_picture_name(member.name)]
+    label = next((_parse_class(item.data) for item in members if item.name.lower().endswith(CLASS_SUFFIX)), None)
+    for member in pictures or members:  # without any that is called one, each may be a picture under a wrong name
+        yield Record(member.name, lambda data=member.data: data, label)  # type: ignore[misc]
+
+
+def _parse_class(data: bytes) -> int | None:
+    text = data[:20].strip()
+    return int(text) if text.isdigit() else None
+
+
+def _list_shards(place: Place) -> list[Path]:
+    shards = [name for name in place.names if name.lower().endswith(SUFFIXES)]
+    return [place.path / name for name in shards] if shards and len(shards) == len(place.names) else []

@@ -1,0 +1,239 @@
+"""Broken and hostile input is named and left out, or refused as a whole; nothing half-made looks whole."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data.making_sets import cifar_files, encode, make_pixels, write_tar
+
+from growgan.core.errors import DataError
+from growgan.data.build import build
+from growgan.data.dataset import open_dataset
+from growgan.data.partial import UNLOCKED_SECONDS
+from growgan.data.pickles import load_plain
+from growgan.data.sources import open_source
+
+PIXELS = make_pixels(4, 8)
+
+
+def test_hostile_tar_members_are_only_listed(tmp_path: Path) -> None:
+    path = tmp_path / "in.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in ("../out.png", "/etc/abs.png", "a/../../b.png", "good.png", "good.png", "C:\\x.png"):
+            member = tarfile.TarInfo(name)
+            data = encode(PIXELS[0])
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        for name, kind in (("l.png", tarfile.SYMTYPE), ("h.png", tarfile.LNKTYPE), ("f.png", tarfile.FIFOTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    report = build(path, tmp_path / "s.zip")
+    assert report.count == 1
+    reasons = [reason for _, reason in report.skipped]
+    assert reasons.count("name points outside the archive") == 4 and reasons.count("link") == 2
+    assert reasons.count("twice in the archive") == 1 and reasons.count("not a plain file") == 1
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["in.tar", "s.zip"]
+    with pytest.raises(DataError, match="points outside"):
+        build(path, tmp_path / "strict.zip", strict=True)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("cut", [0.01, 0.4, 0.7, "boundary"])
+def test_a_cut_off_tar_is_refused(tmp_path: Path, mode: str, cut: float | str) -> None:
+    noise = np.random.RandomState(0).randint(0, 256, (4, 3, 64, 64)).astype(np.uint8)
+    path = write_tar(tmp_path / "in.tar", {f"{n}.png": encode(pixels) for n, pixels in enumerate(noise)}, mode)
+    data = path.read_bytes()
+    if cut == "boundary":
+        plain = gzip.decompress(data) if mode == "w:gz" else data
+        with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
+            whole = archive.getmembers()[2].offset
+        data = gzip.compress(plain[:whole]) if mode == "w:gz" else plain[:whole]
+    else:
+        data = data[: int(len(data) * float(cut))]
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"damaged or cut off|not a readable tar") as caught:
+        build(path, tmp_path / "s.zip", resolution=64, channels=3)
+    assert "\n" not in str(caught.value)
+    assert [item.name for item in tmp_path.iterdir()] == ["in.tar"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_cut_off_zip_is_refused(tmp_path: Path, share: float) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(encode(PIXELS[0]))
+    build(tmp_path / "in", tmp_path / "whole.zip")
+    data = (tmp_path / "whole.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(DataError, match="not a readable zip"):
+        build(tmp_path / "cut.zip", tmp_path / "s.zip")
+
+
+def test_odd_names_survive(tmp_path: Path) -> None:
+    names = ["with space.png", 'it\'s "quoted".png', "日本語 é.png", "new\nline.png", "no-suffix", "wrong.gif"]
+    names += [os.fsdecode(b"latin-\xe9.png")] if sys.platform == "linux" else []
+    (tmp_path / "in").mkdir()
+    for n, name in enumerate(names):
+        (tmp_path / "in" / name).write_bytes(encode(make_pixels(1, 8, seed=n)[0]))
+    report = build(tmp_path / "in", tmp_path / "s.zip")
+    assert report.count == len(names) and report.skipped == []
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        assert set(dataset.sources) >= {"with space.png", 'it\'s "quoted".png', "日本語 é.png", "new\nline.png"}
+        assert dataset.names[0].endswith(".png")
+    for name in names:
+        (tmp_path / "in" / name).write_bytes(b"x")
+    with pytest.raises(DataError, match="no usable picture"):
+        build(tmp_path / "in", tmp_path / "t.zip")
+
+
+def test_what_is_printed_does_nothing_to_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from growgan.cli.main import main
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "good.png").write_bytes(encode(PIXELS[0]))
+    (tmp_path / "in" / "\x1b[31mred\r.png").write_bytes(b"")
+    if sys.platform == "linux":
+        (tmp_path / "in" / os.fsdecode(b"\xff.png")).write_bytes(b"")
+    assert main(["data", "build", str(tmp_path / "in"), str(tmp_path / "s.zip")]) == 0
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and "\r" not in said and r"skipped \x1b[31mred\r.png: empty file" in said
+
+
+def test_equal_pictures_are_counted_or_left_out(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for n, index in enumerate([0, 1, 0, 1, 2]):
+        (tmp_path / "in" / f"{n}.png").write_bytes(encode(PIXELS[index]))
+    (tmp_path / "in" / "5.bmp").write_bytes(encode(PIXELS[3], "BMP"))
+    (tmp_path / "in" / "6.tif").write_bytes(encode(PIXELS[3], "TIFF"))
+    report = build(tmp_path / "in", tmp_path / "a.zip")
+    assert (report.count, report.equal) == (7, 3)
+    report = build(tmp_path / "in", tmp_path / "b.zip", unique=True)
+    assert report.count == 4
+    assert report.skipped == [("2.png", "equal to 0.png"), ("3.png", "equal to 1.png"), ("6.tif", "equal to 5.bmp")]
+
+
+class Trap:
+    """What a hostile pickle may hold."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self.call = function, arguments
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return self.call  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    "trap",
+    [
+        Trap(os.system, "touch trapped"),
+        Trap(eval, "open('trapped', 'w')"),
+        Trap(getattr, "x", "upper"),
+        Trap(np.fromfile, "/etc/passwd"),
+    ],
+)
+def test_pickles_run_nothing(tmp_path: Path, trap: Trap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for protocol in range(5):
+        with pytest.raises(DataError, match=r"names .*, which no plain data need|not a readable pickle"):
+            load_plain(pickle.dumps({"data": trap}, protocol), "batch")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pickles_of_odd_arrays_are_refused() -> None:
+    good = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert np.array_equal(load_plain(pickle.dumps([good], 2), "b")[0], good)
+    assert np.array_equal(load_plain(pickle.dumps([np.asfortranarray(good)], 2), "b")[0], good)
+    assert np.array_equal(load_plain(pickle.dumps([good.astype(">i4")], 2), "b")[0], good)
+    for odd in (np.array([object()]), np.array(["x"]), np.zeros(3, "c16")):
+        with pytest.raises(DataError):
+            load_plain(pickle.dumps([odd], 2), "b")
+    for damaged in (b"", b"\x80\x02", pickle.dumps([good], 2)[:-5], b"garbage"):
+        with pytest.raises(DataError, match="not a readable pickle"):
+            load_plain(damaged, "b")
+    with pytest.raises(DataError, match="holds a set"):
+        load_plain(pickle.dumps({1, 2}, 4), "b")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("data_batch_2", None, "data_batch_2 is missing"),
+        ("data_batch_1", {b"data": np.zeros((1, 3), np.uint8), b"labels": [0]}, "does not hold pictures of 32x32"),
+        ("data_batch_1", {b"data": np.zeros((1, 3072), np.uint8), b"labels": [11]}, "labels outside 0 to 9"),
+        ("data_batch_1", {b"labels": [11]}, "a batch without data"),
+        ("batches.meta", [1], "a batch without label_names"),
+    ],
+)
+def test_damaged_cifar(tmp_path: Path, name: str, content: object, message: str) -> None:
+    for file, data in cifar_files(make_pixels(5), [0, 1, 2, 3, 4]).items():
+        (tmp_path / file).write_bytes(data)
+    (tmp_path / name).write_bytes(pickle.dumps(content, 2)) if content else (tmp_path / name).unlink()
+    with pytest.raises(DataError, match=message):
+        open_source(tmp_path)
+
+
+KILLED = """
+import sys, time
+from growgan.data import build as module
+from growgan.data.transform import Transform
+made = Transform.apply
+def slow(self, content):
+    time.sleep(0.05)
+    return made(self, content)
+Transform.apply = slow
+module.build(sys.argv[1], sys.argv[2], resolution=8, channels=3)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+@pytest.mark.parametrize("name", ["s.zip", "s"])
+def test_a_killed_build_starts_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(400):
+        (tmp_path / "in" / f"{n}.png").write_bytes(encode(make_pixels(1, 8, seed=n)[0]))
+    words = [sys.executable, "-c", KILLED, str(tmp_path / "in"), str(tmp_path / name)]
+    with subprocess.Popen(words) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(f"{name}.partial-*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        (partial,) = tmp_path.glob(f"{name}.partial-*")
+        # One that is being written is left alone, however long ago its last byte was.
+        old = time.time() - 2 * UNLOCKED_SECONDS
+        for part in (partial, *partial.rglob("*")) if partial.is_dir() else [partial]:
+            os.utime(part, (old, old))
+        build(tmp_path / "in", tmp_path / f"other-{name}", resolution=8, channels=3)
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / name).exists() and partial.exists()
+    for part in (partial, *partial.rglob("*")) if partial.is_dir() else [partial]:
+        os.utime(part, (old, old))
+    assert build(tmp_path / "in", tmp_path / name, resolution=8, channels=3).count == 400
+    assert not partial.exists()
+    if name.endswith(".zip"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"other-{name}").read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file locks")
+def test_a_living_build_is_not_taken_for_a_dead_one(tmp_path: Path) -> None:
+    from growgan.data.partial import Hold, name_partial, remove_abandoned
+
+    partial = name_partial(tmp_path / "s.zip")
+    partial.write_bytes(b"x")
+    hold = Hold(partial)
+    os.utime(partial, (time.time() - 60,) * 2)
+    remove_abandoned(tmp_path / "s.zip")
+    assert partial.exists()
+    hold.release()
+    remove_abandoned(tmp_path / "s.zip")
+    assert not partial.exists()

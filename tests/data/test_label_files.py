@@ -1,0 +1,141 @@
+"""Labels from CSV, JSON and CelebA's list, and labels given to a set that is finished."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from data.making_sets import encode, make_pixels
+
+from growgan.core.errors import DataError
+from growgan.data.build import build
+from growgan.data.dataset import open_dataset
+from growgan.data.label_files import read_label_file
+from growgan.data.relabel import relabel
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for n, name in enumerate(["b/x", "a/y", "a/z"]):
+        file = tmp_path / "photos" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(encode(make_pixels(1, 8, seed=n)[0]))
+    return tmp_path / "photos"
+
+
+def write(tmp_path: Path, text: str, name: str = "labels.csv") -> Path:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "labels", "class_names"),
+    [
+        ("name,kind\nx.png,dog\ny.png,cat\n", "l.csv", {"x.png": "dog", "y.png": "cat"}, ()),
+        ("\ufeffkind,file\ndog,x.png\n", "l.csv", {"x.png": "dog"}, ()),
+        ("file\tk\nx.png\t3\n", "l.tsv", {"x.png": 3}, ()),
+        ("name,k\nx,1\ny,07\n", "l.csv", {"x": "1", "y": "07"}, ()),
+        ("name,a,b\nx,1,0\ny,-1,0.5\n", "l.csv", {"x": [1, 0], "y": [0, 0.5]}, ("a", "b")),
+        ("2\nHat  Glasses\n000001.jpg -1  1\n000002.jpg  1 1\n", "l.txt", None, ("Hat", "Glasses")),
+        ('{"x": "dog"}', "l.json", {"x": "dog"}, ()),
+        ('{"x": 2, "y": 0}', "l.json", {"x": 2, "y": 0}, ()),
+        ('{"labels": [["x", 1]], "class_names": ["p", "q"]}', "l.json", {"x": 1}, ("p", "q")),
+    ],
+)
+def test_kinds(tmp_path: Path, text: str, name: str, labels: object, class_names: tuple[str, ...]) -> None:
+    found = read_label_file(write(tmp_path, text, name))
+    assert found.class_names == class_names
+    assert found.labels == (labels or {"000001.jpg": [0, 1], "000002.jpg": [1, 1]})
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("", "l.csv", "line that names at least two columns"),
+        ("name,k\n", "l.csv", "no label in it"),
+        ("name,k\nx,1,2\n", "l.csv", "line 2 has 3 columns, not 2"),
+        ("name,k\nx,1\nx,2\n", "l.csv", "line 3 names x a second time"),
+        ("name,a,b\nx,1,dog\n", "l.csv", "line 2: .*dog"),
+        ("name,a,b\nx,1,3\n", "l.csv", "line 2: 3 is not from 0 to 1"),
+        ('name,k\n"x,1\n', "l.csv", "not a CSV"),
+        ("1\nHat Glasses\n000001.jpg 1\n", "l.txt", "line 3 has 2 columns, not 3"),
+        ("{", "l.json", "not JSON"),
+        ("[1]", "l.json", "must be an object"),
+        ('{"x": [2]}', "l.json", "numbers from 0 to 1"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, text: str, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read_label_file(write(tmp_path, text, name))
+    assert "\n" not in str(caught.value)
+
+
+def test_names_are_found_by_their_last_part_if_it_is_alone(tmp_path: Path) -> None:
+    found = read_label_file(write(tmp_path, "name,k\na/x.jpg,1\nb/x.jpg,2\nc/y.jpg,3\n"))
+    assert [found.find(name) for name in ("a/x.jpg", "q/x.jpg", "y.jpg", "deep/y.png", "z")] == [1, None, 3, 3, None]
+
+
+def test_build_takes_labels_from_a_file(photos: Path, tmp_path: Path) -> None:
+    file = write(tmp_path, "name,kind\nx.png,dog\ny.jpg,cat\n")
+    report = build(photos, tmp_path / "s.zip", labels=str(file))
+    assert report.class_names == ("cat", "dog") and report.skipped == [("a/z.png", "no label in labels.csv")]
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        assert dataset.labels.tolist() == [0, 1]
+    with pytest.raises(DataError, match="must be folders, none or a file that is there"):
+        build(photos, tmp_path / "t.zip", labels="absent.csv")
+
+
+@pytest.mark.parametrize("name", ["s.zip", "s"])
+def test_a_set_is_relabelled(photos: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    build(photos, path)
+    build(photos, tmp_path / "expected.zip", labels="folders")
+    with open_dataset(path) as dataset:
+        pyramid, before = dataset.ensure_pyramid(), dataset.content_hash
+    relabel(path, "folders")
+    with open_dataset(path) as dataset:
+        assert dataset.labels.tolist() == [0, 0, 1] and dataset.class_names == ("a", "b")
+        assert dataset.content_hash != before and dataset.has_pyramid() and dataset.ensure_pyramid() == pyramid
+    if name == "s.zip":
+        assert path.read_bytes() == (tmp_path / "expected.zip").read_bytes()
+    table = write(tmp_path, "name,hat,smile,n\nx,1,0,5\ny,0,1,6\nz,1,1,7\n")
+    relabel(path, str(table), ["smile", "hat"])
+    with open_dataset(path) as dataset:
+        assert dataset.class_names == ("hat", "smile") and dataset.labels.tolist() == [[0, 1], [1, 1], [1, 0]]
+    relabel(path, str(table), ["n"])
+    with open_dataset(path) as dataset:
+        assert dataset.labels.tolist() == [6, 7, 5]
+    relabel(path, "none")
+    with open_dataset(path) as dataset:
+        assert dataset.labels is None and len(dataset) == 3 and dataset.content_hash == before
+
+
+@pytest.mark.parametrize("name", ["s.zip", "s"])
+def test_a_refused_relabelling_changes_nothing(photos: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    build(photos, path, labels="folders")
+    before = open_dataset(path).content_hash
+    table = write(tmp_path, "name,a,b\nx,1,0\ny,1,0\n")
+    for labels, columns, message in (
+        (str(table), [], "nothing is changed"),
+        (str(table), ["c"], "has no column c"),
+        ("absent.csv", [], "cannot be read"),
+        ("folders", ["a"], "columns are chosen"),
+    ):
+        with pytest.raises(DataError, match=message):
+            relabel(path, labels, columns)
+    assert open_dataset(path).content_hash == before
+    assert not list(tmp_path.glob("*.partial-*"))
+
+
+def test_sets_of_stylegans_tools_are_relabelled(tmp_path: Path) -> None:
+    """They are deflated now and then, and remember no sources."""
+    with zipfile.ZipFile(tmp_path / "s.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for n in range(3):
+            archive.writestr(f"00000/img{n:08d}.png", encode(make_pixels(1, 8, seed=n)[0]))
+        archive.writestr("dataset.json", json.dumps({"labels": [[f"00000/img{n:08d}.png", n] for n in range(3)]}))
+    relabel(tmp_path / "s.zip", str(write(tmp_path, "name,k\nimg00000000,b\nimg00000001,a\nimg00000002,b\n")))
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        assert dataset.labels.tolist() == [1, 0, 1] and dataset.class_names == ("a", "b")
