@@ -15,6 +15,8 @@ COMMANDS = {
     "labels": "growgan.cli.data.labels",
     "compare": "growgan.cli.data.compare",
     "extract": "growgan.cli.data.extract",
+    "align": "growgan.cli.data.align",
+    "celebahq": "growgan.cli.data.celebahq",
 }
 
 
