@@ -5,6 +5,8 @@ Every one ends a command with one line on stderr and exit status 2, never with a
 
 from __future__ import annotations
 
+import sys
+
 
 class UserError(Exception):
     """Something the user gave cannot be used; the message is one line and says what to do about it."""
@@ -32,3 +34,10 @@ class Elsewhere(UserError):
 
 class OutOfMemory(UserError):
     """The largest stage of a run does not fit the memory that is there."""
+
+
+def say(error: UserError) -> int:
+    """Print the error's line on stderr, unless another process does. Returns the command's exit status."""
+    if not isinstance(error, Elsewhere):
+        print(f"growgan: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
