@@ -18,7 +18,7 @@ from training.making import Quiet, begin, half_and_half, small
 
 from growgan.core.fields import per
 from growgan.training.loop import train
-from growgan.training.ranks import ALONE, Ranks, join
+from growgan.training.ranks import ALONE, Ranks, join, leave
 from growgan.training.step import d_step, g_step
 from growgan.training.stop import Stop
 
@@ -106,3 +106,4 @@ if __name__ == "__main__":
         results |= {f"gradients {name}": gradients(name, ranks) for name in GRADIENTS}
         if ranks.first:
             torch.save(results, sys.argv[1])
+    leave(0)

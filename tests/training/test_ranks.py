@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import time
+
+import numpy as np
 import pytest
 import torch
+from discs import SHORT, TINY
+from PIL import Image
 from training import sharing
+
+from growgan.cli.main import main
+from growgan.core.runfiles import RunFiles, images_shown
+
+SETTINGS = ("--set", "snapshots.measure=none")
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +52,73 @@ def test_gradients_in_float32(shared, name):
         )
         assert len(whole) > 1000
         assert (both - whole).norm() <= 1e-5 * whole.norm()
+
+
+# Whole commands
+
+
+def train(run, data, world: int, *words: str) -> list[tuple[int, str]]:
+    """Exit status and stderr of ``growgan train`` in each of `world` processes."""
+    processes = sharing.launch(["-m", "growgan", "train", "--out", str(run), "--data", str(data), *words], world)
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    return [(process.returncode, text) for process, text in zip(processes, said)]
+
+
+@pytest.mark.slow
+def test_more_processes_than_groups_are_refused_once_and_nothing_is_written(tmp_path, colour_set):
+    (status, said), *others = train(tmp_path / "run", colour_set, 3, *SHORT)
+    assert status == 2 and others == [(2, ""), (2, "")]
+    assert said == (
+        "growgan: 3 processes cannot share a minibatch at 16x16, which has 2 groups of images that are compared "
+        "with each other: --preset v2-4gpus has enough\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_ends_the_other_and_any_number_goes_on(tmp_path, colour_set):
+    run = RunFiles(tmp_path / "run")
+    words = [*TINY, "--kimg", "100", "--set", "snapshots.state_minutes=0.001", "--set", "snapshots.measure=none"]
+    first, second = sharing.launch(["-m", "growgan", "train", "--out", run.path, "--data", colour_set, *words], 2)
+    while not run.log.is_file():
+        assert first.poll() is None and second.poll() is None
+        time.sleep(0.05)
+    second.kill()
+    began = time.monotonic()
+    said = first.communicate(timeout=60)[1]
+    assert time.monotonic() - began < 60
+    assert first.returncode == 2
+    assert "growgan: lost another process of this run" in said.splitlines()[-1]
+    second.communicate()
+
+    kept = images_shown(run.states()[0])
+    assert kept >= 64
+    end = ["--kimg", str((kept + 160) / 1000), *SETTINGS]
+    (status, said), *others = train(run.path, colour_set, 3, *end)  # one of which has nothing to do
+    assert (status, others) == (0, [(0, ""), (0, "")])
+    assert f"going on from {kept / 1000:g} kimg" in said
+    assert said.count("warning: 1 of 3 processes idle at ") == 1
+    log = [json.loads(line)["nimg"] for line in run.log.read_text().splitlines()]
+    assert log == sorted(set(log)) and log[-1] >= kept + 160
+
+
+@pytest.mark.slow
+def test_what_the_processes_make_together_is_what_one_makes(tmp_path, colour_set):
+    """Grids, measures, log and models: the first process writes for both what the one writes alone."""
+    words = [*TINY, "--precision", "float64", "--set", "snapshots.measure_images=96"]
+    (status, said), other = train(tmp_path / "two", colour_set, 2, *words)
+    assert (status, other) == (0, (0, "")), said
+    assert main(["train", "--out", str(tmp_path / "one"), "--data", str(colour_set), *words]) == 0
+    one, two = RunFiles(tmp_path / "one"), RunFiles(tmp_path / "two")
+    names = [{path.relative_to(run.path) for path in run.path.rglob("*.*")} for run in (one, two)]
+    assert {name for name in names[0] ^ names[1] if "tfevents" not in name.name} == set()
+    logs = [[json.loads(line) for line in run.log.read_text().splitlines()] for run in (one, two)]
+    assert [entry["nimg"] for entry in logs[0]] == [entry["nimg"] for entry in logs[1]]
+    for alone, together in zip(*logs):
+        assert together["D/loss"] == pytest.approx(alone["D/loss"], rel=1e-8)
+        for name, measured in alone.get("measures", {}).items():
+            assert together["measures"][name]["value"] == pytest.approx(measured["value"], rel=1e-3)
+    assert "measures" in logs[0][-1]
+    for alone, together in zip(one.grids(), two.grids()):
+        with Image.open(alone) as a, Image.open(together) as b:
+            assert np.abs(np.asarray(a).astype(int) - np.asarray(b).astype(int)).max() <= 1

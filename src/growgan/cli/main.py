@@ -10,8 +10,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from growgan import __version__
-from growgan.core.errors import Elsewhere, UserError
-from growgan.core.text import printable
+from growgan.core.errors import UserError, say
 
 COMMANDS = {
     "demo": "growgan.cli.demo",
@@ -31,12 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     try:
         return int(import_module(COMMANDS[args.command]).run(args))
-    except Elsewhere:
-        return 2
     except UserError as error:
-        message = printable(" ".join(str(error).split()))
-        print(f"growgan: {message}", file=sys.stderr)
-        return 2
+        return say(error)
     except KeyboardInterrupt:
         print("growgan: interrupted", file=sys.stderr)
         return 130

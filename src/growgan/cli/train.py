@@ -73,13 +73,12 @@ def run(args: argparse.Namespace) -> int:
             outcome = job.work(planned, args.hours)
     if outcome.signal is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; an impatient second one is not to spoil the end
-    if not joined.first:
-        return 0 if outcome.ended else 128 + (outcome.signal or 0)
-    if outcome.ended:
-        print(f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; --kimg makes the run longer", file=sys.stderr)
-        return 0
-    print(f"stopped and saved at {outcome.nimg / 1000:g} kimg; the same command goes on from there", file=sys.stderr)
-    return 128 + (outcome.signal or 0)
+    ended = f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; --kimg makes the run longer"
+    stopped = f"stopped and saved at {outcome.nimg / 1000:g} kimg; the same command goes on from there"
+    if joined.first:
+        print(ended if outcome.ended else stopped, file=sys.stderr)
+    status = 0 if outcome.ended else 128 + (outcome.signal or 0)
+    return status if joined.world == 1 else ranks.leave(status)
 
 
 def overrides(args: argparse.Namespace) -> list[tuple[str, str]]:

@@ -5,6 +5,10 @@ Every one ends a command with one line on stderr and exit status 2, never with a
 
 from __future__ import annotations
 
+import sys
+
+from growgan.core.text import printable
+
 
 class UserError(Exception):
     """Something the user gave cannot be used; the message is one line and says what to do about it."""
@@ -32,3 +36,10 @@ class Elsewhere(UserError):
 
 class OutOfMemory(UserError):
     """The largest stage of a run does not fit the memory that is there."""
+
+
+def say(error: UserError) -> int:
+    """Print the error's line on stderr, unless another process does. Returns the command's exit status."""
+    if not isinstance(error, Elsewhere):
+        print(f"growgan: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+    return 2

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from growgan.core.errors import ConfigError, Elsewhere, RunError, UserError
+from growgan.core.errors import ConfigError, Elsewhere, RunError, UserError, say
 from growgan.core.schedule import Phase
-from growgan.training.heartbeat import Heartbeat
+from growgan.training.presence import Heartbeat, meet
 
 T = TypeVar("T")
 Layout = tuple[list[str], list[str]]
@@ -174,13 +176,26 @@ def join() -> Iterator[Ranks]:
         backend = "cpu:gloo,cuda:nccl"
     with _heard():
         store, rank, world = next(rendezvous("env://"))
-        dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
-    heartbeat = Heartbeat(store, rank, world)
+        name = meet(store, rank, world)
+        own = PrefixStore(name, store)
+        dist.init_process_group(backend, store=own, rank=rank, world_size=world, timeout=PATIENCE)
+        # A connection of its own, since the main thread may be waiting in the other.
+        heartbeat = Heartbeat(PrefixStore(name, store.clone()), rank, world)
     ranks.together(lambda: None)
-    with heartbeat:
-        yield ranks
-        ranks.together(lambda: None)  # nobody leaves before the last one has written what it has to
-    dist.destroy_process_group()
+    try:
+        with heartbeat:
+            yield ranks
+            ranks.together(lambda: None)  # nobody falls silent before the last one has written what it has to,
+        ranks.together(lambda: None)  # nor takes the store away while others listen to it
+    except UserError as error:
+        leave(say(error))
+
+
+def leave(status: int) -> NoReturn:
+    """End this process of several at once. On the long way out gloo's threads now and then abort it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def check_device(ranks: Ranks, device: torch.device) -> None:

@@ -200,7 +200,8 @@ class Report:
             self._attempt(self.board.close)
 
     def _pay(self) -> None:
-        """Write the milestones and the lines of the log that could not be written so far."""
+        """Write the plan, the milestones and the lines of the log that could not be written so far."""
+        self.tuning.write_owed()
         self.snapshots.write_owed()
         if self._owed:
             self.run.append_log(self._owed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from growgan.core.errors import RunError
 from growgan.core.plan import add_to_cache, cached_plan, read_plan, write_plan
 from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Phase
@@ -26,6 +27,7 @@ class Tuning:
         self.say = say
         self.measures = measures and machine.device.type == "cpu"
         self._ready: set[tuple[int, int]] = set()
+        self._owed = False
         if not self.measures:
             return
         of, choices = read_plan(run.plan)
@@ -55,5 +57,15 @@ class Tuning:
             size = f"{phase.resolution}x{phase.resolution}"
             self.say(f"measured {len(self.plan.choices) - before} ways to convolve at {size}")
             add_to_cache(self.name, self.plan.choices)
-        write_plan(self.run.plan, self.name, self.plan.choices)
+        self._owed = True
+        try:
+            self.write_owed()
+        except RunError as error:
+            self.say(f"warning: {error}; the run goes on, and no state is saved before the plan is")
         return self.plan.choices
+
+    def write_owed(self) -> None:
+        """Write the plan if it could not be written so far. Raises `RunError` if that still holds."""
+        if self._owed:
+            write_plan(self.run.plan, self.name, self.plan.choices)
+            self._owed = False

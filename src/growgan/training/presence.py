@@ -1,4 +1,4 @@
-"""Processes that tell each other that they live, so that none waits for one that has died.
+"""Processes that find each other when a run starts, and that none waits for one that has died.
 
 Where the dead one's connection breaks, the others know at once. But a machine that has lost its power or its network
 breaks nothing, and NCCL waits long; and how long a live process may take (to measure, to build a set) no limit can say.
@@ -7,31 +7,56 @@ So each one beats from a thread of its own, and ends its process when another ha
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
 import time
+import uuid
 from datetime import timedelta
 from types import TracebackType
 from typing import NoReturn, Self
 
-from torch.distributed.distributed_c10d import Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 
 PERIOD = 5.0
 """Seconds between two beats."""
 SILENCE = 40.0
 """Seconds after which a silent process counts as dead: with all delays the others are gone within a minute."""
 STATUS = 1
+MEETING_PERIOD = 0.05
+
+
+def meet(store: Store, rank: int, world: int) -> str:
+    """A name that only the processes of this very start have agreed on, for what they put into the store.
+
+    torchrun keeps its store from one restart to the next, and in it what the dead have left: their addresses, to which
+    the living would try to connect. So each process leaves a word of its own; the first makes a roster of all; and a
+    roster counts once everybody has found the own word in it.
+    """
+    own, place = uuid.uuid4().hex, PrefixStore("growgan/meeting", store)
+    place.set(f"here/{rank}", own)
+    while True:
+        if rank == 0:
+            place.set("roster", ",".join(place.get(f"here/{number}").decode() for number in range(world)))
+        roster = place.get("roster").decode()
+        name = hashlib.sha256(roster.encode()).hexdigest()[:16]
+        words = roster.split(",")
+        if len(words) == world and words[rank] == own:
+            place.set(f"seen/{name}/{rank}", "")
+            if place.check([f"seen/{name}/{number}" for number in range(world)]):
+                return f"growgan/{name}"
+        time.sleep(MEETING_PERIOD)
 
 
 class Heartbeat:
     """While entered, this process beats, and listens for the others, of which each must have made one by then."""
 
     def __init__(self, store: Store, rank: int, world: int) -> None:
-        self.store: Store = store.clone()  # type: ignore[attr-defined]  # a connection of its own: the main thread may be waiting in the other
-        self.store.set_timeout(timedelta(seconds=SILENCE / 2))
+        store.set_timeout(timedelta(seconds=SILENCE / 2))
+        self.store = store
         self.rank, self.world = rank, world
-        self._keys = [f"growgan/beat/{number}" for number in range(world)]
+        self._keys = [f"beat/{number}" for number in range(world)]
         self._beats = 0
         self._beat()
         self._left = threading.Event()
@@ -45,7 +70,7 @@ class Heartbeat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._left.set()
-        self._thread.join(PERIOD)
+        self._thread.join(SILENCE)
 
     def _beat(self) -> None:
         self._beats += 1
