@@ -14,7 +14,7 @@ from growgan.core.fields import per
 from growgan.core.presets import preset
 from growgan.core.schedule import Schedule
 from growgan.devices import set_up
-from growgan.networks import cost, layers
+from growgan.networks import cost, layers, resample
 from growgan.training.rehearsal import Rehearsal
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
@@ -79,7 +79,8 @@ def test_a_plain_step_does_what_is_counted(loss: LossConfig, d_repeats: int, mon
 
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Convolve as the formulas say: no resampling fused."""
-    monkeypatch.setattr(layers, "FUSED_PIXELS", 10**9)
+    monkeypatch.setattr(layers.Conv, "upscaling", lambda self, x, fused=True: self(resample.upscale(x)))
+    monkeypatch.setattr(layers.Conv, "downscaling", lambda self, x, fused=True: resample.downscale(self(x)))
 
 
 def test_a_count_of_known_work() -> None:
