@@ -67,7 +67,7 @@ def of_pictures(spec: NetworkSpec, batch: int, precision: str, machine: Machine)
 
 def _asked(case: Case, machine: Machine, work: str, precision: str) -> dict[str, Any]:
     request = asdict(case) | {"config": to_json(case.config), "work": work, "precision": precision}
-    request |= {"device": str(machine.device), "threads": torch.get_num_threads()}
+    request |= {"device": str(machine.device), "threads": torch.get_num_threads(), "plan": machine.plan.choices}
     words = [sys.executable, "-m", "growgan.bench.footprint"]
     done = subprocess.run(words, input=json.dumps(request), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -82,6 +82,7 @@ def _serve(request: dict[str, Any]) -> dict[str, float | None]:
     wanted = {"device": request["device"], "precision": request["precision"], "threads": request["threads"]}
     config = from_json(RunConfig, to_json(config) | {"execution": to_json(config.execution) | wanted})
     machine = set_up(config.execution)
+    machine.plan.choices |= request["plan"]
     gpu = machine.device.type == "cuda"
     base = 0.0 if gpu else resident()
     if request["work"] == "train":

@@ -12,7 +12,7 @@ from growgan.core.config import NetworkSpec
 from growgan.devices import Machine
 from growgan.networks.cost import generator_flops
 from growgan.networks.generator import Generator
-from growgan.networks.layers import initialize
+from growgan.networks.layers import follow, initialize
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ def generator(spec: NetworkSpec, machine: Machine, precision: str) -> Generator:
     initialize(G, 1, "G")
     G.eval().requires_grad_(False)
     G.to(device=machine.device, memory_format=machine.layout)  # type: ignore[call-overload]
+    follow(G, machine.plan)
     G.compute = torch.bfloat16 if precision == "bfloat16" else None
     return G
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import growgan
+from growgan.core.plan import processor
 from growgan.data.parallel import count_cores
 from growgan.devices import Machine, has_fast_bfloat16
 
@@ -53,20 +53,6 @@ def line(found: dict[str, Any]) -> str:
     source = f"growgan {found['growgan']}" + (f" ({found['commit']})" if found["commit"] else "")
     who = f"{found['processor']}, {found['capability']}" + (", bfloat16 units" if found["bfloat16_units"] else "")
     return f"{found.get('gpu') or who}: {found['chosen']}; PyTorch {found['torch']}, {source}"
-
-
-def processor() -> str:
-    """The processor's name, as the system tells it."""
-    if sys.platform == "darwin":
-        return _said_by("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
-    try:
-        for entry in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            name, _, value = entry.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def total_memory() -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -147,6 +148,12 @@ def time_step(
     )
 
 
+def measuring(config: RunConfig, machine: Machine) -> AbstractContextManager[None]:
+    """Within it, what is the fastest way to compute each convolution is found out, as training would."""
+    tried = config.execution.plan == "measured" and machine.device.type == "cpu"
+    return machine.plan.measuring() if tried else nullcontext()
+
+
 def release(device: torch.device) -> None:
     """Give back what the last piece of work held."""
     gc.collect()
@@ -161,6 +168,8 @@ def _timed(config: RunConfig, phase: Phase, machine: Machine, seconds: float) ->
     def step() -> object:
         return train_step(state, phase, feed)
 
-    step()  # settles what is settled in the first one, such as algorithms, and is not to be counted
+    # The first one is not to be counted: in it each way to compute is tried, as at the start of a run's stage.
+    with measuring(config, machine):
+        step()
     counts = count(step)
     return laps(step, machine.device, seconds, warm_up=0), counts
