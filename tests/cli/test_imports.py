@@ -16,6 +16,7 @@ HEAVY = (
 WORDS = [
     "",
     *["demo", "train", "generate", "evaluate", "info", "export", "push", "data"],
+    *["demo", "train", "generate", "evaluate", "data", "bench"],
     *(f"data {name}" for name in ["build", "info", "show"]),
 ]
 SECONDS = 1.0

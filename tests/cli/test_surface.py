@@ -94,6 +94,20 @@ FROZEN: dict[str, list[str]] = {
     ],
     "data info": ["SET", "--json (switch)", "--check (switch)"],
     "data show": ["SET", "--grid CxR = 8x4", "--out FILE.png (required)"],
+    "bench": [
+        "--parts NAMES",
+        "--preset NAME[,modifier...]",
+        "--run NAME[,modifier...]",
+        "--steps SIZE:N,...",
+        "--data PATH",
+        "--resolution N",
+        "--device D",
+        "--precision P",
+        "--threads N",
+        "--set SECTION.FIELD=VALUE (again)",
+        "--quick (switch)",
+        "--json FILE",
+    ],
 }
 
 
