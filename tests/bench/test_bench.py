@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -178,21 +176,3 @@ def test_refusals(fields: dict[str, Any], message: str) -> None:
 )
 def test_numbers_are_for_people(value: float | None, text: str) -> None:
     assert number(value) == text
-
-
-def test_the_command(growgan: Callable[..., Any], tmp_path: Path) -> None:
-    out = tmp_path / "bench.json"
-    words = ["--preset", "tiny", "--parts", "steps", "--steps", "4:8,16:8", "--quick", "--device", "cpu", "--json", out]
-    status, said, err = growgan("bench", *words)
-    assert status == 0
-    machine, _, title, _, *rows = said.splitlines()
-    assert "PyTorch" in machine and "Train steps" in title and [row.split()[1] for row in rows] == ["4x4", "16x16"]
-    found = json.loads(out.read_text())
-    assert found["machine"]["torch"] == torch.__version__ and found["config"]["preset"] == "tiny"
-    assert [row["resolution"] for row in found["steps"]] == [4, 16]
-    assert str(number(found["steps"][0]["images_per_second"])) in rows[0]
-
-
-@pytest.mark.parametrize("text", ["8", "8x16", "8:16,", "8:16;3", ""])
-def test_sizes_that_are_none(growgan: Callable[..., Any], text: str) -> None:
-    assert "--steps wants" in growgan("bench", "--steps", text).refusal()
