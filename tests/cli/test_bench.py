@@ -16,7 +16,7 @@ from growgan.bench.table import number
 def test_the_command(growgan: Callable[..., Any], tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     words = ["--preset", "tiny", "--parts", "steps", "--steps", "4:8,16:8", "--quick", "--device", "cpu", "--json", out]
-    status, said, err = growgan("bench", *words)
+    status, said, _ = growgan("bench", *words)
     assert status == 0
     machine, _, title, _, *rows = said.splitlines()
     assert "PyTorch" in machine and "Train steps" in title and [row.split()[1] for row in rows] == ["4x4", "16x16"]
