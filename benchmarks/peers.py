@@ -5,8 +5,8 @@
 Rows are named as the table shows them, and `--only` takes those whose name holds one of its words, separated by commas:
 ``--only train`` or ``--only "memory generate,cold"``. A memory row is the peak of a fresh process (of it PyTorch alone
 about 230 MB); a cold row is one picture, from a process that does not yet exist to the PNG: by `growgan generate`, and
-by the shortest script that does the same with pro-gan-pth and weights of its own. The memory of a train step at 1024x1024
-is measured with 1 and 2 images as well: where pro-gan-pth does not fit with 4, they tell what an image adds.
+by the shortest script that does the same with pro-gan-pth and weights of its own. The memory of a train step at
+1024x1024 is measured with 1 and 2 images as well: where pro-gan-pth does not fit with 4, they tell what an image adds.
 
 PYTHON is an interpreter of a virtual environment that holds pro-gan-pth, made by
 
