@@ -1,10 +1,17 @@
-"""growgan beside pro-gan-pth, in one run and in alternation: train steps and generation, with ratios.
+"""growgan beside pro-gan-pth, in one run and in alternation: train steps, pictures, memory, cold starts, with ratios.
 
-    python benchmarks/peers.py --peer PYTHON [--threads N] [--quick] [--json FILE]
+    python benchmarks/peers.py --peer PYTHON [--only WORDS] [--threads N] [--quick] [--json FILE]
+
+Rows are named as the table shows them, and `--only` takes those whose name holds one of its words, separated by commas:
+``--only train`` or ``--only "memory generate,cold"``. A memory row is the peak of a fresh process (of it PyTorch alone
+about 230 MB); a cold row is one picture, from a process that does not yet exist to the PNG: by `growgan generate`, and
+by the shortest script that does the same with pro-gan-pth and weights of its own. The memory of a train step at
+1024x1024 is measured with 1 and 2 images as well: where pro-gan-pth does not fit with 4, they tell what an image adds.
 
 PYTHON is an interpreter of a virtual environment that holds pro-gan-pth, made by
 
-    python -m venv peer && peer/bin/pip install torch==2.13.0 numpy && peer/bin/pip install --no-deps pro-gan-pth==3.4
+    python -m venv peer && peer/bin/pip install torch==2.13.0 numpy pillow
+    peer/bin/pip install --no-deps pro-gan-pth==3.4
 
 pro-gan-pth asks for torch 1.10 and torchvision. It runs on today's PyTorch with the three shims below: torchvision and
 TensorBoard are replaced by empty modules, since neither is used in what is timed, and one internal signature of
@@ -21,6 +28,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import types
 from collections.abc import Callable
@@ -29,6 +37,8 @@ from typing import Any
 
 STEPS = ((8, 16), (32, 8), (128, 2))
 """Resolution and minibatch of the train steps."""
+PEAKS = ((32, 8), (1024, 1), (1024, 2), (1024, 4))
+"""The same for those whose memory is measured."""
 
 
 def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
@@ -86,9 +96,8 @@ def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object
     return make
 
 
-def peer_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
-    """What pro-gan-pth does for a request."""
-    import torch
+def import_peer() -> None:
+    """Make pro-gan-pth importable on today's PyTorch, at the paper's widths."""
     from torch.nn.modules.conv import _ConvTransposeNd
 
     for name, members in {
@@ -106,9 +115,18 @@ def peer_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
         return padding(self, x, output_size, stride, padding_, kernel_size, spatial, dilation)
 
     _ConvTransposeNd._output_padding = output_padding
-    from pro_gan_pytorch import gan, losses, networks
+    from pro_gan_pytorch import networks
 
     networks.nf.__defaults__ = (8192, *networks.nf.__defaults__[1:])
+
+
+def peer_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
+    """What pro-gan-pth does for a request."""
+    import torch
+
+    import_peer()
+    from pro_gan_pytorch import gan, losses, networks
+
     torch.set_num_threads(threads)
 
     def make(request: dict[str, Any]) -> Callable[[], object]:
@@ -145,6 +163,12 @@ def serve(which: str, threads: int) -> None:
     work: Callable[[], object] = list
     for line in sys.stdin:
         request = json.loads(line)
+        if request["do"] == "peak":
+            base = memory("VmRSS")
+            work = make(request)
+            work()
+            print(json.dumps({"peak": memory("VmHWM"), "base": base}), flush=True)
+            continue
         if request["do"] == "set up":
             work = make(request)
             work()
@@ -160,15 +184,13 @@ class Worker:
         words = [python, __file__, "--serve", which, "--threads", str(threads)]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, **request: Any) -> float:
-        """Seconds of one piece of work."""
+    def ask(self, **request: Any) -> Any:
+        """Seconds of one piece of work, or its memory; None if the process has died of it."""
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit(f"the process for {request} has ended; see above")
-        return float(json.loads(answer))
+        return json.loads(answer) if answer else None
 
     def close(self) -> None:
         """End the process."""
@@ -177,61 +199,171 @@ class Worker:
         self.process.wait()
 
 
-def compare(peer: Worker, ours: Worker, rounds: int, **request: Any) -> dict[str, Any]:
+def memory(field: str) -> float:
+    """Bytes of this process by a field of Linux's account of it."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    return next(float(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+
+def beside(theirs: list[float], mine: list[float]) -> dict[str, Any]:
     """Medians of both, and of the ratio pair by pair."""
-    peer.ask(do="set up", **request)
-    ours.ask(do="set up", **request)
-    pairs = [(peer.ask(do="work"), ours.ask(do="work")) for _ in range(rounds)]
-    ratios = [theirs / mine for theirs, mine in pairs]
+    ratios = [a / b for a, b in zip(theirs, mine)]
     return {
-        **request,
-        "peer_seconds": statistics.median(theirs for theirs, _ in pairs),
-        "growgan_seconds": statistics.median(mine for _, mine in pairs),
+        "peer": statistics.median(theirs),
+        "growgan": statistics.median(mine),
         "ratio": statistics.median(ratios),
         "ratio_range": [min(ratios), max(ratios)],
     }
 
 
+def compare_times(args: argparse.Namespace, workers: list[Worker], request: dict[str, Any]) -> dict[str, Any]:
+    """Seconds of both, warm and in alternation."""
+    if not workers:
+        workers += [Worker(args.peer, "peer", args.threads), Worker(sys.executable, "growgan", args.threads)]
+    for worker in workers:
+        if worker.ask(do="set up", **request) is None:
+            sys.exit(f"the process for {request} has ended; see above")
+    pairs = [[worker.ask(do="work") for worker in workers] for _ in range(args.rounds)]
+    return beside(*map(list, zip(*pairs)))
+
+
+def compare_memory(args: argparse.Namespace, request: dict[str, Any]) -> dict[str, Any]:
+    """Bytes at the peak of both, each in a fresh process, one after the other; None where it did not survive."""
+    found: dict[str, Any] = {}
+    for name, python in (("peer", args.peer), ("growgan", sys.executable)):
+        worker = Worker(python, name, args.threads)
+        answer = worker.ask(do="peak", **request)
+        worker.close()
+        found[name] = answer["peak"] if answer else None
+        found[f"{name}_base"] = answer["base"] if answer else None
+    found["ratio"] = found["peer"] / found["growgan"] if found["peer"] and found["growgan"] else None
+    return found
+
+
+def compare_cold(args: argparse.Namespace, request: dict[str, Any]) -> dict[str, Any]:
+    """Seconds of both from a cold process to a picture on the disk, in alternation; the first pair does not count."""
+    from growgan.bench.startup import save_random_model
+    from growgan.core.config import NetworkSpec
+
+    with tempfile.TemporaryDirectory(prefix="growgan-peers-") as folder:
+        model, weights = Path(folder) / "model.safetensors", Path(folder) / "weights.pt"
+        save_random_model(model, NetworkSpec(resolution=request["resolution"]))
+        size = ["--size", str(request["resolution"])]
+        subprocess.run([args.peer, __file__, "--cold", "write", str(weights), *size], check=True)
+        theirs = [args.peer, __file__, "--cold", "read", str(weights), *size]
+        mine = [sys.executable, "-m", "growgan", "generate", str(model), "--seeds", "0", "--out", folder]
+        pairs = [[_seconds(theirs), _seconds(mine)] for _ in range(args.rounds + 1)][1:]
+    return beside(*map(list, zip(*pairs)))
+
+
+def _seconds(words: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(words, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def peer_cold(do: str, weights: Path, size: int) -> None:
+    """The shortest script: write weights, or read them and write one picture beside them."""
+    import torch
+
+    import_peer()
+    from pro_gan_pytorch import networks
+
+    depth = size.bit_length() - 1
+    if do == "write":
+        torch.save({"generator": networks.Generator(depth=depth).get_save_info()}, weights)
+        return
+    from PIL import Image
+
+    G = networks.create_generator_from_saved_model(weights)
+    with torch.no_grad():
+        x = G(torch.randn(1, 512), depth, 1.0)
+    pixels = (x[0] * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(weights.with_suffix(".png"))
+
+
+def rows(quick: bool) -> list[dict[str, Any]]:
+    """All that can be compared: what is measured, of which work."""
+    both = [{"precision": precision} for precision in ("float32", "bfloat16")]
+    size = 64 if quick else 1024
+    found = [
+        {"measure": "time", "work": "train", "resolution": resolution, "minibatch": n, **precision, "d_down": down}
+        for resolution, n in STEPS[: 1 if quick else None]
+        for precision in both
+        for down in ("act_pool", "pool_act")
+    ]
+    found += [{"measure": "time", "work": "generate", "resolution": size, "minibatch": 1, **p} for p in both]
+    found += [
+        {"measure": "memory", "work": "train", "resolution": resolution, "minibatch": n, **p, "d_down": "act_pool"}
+        for resolution, n in PEAKS[: 1 if quick else None]
+        for p in both
+    ]
+    found += [{"measure": "memory", "work": "generate", "resolution": size, "minibatch": 1, **p} for p in both]
+    sizes = (64,) if quick else (128, 1024)
+    return found + [{"measure": "cold", "work": "generate", "resolution": s, "minibatch": 1} for s in sizes]
+
+
+def name(row: dict[str, Any]) -> str:
+    """How the table, and ``--only``, call a row."""
+    size, n = row["resolution"], row["minibatch"]
+    words = (row["measure"], row["work"], f"{size}x{size}", f"b{n}", row.get("precision"), row.get("d_down"))
+    return " ".join(word for word in words if word)
+
+
+def said(row: dict[str, Any]) -> str:
+    """A row's figures."""
+
+    def figure(value: float | None) -> str:
+        if value is None:
+            return "-"
+        return f"{value / 1e6:,.0f} MB" if row["measure"] == "memory" else f"{value:.3f} s"
+
+    ratio = f"{row['ratio']:.2f}" if row["ratio"] else "-"
+    spread = "" if "ratio_range" not in row else "({:.2f} to {:.2f})".format(*row["ratio_range"])
+    return f"{name(row):<52} {figure(row['peer']):>12} {figure(row['growgan']):>12} {ratio:>7} {spread}"
+
+
 def main() -> None:
-    """Run all comparisons and print the table."""
+    """Run the comparisons and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", help="Python of the environment that holds pro-gan-pth")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="8x8 and a small picture only")
+    parser.add_argument("--only", default="", help="words, separated by commas, of which a row's name holds one")
+    parser.add_argument("--quick", action="store_true", help="8x8 and small pictures only")
     parser.add_argument("--json", help="write the figures to this file")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--cold", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         serve(args.serve, args.threads)
         return
+    if args.cold:
+        peer_cold(args.cold[0], Path(args.cold[1]), args.size)
+        return
     if not args.peer:
         parser.error("--peer is needed")
-    peer, ours = Worker(args.peer, "peer", args.threads), Worker(sys.executable, "growgan", args.threads)
-    work = [
-        {"work": "train", "resolution": resolution, "minibatch": n, "d_down": down, "precision": precision}
-        for resolution, n in STEPS[: 1 if args.quick else None]
-        for precision in ("float32", "bfloat16")
-        for down in ("act_pool", "pool_act")
-    ]
-    size = 64 if args.quick else 1024
-    work += [{"work": "generate", "resolution": size, "minibatch": 1, "precision": p} for p in ("float32", "bfloat16")]
+    chosen = [row for row in rows(args.quick) if any(word in name(row) for word in args.only.split(","))]
+    if not chosen:
+        parser.error(f"--only {args.only!r} leaves nothing; there are: {'; '.join(map(name, rows(args.quick)))}")
+    workers: list[Worker] = []
     found = []
-    print("work          size  batch  precision  d_down     pro-gan-pth   growgan   ratio (range)")
-    for request in work:
-        row = compare(peer, ours, args.rounds, **request)
-        found.append(row)
-        low, high = row["ratio_range"]
-        print(
-            f"{row['work']:<12} {row['resolution']:>5}  {row['minibatch']:>5}  {row['precision']:<9}  "
-            f"{row.get('d_down', ''):<9}  {row['peer_seconds']:>9.3f} s  {row['growgan_seconds']:>6.3f} s  "
-            f"{row['ratio']:>5.2f} ({low:.2f} to {high:.2f})",
-            flush=True,
-        )
-    peer.close()
-    ours.close()
-    if args.json:
-        Path(args.json).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(f"{'':<52} {'pro-gan-pth':>12} {'growgan':>12} {'ratio':>7}")
+    for row in chosen:
+        match row["measure"]:
+            case "time":
+                figures = compare_times(args, workers, row)
+            case "memory":
+                figures = compare_memory(args, row)
+            case _:
+                figures = compare_cold(args, row)
+        found.append(row | figures)
+        print(said(found[-1]), flush=True)
+        if args.json:
+            Path(args.json).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    for worker in workers:
+        worker.close()
 
 
 if __name__ == "__main__":

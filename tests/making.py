@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from growgan.core.config import NetworkSpec
+from growgan.losses.base import Terms
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 from growgan.networks.layers import initialize
@@ -72,3 +74,13 @@ class FixedDraws:
     def uniform(self, name: str, *shape: int) -> Tensor:
         self.asked.append(name)
         return normal(self.n, *shape, seed=sum(map(ord, name))).sigmoid()
+
+
+def joined(groups: Iterable[Terms]) -> Terms:
+    """The terms of all groups of a loss as if they were one."""
+    all_ = Terms({})
+    for terms in groups:
+        assert not all_.parts.keys() & terms.parts.keys()
+        all_.parts.update(terms.parts)
+        all_.seen.update(terms.seen)
+    return all_

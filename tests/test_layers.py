@@ -28,6 +28,7 @@ LAYERS: dict[str, int] = {
     "models": 2,
     "sampling": 3,
     "training": 4,
+    "bench": 5,
     "evaluation": 5,
     "sharing": 6,
     "cli": 7,

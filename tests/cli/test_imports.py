@@ -17,7 +17,7 @@ HEAVY = (
 )
 WORDS = [
     "",
-    *["demo", "train", "generate", "evaluate", "info", "export", "push", "data"],
+    *["demo", "train", "generate", "evaluate", "info", "export", "push", "data", "bench"],
     *(f"data {name}" for name in COMMANDS),
 ]
 SECONDS = 1.0

@@ -133,6 +133,20 @@ FROZEN: dict[str, list[str]] = {
         "--strict (switch)",
         "--overwrite (switch)",
     ],
+    "bench": [
+        "--parts NAMES",
+        "--preset NAME[,modifier...]",
+        "--run NAME[,modifier...]",
+        "--steps SIZE:N,...",
+        "--data PATH",
+        "--resolution N",
+        "--device D",
+        "--precision P",
+        "--threads N",
+        "--set SECTION.FIELD=VALUE (again)",
+        "--quick (switch)",
+        "--json FILE",
+    ],
 }
 
 

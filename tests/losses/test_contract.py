@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from making import LABELS, FixedDraws, label_fields, make_labels, make_nets, make_spec, normal
+from making import LABELS, FixedDraws, joined, label_fields, make_labels, make_nets, make_spec, normal
 from torch import nn
 
 from growgan.core.config import LossConfig
@@ -51,7 +51,7 @@ def test_finite_and_reaches_every_used_parameter(name: str, labels: str, resolut
 
     with torch.no_grad():
         fakes = G(normal(N, G.spec.z_size), y, resolution, alpha)
-    terms = loss.d_terms(critic, reals, fakes, y, draws, 16 / resolution)
+    terms = joined(loss.d_terms(critic, reals, fakes, y, draws, 16 / resolution))
     assert terms.total.shape == () and all(part.isfinite() and part.shape == () for part in terms.parts.values())
     torch.testing.assert_close(terms.total, sum(terms.parts.values()))
     terms.total.backward()
@@ -70,6 +70,24 @@ def test_finite_and_reaches_every_used_parameter(name: str, labels: str, resolut
     assert reached(D) == set()
 
 
+@pytest.mark.parametrize("labels", ["none", "int"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_groups_one_after_the_other_give_the_gradients_of_the_whole(name: str, labels: str) -> None:
+    _, D = make_nets(make_spec(8, **label_fields(labels)))
+    loss = create(LossConfig(name=name), False)
+    reals, fakes, y = normal(N, 3, 8, 8), normal(N, 3, 8, 8, seed=1), make_labels(labels, N)
+    joined(loss.d_terms(D, reals, fakes, y, FixedDraws(N), 2)).total.backward()
+    whole = {path: p.grad.clone() for path, p in D.named_parameters() if p.grad is not None}
+    D.zero_grad()
+    groups = 0
+    for terms in loss.d_terms(D, reals, fakes, y, FixedDraws(N), 2):
+        terms.total.backward()  # would fail on what an earlier group has used up
+        groups += 1
+    assert groups > 1
+    for path, gradient in whole.items():
+        torch.testing.assert_close(D.get_parameter(path).grad, gradient)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_terms_lead_g_and_d_against_each_other(name: str) -> None:
     """D's step makes D tell reals from fakes better; G's terms fall when its fakes are scored as reals are."""
@@ -79,7 +97,7 @@ def test_terms_lead_g_and_d_against_each_other(name: str) -> None:
     optimizer = torch.optim.Adam(D.parameters(), lr=0.01)
     for _ in range(30):
         optimizer.zero_grad()
-        loss.d_terms(D, reals, fakes, None, FixedDraws(8), 1).total.backward()
+        joined(loss.d_terms(D, reals, fakes, None, FixedDraws(8), 1)).total.backward()
         optimizer.step()
     as_fakes, as_reals = (loss.g_terms(D, x, None, FixedDraws(8)).total.item() for x in (fakes, reals))
     assert as_reals < as_fakes - 0.1

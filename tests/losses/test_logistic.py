@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from making import FixedDraws, make_nets, make_spec, normal
+from making import FixedDraws, joined, make_nets, make_spec, normal
 from torch import Tensor
 
 from growgan.core.config import LossConfig
@@ -25,7 +25,7 @@ def test_closed_form(gamma: float, shrink: float) -> None:
     reals, fakes = normal(N, 3, 4, 4, seed=1), normal(N, 3, 4, 4, seed=2)
     real, fake = ((x * WEIGHT).sum(dim=(1, 2, 3)).numpy() for x in (reals, fakes))
     loss = create(LossConfig(name="logistic", r1_gamma=gamma), False)
-    parts = loss.d_terms(critic, reals, fakes, None, FixedDraws(N), shrink).parts
+    parts = joined(loss.d_terms(critic, reals, fakes, None, FixedDraws(N), shrink)).parts
     expected = {"fake": np.log1p(np.exp(fake)).mean(), "real": np.log1p(np.exp(-real)).mean()}
     if gamma:
         # R1 is of the stage's own images: `shrink` has no part in it.
@@ -42,7 +42,9 @@ def test_r1_is_of_the_reals() -> None:
         return x.square().sum(dim=(1, 2, 3))[:, None] / 2, x.new_empty(len(x), 0)
 
     reals, fakes = normal(N, 3, 4, 4, seed=1), 9 * normal(N, 3, 4, 4, seed=2)
-    terms = create(LossConfig(name="logistic", r1_gamma=3), False).d_terms(square, reals, fakes, None, FixedDraws(N), 1)
+    terms = joined(
+        create(LossConfig(name="logistic", r1_gamma=3), False).d_terms(square, reals, fakes, None, FixedDraws(N), 1)
+    )
     assert terms.parts["r1"].item() == pytest.approx(1.5 * (reals**2).sum().item() / N)
 
 
@@ -51,7 +53,9 @@ def test_r1_s_gradient_against_finite_differences() -> None:
     reals = normal(N, 3, 8, 8)
 
     def r1() -> Tensor:
-        return create(LossConfig(name="logistic"), False).d_terms(D, reals, reals, None, FixedDraws(N), 1).parts["r1"]
+        return joined(
+            create(LossConfig(name="logistic"), False).d_terms(D, reals, reals, None, FixedDraws(N), 1)
+        ).parts["r1"]
 
     r1().backward()
     step = 1e-6

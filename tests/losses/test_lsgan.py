@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from making import FixedDraws, make_nets, make_spec, normal
+from making import FixedDraws, joined, make_nets, make_spec, normal
 from torch import Tensor
 
 from growgan.core.config import LossConfig
@@ -29,7 +29,7 @@ def linear_critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tens
 def test_terms_on_a_linear_critic() -> None:
     reals, fakes = normal(N, 1, 4, 4, seed=1), normal(N, 1, 4, 4, seed=2)
     real, fake = reals.sum(dim=(1, 2, 3)), fakes.sum(dim=(1, 2, 3))
-    terms = make_loss().d_terms(linear_critic, reals, fakes, None, FixedDraws(N), 1)
+    terms = joined(make_loss().d_terms(linear_critic, reals, fakes, None, FixedDraws(N), 1))
     assert {name: part.item() for name, part in terms.parts.items()} == pytest.approx(
         {"real": (real**2).mean().item(), "fake": 0.1 * ((fake - 1) ** 2).mean().item()}
     )
@@ -57,7 +57,7 @@ def noises_of(loss: Loss, draws: FixedDraws, x: Tensor, layer: str = "8x8.conv0"
         return linear_critic(images)
 
     images = normal(len(x), 1, 4, 4)
-    loss.d_terms(critic, images, images, None, draws, 1)
+    joined(loss.d_terms(critic, images, images, None, draws, 1))
     loss.g_terms(critic, images, None, draws)
     return dict(zip(("real", "fake", "g"), seen, strict=True))
 
@@ -90,5 +90,5 @@ def test_no_noise_while_d_is_unsure(d: float, fields: dict[str, float]) -> None:
 def test_noise_reaches_the_scores_of_the_real_d() -> None:
     _, D = make_nets(make_spec(8))
     x = normal(N, 3, 8, 8)
-    quiet, loud = (make_loss(d).d_terms(D, x, x, None, FixedDraws(N), 1).total.item() for d in (0.0, 1.0))
+    quiet, loud = (joined(make_loss(d).d_terms(D, x, x, None, FixedDraws(N), 1)).total.item() for d in (0.0, 1.0))
     assert abs(quiet - loud) > 1e-4

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from making import FixedDraws, make_nets, make_spec, normal
+from making import FixedDraws, joined, make_nets, make_spec, normal
 from torch import Tensor
 
 from growgan.core.config import LossConfig
@@ -16,7 +16,9 @@ N = 5
 
 
 def parts_of(D, reals: Tensor, fakes: Tensor, shrink: float = 1, **fields: float) -> dict[str, Tensor]:
-    return create(LossConfig(**fields), False).d_terms(D, reals, fakes, None, FixedDraws(len(reals)), shrink).parts
+    return joined(
+        create(LossConfig(**fields), False).d_terms(D, reals, fakes, None, FixedDraws(len(reals)), shrink)
+    ).parts
 
 
 def make_batch(resolution: int = 4) -> tuple[Tensor, Tensor]:
@@ -59,7 +61,9 @@ def test_penalty_is_taken_between_each_real_and_its_fake() -> None:
 
     reals, fakes = make_batch()
     draws = FixedDraws(N)
-    penalty = create(LossConfig(gp_weight=3), False).d_terms(critic, reals, fakes, None, draws, 1).parts["penalty"]
+    penalty = joined(create(LossConfig(gp_weight=3), False).d_terms(critic, reals, fakes, None, draws, 1)).parts[
+        "penalty"
+    ]
     (name,) = draws.asked
     u = draws.uniform(name, 1, 1, 1)
     assert len(u.unique()) == N

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from making import LABELS, FixedDraws, label_fields, make_labels, make_nets, make_spec, normal
+from making import LABELS, FixedDraws, joined, label_fields, make_labels, make_nets, make_spec, normal
 from oracles import linear
 
 from growgan.core.config import LossConfig, NetworkSpec
@@ -79,7 +79,7 @@ def test_d_loss_and_its_gradients_agree(labels: str, d_down: str, resolution: in
     def critic(x, parts=1, noise=None):
         return D(x, alpha=alpha, parts=parts, noise=noise)
 
-    ours = create(config, spec.multi_label).d_terms(critic, reals, fakes, y, draws, shrink).total
+    ours = joined(create(config, spec.multi_label).d_terms(critic, reals, fakes, y, draws, shrink)).total
     ours.backward()
 
     weights = {name: p.detach().clone().requires_grad_() for name, p in D.named_parameters()}

@@ -21,6 +21,7 @@ COMMANDS = {
     "export": "growgan.cli.export",
     "push": "growgan.cli.push",
     "data": "growgan.cli.data",
+    "bench": "growgan.cli.bench",
 }
 """Each module has SUMMARY, add_arguments(parser) and run(args) -> exit status; none imports anything heavy."""
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from growgan.core.errors import ConfigError
@@ -81,9 +82,9 @@ def run(args: argparse.Namespace) -> int:
     return status if joined.world == 1 else ranks.leave(status)
 
 
-def overrides(args: argparse.Namespace) -> list[tuple[str, str]]:
+def overrides(args: argparse.Namespace, flags: Mapping[str, str] = FLAGS) -> list[tuple[str, str]]:
     """The fields that the command names, with their values: flags, then ``--set``, the later winning."""
-    named = [(field, getattr(args, flag)) for flag, field in FLAGS.items() if getattr(args, flag) is not None]
+    named = [(field, getattr(args, flag)) for flag, field in flags.items() if getattr(args, flag) is not None]
     for item in args.set:
         field, separator, text = item.partition("=")
         if not separator:

@@ -37,6 +37,12 @@ class Progress:
             self._shown = now
             self._show(now)
 
+    def clear(self) -> None:
+        """Wipe the line off a terminal, for something else to be written there; the next one that is shown is new."""
+        if self._on_terminal:
+            self._stream.write("\r" + " " * self._width + "\r")
+            self._stream.flush()
+
     def close(self) -> None:
         """Show the last state and end the line; calling it again does nothing."""
         if self._closed:

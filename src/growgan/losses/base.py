@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -58,8 +58,11 @@ class Loss(ABC):
     @abstractmethod
     def d_terms(
         self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
-    ) -> Terms:
-        """Terms of D's loss, means over images.
+    ) -> Iterator[Terms]:
+        """Terms of D's loss, means over images, in groups that have no computation in common.
+
+        Each is to be sent backward before the next is asked for, so that what the way back needs of one group does not
+        have to be in memory together with that of the others.
 
         reals, fakes: [N, C, S, S], without gradient to G. labels: the reals', which the fakes were made with too.
         shrink: how many times smaller S is than the finished model's images.
@@ -88,6 +91,6 @@ class Loss(ABC):
         return {name: self.config.label_weight * each.mean()}
 
 
-def score_means(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """What D thinks of both, for the log."""
-    return {"score_real": real.detach().mean(), "score_fake": fake.detach().mean()}
+def score_mean(name: str, scores: Tensor) -> dict[str, Tensor]:
+    """What D thinks of the images of that name, for the log."""
+    return {f"score_{name}": scores.detach().mean()}

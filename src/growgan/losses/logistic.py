@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from growgan.losses.base import Critic, Draws, Loss, Terms, score_means
+from growgan.losses.base import Critic, Draws, Loss, Terms, score_mean
 
 
 class Logistic(Loss):
@@ -17,22 +19,21 @@ class Logistic(Loss):
 
     def d_terms(
         self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
-    ) -> Terms:
-        """See `Loss.d_terms`."""
+    ) -> Iterator[Terms]:
+        """See `Loss.d_terms`: the fakes, then the reals with their penalty."""
+        fake, logits = D(fakes)
+        yield Terms(
+            {"fake": F.softplus(fake).mean(), **self.label_terms(logits, labels, "labels_fake")},
+            score_mean("fake", fake),
+        )
         penalized = self.config.r1_gamma > 0
         reals = reals.detach().requires_grad_(penalized)
-        real, real_logits = D(reals)
-        fake, fake_logits = D(fakes)
-        parts = {
-            "fake": F.softplus(fake).mean(),
-            "real": F.softplus(-real).mean(),
-            **self.label_terms(real_logits, labels, "labels_real"),
-            **self.label_terms(fake_logits, labels, "labels_fake"),
-        }
+        real, logits = D(reals)
+        parts = {"real": F.softplus(-real).mean(), **self.label_terms(logits, labels, "labels_real")}
         if penalized:
             (gradient,) = torch.autograd.grad(real.sum(), reals, create_graph=True)
             parts["r1"] = 0.5 * self.config.r1_gamma * gradient.square().sum(dim=(1, 2, 3)).mean()
-        return Terms(parts, score_means(real, fake))
+        yield Terms(parts, score_mean("real", real))
 
     def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
         """See `Loss.g_terms`."""

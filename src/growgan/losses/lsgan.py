@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from growgan.core.config import LossConfig
-from growgan.losses.base import Critic, Draws, Loss, Terms, score_means
+from growgan.losses.base import Critic, Draws, Loss, Terms, score_mean
 
 
 class Lsgan(Loss):
@@ -25,17 +25,18 @@ class Lsgan(Loss):
 
     def d_terms(
         self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
-    ) -> Terms:
-        """See `Loss.d_terms`."""
-        real, real_logits = D(reals, noise=self._noise(draws, "real"))
-        fake, fake_logits = D(fakes, noise=self._noise(draws, "fake"))
-        parts = {
-            "real": real.square().mean(),
-            "fake": 0.1 * (fake - 1).square().mean(),
-            **self.label_terms(real_logits, labels, "labels_real"),
-            **self.label_terms(fake_logits, labels, "labels_fake"),
-        }
-        return Terms(parts, score_means(real, fake))
+    ) -> Iterator[Terms]:
+        """See `Loss.d_terms`: the reals, then the fakes."""
+        real, logits = D(reals, noise=self._noise(draws, "real"))
+        yield Terms(
+            {"real": real.square().mean(), **self.label_terms(logits, labels, "labels_real")},
+            score_mean("real", real),
+        )
+        fake, logits = D(fakes, noise=self._noise(draws, "fake"))
+        yield Terms(
+            {"fake": 0.1 * (fake - 1).square().mean(), **self.label_terms(logits, labels, "labels_fake")},
+            score_mean("fake", fake),
+        )
 
     def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
         """See `Loss.g_terms`."""

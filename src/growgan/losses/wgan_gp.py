@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from growgan.losses.base import Critic, Draws, Loss, Terms, score_means
+from growgan.losses.base import Critic, Draws, Loss, Terms, score_mean
 
 
 class WganGp(Loss):
@@ -16,19 +18,19 @@ class WganGp(Loss):
 
     def d_terms(
         self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
-    ) -> Terms:
-        """See `Loss.d_terms`."""
+    ) -> Iterator[Terms]:
+        """See `Loss.d_terms`: the scores, then the penalty."""
         scores, logits = D(torch.cat([reals, fakes]), parts=2)
         real, fake = scores.chunk(2)
         real_logits, fake_logits = logits.chunk(2)
         parts = {
             "wasserstein": fake.mean() - real.mean(),
-            "penalty": self._penalty(D, reals, fakes, draws, shrink),
             "drift": self.config.drift * real.square().mean(),
             **self.label_terms(real_logits, labels, "labels_real"),
             **self.label_terms(fake_logits, labels, "labels_fake"),
         }
-        return Terms(parts, score_means(real, fake))
+        yield Terms(parts, score_mean("real", real) | score_mean("fake", fake))
+        yield Terms({"penalty": self._penalty(D, reals, fakes, draws, shrink)})
 
     def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
         """See `Loss.g_terms`."""

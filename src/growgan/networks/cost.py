@@ -1,36 +1,66 @@
-"""What the networks cost: multiplications by layer, from the shapes alone."""
+"""What the networks cost: multiplications by layer, from the shapes alone.
+
+Two forms are counted. Plain: enlarge, then convolve; convolve, then shrink. Fused: such a pair as one 4x4 kernel at the
+lower resolution, 1 / 2.25 of the pair's work, wherever the model allows it: in G always, in D with `pool_act`. The
+layers of a fade (a 1x1 convolution in each network) are left out.
+"""
 
 from __future__ import annotations
 
 from growgan.core import geometry
-from growgan.core.config import NetworkSpec
+from growgan.core.config import LossConfig, NetworkSpec
 from growgan.core.geometry import LOWEST
 
+FUSED_SHARE = 4**2 / (4 * 3**2)
+"""Work of a 4x4 kernel at the lower resolution over that of a 3x3 kernel at the higher one: 1 / 2.25."""
 
-def generator_flops(spec: NetworkSpec, resolution: int) -> float:
-    """Operations (multiply-adds times two) of G for one image of `resolution` pixels, upscaling not fused."""
+
+def generator_flops(spec: NetworkSpec, resolution: int, fused: bool = False) -> float:
+    """Operations (multiply-adds times two) of G for one image of `resolution` pixels."""
     width = spec.width(LOWEST)
     total = _dense(spec.z_size + spec.num_labels, width * LOWEST**2) + _conv(width, width, 3, LOWEST)
     for size in geometry.stages(resolution)[1:]:
         below, here = spec.width(size // 2), spec.width(size)
-        total += _conv(below, here, 3, size) + _conv(here, here, 3, size)
+        total += _conv(below, here, 3, size) * (FUSED_SHARE if fused else 1) + _conv(here, here, 3, size)
     return total + _conv(spec.width(resolution), spec.channels, 1, resolution)
 
 
-def discriminator_flops(spec: NetworkSpec, resolution: int) -> float:
-    """Operations of D for one image of `resolution` pixels, downscaling not fused."""
+def discriminator_flops(spec: NetworkSpec, resolution: int, fused: bool = False) -> float:
+    """Operations of D for one image of `resolution` pixels."""
     width, hidden = spec.width(LOWEST), spec.width(LOWEST // 2)
+    down = FUSED_SHARE if fused and spec.d_down == "pool_act" else 1
     total = _conv(spec.channels, spec.width(resolution), 1, resolution)
     for size in geometry.stages(resolution)[1:]:
         total += _conv(spec.width(size), spec.width(size), 3, size)
-        total += _conv(spec.width(size), spec.width(size // 2), 3, size)
+        total += _conv(spec.width(size), spec.width(size // 2), 3, size) * down
     total += _conv(width + spec.has_stddev, width, 3, LOWEST)
     return total + _dense(width * LOWEST**2, hidden) + _dense(hidden, 1 + spec.num_labels)
 
 
-def step_flops(spec: NetworkSpec, resolution: int) -> float:
-    """Operations of a WGAN-GP step for each image: 4 forwards of G and 14 of D (one update each, penalty included)."""
-    return 4 * generator_flops(spec, resolution) + 14 * discriminator_flops(spec, resolution)
+def d_update_forwards(loss: LossConfig) -> int:
+    """What an update of D costs, in forwards of D for each image of the minibatch.
+
+    A pass that weights learn from costs 3: forward, input gradient, weight gradient. Reals and fakes: one each. A
+    penalty on a gradient adds the gradient itself, and the way back through it, to inputs and weights: 3; WGAN-GP's is
+    taken at images of its own, whose forward pass and way back through that are 3 more.
+    """
+    passes = 2 * 3
+    if loss.name == "wgan_gp":
+        return passes + 6
+    return passes + 3 if loss.name == "logistic" and loss.r1_gamma > 0 else passes
+
+
+def step_flops(
+    spec: NetworkSpec, resolution: int, loss: LossConfig | None = None, d_repeats: int = 1, fused: bool = False
+) -> float:
+    """Operations of a training step for each image of its minibatch; with WGAN-GP 4 forwards of G and 14 of D.
+
+    loss: None = WGAN-GP. d_repeats: updates of D in a step. An update of D needs fakes, one forward of G; the update of
+    G costs 3 of G and 2 of D, whose weights stand still.
+    """
+    g = generator_flops(spec, resolution, fused)
+    d = discriminator_flops(spec, resolution, fused)
+    return d_repeats * (g + d_update_forwards(loss or LossConfig()) * d) + 3 * g + 2 * d
 
 
 def _conv(inputs: int, outputs: int, kernel: int, size: int) -> float:

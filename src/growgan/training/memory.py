@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,8 +65,8 @@ def needed_memory(config: RunConfig, phase: Phase, machine: Machine) -> float:
     weights = sum(p.numel() for network in (state.G, state.D) for p in network.parameters()) * machine.dtype.itemsize
     averaged = sum(p.numel() for p in state.G_ema.parameters()) * machine.dtype.itemsize
     kept = max(
-        _kept_bytes(state, lambda rehearsal: rehearsal.d_loss(phase, rows)),
-        _kept_bytes(state, lambda rehearsal: rehearsal.g_loss(phase, rows)),
+        _kept_bytes(state, lambda rehearsal: rehearsal.d_losses(phase, rows)),
+        _kept_bytes(state, lambda rehearsal: rehearsal.g_losses(phase, rows)),
     )
     return 4 * weights + averaged + MARGIN * kept
 
@@ -92,17 +92,22 @@ def _pixels(config: RunConfig, phase: Phase) -> int:
     return _at_once(config, phase) * sum(spec.width(size) * size**2 for size in geometry.stages(phase.resolution))
 
 
-def _kept_bytes(state: TrainState, loss: Callable[[Rehearsal], Tensor]) -> int:
+def _kept_bytes(state: TrainState, losses: Callable[[Rehearsal], Iterator[Tensor]]) -> int:
+    """The most that backward keeps for one of the losses, which come one after the other."""
     storages: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storages[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss(Rehearsal(state))
     parameters = {p.untyped_storage()._cdata for n in (state.G, state.D) for p in n.parameters()}
-    return sum(t.untyped_storage().nbytes() for key, t in storages.items() if key not in parameters)
+    most = 0
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        for _ in losses(Rehearsal(state)):
+            kept = sum(t.untyped_storage().nbytes() for key, t in storages.items() if key not in parameters)
+            most = max(most, kept)
+            storages.clear()
+    return most
 
 
 def _advice(config: RunConfig, phase: Phase, machine: Machine, free: float) -> str:

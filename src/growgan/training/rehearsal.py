@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -38,20 +39,21 @@ class Rehearsal:
         """Labels for a minibatch."""
         return self._labels(draws.n)
 
-    def d_loss(self, phase: Phase, rows: int) -> Tensor:
-        """D's loss on `rows` images, not yet backward."""
+    def d_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
+        """D's loss on `rows` images, not yet backward, in the parts that are sent there one after the other."""
         state, draws = self.state, self._draws(phase, rows)
         with torch.no_grad():
             fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
         shrink = self.spec.resolution / phase.resolution
         D = partial(state.D, alpha=phase.alpha)
-        return state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, shrink).total
+        for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, shrink):
+            yield terms.total
 
-    def g_loss(self, phase: Phase, rows: int) -> Tensor:
+    def g_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
         """G's loss on `rows` images, not yet backward."""
         state, draws = self.state, self._draws(phase, rows)
         fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
-        return state.loss.g_terms(partial(state.D, alpha=phase.alpha), fakes, self._labels(rows), draws).total
+        yield state.loss.g_terms(partial(state.D, alpha=phase.alpha), fakes, self._labels(rows), draws).total
 
     def _draws(self, phase: Phase, rows: int) -> Draws:
         return replace(self.state.draws("D", phase), n=rows)

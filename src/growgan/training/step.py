@@ -46,8 +46,8 @@ def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None
         with torch.no_grad():
             fakes = state.G(z[part.rows], some, phase.resolution, phase.alpha)
         shrink = state.spec.resolution / phase.resolution
-        terms = state.loss.d_terms(D, reals[part.own], fakes, some, draws.of(part.rows), shrink)
-        backward(terms, len(part) / phase.minibatch, figures, "D")
+        for terms in state.loss.d_terms(D, reals[part.own], fakes, some, draws.of(part.rows), shrink):
+            backward(terms, len(part) / phase.minibatch, figures, "D")
     state.ranks.add_up(state.D, figures, phase)
     refuse_nonsense(figures, "D")
     state.opt_D.step(phase.d_lr * state.rate)
@@ -74,7 +74,7 @@ def g_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
 
 
 def backward(terms: Terms, share: float, figures: Figures, network: str) -> None:
-    """Add a part's gradients and figures, weighted by its share of the minibatch."""
+    """Add the gradients and figures of some terms of a part, weighted by its share of the minibatch."""
     loss = terms.total
     (loss * share).backward()  # type: ignore[no-untyped-call]
     for name, value in {"loss": loss, **terms.parts, **terms.seen}.items():

@@ -49,8 +49,9 @@ class Tuning:
         rehearsal, sizes = Rehearsal(state), {len(part) for part in state.parts(phase)}
         with self.plan.measuring():
             for rows in sorted(sizes):
-                rehearsal.d_loss(phase, rows).backward()  # type: ignore[no-untyped-call]
-                rehearsal.g_loss(phase, rows).backward()  # type: ignore[no-untyped-call]
+                for losses in (rehearsal.d_losses, rehearsal.g_losses):
+                    for loss in losses(phase, rows):
+                        loss.backward()  # type: ignore[no-untyped-call]
         for network in (state.G, state.D):
             network.zero_grad(set_to_none=True)
         if len(self.plan.choices) > before:

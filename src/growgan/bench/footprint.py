@@ -1,0 +1,127 @@
+"""How much memory a piece of work takes at its peak: measured in a process of its own, which does nothing else.
+
+``python -m growgan.bench.footprint`` is that process: it reads one request, JSON, from its input and answers in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from growgan.bench.generation import generator
+from growgan.bench.steps import Case
+from growgan.core.config import NetworkSpec, RunConfig
+from growgan.core.fields import from_json, to_json
+from growgan.devices import Machine, set_up
+from growgan.training.memory import free_memory, needed_memory
+from growgan.training.rehearsal import Rehearsal
+from growgan.training.state import TrainState
+from growgan.training.step import train_step
+
+STEPS = 2
+"""Train steps that are done: Adam's moments are there from the second one on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Memory of a train step, or of a picture, in bytes."""
+
+    work: str
+    """``train`` or ``generate``."""
+    name: str
+    resolution: int
+    minibatch: int
+    d_down: str
+    precision: str
+    peak: float | None
+    """The whole process at its peak; on a GPU, what the device's allocator had given out at most."""
+    base: float | None
+    """The process before networks are made, with PyTorch loaded; on a GPU 0."""
+    note: str = ""
+    """Why there is no figure."""
+
+
+def of_step(case: Case, machine: Machine) -> list[Footprint]:
+    """The memory of a train step."""
+    precision = str(machine.compute or machine.dtype).removeprefix("torch.")
+    row = (case.name, case.resolution, case.minibatch, case.config.network.d_down, precision)
+    needed, free = needed_memory(case.config, case.phase, machine), free_memory(machine.device)
+    if free is not None and needed > free:
+        note = f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free"
+        return [Footprint("train", *row, None, None, note)]
+    return [Footprint("train", *row, **_asked(case, machine, "train", precision))]
+
+
+def of_pictures(spec: NetworkSpec, batch: int, precision: str, machine: Machine) -> list[Footprint]:
+    """The memory of a batch of pictures at the resolution of `spec`."""
+    case = Case("", RunConfig(network=spec), spec.resolution, batch)
+    row = ("", case.resolution, batch, "", precision)
+    return [Footprint("generate", *row, **_asked(case, machine, "generate", precision))]
+
+
+def _asked(case: Case, machine: Machine, work: str, precision: str) -> dict[str, Any]:
+    request = asdict(case) | {"config": to_json(case.config), "work": work, "precision": precision}
+    request |= {"device": str(machine.device), "threads": torch.get_num_threads(), "plan": machine.plan.choices}
+    words = [sys.executable, "-m", "growgan.bench.footprint"]
+    done = subprocess.run(words, input=json.dumps(request), capture_output=True, text=True, check=False)
+    if done.returncode:
+        why = done.stderr.strip().splitlines()
+        return {"peak": None, "base": None, "note": why[-1] if why else f"ended with status {done.returncode}"}
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def _serve(request: dict[str, Any]) -> dict[str, float | None]:
+    config = from_json(RunConfig, request["config"])
+    wanted = {"device": request["device"], "precision": request["precision"], "threads": request["threads"]}
+    config = from_json(RunConfig, to_json(config) | {"execution": to_json(config.execution) | wanted})
+    machine = set_up(config.execution)
+    machine.plan.choices |= request["plan"]
+    gpu = machine.device.type == "cuda"
+    base = 0.0 if gpu else resident()
+    if request["work"] == "train":
+        state = TrainState(config, machine)
+        phase = Case("", config, request["resolution"], request["minibatch"]).phase
+        for _ in range(STEPS):
+            train_step(state, phase, Rehearsal(state))
+    else:
+        G = generator(config.network, machine, request["precision"])
+        with torch.inference_mode():
+            for _ in range(STEPS):
+                G(torch.randn(request["minibatch"], config.network.z_size, device=machine.device))
+    return {"peak": float(torch.cuda.max_memory_allocated(machine.device)) if gpu else peak_resident(), "base": base}
+
+
+def resident() -> float | None:
+    """Bytes of memory that this process occupies now; None where the system does not tell."""
+    return _status("VmRSS")
+
+
+def peak_resident() -> float | None:
+    """Bytes that it has occupied at most; None where the system does not tell."""
+    found = _status("VmHWM")
+    if found is not None or sys.platform == "win32":
+        return found
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(most) if sys.platform == "darwin" else most * 1024.0
+
+
+def _status(field: str) -> float | None:
+    """A line of Linux's account of this process alone: a child inherits its parent's maximum in other accounts."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return next(float(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+    except (OSError, StopIteration):
+        return None
+
+
+if __name__ == "__main__":
+    json.dump(_serve(json.load(sys.stdin)), sys.stdout)

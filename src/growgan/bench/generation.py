@@ -1,0 +1,71 @@
+"""Pictures: how long the first one takes, and each after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from growgan.bench.timing import laps, once
+from growgan.core.config import NetworkSpec
+from growgan.devices import Machine
+from growgan.networks.cost import generator_flops
+from growgan.networks.generator import Generator
+from growgan.networks.layers import follow, initialize
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationTime:
+    """How a batch of pictures did."""
+
+    resolution: int
+    batch: int
+    precision: str
+    first_seconds: float
+    """The first batch of a network that was just loaded: its kernels are made ready in it."""
+    seconds: float
+    """Median of those after it."""
+    least_seconds: float
+    flops_plain: float
+    flops_fused: float
+    share_plain: float | None
+    """Of the convolution limit, by the operations of the plain form."""
+    share_fused: float | None
+
+
+def generator(spec: NetworkSpec, machine: Machine, precision: str) -> Generator:
+    """A network of random weights, set up as one that is only used."""
+    G = Generator(spec)
+    initialize(G, 1, "G")
+    G.eval().requires_grad_(False)
+    G.to(device=machine.device, memory_format=machine.layout)  # type: ignore[call-overload]
+    follow(G, machine.plan)
+    G.compute = torch.bfloat16 if precision == "bfloat16" else None
+    return G
+
+
+def time_generation(
+    spec: NetworkSpec, batch: int, precision: str, machine: Machine, seconds: float, limit: float | None = None
+) -> GenerationTime:
+    """Time `batch` pictures at the full resolution of `spec`. limit: the measured convolution rate."""
+    G = generator(spec, machine, precision)
+    z = torch.randn(batch, spec.z_size, device=machine.device)
+    labels = torch.zeros(batch, spec.num_labels, device=machine.device) if spec.num_labels else None
+    work = partial(G, z, labels)
+    with torch.inference_mode():
+        first = once(work, machine.device)
+        found = laps(work, machine.device, seconds, fewest=5)
+    plain, fused = (batch * generator_flops(spec, spec.resolution, form) for form in (False, True))
+    return GenerationTime(
+        spec.resolution,
+        batch,
+        precision,
+        first,
+        found.median,
+        found.least,
+        plain,
+        fused,
+        plain / found.median / limit if limit else None,
+        fused / found.median / limit if limit else None,
+    )

@@ -1,0 +1,78 @@
+"""What the figures were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import growgan
+from growgan.core.plan import processor
+from growgan.data.parallel import count_cores
+from growgan.devices import Machine, has_fast_bfloat16
+
+ROOT = Path(growgan.__file__).parent
+
+
+def describe(machine: Machine) -> dict[str, Any]:
+    """The machine, the versions, and what growgan has chosen here, by name."""
+    device = machine.device
+    found: dict[str, Any] = {
+        "processor": processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": count_cores(),
+        "threads": torch.get_num_threads(),
+        "memory_bytes": total_memory(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "growgan": growgan.__version__,
+        "commit": commit(),
+        "device": str(device),
+        "bfloat16_units": has_fast_bfloat16(device),
+        "chosen": machine.describe(),
+    }
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        found |= {
+            "gpu": properties.name,
+            "gpu_capability": f"{properties.major}.{properties.minor}",
+            "gpu_memory_bytes": properties.total_memory,
+            "cuda": torch.version.cuda,
+            "tf32": torch.backends.cuda.matmul.allow_tf32,
+        }
+    return found
+
+
+def line(found: dict[str, Any]) -> str:
+    """The same in one line."""
+    source = f"growgan {found['growgan']}" + (f" ({found['commit']})" if found["commit"] else "")
+    who = f"{found['processor']}, {found['capability']}" + (", bfloat16 units" if found["bfloat16_units"] else "")
+    return f"{found.get('gpu') or who}: {found['chosen']}; PyTorch {found['torch']}, {source}"
+
+
+def total_memory() -> int | None:
+    """Bytes of memory that the machine has; None where that cannot be told."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def commit() -> str | None:
+    """The commit that this code was checked out at, marked if it was changed since; None if it was installed."""
+    if not (ROOT.parents[1] / ".git").exists():
+        return None
+    return _said_by("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*")
+
+
+def _said_by(*words: str) -> str | None:
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,175 @@
+"""Train steps: time, images a second, and how near they come to the machine's limit."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+import torch
+
+from growgan.bench.count import Counts, count
+from growgan.bench.timing import Laps, laps
+from growgan.core.config import NetworkSpec, RunConfig
+from growgan.core.fields import per
+from growgan.core.geometry import LOWEST
+from growgan.core.presets import preset
+from growgan.core.schedule import Phase, Schedule, Stage
+from growgan.devices import Machine
+from growgan.networks.cost import step_flops
+from growgan.training.memory import free_memory, needed_memory
+from growgan.training.rehearsal import Rehearsal
+from growgan.training.state import TrainState
+from growgan.training.step import train_step
+
+FULL, SMALL = "full", "small"
+WIDTHS = {FULL: NetworkSpec(), SMALL: NetworkSpec(fmap_base=1024, fmap_max=128)}
+"""The paper's widths, and those of the preset `laptop`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A train step to be timed."""
+
+    name: str
+    config: RunConfig
+    resolution: int
+    minibatch: int
+    alpha: float = 0.5
+    """How far the stage's fade is; the lowest stage has none."""
+
+    def __str__(self) -> str:
+        size, down = f"{self.resolution}x{self.resolution}", self.config.network.d_down
+        return f"{self.name} {size}, batch {self.minibatch}, {down}"
+
+    @property
+    def phase(self) -> Phase:
+        """The moment that is timed, whether or not the configuration's schedule gets there."""
+        schedule = replace(self.config.schedule, minibatch=per(self.minibatch))
+        alpha = self.alpha if self.resolution > LOWEST else 1.0
+        resolution = self.config.network.resolution
+        return Schedule(schedule, self.config.optim, resolution).trained(Stage(self.resolution, 0, 0, 1), alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """How a train step did. Rates are for each second; flops and bytes are of the whole step."""
+
+    name: str
+    resolution: int
+    minibatch: int
+    d_down: str
+    precision: str
+    seconds: float | None
+    """Median; None where the step did not fit."""
+    least_seconds: float | None = None
+    images_per_second: float | None = None
+    flops_plain: float | None = None
+    flops_fused: float | None = None
+    flops_done: float | None = None
+    """By the algorithms that were in fact used."""
+    share_plain: float | None = None
+    """Of the convolution limit, by the operations of the plain form: above 1 if work is saved."""
+    share_fused: float | None = None
+    """Of the convolution limit, by the operations of the fused form."""
+    steps_per_second: float | None = None
+    operations: int | None = None
+    """Operations of the step: on a GPU about as many launches."""
+    bytes: float | None = None
+    """Bytes that they read and write, once each."""
+    share_bandwidth: float | None = None
+    """Of the measured memory bandwidth, by these bytes."""
+    note: str = ""
+    """Why there is no figure."""
+
+
+def default_sizes(device: torch.device) -> list[tuple[int, int]]:
+    """Resolutions and minibatches: on a GPU those of the release's default, else what a processor does in seconds."""
+    if device.type != "cuda":
+        return [(8, 16), (32, 8), (128, 2)]
+    table = preset("v2-1gpu").schedule.minibatch
+    return [(size, int(table(size))) for size in NetworkSpec(resolution=1024).stages]
+
+
+def default_cases(machine: Machine, base: RunConfig, sizes: Sequence[tuple[int, int]] | None = None) -> list[Case]:
+    """Full widths at the given sizes, and a small network at 64x64, each with both forms of D."""
+    cases = [(FULL, size, n) for size, n in sizes or default_sizes(machine.device)]
+    if sizes is None:
+        cases.append((SMALL, 64, 16))
+    return [
+        Case(name, replace(base, network=replace(WIDTHS[name], resolution=size, d_down=down)), size, n)
+        for name, size, n in cases
+        for down in ("act_pool", "pool_act")
+    ]
+
+
+def own_cases(config: RunConfig, sizes: Sequence[tuple[int, int]] | None = None) -> list[Case]:
+    """The steps of a configuration of the user's own: at the sizes given, or at every stage."""
+    table = config.schedule.minibatch
+    sizes = sizes or [(size, int(table(size))) for size in config.network.stages]
+    return [Case(config.preset, config, size, n) for size, n in sizes]
+
+
+def time_step(
+    case: Case, machine: Machine, seconds: float, limit: float | None = None, bandwidth: float | None = None
+) -> StepTime:
+    """Time a step. limit: the measured convolution rate; bandwidth: the measured bytes a second."""
+    spec, phase = case.config.network, case.phase
+    precision = str(machine.compute or machine.dtype).removeprefix("torch.")
+    row = StepTime(case.name, case.resolution, case.minibatch, spec.d_down, precision, None)
+    needed, free = needed_memory(case.config, phase, machine), free_memory(machine.device)
+    if free is not None and needed > free:
+        return replace(row, note=f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free")
+    try:
+        found, counts = _timed(case.config, phase, machine, seconds)
+    except torch.OutOfMemoryError:
+        return replace(row, note="out of memory")
+    finally:
+        release(machine.device)
+    loss, repeats = case.config.loss, case.config.schedule.d_repeats
+    plain = step_flops(spec, case.resolution, loss, repeats) * phase.minibatch
+    fused = step_flops(spec, case.resolution, loss, repeats, fused=True) * phase.minibatch
+    time = found.median
+    return replace(
+        row,
+        seconds=time,
+        least_seconds=found.least,
+        images_per_second=phase.minibatch * repeats / time,
+        flops_plain=plain,
+        flops_fused=fused,
+        flops_done=counts.flops,
+        share_plain=plain / time / limit if limit else None,
+        share_fused=fused / time / limit if limit else None,
+        steps_per_second=1 / time,
+        operations=counts.operations,
+        bytes=counts.bytes,
+        share_bandwidth=counts.bytes / time / bandwidth if bandwidth else None,
+    )
+
+
+def measuring(config: RunConfig, machine: Machine) -> AbstractContextManager[None]:
+    """Within it, what is the fastest way to compute each convolution is found out, as training would."""
+    tried = config.execution.plan == "measured" and machine.device.type == "cpu"
+    return machine.plan.measuring() if tried else nullcontext()
+
+
+def release(device: torch.device) -> None:
+    """Give back what the last piece of work held."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _timed(config: RunConfig, phase: Phase, machine: Machine, seconds: float) -> tuple[Laps, Counts]:
+    state = TrainState(config, machine)
+    feed = Rehearsal(state)
+
+    def step() -> object:
+        return train_step(state, phase, feed)
+
+    # The first one is not to be counted: in it each way to compute is tried, as at the start of a run's stage.
+    with measuring(config, machine):
+        step()
+    counts = count(step)
+    return laps(step, machine.device, seconds, warm_up=0), counts

@@ -1,0 +1,90 @@
+"""``growgan bench``: what this machine does, and how close to its own limits."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from growgan.cli.train import overrides
+from growgan.core.errors import ConfigError
+from growgan.core.files import write_text
+from growgan.core.progress import Progress, clock
+
+SUMMARY = "measure training, pictures, loader and memory on this machine, beside its own limits"
+
+FLAGS = {
+    "resolution": "network.resolution",
+    "device": "execution.device",
+    "precision": "execution.precision",
+    "threads": "execution.threads",
+}
+"""Flags that are short names of fields."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("--parts", metavar="NAMES", help="of limits,steps,generate,loader,memory,startup (default all)")
+    parser.add_argument("--preset", metavar="NAME[,modifier...]", help="time its steps, not those of standard networks")
+    parser.add_argument("--run", metavar="NAME[,modifier...]", help="add up a preset's whole run from its stages")
+    parser.add_argument("--steps", metavar="SIZE:N,...", help="resolutions and minibatches, such as 8:16,128:2")
+    parser.add_argument("--data", type=Path, metavar="PATH", help="try the loader on these (default: made-up ones)")
+    parser.add_argument("--resolution", metavar="N", help="of the networks of --preset or --run (default: its own)")
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--precision", metavar="P", help="auto (bfloat16 where it is fast), float32 or bfloat16")
+    parser.add_argument("--threads", metavar="N", help="processor threads (default: PyTorch's)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.FIELD=VALUE",
+        help="set any field of the configuration; may be given several times",
+    )
+    parser.add_argument("--quick", action="store_true", help="less of everything: half a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, and print a table for each part."""
+    from growgan.bench import bench, stages
+    from growgan.bench.machine import describe, line
+    from growgan.bench.table import TABLES
+
+    request = bench.Request(
+        parts=tuple(part.strip() for part in args.parts.split(",")) if args.parts is not None else bench.PARTS,
+        preset=args.preset,
+        run=args.run,
+        overrides=overrides(args, FLAGS),
+        sizes=parse_sizes(args.steps) if args.steps is not None else None,
+        data=args.data,
+        quick=args.quick,
+    )
+    work = bench.Bench(request)
+    print(line(describe(work.machine)), flush=True)
+    with Progress(len(work.pieces), "measurements") as progress:
+        for i, piece in enumerate(work.pieces):
+            progress.what = piece.what
+            progress.advance(0)
+            work.take(piece)
+            progress.advance()
+            if i + 1 == len(work.pieces) or work.pieces[i + 1].part != piece.part:
+                progress.clear()
+                print("\n" + TABLES[piece.part].render(work.found[piece.part]), flush=True)
+                if args.json:
+                    write_text(args.json, json.dumps(work.to_json(), indent=2) + "\n")
+    if args.run:
+        hours = stages.total_hours(work.found["stages"])
+        print(f"\nthe whole run: {'not known' if hours is None else f'{hours:,.1f} hours ({clock(hours * 3600)})'}")
+    return 0
+
+
+def parse_sizes(text: str) -> list[tuple[int, int]]:
+    """Resolutions and minibatches from such as ``8:16,128:2``. Raises `ConfigError` for anything else."""
+    sizes = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,6}):(\d{1,6})\s*", part, re.ASCII)
+        if not found:
+            raise ConfigError(f"--steps wants sizes and minibatches such as 8:16,128:2, not {text[:60]!r}")
+        sizes.append((int(found[1]), int(found[2])))
+    return sizes
