@@ -71,6 +71,26 @@ def test_output_and_gradients_are_those_of_the_plain_form(
         torch.testing.assert_close(found, right, rtol=0, atol=1e-12 * max(1.0, right.abs().max().item()))
 
 
+def test_a_penalty_s_first_pass_makes_no_weight_gradients() -> None:
+    asked: list[str] = []
+
+    class Counting(type(algorithms.DIRECT)):
+        def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+            asked.append("weights")
+            return super().weights(x, gy, kernel)
+
+    convolution = Convolution(lambda *shapes: {"only": Counting()}, 1.0)
+    x = normal(2, 3, 4, 4).requires_grad_()
+    weight, bias = torch.nn.Parameter(normal(5, 3, 3, 3)), torch.nn.Parameter(normal(5))
+    y = convolution(x, weight, bias)
+    (gx,) = torch.autograd.grad(y.sin().sum(), x, create_graph=True)
+    assert not asked
+    gx.square().sum().backward()
+    assert len(asked) == 2 and weight.grad is not None and bias.grad is not None
+    (gw,) = torch.autograd.grad(convolution(x, weight, bias).sin().sum(), weight)
+    assert len(asked) == 3 and gw.shape == weight.shape
+
+
 @pytest.mark.parametrize(("m", "most"), [(2, 1e-6), (4, 3e-6)])
 def test_winograd_in_float32_is_as_exact_as_its_text_says(m: int, most: float) -> None:
     algorithm = {2: algorithms.F2, 4: algorithms.F4}[m]

@@ -26,6 +26,8 @@ T = TypeVar("T")
 WORTH = 3e7
 """Operations below which a product is not worth measuring."""
 REPEATS = 3
+CLEARLY = 1.05
+"""By how much another than the first candidate has to be faster: less is noise, and not worth another kernel."""
 HOPELESS = 1.5
 """A candidate that is slower than the best by this factor at its first timed go is not tried again."""
 
@@ -35,21 +37,22 @@ class Plan:
 
     def __init__(self, choices: Mapping[str, str] | None = None) -> None:
         self.choices = dict(choices or {})
-        self._measures = False
+        self.measures = False
+        """Whether what is not known is measured just now."""
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
         """Within it, what is not known yet is measured."""
-        self._measures = True
+        self.measures = True
         try:
             yield
         finally:
-            self._measures = False
+            self.measures = False
 
     def choose(self, key: str, work: float, candidates: Mapping[str, T], run: Callable[[T], object]) -> T:
         """The candidate for a product of `work` operations, which `run` computes by it."""
         name = self.choices.get(key)
-        if name is None and self._measures and len(candidates) > 1 and work >= WORTH:
+        if name is None and self.measures and len(candidates) > 1 and work >= WORTH:
             name = self.choices[key] = fastest(candidates, run)
         if name is None or name not in candidates:
             return next(iter(candidates.values()))
@@ -67,7 +70,9 @@ def fastest(candidates: Mapping[str, T], run: Callable[[T], object]) -> str:
             best[name] = min(best.get(name, float("inf")), time.perf_counter() - began)
             if best[name] > HOPELESS * min(best.values()):
                 break
-    return min(best, key=lambda name: best[name])
+    first = next(iter(candidates))
+    winner = min(best, key=lambda name: best[name])
+    return winner if best[winner] * CLEARLY < best[first] else first
 
 
 UNMEASURED = Plan()

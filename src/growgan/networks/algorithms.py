@@ -13,6 +13,8 @@ from growgan.networks.winograd import Winograd
 
 DIRECT, FIRST, TAPS, F2, F4 = Direct(), ChannelsFirst(), Taps(), Winograd(2), Winograd(4)
 UP, DOWN = {"direct": Up()}, {"direct": Down()}
+MOST = 2**28
+"""Bytes that an image may take when it is transformed or unfolded: above, memory matters more than time."""
 NARROW = 32
 """Channels below which Winograd's products of matrices are too thin to be worth a try."""
 
@@ -22,11 +24,17 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
     if a.device.type != "cpu" or weight[-1] != 3 or a.dtype == torch.float64:
         return {"direct": DIRECT}
     found: dict[str, Algorithm] = {"direct": DIRECT}
+    size = shape.numel() * a.element_size()
     if which == "weights":
-        found |= {"taps": TAPS, "channels first": FIRST}
+        found |= {"channels first": FIRST}
+        if 9 * size <= MOST:
+            found |= {"taps": TAPS}
     # Rounding once more in 16 bits would cost what F(2x2) gains.
     if a.dtype == torch.float32 and min(weight[:2]) >= NARROW:
-        found |= {f.family: f for f in (F2, F4) if shape[-1] % f.m == 0}
+        wider = max(1, weight[0] / weight[1])
+        for f in (F2, F4):
+            if shape[-1] % f.m == 0 and (1 + 2 / f.m) ** 2 * size * wider <= MOST:
+                found[f.family] = f
     return found
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from growgan.core.plan import UNMEASURED
 
@@ -53,6 +54,10 @@ Candidates = Callable[[Product, Tensor, torch.Size, torch.Size], Mapping[str, Al
 """The algorithms, by name, for a product with an operand such as the given one, for an input and a weight of the given
 shapes; the first is taken where nothing was measured."""
 
+Made = tuple[object, int, torch.dtype, dict[str, Tensor]]
+"""Kernels by family, with the weight that they were made of, its version, and their type."""
+NOTHING_MADE: Made = (None, 0, torch.float32, {})
+
 
 class Convolution:
     """A layer's convolution: keeps the kernels that algorithms made of the weight until the weight changes.
@@ -65,7 +70,7 @@ class Convolution:
         self.scale = scale
         """By which the weight is multiplied before it is used (equalised learning rate)."""
         self.plan = UNMEASURED
-        self._made: tuple[object, int, torch.dtype, dict[str, Tensor]] = (None, 0, torch.float32, {})
+        self._made = NOTHING_MADE
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The output for input x, whose type is the one that all is computed in."""
@@ -104,7 +109,10 @@ class Convolution:
             return by(next(iter(found.values())))
         key = f"{which} {'x'.join(map(str, shape))} {weight.shape[0]} {str(a.dtype).removeprefix('torch.')}"
         work = 2.0 * weight.numel() * shape[0] * shape[2] * shape[3]
-        return by(self.plan.choose(key, work, found, by))
+        chosen = self.plan.choose(key, work, found, by)
+        if self.plan.measures:
+            self._made = NOTHING_MADE  # kernels of those that were tried and are not wanted
+        return by(chosen)
 
     def _kernel(self, algorithm: Algorithm, weight: Tensor, dtype: torch.dtype) -> Tensor:
         """The weight as the algorithm applies it."""
@@ -124,20 +132,21 @@ class Convolution:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles leave behind what can be made again, and follow no plan."""
-        return self.__dict__ | {"plan": UNMEASURED, "_made": (None, 0, torch.float32, {})}
+        return self.__dict__ | {"plan": UNMEASURED, "_made": NOTHING_MADE}
 
 
 class _Forward(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, layer: Convolution) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.layer = layer
+        ctx.layer, ctx.bias = layer, bias
         return layer.forward(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        by_x, by_weight, by_bias, _ = ctx.needs_input_grad
+        by_x, *_ = ctx.needs_input_grad
+        by_weight, by_bias = _wanted(ctx, 1, weight), _wanted(ctx, 2, ctx.bias)
         gx = _Inputs.apply(gy, weight, x.shape, ctx.layer) if by_x else None  # type: ignore[no-untyped-call]
         gw = _Weights.apply(x, gy, weight, ctx.layer) if by_weight else None  # type: ignore[no-untyped-call]
         gb = gy.sum(dim=(0, 2, 3)).to(weight.dtype) if by_bias else None
@@ -154,7 +163,7 @@ class _Inputs(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, ggx: Tensor) -> tuple[Tensor | None, ...]:
         gy, weight = ctx.saved_tensors
-        by_gy, by_weight, *_ = ctx.needs_input_grad
+        by_gy, by_weight = ctx.needs_input_grad[0], _wanted(ctx, 1, weight)
         ggy = _Forward.apply(ggx, weight, None, ctx.layer) if by_gy else None  # type: ignore[no-untyped-call]
         gw = _Weights.apply(ggx, gy, weight, ctx.layer) if by_weight else None  # type: ignore[no-untyped-call]
         return ggy, gw, None, None
@@ -174,3 +183,13 @@ class _Weights(torch.autograd.Function):
         gx = _Inputs.apply(gy, ggw, x.shape, ctx.layer) if by_x else None  # type: ignore[no-untyped-call]
         ggy = _Forward.apply(x, ggw, None, ctx.layer) if by_gy else None  # type: ignore[no-untyped-call]
         return gx, ggy, None, None
+
+
+def _wanted(ctx: Any, place: int, tensor: Tensor | None) -> bool:
+    """Whether the backward pass that is under way asks for the gradient by this weight.
+
+    A penalty's first pass asks for the images' alone, which PyTorch tells its own functions but not those in Python.
+    """
+    if tensor is None or not ctx.needs_input_grad[place]:
+        return False
+    return not tensor.is_leaf or bool(torch._C._will_engine_execute_node(get_gradient_edge(tensor).node))
