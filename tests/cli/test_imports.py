@@ -15,8 +15,7 @@ HEAVY = (
 )
 WORDS = [
     "",
-    *["demo", "train", "generate", "evaluate", "info", "export", "push", "data"],
-    *["demo", "train", "generate", "evaluate", "data", "bench"],
+    *["demo", "train", "generate", "evaluate", "info", "export", "push", "data", "bench"],
     *(f"data {name}" for name in ["build", "info", "show"]),
 ]
 SECONDS = 1.0
