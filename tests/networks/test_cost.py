@@ -78,7 +78,13 @@ def test_a_plain_step_does_what_is_counted(loss: LossConfig, d_repeats: int, mon
 
 
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Convolve as the formulas say: no resampling fused."""
+    """Convolve as the formulas say: by PyTorch's own convolution and its derivatives, no resampling fused."""
+
+    def convolve(self: layers.Conv, x: torch.Tensor) -> torch.Tensor:
+        weight = self.scaled_weight()
+        return torch.conv2d(x, weight, self.bias, padding=weight.shape[-1] // 2)
+
+    monkeypatch.setattr(layers.Conv, "forward", convolve)
     monkeypatch.setattr(layers.Conv, "upscaling", lambda self, x, fused=True: self(resample.upscale(x)))
     monkeypatch.setattr(layers.Conv, "downscaling", lambda self, x, fused=True: resample.downscale(self(x)))
 

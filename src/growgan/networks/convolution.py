@@ -192,4 +192,9 @@ def _wanted(ctx: Any, place: int, tensor: Tensor | None) -> bool:
     """
     if tensor is None or not ctx.needs_input_grad[place]:
         return False
-    return not tensor.is_leaf or bool(torch._C._will_engine_execute_node(get_gradient_edge(tensor).node))
+    if not tensor.is_leaf:
+        return True
+    try:
+        return bool(torch._C._will_engine_execute_node(get_gradient_edge(tensor).node))
+    except RuntimeError:  # raised for a weight whose gradient autograd.grad was asked for
+        return True
