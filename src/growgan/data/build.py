@@ -119,6 +119,11 @@ def _check_wishes(source: Path, out: Path, resolution: int | None, limit: int | 
         check_resolution(resolution)
     if limit is not None and limit < 1:
         raise DataError(f"limit {limit}: must be at least 1")
+    check_places(source, out)
+
+
+def check_places(source: Path, out: Path) -> None:
+    """DataError where a set at ``out`` would be made of itself or destroy its source."""
     inner, outer = source.resolve(), out.resolve()
     if inner == outer or inner.is_relative_to(outer) or (source.is_dir() and outer.is_relative_to(inner)):
         raise DataError(f"{out}: a set cannot be built over, around or inside its own source")

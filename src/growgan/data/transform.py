@@ -76,7 +76,7 @@ class Transform:
         if isinstance(content, bytes) and self._may_copy(image, content):
             return Made(content, ".jpg" if image.format == "JPEG" else ".png", True, _digest(content))
         image = self._frame(convert(turn_upright(image, header.orientation), self.channels), box, shrunk)
-        return Made(self._encode(image), SUFFIXES[self.format], False, _digest(image.tobytes()))
+        return Made(encode(image, self.format, self.quality), SUFFIXES[self.format], False, _digest(image.tobytes()))
 
     def _shrink_while_decoding(self, image: Image.Image, side: int) -> int:
         """Let a large JPEG be decoded at a half, a quarter or an eighth; return by how much it became smaller.
@@ -117,16 +117,18 @@ class Transform:
         plain = image.format == "PNG" and data[24] == 8 and not getattr(image, "is_animated", False)
         return plain and self.format == "png" and "transparency" not in image.info
 
-    def _encode(self, image: Image.Image) -> bytes:
-        if self.format == "png":
-            return encode_png(image)
-        buffer = io.BytesIO()
-        options: dict[str, Any] = {"quality": self.quality or DEFAULT_QUALITY}
-        if self.format == "jpg":
-            image.save(buffer, "JPEG", subsampling=0, **options)
-        else:
-            image.save(buffer, "WEBP", **options)
-        return buffer.getvalue()
+
+def encode(image: Image.Image, format: str, quality: int | None = None) -> bytes:
+    """Return the file of a set's picture; ``format``: a key of SUFFIXES, ``quality``: as check_format wants it."""
+    if format == "png":
+        return encode_png(image)
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"quality": quality or DEFAULT_QUALITY}
+    if format == "jpg":
+        image.save(buffer, "JPEG", subsampling=0, **options)
+    else:
+        image.save(buffer, "WEBP", **options)
+    return buffer.getvalue()
 
 
 def _digest(data: bytes) -> bytes:

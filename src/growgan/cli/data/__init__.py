@@ -15,6 +15,7 @@ COMMANDS = {
     "labels": "growgan.cli.data.labels",
     "compare": "growgan.cli.data.compare",
     "extract": "growgan.cli.data.extract",
+    "align": "growgan.cli.data.align",
 }
 
 

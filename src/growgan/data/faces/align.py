@@ -1,0 +1,183 @@
+"""From photographs to a set of faces framed as CelebA-HQ's, with a table and a contact sheet of all that was found."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from growgan.core.errors import DataError
+from growgan.core.files import whole
+from growgan.core.progress import MakeProgress
+from growgan.data.build import check_places
+from growgan.data.faces.collect import Collection
+from growgan.data.faces.detect import Detector, Face
+from growgan.data.faces.judge import KEPT, Find, Rules, Verdict, judge_picture
+from growgan.data.faces.landmarks import read_landmarks
+from growgan.data.faces.sheet import Sheet
+from growgan.data.faces.table import Table
+from growgan.data.framing import check_resolution
+from growgan.data.labelling import Labelling, check_labels
+from growgan.data.parallel import map_ordered
+from growgan.data.pictures import convert, load, open_picture, read_orientation, strict_pillow, to_picture, turn_upright
+from growgan.data.sources import Content, Label, Record, Skipped, open_source
+from growgan.data.survey import explain
+from growgan.data.transform import check_format
+from growgan.data.writer import open_writer
+
+
+@dataclass(slots=True)
+class AlignReport:
+    """What was done: ``pictures`` looked at, ``counts`` of faces by verdict (KEPT first), and what was no picture."""
+
+    path: Path
+    table: Path
+    sheet: Path
+    pictures: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    class_names: tuple[str, ...] = ()
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def align(
+    source: str | Path,
+    out: str | Path,
+    rules: Rules,
+    *,
+    landmarks: str | Path | None = None,
+    weights: str | Path | None = None,
+    labels: str | None = None,
+    limit: int | None = None,
+    strict: bool = False,
+    format: str = "png",
+    quality: int | None = None,
+    overwrite: bool = False,
+    progress: MakeProgress | None = None,
+) -> AlignReport:
+    """Make a set of the faces in a source's pictures at ``out``, OUT.faces.csv and OUT.faces.png beside it.
+
+    ``landmarks``: a file with them (`read_landmarks`), else they are found by `Detector` with the ``weights``.
+    ``labels``, ``format``, ``quality``, ``strict`` as in `growgan.data.build.build`; ``limit``: so many faces at most.
+    The same pictures give the same bytes. DataError, with no set left behind, for impossible wishes, for pictures
+    without a fitting face, and for a full disk; ModelError without the detector's weights.
+    """
+    source, out = Path(source), Path(out)
+    check_resolution(rules.resolution)
+    check_format(format, quality)
+    check_places(source, out)
+    start = time.monotonic()
+    report = AlignReport(out, out.with_name(f"{out.name}.faces.csv"), out.with_name(f"{out.name}.faces.png"))
+    with strict_pillow(), one_thread_each(), open_source(source) as pictures:
+        check_labels(labels, pictures)
+        labelling = Labelling(pictures, labels)
+        find = _choose_finder(rules, landmarks, weights)
+        sheet, table = Sheet(), Table()
+        try:
+            with open_writer(out, overwrite) as writer:
+                faces = Collection(writer, format, quality)
+                work = partial(_work, find, rules, labelling, faces)
+                bar = progress(pictures.count, "looking for faces") if progress else None
+                with closing(map_ordered(work, pictures)) as looked:
+                    for item in looked:
+                        if bar:
+                            bar.advance()
+                        if isinstance(item, Skipped):
+                            if strict:
+                                raise DataError(f"{item.name}: {item.reason}")
+                            report.skipped.append(item)
+                            continue
+                        report.pictures += 1
+                        for verdict, data, label in item:
+                            kept = faces.add(data, verdict.name, label) if data is not None else ""
+                            table.add(verdict, kept)
+                            sheet.add(verdict)
+                            if len(faces) == limit:
+                                break
+                        if len(faces) == limit:
+                            break
+                if bar:
+                    bar.close()
+                if not len(faces):
+                    raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)})")
+                _write_beside(report, table, sheet)
+                faces.finish(labelling.class_names)
+        except OSError as error:
+            raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
+    report.counts, report.class_names = sheet.counts, faces.class_names
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def open_upright(content: Content) -> Image.Image:
+    """Return the picture that a source holds, upright, as RGB; raises Rejected."""
+    image = open_picture(content) if isinstance(content, bytes) else to_picture(content)
+    orientation = read_orientation(image)
+    load(image)
+    return convert(turn_upright(image, orientation), 3)
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let torch use one thread a picture: all cores are at work on others, and the sums come out the same anywhere."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _choose_finder(rules: Rules, landmarks: str | Path | None, weights: str | Path | None) -> Find:
+    if landmarks is not None:
+        return read_landmarks(Path(landmarks)).find
+    detector = Detector(rules.min_size, None if weights is None else Path(weights))
+
+    def find(name: str, image: Image.Image) -> list[Face]:
+        return detector.detect(image)
+
+    return find
+
+
+def _work(
+    find: Find, rules: Rules, labelling: Labelling, faces: Collection, item: Record | Skipped
+) -> Skipped | list[tuple[Verdict, bytes | None, Label | None]]:
+    """Return the verdicts on one picture, each with its file where it is kept and its label; in any thread."""
+    if isinstance(item, Skipped):
+        return item
+    label = labelling.find(item)
+    if label is None and labelling.has_labels:
+        return Skipped(item.name, labelling.fault)
+    try:
+        verdicts = judge_picture(item.name, open_upright(item.read()), find, rules)
+        made = []
+        for verdict in verdicts:
+            data = faces.encode(verdict.picture) if verdict.picture is not None else None
+            verdict.picture = None
+            made.append((verdict, data, label))
+        return made
+    except Exception as error:
+        return Skipped(item.name, explain(error))
+
+
+def _write_beside(report: AlignReport, table: Table, sheet: Sheet) -> None:
+    with whole(report.table) as temporary:
+        temporary.write_bytes(table.to_bytes())
+    buffer = io.BytesIO()
+    sheet.draw().save(buffer, "PNG")
+    with whole(report.sheet) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def _sum_up(sheet: Sheet, report: AlignReport) -> str:
+    parts = [f"{reason}: {count:,}" for reason, count in sheet.counts.items() if reason != KEPT]
+    if report.skipped:
+        parts.append(f"not readable: {len(report.skipped):,}")
+    return ", ".join(parts) or "there are no pictures"

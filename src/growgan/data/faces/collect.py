@@ -1,0 +1,48 @@
+"""Numbering the pictures of a set as they come, and ending it with its dataset.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+from growgan.data.labelling import number_labels
+from growgan.data.labels import format_sidecar
+from growgan.data.sources import SIDECAR, Label
+from growgan.data.transform import SUFFIXES, encode
+from growgan.data.writer import SetWriter
+
+
+class Collection:
+    """The pictures of a set that is being written; ``class_names`` are known when it is finished."""
+
+    def __init__(self, writer: SetWriter, format: str = "png", quality: int | None = None) -> None:
+        self._writer = writer
+        self._format, self._quality = format, quality
+        self._names: list[str] = []
+        self._origins: list[str] = []
+        self._labels: list[Label] = []
+        self.class_names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def encode(self, picture: Image.Image) -> bytes:
+        """Return the file of a picture; from any thread."""
+        return encode(picture, self._format, self._quality)
+
+    def add(self, data: bytes, origin: str, label: Label | None = None) -> str:
+        """Write one picture's file and return its name; all have a label or none."""
+        index = f"{len(self._names):08d}"
+        self._names.append(f"{index[:5]}/img{index}{SUFFIXES[self._format]}")
+        self._origins.append(origin)
+        self._labels += [] if label is None else [label]
+        self._writer.add(self._names[-1], data)
+        return self._names[-1]
+
+    def finish(self, class_names: Sequence[str] = ()) -> None:
+        """Write dataset.json and give the set its name."""
+        numbers, self.class_names = number_labels(self._labels, tuple(class_names))
+        labels = numbers or None
+        self._writer.add(SIDECAR, format_sidecar(self._names, labels, self.class_names, self._origins))
+        self._writer.finish()
