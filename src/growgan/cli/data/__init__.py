@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "growgan.cli.data.compare",
     "extract": "growgan.cli.data.extract",
     "align": "growgan.cli.data.align",
+    "celebahq": "growgan.cli.data.celebahq",
 }
 
 

@@ -148,7 +148,8 @@ class _Look:
     def place(self, points: NDArray[np.float32]) -> Points:
         """Return points [5, 2] in units of the window as landmarks of the picture."""
         across, down = 2 * self._crop.half, 2 * turn(self._crop.half)
-        return self._corner + points[:, :1] * across + points[:, 1:] * down - np.float32(0.5)
+        placed: Points = self._corner + points[:, :1] * across + points[:, 1:] * down - np.float32(0.5)
+        return placed
 
 
 def _cut_windows(image: Image.Image, boxes: Boxes, side: int) -> Tensor:

@@ -1,0 +1,136 @@
+"""The released deltas of CelebA-HQ: what has to be added to a processed picture of CelebA to have CelebA-HQ's.
+
+The layout is the release's: image_list.txt, a head line and a line a picture with idx, orig_idx, orig_file, proc_md5,
+final_md5 (and others); deltasNNNNN.zip, each with a thousand files deltaNNNNN.dat, NNNNN being an idx, in the zip's
+name the first. A delta is uint8 [3, 1024, 1024], compressed by bz2 and encrypted by Fernet with a key made of the original
+JPEG: who has no CelebA has no CelebA-HQ.
+"""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from growgan.core.errors import DataError
+from growgan.data.pictures import Rejected
+
+Pixels = NDArray[np.uint8]
+
+IMAGE_LIST = "image_list.txt"
+COLUMNS = ("idx", "orig_file", "proc_md5", "final_md5")
+PER_ZIP = 1000
+ITERATIONS = 100_000
+KEY_BYTES = 32
+NEAR = 16
+"""Levels that a processed picture may be off."""
+INSTALL = "pip install 'growgan[celebahq]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A picture of CelebA-HQ: its number, the file of CelebA that it comes from, MD5 before and after the delta."""
+
+    idx: int
+    orig_file: str
+    proc_md5: str
+    final_md5: str
+
+
+def read_image_list(folder: Path) -> list[Target]:
+    """Read image_list.txt; DataError names the line that is wrong."""
+    path = folder / IMAGE_LIST
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not the list of the release") from error
+    head = lines[0].split() if lines else []
+    if not set(COLUMNS) <= set(head):
+        raise DataError(f"{path}: must begin with the names of columns, among them {', '.join(COLUMNS)}")
+    places = [head.index(column) for column in COLUMNS]
+    targets = []
+    for number, line in enumerate(lines[1:], 2):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) < len(head) or not words[places[0]].isdecimal():
+            raise DataError(f"{path}: line {number}: must have {len(head)} columns, idx a number")
+        idx, *rest = (words[place] for place in places)
+        targets.append(Target(int(idx), *rest))
+    if not targets:
+        raise DataError(f"{path}: lists no picture")
+    return targets
+
+
+def read_delta(folder: Path, target: Target, original: bytes, side: int) -> Pixels:
+    """Return a delta, uint8 [3, side, side]; ``original``: the bytes of CelebA's JPEG. Raises Rejected."""
+    path = folder / f"deltas{target.idx - target.idx % PER_ZIP:05d}.zip"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sealed = archive.read(f"delta{target.idx:05d}.dat")
+    except FileNotFoundError as error:
+        raise Rejected(f"{path.name} is not there") from error
+    except KeyError as error:
+        raise Rejected(f"{path.name} lacks its delta") from error
+    except (OSError, zipfile.BadZipFile) as error:
+        raise Rejected(f"{path.name} is damaged") from error
+    try:
+        data = bz2.decompress(unseal(sealed, original, target.orig_file))
+    except (OSError, ValueError) as error:
+        raise Rejected(f"its delta is damaged ({error})") from error
+    if len(data) != 3 * side * side:
+        raise Rejected(f"its delta has {len(data)} bytes, not {3 * side * side}")
+    return np.frombuffer(data, np.uint8).reshape(3, side, side)
+
+
+def unseal(sealed: bytes, original: bytes, name: str) -> bytes:
+    """Decrypt a delta with the bytes of its original JPEG; Rejected where these are others than the release's."""
+    fernet = load_fernet()
+    derived = hashlib.pbkdf2_hmac("sha256", original, name.encode("ascii", "replace"), ITERATIONS, KEY_BYTES)
+    try:
+        plain: bytes = fernet.Fernet(base64.urlsafe_b64encode(derived)).decrypt(sealed)
+    except fernet.InvalidToken as error:
+        raise Rejected("does not open its delta: not the JPEG that the release was made from") from error
+    return plain
+
+
+def load_fernet() -> Any:
+    """Return cryptography's module; DataError where it is not installed."""
+    try:
+        from cryptography import fernet
+    except ImportError as error:
+        raise DataError(f"deltas are encrypted, and the package cryptography is not installed: {INSTALL}") from error
+    return fernet
+
+
+def add(processed: Pixels, delta: Pixels) -> Pixels:
+    """Return the picture: the sum modulo 256, as in the release."""
+    return processed + delta
+
+
+def add_nearly(processed: Pixels, delta: Pixels) -> Pixels:
+    """Return the picture where ``processed`` is some levels off, as other versions of Pillow or libjpeg make it.
+
+    A delta stands for two differences, d and d - 256. Where both lead to a level in or near 0..255, which is where the
+    sum modulo 256 would turn white into black, the smaller one is taken, and the level kept within 0..255.
+    """
+    up = processed.astype(np.int16) + delta
+    down = up - 256
+    beyond_up, beyond_down = up - 255, -down
+    both = (beyond_up <= NEAR) & (beyond_down <= NEAR)
+    take_down = np.where(both, delta > 128, beyond_up > beyond_down)
+    return np.clip(np.where(take_down, down, up), 0, 255).astype(np.uint8)
+
+
+def md5_of(pixels: Pixels) -> str:
+    """Return the MD5 of uint8 [3, H, W], hex, as image_list.txt has it."""
+    return hashlib.md5(np.ascontiguousarray(pixels).tobytes(), usedforsecurity=False).hexdigest()
