@@ -21,7 +21,7 @@ def place(x: float, y: float, half: float, degrees: float = 0.0) -> Any:
 
 
 def draw(size: tuple[int, int], *faces: Any, seed: int = 0) -> Image.Image:
-    """A picture of textured ground with a disc of its own colour on every landmark: eyes red, nose green, mouth blue."""
+    """Textured ground with a disc on every landmark: eyes red, nose green, corners of the mouth blue."""
     noise = np.random.default_rng(seed).integers(60, 200, (*size[::-1], 3), dtype=np.uint8)
     image = Image.fromarray(noise).filter(ImageFilter.GaussianBlur(0.7))
     pen = ImageDraw.Draw(image)

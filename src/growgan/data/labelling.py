@@ -65,11 +65,6 @@ class Labelling:
             return f"no label in {self._file.path.name}"
         return "no label" if self._sidecar.labels is None else f"no label in {SIDECAR}"
 
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The names of the classes as far as they are known beforehand."""
-        return self._class_names
-
     def number(self, labels: Sequence[Label]) -> tuple[list[int | list[float]], tuple[str, ...]]:
         """Return the labels as dataset.json holds them, and the class names; new names are numbered as sorted."""
         return number_labels(labels, self.class_names)

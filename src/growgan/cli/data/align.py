@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-sharpness", type=float, default=0.08, metavar="S", help="share of the spectrum in use (0.08)"
     )
-    parser.add_argument("--labels", metavar="folders|FILE", help="as data build does")
+    parser.add_argument("--labels", metavar="L", help="folders, none or a file, as data build takes them")
     parser.add_argument("--limit", type=int, metavar="N", help="stop after N faces")
     parser.add_argument("--format", default="png", metavar="png|webp|jpg", help="of the pictures (png)")
     parser.add_argument("--quality", type=int, metavar="Q", help="of webp and jpg, 1 to 100 (95)")

@@ -2,8 +2,8 @@
 
 The layout is the release's: image_list.txt, a head line and a line a picture with idx, orig_idx, orig_file, proc_md5,
 final_md5 (and others); deltasNNNNN.zip, each with a thousand files deltaNNNNN.dat, NNNNN being an idx, in the zip's
-name the first. A delta is uint8 [3, 1024, 1024], compressed by bz2 and encrypted by Fernet with a key made of the original
-JPEG: who has no CelebA has no CelebA-HQ.
+name the first. A delta is uint8 [3, 1024, 1024], compressed by bz2 and encrypted by Fernet with a key made of the
+original JPEG: who has no CelebA has no CelebA-HQ.
 """
 
 from __future__ import annotations

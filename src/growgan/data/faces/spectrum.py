@@ -18,18 +18,23 @@ from PIL import Image
 RINGS = 24
 SECTORS = 16
 """Of half a turn: the spectrum of real numbers is the same on the other side."""
+ROUNDING = 1.5 / 12
+"""Variance of what rounding adds to a grey level, in the three colours and in their sum; it is no detail."""
 
 
 def measure_sharpness(image: Image.Image) -> float:
     """Return the share, 0 to 1, of a square RGB or L picture's spectrum that is in use; 0 where all is one grey.
 
-    CelebA-HQ's pictures have some 0.2 to 0.6 at 1024x1024; enlarged twice 0.2, four times 0.14; badly blurred 0.07.
+    CelebA-HQ's pictures have some 0.2 to 0.6 at 1024x1024; enlarged from half that size 0.2, from a quarter 0.14;
+    blurred by four pixels 0.07. At smaller sizes it is much the same.
     """
     side = image.width
     window, weights, cells, counts = _lay_out(side)
     grey = np.asarray(image.convert("L"), dtype=np.float64)
-    power = np.abs(np.fft.rfft2((grey - grey.mean()) * window)) ** 2 * weights
-    means = np.bincount(cells, power.ravel(), len(counts))[:-1][counts[:-1] > 0] / counts[:-1][counts[:-1] > 0]
+    power = np.abs(np.fft.rfft2((grey - grey.mean()) * window)) ** 2 - ROUNDING * (window**2).sum()
+    sums = np.bincount(cells, (power * weights).ravel(), len(counts))[:-1]
+    used = counts[:-1] > 0
+    means = (sums[used] / counts[:-1][used]).clip(0)
     total = means.sum()
     if total <= 0:
         return 0.0
