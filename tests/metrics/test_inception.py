@@ -90,7 +90,7 @@ def test_no_logits_no_score(tmp_path):
 
 def test_other_files_and_pictures_are_refused(tmp_path):
     (tmp_path / "text.pt").write_text("no network")
-    with pytest.raises(ModelError, match=r"text\.pt is no TorchScript file"):
+    with pytest.raises(ModelError, match=r"text\.pt is no whole TorchScript file$"):
         FeatureNetwork(tmp_path / "text.pt", "legacy")
     with pytest.raises(ModelError, match=r"not features \[N, D\]"):
         FeatureNetwork(save_network(tmp_path / "wrong.pt", "wrong"), "legacy").features(pictures(1))

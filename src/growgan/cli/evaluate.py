@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="swd, msssim, fid, kid, is, pr, pr_inception; also such as swd16k, fid10k, fid50k_full",
     )
     parser.add_argument("--images", type=int, metavar="N", help="pictures (2048; fid and is of one model: 10,000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the fakes and of all random choices (0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="of the fakes and of all random choices: 0 to 4000 (0)"
+    )
     parser.add_argument("--json", action="store_true", help="print a list of JSON objects, not a table")
     parser.add_argument("--out", type=Path, metavar="FILE", help="add JSON lines here (a run: RUN/measures.jsonl)")
     parser.add_argument(
@@ -51,9 +53,12 @@ def run(args: argparse.Namespace) -> int:
 
     from growgan.devices import choose_device
     from growgan.evaluation import results
-    from growgan.evaluation.evaluate import Settings, evaluate, is_run
+    from growgan.evaluation.evaluate import Settings, evaluate
     from growgan.evaluation.requests import parse_requests
+    from growgan.evaluation.sources import block
+    from growgan.evaluation.subjects import is_run
 
+    block(args.seed)
     curve = is_run(Path(args.subject))
     requests = parse_requests(args.metrics, args.images, curve)
     settings = Settings(
@@ -65,12 +70,18 @@ def run(args: argparse.Namespace) -> int:
         device=choose_device(args.device),
     )
     out = args.out or (Path(args.subject) / "measures.jsonl" if curve else None)
+    lines = results.Lines(out) if out is not None else None
+    check = lines.check if lines is not None else lambda terms: None
     found = []
-    for result in evaluate(args.subject, args.data, requests, settings, Progress, _say):
-        found.append(result)
-        if out is not None:
-            results.append_lines(out, [result])
-    print(json.dumps(results.to_json(found), indent=2) if args.json else results.table(found))
+    try:
+        for result in evaluate(args.subject, args.data, requests, settings, Progress, _say, check):
+            found.append(result)
+            if lines is not None:
+                lines.add(result)
+    finally:  # what was found is shown even if the rest was broken off
+        if found:
+            text = json.dumps(results.to_json(found), indent=2, allow_nan=False) if args.json else results.table(found)
+            print(text)
     return 0
 
 

@@ -10,17 +10,20 @@ import torch
 from numpy.typing import NDArray
 
 from growgan.core.progress import MakeProgress
-from growgan.evaluation.features import FeatureStore
-from growgan.evaluation.sources import Sample
+from growgan.metrics.features import FeatureStore
 from growgan.metrics.fid import fid
-from growgan.metrics.inception_score import inception_score
+from growgan.metrics.inception_score import SPLITS, inception_score
 from growgan.metrics.kid import kid
 from growgan.metrics.ms_ssim import ms_ssim_pairs
-from growgan.metrics.precision_recall import precision_recall
-from growgan.metrics.swd import Descriptors, swd
+from growgan.metrics.precision_recall import NEIGHBOUR, precision_recall
+from growgan.metrics.streams import Block, Sample
+from growgan.metrics.swd import Descriptors, descriptor_bytes, swd
 
 PIXELS = "pixels"
 """The protocol of measures that see the pictures themselves, as 8 bits."""
+
+FEATURES = 2048
+"""Of Inception; VGG-16 has twice as many."""
 
 READ_AT_ONCE = 64
 """Pictures, so that every core has some to work on; a network sees fewer at once."""
@@ -35,22 +38,20 @@ class Measured:
     """Pixels of a level of the pyramid -> its distance."""
     deviation: float | None = None
     """Between the parts or subsets that the value is the mean of."""
-    part: str = ""
-    """Which of a measure's two numbers it is."""
 
 
 class Bench:
-    """Where measures are taken: the networks, the device, and the seed of random choices."""
+    """Where measures are taken: the networks, the device, and the random choices."""
 
     def __init__(
         self,
-        seed: int,
+        block: Block,
         device: torch.device,
         inception: FeatureStore | None = None,
         vgg: FeatureStore | None = None,
         progress: MakeProgress | None = None,
     ) -> None:
-        self.seed = seed
+        self.block = block
         self.device = device
         self.inception = inception
         self.vgg = vgg
@@ -79,11 +80,23 @@ class Bench:
     def kept_descriptors(self, reals: Sample) -> Descriptors:
         """Return those of reals, which stay for the next snapshot."""
         if self._kept is None or self._kept[0] != reals:
-            self._kept = reals, self.descriptors(reals, 2 * self.seed)
+            self._kept = None  # both at once might not fit
+            self._kept = reals, self.descriptors(reals, self.block.patches[0])
         return self._kept[1]
 
 
 Take = Callable[[Bench, Sample, Sample], list[Measured]]
+Room = Callable[[int, int, int], float]
+"""Bytes that a measure takes for so many fakes and reals of so many pixels a side."""
+
+
+def _swd_room(fakes: int, reals: int, resolution: int) -> float:
+    return descriptor_bytes(max(fakes, reals), resolution)
+
+
+def _feature_room(fakes: int, reals: int, resolution: int) -> float:
+    """Features in float32, twice while they are put together, and then in float64."""
+    return (fakes + reals) * FEATURES * (4 + 8)
 
 
 @dataclass(frozen=True)
@@ -100,11 +113,16 @@ class Kind:
     """Whether a set that is too small is shown several times, as the authors' FID does."""
     smallest: int = 4
     """Pixels a side below which it is not defined."""
+    fewest: int = 2
+    """Pictures of which there have to be as many."""
+    parts: tuple[str, ...] = ("",)
+    """Which numbers it has."""
+    room: Room = lambda fakes, reals, resolution: 0.0
 
 
 def _swd(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
-    known, new = bench.kept_descriptors(reals), bench.descriptors(fakes, 2 * bench.seed + 1)
-    result = swd(known, new, bench.seed)
+    known, new = bench.kept_descriptors(reals), bench.descriptors(fakes, bench.block.patches[1])
+    result = swd(known, new, bench.block.number)
     return [Measured(result.average, levels=result.levels)]
 
 
@@ -119,7 +137,7 @@ def _fid(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
 
 def _kid(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
     store = _inception(bench)
-    result = kid(store.all_rows(reals), store.all_rows(fakes), bench.seed)
+    result = kid(store.all_rows(reals), store.all_rows(fakes), bench.block.number)
     return [Measured(result.value, deviation=result.deviation)]
 
 
@@ -139,7 +157,7 @@ def _pr(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
 
 def _precision_recall(store: FeatureStore, reals: Sample, fakes: Sample) -> list[Measured]:
     result = precision_recall(store.all_rows(reals), store.all_rows(fakes))
-    return [Measured(result.precision, part="precision"), Measured(result.recall, part="recall")]
+    return [Measured(result.precision), Measured(result.recall)]
 
 
 def _inception(bench: Bench) -> FeatureStore:
@@ -147,13 +165,15 @@ def _inception(bench: Bench) -> FeatureStore:
     return bench.inception
 
 
+PARTS = ("precision", "recall")
+
 KINDS: dict[str, Kind] = {
-    "swd": Kind(_swd, smallest=8),
+    "swd": Kind(_swd, smallest=8, room=_swd_room),
     "msssim": Kind(_ms_ssim, distance=False),
     "fid": Kind(_fid, "inception", repeats=True),
-    "kid": Kind(_kid, "inception"),
-    "is": Kind(_inception_score, "inception", distance=False),
-    "pr": Kind(_pr, "vgg"),
-    "pr_inception": Kind(_pr_inception, "inception"),
+    "kid": Kind(_kid, "inception", room=_feature_room),
+    "is": Kind(_inception_score, "inception", distance=False, fewest=SPLITS),
+    "pr": Kind(_pr, "vgg", fewest=NEIGHBOUR + 1, parts=PARTS, room=_feature_room),
+    "pr_inception": Kind(_pr_inception, "inception", fewest=NEIGHBOUR + 1, parts=PARTS, room=_feature_room),
 }
 """Every name of `METRICS`."""

@@ -6,15 +6,13 @@ import re
 from dataclasses import dataclass
 
 from growgan.core.errors import ConfigError
-from growgan.metrics import METRICS
+from growgan.metrics import METRICS, THOUSANDS, titled
 
 CURVE_IMAGES = 2048
 """Images of a measure where nobody says how many: enough to compare snapshots by SWD and KID."""
 FINAL_IMAGES = 10_000
 """The same for one model by the measures that need many."""
 NEEDS_MANY = ("fid", "is")
-THOUSANDS = {"swd": 1024}
-"""What "k" stands for where it is not 1,000: the paper's SWD is of 16 x 1,024 images."""
 MOST_IMAGES = 1_000_000
 
 
@@ -31,9 +29,7 @@ class Request:
 
     def title(self, images: int, clean: bool) -> str:
         """The name of the result, which says all that makes it another measure: ``fid10k_full``, ``kid2048_clean``."""
-        thousand = THOUSANDS.get(self.metric, 1000)
-        count = f"{images // thousand}k" if images % thousand == 0 else str(images)
-        return f"{self.metric}{count}{'_full' if self.full else ''}{'_clean' if clean else ''}"
+        return f"{titled(self.metric, images)}{'_full' if self.full else ''}{'_clean' if clean else ''}"
 
 
 def parse_requests(text: str, images: int | None, curve: bool) -> list[Request]:
@@ -62,6 +58,8 @@ def _parse(name: str, images: int | None, curve: bool) -> Request:
         if not 2 <= count <= MOST_IMAGES:
             raise ConfigError(f"{name}: the number of images must lie between 2 and {MOST_IMAGES:,}")
         return Request(metric, count, bool(full))
+    if name.endswith("_clean"):
+        raise ConfigError(f"{name}: which protocol it is says --protocol clean; leave out _clean")
     raise ConfigError(
         f"no metric is called {name!r}; there are {', '.join(METRICS)}, and such as fid10k or fid50k_full"
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from growgan.core.errors import ConfigError, RunError
+
+START = b'{"metric"'
+"""How every line begins."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,19 @@ class Reference:
     value: float
     levels: dict[int, float] | None
     images: int
-    """Reals on each side."""
+    """Reals that were measured."""
+    real_images: int | None
+    """Other reals that they were compared with; None where it is no distance."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What has to be alike in two numbers that are compared."""
+
+    metric: str
+    protocol: str
+    mirrored: bool
+    against_hash: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +46,7 @@ class Result:
     deviation: float | None
     images: int
     real_images: int | None
+    distinct_reals: int | None
     resolution: int
     reference: Reference | None
     subject: str
@@ -50,25 +66,66 @@ def to_json(results: Sequence[Result]) -> list[dict[str, Any]]:
     return [asdict(result) for result in results]
 
 
-def append_lines(path: Path, results: Sequence[Result]) -> None:
-    """Add a JSON line for each result to a file; `ConfigError` where it has the same measure by another protocol."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+", encoding="utf-8") as file:
-            file.seek(0)
-            text = file.read()
-            known = _protocols(text.splitlines())
-            if text and not text.endswith("\n"):  # of a process that was killed
-                file.write("\n")
-            for result in results:
-                if known.setdefault(result.metric, result.protocol) != result.protocol:
+class Lines:
+    """A file of measures, one a line of JSON, to which others are added. It is tried and read at once.
+
+    Raises `ConfigError` for a file of something else, `RunError` where it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._entries: list[dict[str, Any]] = []
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = not path.exists()
+            with path.open("ab+") as file:
+                file.seek(0)
+                whole = self._read(file.read())
+                file.truncate(len(whole))
+            if new:
+                path.unlink()
+        except OSError as error:
+            raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+    def _read(self, content: bytes) -> bytes:
+        """Take in the entries. Returns the content without a last line that a killed process has left cut off."""
+        lines = content.splitlines(keepends=True)
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = json.loads(line.decode())
+                if not line.endswith(b"\n"):
+                    raise ValueError("cut off")
+                self._entries.append({"metric": entry["metric"], **entry})
+            except (ValueError, KeyError, TypeError) as error:
+                if number == len(lines) and line.startswith(START):
+                    return content[: -len(line)]
+                raise ConfigError(f"{self.path} is no file of measures: line {number} is none; give another") from error
+        return content
+
+    def check(self, terms: Terms) -> None:
+        """Raise `ConfigError` if the file has the same measure on other terms."""
+        for entry in self._entries:
+            if entry["metric"] != terms.metric:
+                continue
+            for name, wanted in asdict(terms).items():
+                if entry.get(name, wanted) != wanted:
                     raise ConfigError(
-                        f"{path} has {result.metric} by the protocol {known[result.metric]}, with which "
-                        f"{result.protocol} cannot be compared; give another file with --out"
+                        f"{self.path} has {terms.metric} with {name} {entry[name]}, with which {wanted} cannot be "
+                        "compared; give another file with --out"
                     )
-                file.write(json.dumps(asdict(result)) + "\n")
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+    def add(self, result: Result) -> None:
+        """Add a line, unless there is an equal one."""
+        text = json.dumps(asdict(result), allow_nan=False)
+        entry = json.loads(text)
+        if entry in self._entries:
+            return
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError as error:
+            raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
+        self._entries.append(entry)
 
 
 def of_model(path: Path, subject_hash: str) -> dict[str, dict[str, Any]]:
@@ -92,50 +149,56 @@ def of_model(path: Path, subject_hash: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _protocols(lines: Iterable[str]) -> dict[str, str]:
-    """The protocol of each measure that a file has; a line that was cut off tells nothing."""
-    found = {}
-    for line in lines:
-        try:
-            entry = json.loads(line)
-            found[str(entry["metric"])] = str(entry["protocol"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return found
-
-
 def table(results: Sequence[Result]) -> str:
     """A row for each subject and a column for each number; under the subjects of one size, what reals give."""
     # Large pictures first: of small ones some measures are not defined.
     by_size = sorted(results, key=lambda result: -result.resolution)
     columns = list(dict.fromkeys(name for result in by_size for name in _cells(result)))
+    clock = ["kimg"] if any(result.nimg is not None for result in results) else []
     rows: list[list[str]] = []
     for size in dict.fromkeys(result.resolution for result in results):
         of_size = [result for result in results if result.resolution == size]
         for subject in dict.fromkeys(result.subject for result in of_size):
             cells: dict[str, str] = {}
+            shown = ""
             for result in of_size:
                 if result.subject == subject:
                     cells |= _cells(result)
-            rows.append([Path(subject).name, f"{size}x{size}", *(cells.get(name, "-") for name in columns)])
+                    shown = f"{result.nimg / 1000:g}" if result.nimg is not None else ""
+            rows.append(
+                [
+                    Path(subject).name,
+                    f"{size}x{size}",
+                    *([shown] if clock else []),
+                    *(cells.get(name, "-") for name in columns),
+                ]
+            )
         cells = {}
         for result in of_size:
             cells |= _reference_cells(result)
-        rows.append(["reals", f"{size}x{size}", *(cells.get(name, "-") for name in columns)])
-    return _align([["", "", *columns], *rows])
+        rows.append(["reals", f"{size}x{size}", *([""] if clock else []), *(cells.get(name, "-") for name in columns)])
+    return _align([["", "", *clock, *columns], *rows])
 
 
 def _cells(result: Result) -> dict[str, str]:
-    return _numbers(result, result.value, result.levels)
+    cells = _numbers(result, result.value, result.levels)
+    if result.deviation is not None:
+        cells[result.metric] += f" +-{_number(result.deviation)}"
+    return cells
 
 
 def _reference_cells(result: Result) -> dict[str, str]:
     if result.reference is None:
         return {}
-    cells = _numbers(result, result.reference.value, result.reference.levels)
-    if result.reference.images == result.images:
+    reference = result.reference
+    cells = _numbers(result, reference.value, reference.levels)
+    if reference.images != reference.real_images and reference.real_images is not None:
+        sizes = f"{reference.images:,} to {reference.real_images:,}"
+    elif reference.images != result.images:
+        sizes = f"{reference.images:,}"
+    else:
         return cells
-    return {name: f"{text} ({result.reference.images:,})" for name, text in cells.items()}
+    return {name: f"{text} ({sizes})" for name, text in cells.items()}
 
 
 def _numbers(result: Result, value: float, levels: dict[int, float] | None) -> dict[str, str]:

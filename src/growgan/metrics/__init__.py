@@ -22,6 +22,15 @@ METRICS: dict[str, str] = {
 }
 """Name of a measure on the command line -> ``module:attribute``."""
 
+THOUSANDS = {"swd": 1024}
+"""What "k" stands for where it is not 1,000: the paper's SWD is of 16 x 1,024 images."""
+
+
+def titled(metric: str, images: int) -> str:
+    """A measure's name with its number of images, without which it says little: ``swd2k``, ``kid2048``."""
+    thousand = THOUSANDS.get(metric, 1000)
+    return f"{metric}{images // thousand}k" if images % thousand == 0 else f"{metric}{images}"
+
 
 def resolve(name: str) -> Callable[..., Any]:
     """Import and return the measure called ``name``."""

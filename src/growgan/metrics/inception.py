@@ -78,7 +78,7 @@ class FeatureNetwork:
         features: Tensor = found[0] if isinstance(found, tuple) else found
         if features.ndim != 2:
             raise ModelError(f"{self.path} returns {[*features.shape]}, not features [N, D]")
-        return features.float().cpu()
+        return self._finite(features.float().cpu())
 
     def probabilities(self, images: np.ndarray[Any, Any]) -> Tensor:
         """Probabilities of the classes [N, K], without the bias of the last layer where the file knows of it."""
@@ -87,7 +87,12 @@ class FeatureNetwork:
             classes: Tensor = self._run(images, no_output_bias=True)
         else:
             classes = self._run(images)[1].float().softmax(1)
-        return classes.float().cpu()
+        return self._finite(classes.float().cpu())
+
+    def _finite(self, found: Tensor) -> Tensor:
+        if not found.isfinite().all():
+            raise ModelError(f"{self.path} returns numbers that are not finite")
+        return found
 
     @torch.inference_mode()
     def _run(self, images: np.ndarray[Any, Any], **switches: bool) -> Any:
@@ -141,7 +146,7 @@ def _load(path: Path, device: torch.device) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)  # the published weights come as TorchScript
             return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{path} is no TorchScript file: {_last_line(error)}") from error
+        raise ModelError(f"{path} is no whole TorchScript file") from error
 
 
 def _last_line(error: Exception) -> str:

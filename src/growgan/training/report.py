@@ -14,7 +14,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from growgan.core import geometry
-from growgan.core.errors import RunError
+from growgan.core.errors import RunError, UserError
 from growgan.core.progress import clock
 from growgan.core.schedule import Phase, Schedule
 from growgan.sampling import images, latents
@@ -100,7 +100,9 @@ class Report:
         due = last or state.tick % self.snapshots.config.snapshots.image_ticks == 0
         grid = self.draw_fakes(state, phase) if due else None
         due = last or state.tick % self.snapshots.config.snapshots.model_ticks == 0
-        measured = self.snapshots.take_measure(state, phase) if due else None
+        if due and self.writes:  # before it is measured, which may take long
+            self._attempt(lambda: self.snapshots.write(state, phase, None))
+        measured = self._measured(state, phase) if due else None
         if not self.writes:
             return
         means = {name: value.item() / state.tick_steps for name, value in state.tick_sums.items()}
@@ -122,9 +124,8 @@ class Report:
         }
         if grid is not None:
             self._attempt(lambda: images.save_png(self.run.fakes(state.nimg), grid))
-        if due:
-            self._attempt(lambda: self.snapshots.write(state, phase, measured))
         if measured:
+            self._attempt(lambda: self.snapshots.write(state, phase, measured))
             entry["measures"] = {measured["name"]: measured}
             digits = ".2f" if measured["value"] >= 1 else ".2g"
             line += f"  {measured['name']} {measured['value']:{digits}}"
@@ -132,6 +133,13 @@ class Report:
         self._attempt(self._pay)
         self._attempt(lambda: self._write_board(entry, state.nimg))
         self.say(f"tick {state.tick}  {line}")
+
+    def _measured(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
+        try:
+            return self.snapshots.take_measure(state, phase)
+        except UserError as error:  # in every process alike
+            self.say(f"warning: this snapshot is not measured: {error}; the run goes on")
+            return None
 
     def after_stage(self, state: TrainState, phase: Phase) -> None:
         """Keep the milestone of the stage."""

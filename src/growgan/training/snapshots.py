@@ -103,7 +103,10 @@ class Snapshots:
         known = best.measures.get(measured["name"])
         if best.training.get("resolution") != phase.resolution or known is None:
             return True
-        if known.get("images") != measured.get("images") or best.training["nimg"] > nimg:
+        alike = all(
+            known.get(term) == measured.get(term) for term in ("images", "protocol", "mirrored", "against_hash")
+        )
+        if not alike or best.training["nimg"] > nimg:
             return True  # not to be compared, or of a moment that the run has gone back behind
         # Equal counts, so that a run that is taken up again ends with the same file.
         return bool(measured["value"] <= known["value"])

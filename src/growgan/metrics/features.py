@@ -1,13 +1,13 @@
 """Features of pictures, computed once: kept in the user's cache by picture, network and protocol.
 
 A file holds 256 pictures, so that work that is broken off goes on where it was, and 10,000 begin with the 2,048 that
-are there. ``growgan evaluate`` may be stopped at any time; the folder may be deleted.
+are there. The folder may be deleted, and several processes may fill it, at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from growgan.core.cache import cache_dir
+from growgan.core.errors import RunError
 from growgan.core.files import whole
-from growgan.core.progress import MakeProgress
-from growgan.evaluation.sources import Sample, Source
+from growgan.core.progress import MakeProgress, Progress
 from growgan.metrics.fid import Statistics, statistics
 from growgan.metrics.inception import FeatureNetwork
+from growgan.metrics.streams import Sample, Source
 
 PER_FILE = 256
+FORMAT = 2
+"""Of what is kept; 2: the second round of a mirrored set shows the other side of every picture."""
 
 Output = Literal["features", "probabilities"]
 
@@ -39,11 +42,15 @@ class FeatureStore:
     def rows(self, sample: Sample, output: Output = "features") -> Iterator[Tensor]:
         """Yield what the network says of a sample's pictures, [n, D] float32, from the cache where it is there."""
         self._compute(sample, output)
-        folder = self._folder(sample.source, output)
         for k in _files(sample):
-            rows = np.load(folder / f"{k:06d}.npy")
-            first = k * PER_FILE
-            yield torch.from_numpy(rows[max(sample.start - first, 0) : sample.stop - first])
+            path, wanted = self._folder(sample.source, output) / f"{k:06d}.npy", _wanted(sample, k)
+            rows = _read(path)
+            if _count(rows) < wanted:  # somebody has emptied the cache meanwhile
+                self._compute(sample, output)
+                rows = _read(path)
+            if rows is None or len(rows) < wanted:
+                raise RunError(f"{path} does not keep what is written to it")
+            yield torch.from_numpy(rows[max(sample.start - k * PER_FILE, 0) : wanted])
 
     def all_rows(self, sample: Sample, output: Output = "features") -> Tensor:
         """Return the same as one tensor [N, D]."""
@@ -53,46 +60,73 @@ class FeatureStore:
         """Return mean and covariance of a sample's features; those of a set are kept too (33 MB)."""
         path = self._folder(sample.source, "features") / f"statistics-{sample.start}-{sample.stop}.npy"
         kept = _read(path)  # the mean, above the covariance
-        if kept is not None:
+        if kept is not None and kept.ndim == 2 and len(kept) == kept.shape[1] + 1:
             return Statistics(torch.from_numpy(kept[0]), torch.from_numpy(kept[1:]), len(sample), self.network.name)
         found = statistics(self.rows(sample), self.network.name)
+        assert found.count == len(sample), "rows gives all or raises"
         if sample.source.distinct is not None:
             _write(path, np.vstack([found.mean[None].numpy(), found.covariance.numpy()]))
         return found
 
     def _folder(self, source: Source, output: Output) -> Path:
-        about = "\n".join([output, self.network.name, self.network.hash, source.key])
+        about = "\n".join([str(FORMAT), output, self.network.name, self.network.hash, source.key])
         return cache_dir() / "features" / hashlib.sha256(about.encode()).hexdigest()[:32]
 
     def _compute(self, sample: Sample, output: Output) -> None:
         folder = self._folder(sample.source, output)
         work = []
         for k in _files(sample):
-            kept = _read(folder / f"{k:06d}.npy")
-            rows = len(kept) if kept is not None else 0
-            wanted = min(sample.stop - k * PER_FILE, PER_FILE)
-            if rows < wanted:
-                work.append((k, kept, Sample(sample.source, k * PER_FILE + rows, k * PER_FILE + wanted)))
+            path, wanted = folder / f"{k:06d}.npy", _wanted(sample, k)
+            kept = _read(path)
+            if _count(kept) < wanted:
+                first = k * PER_FILE
+                work.append((path, kept, Sample(sample.source, first + _count(kept), first + wanted)))
         if not work:
             return
         total = sum(len(missing) for _, _, missing in work)
         bar = self.progress(total, f"features of {sample.source.name}") if self.progress else None
         look = self.network.features if output == "features" else self.network.probabilities
         try:
-            for k, kept, missing in work:
-                parts = [kept] if kept is not None else []
-                for pixels in missing.batches(self.batch):
-                    parts.append(look(pixels).numpy())
-                    if bar:
-                        bar.advance(len(pixels))
-                _write(folder / f"{k:06d}.npy", np.concatenate(parts))
+            for path, kept, missing in work:
+                self._look(look, path, kept, missing, bar)
         finally:
             if bar:
                 bar.close()
 
+    def _look(
+        self,
+        look: Callable[[NDArray[np.uint8]], Tensor],
+        path: Path,
+        kept: NDArray[Any] | None,
+        missing: Sample,
+        bar: Progress | None,
+    ) -> None:
+        """Fill one file up; as far as it came, if it is broken off."""
+        parts = [kept] if kept is not None else []
+        try:
+            for pixels in missing.batches(self.batch):
+                parts.append(look(pixels).numpy())
+                if bar:
+                    bar.advance(len(pixels))
+        finally:
+            rows = np.concatenate(parts) if parts else None
+            # Another process may have come further: what it has written is not to be shortened.
+            if rows is not None and len(rows) > _count(_read(path)):
+                _write(path, rows)
+
+
+def _count(rows: NDArray[Any] | None) -> int:
+    """Rows of what is there."""
+    return 0 if rows is None else len(rows)
+
 
 def _files(sample: Sample) -> range:
     return range(sample.start // PER_FILE, -(-sample.stop // PER_FILE))
+
+
+def _wanted(sample: Sample, k: int) -> int:
+    """Rows that file `k` has to have for the sample."""
+    return min(sample.stop - k * PER_FILE, PER_FILE)
 
 
 def _read(path: Path) -> NDArray[Any] | None:

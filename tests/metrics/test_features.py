@@ -9,17 +9,17 @@ import torch
 from feature_nets import save_network
 
 from growgan.core.progress import Progress
-from growgan.evaluation import features
-from growgan.evaluation.features import FeatureStore
-from growgan.evaluation.sources import Sample
+from growgan.metrics import features
+from growgan.metrics.features import FeatureStore
 from growgan.metrics.inception import FeatureNetwork
+from growgan.metrics.streams import Sample
 
 
 class Noise:
     """Pictures of noise; remembers which were asked for."""
 
     def __init__(self, key: str = "noise") -> None:
-        self.name, self.key, self.resolution = "noise", key, 16
+        self.name, self.key, self.resolution, self.channels = "noise", key, 16, 3
         self.distinct: int | None = None
         self.asked: list[int] = []
 
@@ -68,7 +68,7 @@ def test_work_that_is_broken_off_goes_on(store: FeatureStore, monkeypatch: pytes
     source, plain = Noise(), Noise.pixels
 
     def stops(self: Noise, start: int, stop: int) -> np.ndarray:
-        if start >= 16:
+        if start >= 12:
             raise KeyboardInterrupt
         return plain(self, start, stop)
 
@@ -124,3 +124,24 @@ def test_progress_counts_what_is_missing(network: FeatureNetwork) -> None:
     for stop in (10, 10, 21):
         store.all_rows(Sample(Noise(), 0, stop))
     assert [(bar.total, bar.done, bar.what) for bar in bars] == [(n, n, "features of noise") for n in (10, 11)]
+
+
+def test_what_another_process_has_is_neither_shortened_nor_missed(
+    store: FeatureStore, network: FeatureNetwork, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, plain = Noise(), Noise.pixels
+
+    def meanwhile(self: Noise, start: int, stop: int) -> np.ndarray:
+        monkeypatch.setattr(Noise, "pixels", plain)
+        FeatureStore(network, 3).all_rows(Sample(Noise(), 0, 8))  # the other one wants more
+        return plain(self, start, stop)
+
+    monkeypatch.setattr(Noise, "pixels", meanwhile)
+    same(store.all_rows(Sample(source, 0, 4)), network, 0, 4)
+    (path,) = cache.rglob("000000.npy")
+    assert len(np.load(path)) == 8
+    rows = store.rows(Sample(source, 0, 16))
+    next(rows)
+    second = path.with_name("000001.npy")
+    np.save(second, np.load(second)[:3])  # the cache was emptied, and somebody began anew
+    same(next(rows), network, 8, 16)

@@ -1,0 +1,40 @@
+"""The pictures of a set as measures see them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from growgan.core.errors import ConfigError
+from growgan.data.dataset import ImageSet
+from growgan.data.sampler import Sampler
+
+
+class Reals:
+    """Pictures of a set in an order of no meaning, always the same; after the last one they come again.
+
+    mirrored: every second one is, as for a run that trains on both; in the next round it is the others' turn.
+    """
+
+    def __init__(self, dataset: ImageSet, resolution: int, mirrored: bool = False) -> None:
+        self.dataset = dataset
+        self.resolution = dataset.check_resolution(resolution)
+        self.mirrored = mirrored
+        self.name = dataset.path.name
+        self.channels = dataset.channels
+        self.distinct: int | None = len(dataset)
+        self.key = f"set {dataset.content_hash} {resolution} {'mirrored' if mirrored else 'plain'}"
+        self._order = Sampler(len(dataset), seed=0).indices(0, len(dataset))
+        if dataset.channels not in (1, 3):
+            raise ConfigError(f"measures are of grey or colour pictures; those of {dataset.path} are transparent")
+
+    def pixels(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Pictures start .. stop - 1: [n, C, S, S]."""
+        rounds, within = np.divmod(np.arange(start, stop), len(self._order))
+        images = self.dataset.images(self._order[within], self.resolution)
+        if self.mirrored:
+            images = images.copy()
+            # By the place within the round: in an odd set, places counted on would turn the same ones again.
+            turned = (within + rounds) % 2 == 1
+            images[turned] = images[turned, :, :, ::-1]
+        return images

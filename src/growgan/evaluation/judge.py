@@ -1,0 +1,172 @@
+"""Subjects measured against one set, and the set against itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import torch
+
+from growgan import __version__
+from growgan.core.errors import ConfigError, ModelError, OutOfMemory
+from growgan.data.dataset import ImageSet
+from growgan.data.reals import Reals
+from growgan.evaluation.measures import KINDS, PIXELS, Bench, Kind
+from growgan.evaluation.requests import Request
+from growgan.evaluation.results import Reference, Result, Terms
+from growgan.evaluation.subjects import About, Say
+from growgan.metrics.features import FeatureStore
+from growgan.metrics.streams import Sample, Source
+from growgan.training.memory import free_memory
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One measure of one subject, before it is taken."""
+
+    request: Request
+    count: int
+    """Pictures of the subject."""
+    reals: Reals
+    known: int
+    """Reals that they are compared with."""
+    title: str
+    terms: tuple[Terms, ...]
+    """Of each of its numbers."""
+
+    @property
+    def kind(self) -> Kind:
+        """How it is taken."""
+        return KINDS[self.request.metric]
+
+
+class Judge:
+    """Measures subjects against one set."""
+
+    def __init__(self, dataset: ImageSet, bench: Bench, seed: int, hint: Say) -> None:
+        self.dataset = dataset
+        self.bench = bench
+        self.seed = seed
+        self.hint = hint
+        self._reals: dict[tuple[int, bool], Reals] = {}
+        self._references: dict[tuple[Request, int, Reals], list[Reference]] = {}
+
+    def plan(self, requests: Sequence[Request], source: Source, about: About, lack: Say) -> Iterator[Plan]:
+        """Yield what there is to take of a subject; ``lack`` hears of what cannot be."""
+        reals = self._reals_like(source, about)
+        if source.channels != reals.channels:
+            words = {1: "grey", 3: "colour"}
+            self.hint(
+                f"{source.name} has {words[source.channels]} pictures, {self.dataset.path} {words[reals.channels]} "
+                "ones: grey is measured as three equal colours"
+            )
+        seen = set()
+        for request in requests:
+            plan = self._plan(request, source, reals, about)
+            kind = plan.kind
+            if source.resolution < kind.smallest:
+                size = f"{source.resolution}x{source.resolution}"
+                lack(f"{source.name}: {request.metric} is not defined for pictures of {size}")
+            elif min(plan.count, plan.known) < kind.fewest:
+                few = min(plan.count, plan.known)
+                lack(f"{source.name}: {request.metric} needs at least {kind.fewest} pictures, and there are {few}")
+            elif plan.title not in seen:  # two numbers of pictures may come to what there is
+                seen.add(plan.title)
+                yield plan
+
+    def _plan(self, request: Request, source: Source, reals: Reals, about: About) -> Plan:
+        kind = KINDS[request.metric]
+        count = min(request.images, source.distinct or request.images)
+        if kind.distance and not kind.repeats and not request.full:
+            count = min(count, len(self.dataset))
+        # All reals are each of them once, or once as it is and once mirrored.
+        known = len(self.dataset) * (1 + reals.mirrored) if request.full else count
+        store = self._store(kind)
+        clean = store is not None and store.network.protocol == "clean"
+        title = request.title(count, clean)
+        if count < request.images:
+            holder = source.name if count == source.distinct else self.dataset.path.name
+            self.hint(f"{holder} holds {count:,} pictures: {request.title(request.images, clean)} becomes {title}")
+        protocol = store.network.name if store else PIXELS
+        names = [f"{title}_{part}" if part else title for part in kind.parts]
+        terms = tuple(Terms(name, protocol, reals.mirrored, self.dataset.content_hash) for name in names)
+        return Plan(request, count, reals, known, title, terms)
+
+    def measure(self, plan: Plan, source: Source, about: About) -> Iterator[Result]:
+        """Yield the numbers of one measure of one subject."""
+        kind, reals = plan.kind, plan.reals
+        self._check_memory(plan)
+        found = kind.take(self.bench, Sample(reals, 0, plan.known), Sample(source, 0, plan.count))
+        for terms, measured, reference in zip_longest(plan.terms, found, self._reference(plan)):
+            if not math.isfinite(measured.value):
+                raise ModelError("the result is not a finite number")
+            yield Result(
+                metric=terms.metric,
+                value=measured.value,
+                levels=measured.levels,
+                deviation=measured.deviation,
+                images=plan.count,
+                real_images=plan.known if kind.distance else None,
+                distinct_reals=min(plan.known, len(self.dataset) * (1 + reals.mirrored)) if kind.distance else None,
+                resolution=source.resolution,
+                reference=reference,
+                subject=about.subject,
+                snapshot=about.snapshot,
+                nimg=about.nimg,
+                subject_hash=about.hash,
+                against=str(self.dataset.path),
+                against_hash=terms.against_hash,
+                mirrored=terms.mirrored,
+                seed=self.seed,
+                protocol=terms.protocol,
+                growgan=__version__,
+            )
+
+    def _store(self, kind: Kind) -> FeatureStore | None:
+        return {"inception": self.bench.inception, "vgg": self.bench.vgg}.get(kind.network or "")
+
+    def _reals_like(self, source: Source, about: About) -> Reals:
+        key = source.resolution, about.mirrored
+        if key not in self._reals:
+            self._reals[key] = Reals(self.dataset, *key)
+        return self._reals[key]
+
+    def _check_memory(self, plan: Plan) -> None:
+        kind = plan.kind
+        needed = kind.room(plan.count, plan.known, plan.reals.resolution)
+        free = free_memory(self.bench.device if kind.network is None else torch.device("cpu"))
+        if free is not None and needed > free:
+            raise OutOfMemory(
+                f"it needs about {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free: "
+                "ask for fewer pictures"
+            )
+
+    def _reference(self, plan: Plan) -> list[Reference]:
+        """Measure reals as if they were fakes, other ones against the same."""
+        key = plan.request, plan.count, plan.reals
+        if key not in self._references:
+            self._references[key] = self._take_reference(plan)
+        return self._references[key]
+
+    def _take_reference(self, plan: Plan) -> list[Reference]:
+        reals, total = plan.reals, len(self.dataset)
+        if not plan.kind.distance:
+            known = others = Sample(reals, 0, min(plan.count, total))
+        elif plan.request.full:
+            # Fewer reals on either side would be another measure: as many as fakes are held out, or there is none.
+            known, others = Sample(reals, plan.count, max(total, plan.count)), Sample(reals, 0, plan.count)
+            if len(known) < plan.count:
+                return []
+        else:
+            most = min(plan.count, total // 2)
+            known, others = Sample(reals, 0, most), Sample(reals, most, 2 * most)
+        if len(others) < plan.kind.fewest:
+            return []
+        try:
+            found = plan.kind.take(self.bench, known, others)
+        except ConfigError:  # too few for this measure
+            return []
+        sizes = len(others), len(known) if plan.kind.distance else None
+        return [Reference(measured.value, measured.levels, *sizes) for measured in found]

@@ -1,0 +1,182 @@
+"""What is measured: a model, every snapshot of a run, or a set; and the set that it is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from growgan.core.errors import ConfigError, DataError, ModelError
+from growgan.core.progress import MakeProgress
+from growgan.data.dataset import ImageSet
+from growgan.data.prepare import prepare
+from growgan.data.reals import Reals
+from growgan.evaluation.sources import Fakes
+from growgan.metrics.streams import Source
+from growgan.models.native import ModelFile, open_model
+from growgan.sampling.model import load
+from growgan.sampling.sources import find
+from growgan.training.run import RunFolder
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a result says of its subject."""
+
+    subject: str
+    hash: str
+    mirrored: bool
+    """Whether it was trained on mirrored pictures as well, so that it is measured against such."""
+    snapshot: str | None = None
+    nimg: int | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something to measure. Opening it may raise `ModelError` or OSError: a run that goes on drops old snapshots."""
+
+    name: str
+    resolution: int
+    open: Callable[[], tuple[Source, About]]
+
+
+def is_run(path: Path) -> bool:
+    """Whether `path` is a run folder, of which every snapshot is measured."""
+    return RunFolder(path).exists() and RunFolder(path).models.is_dir()
+
+
+@contextmanager
+def opened(
+    subject: str,
+    data: Path,
+    seed: int,
+    batch: int,
+    device: torch.device,
+    progress: MakeProgress | None,
+    say: Say,
+    hint: Say,
+) -> Iterator[tuple[ImageSet, list[Subject]]]:
+    """Open the set, and find the subjects; their sizes fit. Raises `UserError`s, before anything is measured."""
+    models = _find_models(subject, hint)
+    with prepare(data, at_most=_largest(models), progress=progress, say=say) as dataset:
+        if models is not None:
+            subjects = [_of_model(model, seed, batch, device, hint) for model in models]
+            _check_sizes(subjects, dataset)
+            yield dataset, subjects
+            return
+        with prepare(subject, at_most=dataset.resolution, progress=progress, say=say) as pictures:
+            reals = Reals(pictures, pictures.resolution)
+            about = About(subject, pictures.content_hash, mirrored=False)
+            subjects = [Subject(reals.name, reals.resolution, lambda: (reals, about))]
+            _check_sizes(subjects, dataset)
+            if pictures.content_hash == dataset.content_hash:
+                hint(f"{subject} is measured against itself")
+            yield dataset, subjects
+
+
+def check_paths(subject: str, data: Path) -> None:
+    """Raise `UserError` for what is not there, or not what its place is for, before anything else is done."""
+    if not data.exists():
+        raise DataError(f"{data}: there is no such file or folder")
+    run = RunFolder(data)
+    if run.exists():
+        trained = run.read_config().data.path
+        raise DataError(
+            f"{data} is a run folder; --data takes pictures, such as those that it was trained on: {trained}"
+        )
+    path = Path(subject)
+    if path.is_dir() and next(path.glob("*.safetensors"), None) is not None:
+        raise ConfigError(f"{path} is a folder of models: name one of them, or the run folder, {path.parent}")
+    if not path.exists():
+        find(subject)
+
+
+def list_snapshots(run: Path, hint: Say = lambda line: None) -> list[ModelFile]:
+    """Models of a run by the images that they have seen; one that is there under several names comes once.
+
+    What cannot be read is said and left out. Raises `ModelError` if nothing is left.
+    """
+    models: dict[int, ModelFile] = {}
+    for path in RunFolder(run).all_models():
+        try:
+            model = open_model(path)
+        except ModelError as error:
+            hint(f"left out: {error}")
+            continue
+        models.setdefault(int(model.training.get("nimg", 0)), model)
+    if not models:
+        raise ModelError(
+            f"the run {run} has no snapshot yet"
+            if not RunFolder(run).all_models()
+            else f"none of the snapshots of the run {run} can be read"
+        )
+    return [models[nimg] for nimg in sorted(models)]
+
+
+def _find_models(subject: str, hint: Say) -> list[ModelFile] | None:
+    """The models that `subject` stands for; None if it is a set of pictures."""
+    path = Path(subject)
+    if is_run(path):
+        return list_snapshots(path, hint)
+    if (path / "models").is_dir() or path.suffix == ".safetensors" or not path.exists():
+        return [open_model(find(subject))]
+    return None
+
+
+def _largest(models: list[ModelFile] | None) -> int | None:
+    """The size to which pictures are brought: that of the largest model, or the one that they had in its run.
+
+    None: what most of them reach.
+    """
+    if models is None:
+        return None
+    run = _run_of(models[-1])
+    built = run.read_config().data.build_resolution if run is not None else 0
+    return max(built, *(model.spec.resolution for model in models)) if built is not None else None
+
+
+def _run_of(model: ModelFile) -> RunFolder | None:
+    """The run in whose folder the file lies."""
+    folder = model.path.absolute().parent
+    run = RunFolder(folder.parent)
+    return run if folder.name == "models" and run.exists() else None
+
+
+def _of_model(model: ModelFile, seed: int, batch: int, device: torch.device, hint: Say) -> Subject:
+    nimg = model.training.get("nimg")
+
+    def open_it() -> tuple[Source, About]:
+        loaded = load(model.path, device)
+        path = model.path
+        about = About(
+            str(path), loaded.file.hash, _mirrored(model, hint), path.name, None if nimg is None else int(nimg)
+        )
+        return Fakes(loaded, seed, batch), about
+
+    return Subject(model.path.name, int(model.training.get("resolution", model.spec.resolution)), open_it)
+
+
+def _mirrored(model: ModelFile, hint: Say) -> bool:
+    """Whether it was trained on mirrored pictures: by the file itself, or by its run if the file is older than that."""
+    if "mirror" in model.training:
+        return bool(model.training["mirror"])
+    run = _run_of(model)
+    if run is not None:
+        return run.read_config().data.mirror
+    hint(f"{model.path.name} does not say whether it was trained on mirrored pictures too: measured against plain ones")
+    return False
+
+
+def _check_sizes(subjects: list[Subject], dataset: ImageSet) -> None:
+    largest = max(subjects, key=lambda subject: subject.resolution)
+    size, own = f"{largest.resolution}x{largest.resolution}", f"{dataset.resolution}x{dataset.resolution}"
+    if largest.resolution > dataset.resolution:
+        raise DataError(
+            f"{dataset.path} has pictures of {own}, which cannot be compared with the {size} of {largest.name}; "
+            f"`growgan data build PICTURES SET.zip --resolution {largest.resolution}` makes a set that can"
+        )
