@@ -46,7 +46,7 @@ class Variant:
     tanh: bool = False
     """The images are the hyperbolic tangent of what toRGB gives."""
     stddev_groups: Literal["strided", "contiguous"] = "strided"
-    """Minibatch stddev compares every M-th image, or consecutive ones; these all at once where groups come out uneven."""
+    """Minibatch stddev compares every M-th image, or consecutive ones: all of them where there would be a rest."""
     stddev_unbiased: bool = False
     """Minibatch stddev divides by one less than the images of a group; a group of one has none."""
     d_last_conv: bool = True
@@ -117,7 +117,7 @@ class NetworkSpec:
         _check(self.stddev_group is None or self.stddev_group >= 0, "network.stddev_group cannot be negative")
 
     def width(self, resolution: int) -> int:
-        """Feature maps of the stage whose images have `resolution` pixels a side; 2: outputs of D's first dense layer."""
+        """Feature maps of the stage whose images have `resolution` pixels a side; of 2: D's first dense layer."""
         if resolution >= geometry.LOWEST and self.variant.widths is not None:
             return int(self.variant.widths(resolution))
         if resolution < geometry.LOWEST and self.variant.hidden is not None:

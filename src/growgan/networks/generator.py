@@ -57,9 +57,7 @@ class Base(nn.Module):
         # The gain makes it the 4x4 transposed convolution of the paper: fan-in 16 (L + K) instead of L + K.
         outputs = width * LOWEST**2
         biases = outputs if spec.variant.first_bias == "pixel" else width
-        self.dense = Linear(
-            spec.z_size + spec.num_labels, outputs, spec.wscale, gain=layers.HE_GAIN / 4, biases=biases
-        )
+        self.dense = Linear(spec.z_size + spec.num_labels, outputs, spec.wscale, gain=layers.HE_GAIN / 4, biases=biases)
         self.conv = Conv(width, width, 3, spec.wscale)
         self.torgb = Conv(width, spec.channels, 1, spec.wscale, gain=1)
 
