@@ -25,7 +25,6 @@ class Options:
     """Choices that the weights do not show."""
 
     fused_up: bool = True
-    fused_down: bool = True
     stddev_group: int = 4
     label_size: int = 0
     d_unlike: str = ""
@@ -50,7 +49,6 @@ def options_of(meta: Any) -> Options:
         d_unlike = "a minibatch deviation of another kind"
     return Options(
         fused_up=generator.get("fused_upconv", True) is not False,
-        fused_down=discriminator.get("fused_convdown", True) is not False,
         stddev_group=group if isinstance(group, int) else 4,
         label_size=generator.get("label_size", 0) if isinstance(generator.get("label_size", 0), int) else 0,
         d_unlike=f"its configuration gives it {d_unlike}, which ours cannot have" if d_unlike else "",

@@ -106,7 +106,7 @@ def _spec(g: Weights, d: Weights | None, options: Options) -> NetworkSpec:
         labels = d.shape(_key(d, "decision.linear1"), 2)[0] - 1
         hidden, inputs = d.shape(_key(d, "decision.linear0"), 2)
         fields["stddev_group"] = options.stddev_group if inputs == (widths[LOWEST] + 1) * LOWEST**2 else 0
-        fields["d_down"] = "pool_act" if options.fused_down else "act_pool"
+        fields["d_down"] = "pool_act"  # the programs' other choice fails when it is built
     inputs = g.shape(_key(g, "noise2feat.linear"), 2)[1]
     if not 0 <= labels < inputs:
         raise Refused("its networks disagree about their labels")

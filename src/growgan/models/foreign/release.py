@@ -59,7 +59,7 @@ def named_networks(content: Any, path: str) -> dict[str, Thing]:
         return {}
     if len(things) == len(PLACES):
         return dict(zip(PLACES, things))
-    kinds = ["D" if _function(thing).startswith("D") else "G" for thing in things]
+    kinds = ["D" if _function(thing).startswith("D") else _generator_kind(thing) for thing in things]
     if len(set(kinds)) < len(kinds):
         raise Refused("it has two networks of a kind, and no third one that would tell which they are")
     return dict(zip(kinds, things))
@@ -100,6 +100,11 @@ def assemble(origin: str, described: dict[str, dict[str, Any]]) -> Imported:
 
 def _networks(content: Any) -> dict[str, Thing]:
     return named_networks(content, "tfutil.Network")
+
+
+def _generator_kind(thing: Thing) -> str:
+    """G or its average, by the name that the release's training gives it."""
+    return "G_ema" if thing.attributes.get("name") == "Gs" else "G"
 
 
 def _function(thing: Thing) -> str:
