@@ -59,7 +59,9 @@ def theano() -> bytes:
         nets = []
         for kind in "GDG":
             net = network()
-            arrays = [x for _, w, s, b in theano_plain.make(kwargs, 1, kind) for x in (w.numpy(), np.float32(s), b.numpy())]
+            arrays = [
+                x for _, w, s, b in theano_plain.make(kwargs, 1, kind) for x in (w.numpy(), np.float32(s), b.numpy())
+            ]
             net.__dict__.update(
                 build_func_spec={"func": f"{kind}_paper", **kwargs},
                 param_values=arrays,
@@ -96,13 +98,21 @@ def gan_zoo(zipped: bool = True) -> bytes:
 
 def pro_gan_pth() -> bytes:
     """A saved model of pro-gan-pth, 8x8."""
-    shapes = {"generator": pro_gan_pth_plain.g_shapes(6, (4, 4), 3), "discriminator": pro_gan_pth_plain.d_shapes(6, (4, 4), 3)}
-    return torch_bytes({k: {"conf": {"use_eql": True}, "state_dict": pro_gan_pth_plain.make(s, 1)} for k, s in shapes.items()})
+    shapes = {
+        "generator": pro_gan_pth_plain.g_shapes(6, (4, 4), 3),
+        "discriminator": pro_gan_pth_plain.d_shapes(6, (4, 4), 3),
+    }
+    return torch_bytes(
+        {k: {"conf": {"use_eql": True}, "state_dict": pro_gan_pth_plain.make(s, 1)} for k, s in shapes.items()}
+    )
 
 
 def mmgen() -> bytes:
     """A checkpoint of mmgeneration, 8x8."""
-    parts = {"generator": mmgen_plain.g_shapes(6, (4, 4), True), "discriminator": mmgen_plain.d_shapes(1, (4, 4), 4, True)}
+    parts = {
+        "generator": mmgen_plain.g_shapes(6, (4, 4), True),
+        "discriminator": mmgen_plain.d_shapes(1, (4, 4), 4, True),
+    }
     state = {f"{part}.{name}": v for part, s in parts.items() for name, v in mmgen_plain.make(s, 1).items()}
     state["_curr_scale_int"] = torch.tensor(8)
     return torch_bytes({"meta": {"config": "a = dict(type='PGGANGenerator', noise_size=6)"}, "state_dict": state})

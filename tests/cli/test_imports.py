@@ -19,6 +19,8 @@ WORDS = [
     "",
     *["demo", "train", "generate", "evaluate", "info", "export", "push", "data", "bench"],
     *(f"data {name}" for name in COMMANDS),
+    *["demo", "train", "generate", "evaluate", "data", "import"],
+    *(f"data {name}" for name in ["build", "info", "show"]),
 ]
 SECONDS = 1.0
 """The aim is 0.3; a busy machine gets some grace."""

@@ -35,20 +35,24 @@ def d_shapes(outputs, widths, hidden, stddev):
             layers[f"conv_blocks.{2 * i}.conv"] = (widths[i - 1], width, 3, 3)
     layers["decision.linear0"] = (hidden, 16 * (widths[0] + stddev))
     layers["decision.linear1"] = (outputs, hidden)
-    return {key: s for name, shape in layers.items() for key, s in ((f"{name}.weight_orig", shape), (f"{name}.bias", shape[:1]))}
+    return {
+        key: s
+        for name, shape in layers.items()
+        for key, s in ((f"{name}.weight_orig", shape), (f"{name}.bias", shape[:1]))
+    }
 
 
 def make(shapes, seed):
     return random_like(shapes, seed)
 
 
-def scaled(state, name, gain=math.sqrt(2)):
+def scaled(state, name, gain=2**0.5):
     """The fan-in is counted from the second axis on, also of a transposed convolution."""
     weight = state[f"{name}.weight_orig"]
     return weight * gain / math.sqrt(math.prod(weight.shape[1:]))
 
 
-def conv(x, state, name, gain=math.sqrt(2)):
+def conv(x, state, name, gain=2**0.5):
     weight = scaled(state, name, gain)
     return F.conv2d(x, weight, state[f"{name}.bias"], padding=weight.shape[-1] // 2)
 

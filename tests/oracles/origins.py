@@ -35,6 +35,7 @@ def random_like(shapes, seed):
     """Weights N(0, 1) and smaller biases, float32, of these shapes by name."""
     random = torch.Generator().manual_seed(seed)
     return {
-        name: torch.randn(shape, generator=random) * (0.3 if name.rpartition(".")[2].rpartition("/")[2] == "bias" else 1)
+        name: torch.randn(shape, generator=random)
+        * (0.3 if name.rpartition(".")[2].rpartition("/")[2] == "bias" else 1)
         for name, shape in shapes.items()
     }

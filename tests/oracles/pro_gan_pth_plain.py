@@ -2,7 +2,6 @@
 
 import math
 
-import torch
 from oracles.linear import enlarged, leaky, norm, pooled, with_stddev
 from oracles.origins import grow, random_like, shrink, sizes_to
 from torch.nn import functional as F
@@ -33,7 +32,11 @@ def d_shapes(hidden, widths, channels):
 
 
 def _named(layers):
-    return {f"{name}.{part}": shape if part == "weight" else shape[:1] for name, shape in layers.items() for part in ("weight", "bias")}
+    return {
+        f"{name}.{part}": shape if part == "weight" else shape[:1]
+        for name, shape in layers.items()
+        for part in ("weight", "bias")
+    }
 
 
 def make(shapes, seed):

@@ -18,14 +18,20 @@ def g_shapes(kwargs):
     """Shapes of G's variables, in the release's order."""
     top, c = kwargs["resolution"].bit_length() - 1, kwargs["num_channels"]
     width = maps(kwargs, 1)
-    shapes = {"4x4/Dense/weight": (kwargs["latent_size"] + kwargs["label_size"], width * 16), "4x4/Dense/bias": (width,)}
+    shapes = {
+        "4x4/Dense/weight": (kwargs["latent_size"] + kwargs["label_size"], width * 16),
+        "4x4/Dense/bias": (width,),
+    }
     shapes |= {"4x4/Conv/weight": (3, 3, width, width), "4x4/Conv/bias": (width,)}
     for r in range(2, top + 1):
         name, here, below = f"{2**r}x{2**r}", maps(kwargs, r - 1), maps(kwargs, r - 2)
         if r > 2:
             fused = kwargs.get("fused_scale", True)
             pair = (here, below) if fused else (below, here)
-            shapes |= {f"{name}/Conv0{'_up' * fused}/weight": (3, 3, *pair), f"{name}/Conv0{'_up' * fused}/bias": (here,)}
+            shapes |= {
+                f"{name}/Conv0{'_up' * fused}/weight": (3, 3, *pair),
+                f"{name}/Conv0{'_up' * fused}/bias": (here,),
+            }
             shapes |= {f"{name}/Conv1/weight": (3, 3, here, here), f"{name}/Conv1/bias": (here,)}
         shapes |= {f"ToRGB_lod{top - r}/weight": (1, 1, here, c), f"ToRGB_lod{top - r}/bias": (c,)}
     return shapes
@@ -67,7 +73,7 @@ def bias(v, name):
     return v[f"{name}/bias"].reshape(1, -1, 1, 1)
 
 
-def conv(x, v, name, kwargs, gain=math.sqrt(2)):
+def conv(x, v, name, kwargs, gain=2**0.5):
     w = scaled(v, name, kwargs, gain)
     return F.conv2d(x, w.permute(3, 2, 0, 1), padding=w.shape[0] // 2) + bias(v, name)
 

@@ -32,7 +32,12 @@ def _zoo(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make(
-    depths: tuple[int, ...] = plain.DEPTHS, latent: int = 6, channels: int = 3, outputs: int = 1, stddev: bool = True, **said: Any
+    depths: tuple[int, ...] = plain.DEPTHS,
+    latent: int = 6,
+    channels: int = 3,
+    outputs: int = 1,
+    stddev: bool = True,
+    **said: Any,
 ) -> dict[str, Any]:
     config = BaseConfig()
     usual = {"lossCriterion": "WGANGP", "leakyReluLeak": 0.2, "equalizedlR": True, "alpha": 0, "categoryVectorDim": 0}
@@ -142,8 +147,14 @@ def _drop(state: str, name: str) -> Any:
 CHANGES: dict[str, tuple[Any, str]] = {
     "missing": (_drop("avgG", "formatLayer.module.bias"), "G_ema lacks the weight formatLayer.bias"),
     "missing in D": (_drop("netD", "decisionLayer.module.weight"), "D lacks the weight decisionLayer.weight"),
-    "too many": (lambda c: c["netG"].update({"styleLayer.weight": torch.ones(2)}), "weight styleLayer.weight that has no place"),
-    "another shape": (lambda c: c["netG"].update({"groupScale0.0.module.bias": torch.ones(3)}), "4x4.conv.bias of shape [3]"),
+    "too many": (
+        lambda c: c["netG"].update({"styleLayer.weight": torch.ones(2)}),
+        "weight styleLayer.weight that has no place",
+    ),
+    "another shape": (
+        lambda c: c["netG"].update({"groupScale0.0.module.bias": torch.ones(3)}),
+        "4x4.conv.bias of shape [3]",
+    ),
     "no numbers": (lambda c: c["netG"].update({"groupScale0.0.module.bias": 3}), "no numbers under groupScale0.0.bias"),
     "no config": (lambda c: c.pop("config"), "lacks the config"),
     "no norm": (lambda c: c["config"].__dict__.update(perChannelNormalization=False), "perChannelNormalization off"),

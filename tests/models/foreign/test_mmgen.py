@@ -162,11 +162,20 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "missing": (_drop("generator_ema.conv_blocks.2.conv.bias"), "G_ema lacks the weight conv_blocks.2.conv.bias"),
     "missing in D": (_drop("discriminator.decision.linear1.bias"), "D lacks the weight decision.linear1.bias"),
     "too many": (lambda c: c["state_dict"].update({"generator.x.bias": torch.ones(1)}), "G has a weight x.bias that"),
-    "beside": (lambda c: c["state_dict"].update({"encoder.bias": torch.ones(1)}), "a weight encoder.bias that has no place"),
+    "beside": (
+        lambda c: c["state_dict"].update({"encoder.bias": torch.ones(1)}),
+        "a weight encoder.bias that has no place",
+    ),
     "a scale": (lambda c: c["state_dict"].update(_curr_scale_int=torch.tensor(12)), "no power of two"),
     "an alpha": (lambda c: c["state_dict"].update(_curr_transition_weight=torch.tensor(-1.0)), "between 0 and 1"),
-    "a norm": (lambda c: c["meta"].update(config=CONFIG.format(g=", conv_module_cfg=dict(norm_cfg=None)", d="")), "norm_cfg"),
-    "a way up": (lambda c: c["meta"].update(config=CONFIG.format(g=", upsample_cfg=dict(type='bilinear')", d="")), "upsampling"),
+    "a norm": (
+        lambda c: c["meta"].update(config=CONFIG.format(g=", conv_module_cfg=dict(norm_cfg=None)", d="")),
+        "norm_cfg",
+    ),
+    "a way up": (
+        lambda c: c["meta"].update(config=CONFIG.format(g=", upsample_cfg=dict(type='bilinear')", d="")),
+        "upsampling",
+    ),
 }
 
 
@@ -180,7 +189,9 @@ def test_what_does_not_fit_is_named(tmp_path: Path, change: str) -> None:
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["(" * 5000, "x = " + "9" * 9000, "[" * 90 + "]" * 90, "\0", "dict(type='PGGANGenerator', **{1: 2})"])
+@pytest.mark.parametrize(
+    "text", ["(" * 5000, "x = " + "9" * 9000, "[" * 90 + "]" * 90, "\0", "dict(type='PGGANGenerator', **{1: 2})"]
+)
 def test_a_configuration_that_is_none_is_left_aside(tmp_path: Path, text: str) -> None:
     content = make()
     content["meta"]["config"] = text

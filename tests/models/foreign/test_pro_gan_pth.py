@@ -13,7 +13,9 @@ from growgan.core.errors import ModelError
 from growgan.models.foreign.opening import open_any
 
 
-def make(widths: tuple[int, ...] = plain.WIDTHS, channels: int = 3, hidden: int = 6, eql: bool = True, by: float = 1.0) -> dict[str, Any]:
+def make(
+    widths: tuple[int, ...] = plain.WIDTHS, channels: int = 3, hidden: int = 6, eql: bool = True, by: float = 1.0
+) -> dict[str, Any]:
     conf = {"depth": len(widths) + 1, "num_channels": channels, "latent_size": 6, "use_eql": eql}
 
     def part(shapes: Any, seed: int, **more: Any) -> dict[str, Any]:
@@ -89,10 +91,22 @@ def test_a_conditional_discriminator_is_left_out_by_name(tmp_path: Path) -> None
 
 
 CHANGES: dict[str, tuple[Any, str]] = {
-    "missing": (lambda c: c["shadow_generator"]["state_dict"].pop("layers.1.conv_2.bias"), "G_ema lacks the weight layers.1.conv_2.bias"),
-    "too many": (lambda c: c["generator"]["state_dict"].update(extra=torch.ones(1)), "G has a weight extra that has no place"),
-    "too many in D": (lambda c: c["discriminator"]["state_dict"].update(extra=torch.ones(1)), "D has a weight extra that"),
-    "too wide": (lambda c: c["generator"]["state_dict"].update({"layers.2.conv_2.bias": torch.ones(9)}), "16x16.conv1.bias of shape [9]"),
+    "missing": (
+        lambda c: c["shadow_generator"]["state_dict"].pop("layers.1.conv_2.bias"),
+        "G_ema lacks the weight layers.1.conv_2.bias",
+    ),
+    "too many": (
+        lambda c: c["generator"]["state_dict"].update(extra=torch.ones(1)),
+        "G has a weight extra that has no place",
+    ),
+    "too many in D": (
+        lambda c: c["discriminator"]["state_dict"].update(extra=torch.ones(1)),
+        "D has a weight extra that",
+    ),
+    "too wide": (
+        lambda c: c["generator"]["state_dict"].update({"layers.2.conv_2.bias": torch.ones(9)}),
+        "16x16.conv1.bias of shape [9]",
+    ),
     "nothing": (lambda c: c.clear(), "no progressive GAN of"),
 }
 

@@ -7,7 +7,7 @@ import pickle
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -117,7 +117,7 @@ def test_every_protocol_gives_the_same(tmp_path: Path, protocol: int) -> None:
 class Python2(pickle._Pickler):  # type: ignore[name-defined,misc]
     """Writes texts and bytes alike, as Python 2 wrote its strings."""
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
 
     def save_string(self, value: str | bytes) -> None:
         raw = value.encode("latin-1") if isinstance(value, str) else value
@@ -144,7 +144,8 @@ def test_pickles_of_python_2(tmp_path: Path, protocol: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lod", "size", "alpha"), [(0.0, 16, 1.0), (0.75, 16, 0.25), (1.0, 8, 1.0), (1.5, 8, 0.5), (2.0, 4, 1.0), (9.0, 4, 1.0)]
+    ("lod", "size", "alpha"),
+    [(0.0, 16, 1.0), (0.75, 16, 0.25), (1.0, 8, 1.0), (1.5, 8, 0.5), (2.0, 4, 1.0), (9.0, 4, 1.0)],
 )
 def test_the_lod_is_what_a_call_without_one_means(tmp_path: Path, lod: float, size: int, alpha: float) -> None:
     networks = make_triple(lod=lod)

@@ -24,7 +24,11 @@ class Network:
         self.kwargs, self.layers = kwargs, plain.make(kwargs, seed, kind)
         arrays: list[Any] = []
         for _, weight, scale, bias in self.layers:
-            arrays += [weight.numpy(), *([np.array(scale, dtype=np.float32)] if scale is not None else []), bias.numpy()]
+            arrays += [
+                weight.numpy(),
+                *([np.array(scale, dtype=np.float32)] if scale is not None else []),
+                bias.numpy(),
+            ]
         self.state = {
             "build_func_spec": {"func": f"{kind}_paper", **kwargs},
             "build_module_src": "raise SystemExit('it was run')",
@@ -46,7 +50,9 @@ def _theano(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "network", module)
 
 
-def make_triple(lod: float = 0.0, g: dict[str, Any] | None = None, d: dict[str, Any] | None = None) -> tuple[Network, ...]:
+def make_triple(
+    lod: float = 0.0, g: dict[str, Any] | None = None, d: dict[str, Any] | None = None
+) -> tuple[Network, ...]:
     g_kwargs, d_kwargs = plain.BASE | (g or {}), plain.BASE | (d or {})
     return Network("G", g_kwargs, 1, lod), Network("D", d_kwargs, 2, lod), Network("G", g_kwargs, 3, lod)
 
@@ -108,6 +114,7 @@ def _set(network: int, **values: Any) -> Any:
 CHANGES: dict[str, tuple[Any, str]] = {
     "too few": (lambda nets: nets[0].state["param_values"].pop(), "arrays, which are too few"),
     "too many": (lambda nets: nets[1].state["param_values"].append(np.zeros(2)), "arrays, of which"),
+    "infinite": (lambda nets: nets[0].state["param_values"].__setitem__(1, np.float32(3e38)), "that are not finite"),
     "batch norm": (_set(0, use_batchnorm=True), "batch normalisation"),
     "a scale": (_set(0, tanh_at_end=0.5), "a scale after its tanh"),
     "another function": (_set(0, func="G_mnist_mode_recovery"), "built by G_mnist_mode_recovery"),

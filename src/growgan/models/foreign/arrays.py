@@ -82,7 +82,13 @@ class Array:
 
     def tensor(self) -> Tensor:
         """The numbers as a float32 tensor of its own memory."""
-        return torch.from_numpy(np.ascontiguousarray(self.numpy(), dtype=np.float32).copy())
+        return float_tensor(self.numpy())
+
+
+def float_tensor(values: np.ndarray) -> Tensor:
+    """Numbers as a float32 tensor of its own memory; those beyond its range become infinite."""
+    with np.errstate(all="ignore"):
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32).copy())
 
 
 def as_bytes(raw: Any) -> bytes | bytearray:

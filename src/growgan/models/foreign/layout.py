@@ -113,8 +113,10 @@ class Filling:
             key = f"{layer}.{name}"
             if self.wanted[key] != tuple(value.shape):
                 raise Refused(f"{self.where} has a {key} of shape {list(value.shape)}, not {list(self.wanted[key])}")
-            exact = math.isclose(by, 1.0, rel_tol=1e-9)
-            self.state[key] = (value if exact else value * by).contiguous()
+            value = value if math.isclose(by, 1.0, rel_tol=1e-9) else value * by
+            if not value.isfinite().all():
+                raise Refused(f"{self.where} has numbers in {key} that are not finite")
+            self.state[key] = value.contiguous()
 
     def finish(self) -> dict[str, Tensor]:
         """The state dict. Raises `Refused` if a weight of ours has not been set."""

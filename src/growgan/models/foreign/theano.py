@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from growgan.core.geometry import LOWEST, log2, stage_name, stages
 from growgan.models.foreign import release
-from growgan.models.foreign.arrays import Array
+from growgan.models.foreign.arrays import Array, float_tensor
 from growgan.models.foreign.layout import Imported, checked_size
 from growgan.models.foreign.pickled import Refused, Thing
 
@@ -44,7 +43,7 @@ class Plain:
 
     def tensor(self) -> Tensor:
         """Its numbers, float32."""
-        return torch.from_numpy(np.ascontiguousarray(self.values, dtype=np.float32).copy())
+        return float_tensor(self.values)
 
 
 def matches(content: Any) -> bool:
@@ -130,7 +129,8 @@ class _Arrays:
         if self.wscale:
             # What the release multiplies by in place of the stored scale, the deviation of the first weights.
             he = gain / math.sqrt(max(1, math.prod(weight.shape[:-1])))
-            weight = weight * (float(self.next(0)) / he)
+            with np.errstate(all="ignore"):
+                weight = weight * (float(self.next(0)) / he)
         yield f"{name}/weight", Plain(weight)
         yield f"{name}/bias", Plain(self.next(1))
 
