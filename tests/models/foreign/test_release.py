@@ -114,6 +114,15 @@ def test_every_protocol_gives_the_same(tmp_path: Path, protocol: int) -> None:
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
+def test_names_of_older_numpy(tmp_path: Path) -> None:
+    """NumPy 1 called its core otherwise; the released files were written with it."""
+    data = pickle.dumps(tuple(make_triple(lod=0.5)), 2)
+    assert b"numpy._core" in data
+    path = tmp_path / "net.pkl"
+    path.write_bytes(data.replace(b"cnumpy._core", b"cnumpy.core"))
+    assert open_any(path).training == {"resolution": 16, "alpha": 0.5}
+
+
 class Python2(pickle._Pickler):  # type: ignore[name-defined,misc]
     """Writes texts and bytes alike, as Python 2 wrote its strings."""
 

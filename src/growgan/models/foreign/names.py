@@ -17,10 +17,12 @@ OF_PROGRAMS = re.compile(
     r"tfutil\.Network"
     r"|network\.Network"
     r"|(\w+\.)*utils\.config\.BaseConfig"
-    r"|(mmengine|mmcv|mmgen|mmagic|addict)(\.\w+)+",
+    r"|(mmengine|mmcv|mmgen|mmagic|addict)(\.\w+)+"
+    r"|(pathlib|datetime|numpy\.dtypes)\.\w+"
+    r"|(argparse\.Namespace|types\.SimpleNamespace|collections\.deque)",
     re.ASCII,
 )
-"""Classes of the programs: of the two releases, of pytorch_GAN_zoo, and of OpenMMLab."""
+"""Classes of the programs (the two releases, pytorch_GAN_zoo, OpenMMLab), and of what programs keep beside networks."""
 
 
 def find(module: str, name: str) -> Name:
