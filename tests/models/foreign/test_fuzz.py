@@ -20,7 +20,7 @@ from growgan.models.foreign.pickled import STEPS
 
 MANY = os.environ.get("GROWGAN_FUZZ")
 fuzzed = settings(
-    max_examples=int(MANY or 60),
+    max_examples=int(MANY or 40),
     derandomize=MANY is None,
     deadline=20_000,
     database=None,
@@ -141,7 +141,7 @@ pieces = st.one_of(
 
 @pytest.mark.parametrize("protocol", [b"\x80\x02", b"\x80\x04", b"("])
 def test_pickles_of_nonsense(place: Path, protocol: bytes) -> None:
-    @settings(fuzzed, max_examples=int(MANY or 400))
+    @settings(fuzzed, max_examples=int(MANY or 200))
     @example([b"N"])
     @given(st.lists(pieces, max_size=40))
     def attempt(parts: list[bytes]) -> None:

@@ -24,6 +24,8 @@ from growgan.models.foreign.pickled import Machine, Name, Refused
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
+MOST_ENTRIES = 20_000
+"""Entries of a zip: one for each storage; the largest genuine ones have some two thousand."""
 TYPES = {
     "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16,
@@ -148,6 +150,13 @@ class Zip:
 
     def __init__(self, file: mmap.mmap) -> None:
         self.data = memoryview(file)
+        found = -1
+        for _ in range(MOST_ENTRIES + 1):  # before a list of them is made, which takes ten times the file's memory
+            found = file.find(b"PK\x01\x02", found + 1)
+            if found < 0:
+                break
+        else:
+            raise Refused(f"it has more than {MOST_ENTRIES:,} entries, which no genuine file has")
         with zipfile.ZipFile(file) as archive:  # type: ignore[call-overload]
             self.entries = {entry.filename: entry for entry in archive.infolist()}
 
