@@ -22,7 +22,7 @@ MANY = os.environ.get("GROWGAN_FUZZ")
 fuzzed = settings(
     max_examples=int(MANY or 40),
     derandomize=MANY is None,
-    deadline=20_000,
+    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

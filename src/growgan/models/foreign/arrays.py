@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from growgan.models.foreign.pickled import Refused
+from growgan.models.foreign.machine import Refused
 
 MOST_AXES = 16
 

@@ -17,7 +17,7 @@ from growgan.core.config import NetworkSpec
 from growgan.core.geometry import LOWEST, stage_name
 from growgan.models.foreign.arrays import Array
 from growgan.models.foreign.layout import Filling, Imported, Weights, checked_alpha, fit_widths, he, make_spec, sizes_of
-from growgan.models.foreign.pickled import Refused, Thing
+from growgan.models.foreign.machine import Refused, Thing
 
 ORIGIN = "pytorch_GAN_zoo"
 NETWORKS = {"netG": "G", "avgG": "G_ema", "netD": "D"}

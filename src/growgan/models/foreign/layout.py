@@ -18,7 +18,7 @@ from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError
 from growgan.core.fields import from_json
 from growgan.core.geometry import LOWEST, is_size, stages
-from growgan.models.foreign.pickled import Refused
+from growgan.models.foreign.machine import Refused
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 from growgan.networks.layers import HE_GAIN, Equalized

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-from growgan.models.foreign.pickled import Refused
+from growgan.models.foreign.machine import Refused
 
 LONGEST = 200_000
 """Characters of a configuration that are believed."""

@@ -28,8 +28,8 @@ from growgan.models.foreign.layout import (
     make_spec,
     sizes_of,
 )
+from growgan.models.foreign.machine import Refused
 from growgan.models.foreign.mmconfig import Options, options_of
-from growgan.models.foreign.pickled import Refused
 from growgan.networks.layers import HE_GAIN
 
 ORIGIN = "mmgeneration / MMagic"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from growgan.models.foreign import arrays
-from growgan.models.foreign.pickled import Name, Refused, Thing
+from growgan.models.foreign.machine import Name, Refused, Thing
 
 OF_PROGRAMS = re.compile(
     r"tfutil\.Network"

@@ -13,9 +13,9 @@ from typing import Any
 from torch import Tensor
 
 from growgan.core.errors import ModelError
-from growgan.models.foreign import gan_zoo, mmgen, names, pro_gan_pth, release, theano, torchfile
+from growgan.models.foreign import gan_zoo, mmgen, names, pickled, pro_gan_pth, release, theano, torchfile
 from growgan.models.foreign.layout import Imported
-from growgan.models.foreign.pickled import Machine, Refused
+from growgan.models.foreign.machine import Machine, Refused
 from growgan.models.native import ModelFile, open_model
 
 ZIP = b"PK\x03\x04"
@@ -103,7 +103,7 @@ def _read(path: Path) -> Imported:
         known = "pytorch_GAN_zoo, pro-gan-pth 3, mmgeneration or MMagic"
     elif whole[:1] in PICKLES:
         machine = Machine(memoryview(whole), names.find)
-        content = machine.run()
+        content = pickled.run(machine)
         if machine.position < len(whole):
             raise Refused("it goes on after its end")
         readers = {release.matches: release.read, theano.matches: theano.read}

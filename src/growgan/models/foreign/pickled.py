@@ -8,11 +8,11 @@ proportion to the file: lengths are checked against what is left of it before an
 from __future__ import annotations
 
 import codecs
-import struct
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from growgan.models.foreign.machine import Machine, Mark, Name, Refused, Thing
 
 MOST_STEPS = 1_000_000
 """Instructions of a pickle; the largest genuine ones have some ten thousand."""
@@ -20,124 +20,17 @@ MOST_DIGITS = 4000
 """Digits of a number that is written as text."""
 
 
-class Refused(ValueError):
-    """What a file may not hold, or holds damaged, in a sentence without the file's name."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """Something that a pickle may name, and what calling it gives here; `make` None: it cannot be called."""
-
-    path: str
-    make: Callable[..., Any] | None = None
-
-    def call(self, arguments: Any) -> Any:
-        """What the pickle gets for a call."""
-        if self.make is None or not isinstance(arguments, tuple):
-            raise Refused(f"it calls {self.path}, which is no function")
-        try:
-            return self.make(*arguments)
-        except TypeError:
-            raise Refused(f"it calls {self.path} with {len(arguments)} arguments, which do not fit") from None
-
-
-@dataclass(eq=False)
-class Thing:
-    """An object of a class that is known by name only: what it was made with, and its state."""
-
-    path: str
-    arguments: tuple[Any, ...] = ()
-    state: Any = None
-
-    def build(self, state: Any) -> None:
-        """Take the state."""
-        self.state = state
-
-    @property
-    def attributes(self) -> dict[Any, Any]:
-        """The state, where it is the usual dictionary."""
-        return self.state if isinstance(self.state, dict) else {}
-
-
-class _Mark:
-    pass
-
-
-@dataclass
-class Machine:
-    """Runs one pickle of `data`, from `position` on."""
-
-    data: memoryview
-    find: Callable[[str, str], Name]
-    """What a module and a name stand for; raises `Refused`."""
-    persistent: Callable[[Any], Any] | None = None
-    """What an object that is kept outside the pickle stands for."""
-    position: int = 0
-    stack: list[Any] = field(default_factory=list)
-    memo: dict[int, Any] = field(default_factory=dict)
-
-    def run(self) -> Any:
-        """The value of the pickle; `position` is then the first byte after it."""
-        for _ in range(MOST_STEPS):
-            code = self.take(1)
-            if code == b".":
-                return self.pop()
-            step = STEPS.get(code)
-            if step is None:
-                raise Refused(f"it has an unknown instruction {code.hex()} at byte {self.position - 1}")
-            step(self)
-        raise Refused(f"it has more than {MOST_STEPS:,} instructions, which no genuine file has")
-
-    def take(self, count: int) -> bytes:
-        """The next bytes."""
-        if not 0 <= count <= len(self.data) - self.position:
-            raise Refused(f"it ends at byte {len(self.data)}, within what it says it holds")
-        self.position += count
-        return self.data[self.position - count : self.position].tobytes()
-
-    def number(self, form: str) -> Any:
-        """The next number of a `struct` form."""
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
-
-    def line(self) -> bytes:
-        """The next line, without its end."""
-        start = self.position
-        step = 4096
-        while start < len(self.data):
-            part = self.data[start : start + step].tobytes()
-            found = part.find(b"\n")
-            if found >= 0:
-                whole = self.take(start + found - self.position)
-                self.take(1)
-                return whole
-            start += step
-            step *= 2
-        raise Refused("it ends within a line of text")
-
-    def pop(self) -> Any:
-        """The topmost value."""
-        if not self.stack or isinstance(self.stack[-1], _Mark):
-            raise Refused("it takes a value where there is none")
-        return self.stack.pop()
-
-    def top(self) -> Any:
-        """The topmost value, which stays."""
-        value = self.pop()
-        self.stack.append(value)
-        return value
-
-    def push(self, value: Any) -> None:
-        """A new topmost value."""
-        self.stack.append(value)
-
-    def to_mark(self) -> list[Any]:
-        """Everything above the last mark, which goes as well."""
-        for i in range(len(self.stack) - 1, -1, -1):
-            if isinstance(self.stack[i], _Mark):
-                values = self.stack[i + 1 :]
-                del self.stack[i:]
-                return values
-        raise Refused("it takes values down to a mark that is not there")
+def run(m: Machine) -> Any:
+    """The value of a pickle; `m.position` is then the first byte after it. Raises `Refused`."""
+    for _ in range(MOST_STEPS):
+        code = m.take(1)
+        if code == b".":
+            return m.pop()
+        step = STEPS.get(code)
+        if step is None:
+            raise Refused(f"it has an unknown instruction {code.hex()} at byte {m.position - 1}")
+        step(m)
+    raise Refused(f"it has more than {MOST_STEPS:,} instructions, which no genuine file has")
 
 
 STEPS: dict[bytes, Callable[[Machine], None]] = {}
@@ -206,7 +99,7 @@ _VALUES: dict[bytes, Callable[[Machine], Any]] = {
     b"}": lambda m: {},
     b")": lambda m: (),
     b"\x8f": lambda m: [],  # a set; nothing that is read asks what is in one
-    b"(": lambda m: _Mark(),
+    b"(": lambda m: Mark(),
     b"l": lambda m: m.to_mark(),
     b"t": lambda m: tuple(m.to_mark()),
     b"\x91": lambda m: tuple(m.to_mark()),
@@ -286,7 +179,7 @@ def _frame(m: Machine) -> None:
 
 @_step(b"0")
 def _drop(m: Machine) -> None:
-    if m.stack and isinstance(m.stack[-1], _Mark):
+    if m.stack and isinstance(m.stack[-1], Mark):
         m.stack.pop()
     else:
         m.pop()

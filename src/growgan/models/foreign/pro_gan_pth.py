@@ -12,7 +12,7 @@ from typing import Any
 from growgan.core.config import NetworkSpec
 from growgan.core.geometry import LOWEST, stage_name
 from growgan.models.foreign.layout import Filling, Imported, Weights, fit_widths, he, make_spec, sizes_of
-from growgan.models.foreign.pickled import Refused
+from growgan.models.foreign.machine import Refused
 from growgan.networks.layers import HE_GAIN
 
 ORIGIN = "pro-gan-pth"

@@ -16,7 +16,7 @@ from growgan.core.config import NetworkSpec
 from growgan.core.geometry import LOWEST, log2, stage_name
 from growgan.models.foreign.arrays import Array
 from growgan.models.foreign.layout import Filling, Imported, Weights, checked_size, he, make_spec
-from growgan.models.foreign.pickled import Refused, Thing
+from growgan.models.foreign.machine import Refused, Thing
 from growgan.networks.layers import HE_GAIN
 
 ORIGIN = "the authors' TensorFlow release"

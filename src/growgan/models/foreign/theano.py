@@ -19,7 +19,7 @@ from growgan.core.geometry import LOWEST, log2, stage_name, stages
 from growgan.models.foreign import release
 from growgan.models.foreign.arrays import Array, float_tensor
 from growgan.models.foreign.layout import Imported, checked_size
-from growgan.models.foreign.pickled import Refused, Thing
+from growgan.models.foreign.machine import Refused, Thing
 
 ORIGIN = "the authors' Theano version"
 FUNCTIONS = {"G_paper": "G", "G_progressive_8": "G", "D_paper": "D", "D_progressive_8": "D"}

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from growgan.models.foreign import names
+from growgan.models.foreign import names, pickled
 from growgan.models.foreign.arrays import MOST_AXES
-from growgan.models.foreign.pickled import Machine, Name, Refused
+from growgan.models.foreign.machine import Machine, Name, Refused
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -201,7 +201,7 @@ def read_zip(file: mmap.mmap) -> Any:
             storages[key] = storage
         return storages[key]
 
-    return Machine(archive.read(pickles[0]), find, persistent).run()
+    return pickled.run(Machine(archive.read(pickles[0]), find, persistent))
 
 
 def read_legacy(data: memoryview) -> Any:
@@ -229,7 +229,7 @@ def read_legacy(data: memoryview) -> Any:
     position, parts = 0, []
     for _ in range(5):  # a number that tells the format, its version, the machine, the content, the storages' keys
         machine = Machine(data, find, persistent, position)
-        parts.append(machine.run())
+        parts.append(pickled.run(machine))
         position = machine.position
     magic, version, system, content, keys = parts
     if magic != MAGIC or version != PROTOCOL or not isinstance(system, dict) or not isinstance(keys, list):
