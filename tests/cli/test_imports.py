@@ -18,9 +18,8 @@ HEAVY = (
 WORDS = [
     "",
     *["demo", "train", "generate", "evaluate", "info", "export", "push", "data", "bench"],
+    *["demo", "train", "generate", "evaluate", "info", "export", "push", "import", "data"],
     *(f"data {name}" for name in COMMANDS),
-    *["demo", "train", "generate", "evaluate", "data", "import"],
-    *(f"data {name}" for name in ["build", "info", "show"]),
 ]
 SECONDS = 1.0
 """The aim is 0.3; a busy machine gets some grace."""

@@ -105,7 +105,8 @@ class Model(BaseModel):
 def load(source: str | Path, device: str | torch.device = "cpu", precision: str = "float32") -> Model:
     """A model, ready to make pictures.
 
-    source: a model file (of growgan, or of another program: docs/importing.md), a run folder (its best snapshot, else its newest), the name of a shipped model, or
+    source: a model file (of growgan, or of another program: docs/importing.md), a run folder (its best snapshot,
+    else its newest), the name of a shipped model, or
     ``hf://OWNER/NAME[@REVISION][/FILE]`` on the Hugging Face Hub (the extra `hub`). precision: "float32", in which a
     seed's picture is the same on one machine whatever the batch, to one level; "bfloat16", faster where the device has
     units for it; "auto". On a processor the C library is told to keep freed memory (`devices.keep_memory`). Raises
