@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from importlib import import_module
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -55,7 +56,8 @@ def test_metrics_resolve(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_resolve(name: str) -> None:
     module = resolve(COMMANDS[name])
-    assert module.__name__ == f"growgan.cli.{name}"  # type: ignore[attr-defined]
+    underscore = "_" * keyword.iskeyword(name)  # a module cannot be called `import`
+    assert module.__name__ == f"growgan.cli.{name}{underscore}"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -78,6 +78,7 @@ FROZEN: dict[str, list[str]] = {
         "--card FIELD=TEXT (again)",
         "--measures FILE",
     ],
+    "import": ["SRC", "OUT.safetensors", "--swap-colours (switch)", "--overwrite (switch)"],
     "data": [],
     "data build": [
         "SRC",

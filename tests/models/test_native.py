@@ -136,7 +136,10 @@ def test_metadata_keys(good: Path, tmp_path: Path) -> None:
 GOLDEN_SPEC = (
     '{"resolution": 8, "channels": 1, "num_labels": 2, "multi_label": false, "latent_size": 3, "fmap_base": 8,'
     ' "fmap_decay": 1.0, "fmap_max": 4, "normalize_latents": true, "pixelnorm": true, "wscale": true,'
-    ' "leaky_relu": true, "stddev_group": 4, "d_down": "act_pool"}'
+    ' "leaky_relu": true, "stddev_group": 4, "d_down": "act_pool", "variant": {"widths": null,'
+    ' "hidden": null, "slope": 0.2, "norm_eps": 1e-08, "norm_eps_outside": false, "first_norm": true, "first_bias":'
+    ' "map", "labels_normed": true, "tanh": false, "stddev_groups": "strided", "stddev_unbiased": false, "d_last_conv":'
+    ' true, "d_fade_from": 8}}'
 )
 GOLDEN_G = {
     "4x4.dense.weight": [64, 5],

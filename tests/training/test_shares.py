@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from growgan.core.config import NetworkSpec
+from growgan.core.config import NetworkSpec, Variant
 from growgan.networks.layers import minibatch_stddev, stddev_group_size
 from growgan.training.shares import own_rows, parts
 
@@ -27,6 +27,21 @@ def test_parts(n, most, group):
     size = stddev_group_size(n, group)
     assert all(len(part) % size == 0 for part in cut)
     assert most is None or all(len(part) <= max(most, size) for part in cut)
+
+
+@pytest.mark.parametrize("n", [1, 6, 8, 12, 16])
+@pytest.mark.parametrize("most", [1, 4, 8, None])
+@pytest.mark.parametrize("group", [None, 2, 4])
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_contiguous_groups(n, most, group, world):
+    """The variant of imported networks: a part's groups are those of the whole minibatch."""
+    spec = NetworkSpec(stddev_group=group, variant=Variant(stddev_groups="contiguous", stddev_unbiased=True))
+    cut = [part.rows for rank in range(world) for part in parts(n, most, spec, rank, world)]
+    assert sorted(torch.cat(cut).tolist()) == list(range(n))
+    x = torch.randn(n, 2, 4, 4, dtype=torch.float64)
+    whole = minibatch_stddev(x, group, contiguous=True, unbiased=True)
+    for rows in cut:
+        assert torch.equal(minibatch_stddev(x[rows], group, contiguous=True, unbiased=True), whole[rows])
 
 
 @pytest.mark.parametrize("n", [1, 6, 8, 12, 14, 16, 32])

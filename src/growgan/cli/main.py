@@ -22,6 +22,7 @@ COMMANDS = {
     "push": "growgan.cli.push",
     "data": "growgan.cli.data",
     "bench": "growgan.cli.bench",
+    "import": "growgan.cli.import_",
 }
 """Each module has SUMMARY, add_arguments(parser) and run(args) -> exit status; none imports anything heavy."""
 

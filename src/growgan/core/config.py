@@ -24,6 +24,48 @@ def _check(ok: bool, sentence: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """Where a network that was made elsewhere departs from the paper's (docs/importing.md); all off in our own."""
+
+    widths: PerResolution | None = None
+    """Feature maps of each stage, where no rule gives them; None = the spec's rule."""
+    hidden: int | None = None
+    """Outputs of D's first dense layer; None = the spec's rule for a stage of side 2."""
+    slope: float = 0.2
+    """Of the leaky ReLU below zero."""
+    norm_eps: float = 1e-8
+    """What keeps the pixel norm from dividing by zero."""
+    norm_eps_outside: bool = False
+    """Add `norm_eps` to the root, not under it."""
+    first_norm: bool = True
+    """Pixel norm after G's first layer too."""
+    first_bias: Literal["map", "pixel"] = "map"
+    """One bias for each feature map of G's first layer, or one for each of its 4x4 pixels."""
+    labels_normed: bool = True
+    """The norm of the latents spans the labels; False: of the latents alone, the labels beside them as they are."""
+    tanh: bool = False
+    """The images are the hyperbolic tangent of what toRGB gives."""
+    stddev_groups: Literal["strided", "contiguous"] = "strided"
+    """Minibatch stddev compares every M-th image, or consecutive ones: all of them where there would be a rest."""
+    stddev_unbiased: bool = False
+    """Minibatch stddev divides by one less than the images of a group; a group of one has none."""
+    d_last_conv: bool = True
+    """D has its convolution of 4x4 pixels."""
+    d_fade_from: int = 8
+    """Side of the lowest stage in which D fades; below, its newest layers count whole."""
+
+    def __post_init__(self) -> None:
+        widths = self.widths.values() if self.widths else ()
+        _check(
+            all(1 <= w <= 2**40 and w == int(w) for w in (*widths, self.hidden or 1)),
+            "network.variant.widths and hidden must be whole numbers of 1 or more",
+        )
+        _check(0 <= self.slope <= 1, f"network.variant.slope must lie between 0 and 1, not {self.slope}")
+        _check(0 <= self.norm_eps <= 1, f"network.variant.norm_eps must lie between 0 and 1, not {self.norm_eps}")
+        _check(geometry.is_size(self.d_fade_from), "network.variant.d_fade_from must be a power of two, 4 or more")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkSpec:
     """What G and D are: they mirror each other and are built from this alone (paper, table 2)."""
 
@@ -55,6 +97,8 @@ class NetworkSpec:
     """Images that minibatch stddev compares (paper, section 3); None = the whole minibatch, 0 or 1 = off."""
     d_down: Literal["act_pool", "pool_act"] = "act_pool"
     """How D halves its images: activate, then pool (the paper) or one strided convolution, then activate."""
+    variant: Variant = Variant()
+    """How the networks depart from the paper's: only imported ones do."""
 
     def __post_init__(self) -> None:
         _check(
@@ -73,7 +117,11 @@ class NetworkSpec:
         _check(self.stddev_group is None or self.stddev_group >= 0, "network.stddev_group cannot be negative")
 
     def width(self, resolution: int) -> int:
-        """Feature maps of the stage whose images have `resolution` pixels a side."""
+        """Feature maps of the stage whose images have `resolution` pixels a side; of 2: D's first dense layer."""
+        if resolution >= geometry.LOWEST and self.variant.widths is not None:
+            return int(self.variant.widths(resolution))
+        if resolution < geometry.LOWEST and self.variant.hidden is not None:
+            return self.variant.hidden
         return self._maps(geometry.log2(resolution) - 1)
 
     @property

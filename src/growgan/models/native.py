@@ -74,7 +74,8 @@ class ModelFile(DescribedFile):
         prefix = f"{network}."
         with _opened(self.path) as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return {name.removeprefix(prefix): file.get_tensor(name).float() for name in names}
+            # Copied, since kernels sum in another order where memory begins at an odd place, as within a file.
+            return {name.removeprefix(prefix): file.get_tensor(name).to(torch.float32, copy=True) for name in names}
 
 
 def open_model(path: Path) -> ModelFile:

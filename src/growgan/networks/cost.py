@@ -33,8 +33,11 @@ def discriminator_flops(spec: NetworkSpec, resolution: int, fused: bool = False)
     for size in geometry.stages(resolution)[1:]:
         total += _conv(spec.width(size), spec.width(size), 3, size)
         total += _conv(spec.width(size), spec.width(size // 2), 3, size) * down
-    total += _conv(width + spec.has_stddev, width, 3, LOWEST)
-    return total + _dense(width * LOWEST**2, hidden) + _dense(hidden, 1 + spec.num_labels)
+    features = width + spec.has_stddev
+    if spec.variant.d_last_conv:
+        total += _conv(features, width, 3, LOWEST)
+        features = width
+    return total + _dense(features * LOWEST**2, hidden) + _dense(hidden, 1 + spec.num_labels)
 
 
 def d_update_forwards(loss: LossConfig) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from growgan.core.config import NetworkSpec
 from growgan.core.geometry import LOWEST, is_size, stage_name
 from growgan.networks import layers, resample
-from growgan.networks.layers import Conv, Linear, leaky
+from growgan.networks.layers import Conv, Linear
 
 Noise = Callable[[str, Tensor], Tensor]
 """Changes the input of the convolution of the given name (LSGAN's adaptive noise)."""
@@ -24,8 +24,11 @@ class Head(nn.Module):
         super().__init__()
         width, hidden = spec.width(LOWEST), spec.width(LOWEST // 2)
         self.fromrgb = Conv(spec.channels, width, 1, spec.wscale)
-        self.conv = Conv(width + spec.has_stddev, width, 3, spec.wscale)
-        self.dense0 = Linear(width * LOWEST**2, hidden, spec.wscale)
+        features = width + spec.has_stddev
+        if spec.variant.d_last_conv:
+            self.conv = Conv(features, width, 3, spec.wscale)
+            features = width
+        self.dense0 = Linear(features * LOWEST**2, hidden, spec.wscale)
         self.dense1 = Linear(hidden, 1 + spec.num_labels, spec.wscale, gain=1)
 
 
@@ -85,33 +88,40 @@ class Discriminator(nn.Module):
     def _shrink(self, x: Tensor, resolution: int, alpha: float, noise: Noise | None) -> Tensor:
         """Images to features of 4x4 pixels."""
         size = resolution
-        features = leaky(self.stage(size).fromrgb(x))
+        alpha = alpha if resolution >= self.spec.variant.d_fade_from else 1.0
+        features = self._activate(self.stage(size).fromrgb(x))
         while size > LOWEST:
             features = self._halve(size, features, noise)
             size //= 2
             if alpha < 1 and size == resolution // 2:
-                faded = leaky(self.stage(size).fromrgb(resample.downscale(x)))
+                faded = self._activate(self.stage(size).fromrgb(resample.downscale(x)))
                 features = resample.lerp(faded, features, alpha)
         return features
 
     def _halve(self, size: int, x: Tensor, noise: Noise | None) -> Tensor:
         block, name = self.stage(size), stage_name(size)
         x = noise(f"{name}.conv0", x) if noise else x
-        x = leaky(block.conv0(x))
+        x = self._activate(block.conv0(x))
         x = noise(f"{name}.conv1", x) if noise else x
         if self.spec.d_down == "pool_act":
-            return leaky(block.conv1.downscaling(x))
-        return resample.downscale(leaky(block.conv1(x)))
+            return self._activate(block.conv1.downscaling(x))
+        return resample.downscale(self._activate(block.conv1(x)))
 
     def _judge(self, x: Tensor, dtype: torch.dtype, parts: int, noise: Noise | None) -> Tensor:
-        head, name = self.stage(LOWEST), stage_name(LOWEST)
+        head, name, variant = self.stage(LOWEST), stage_name(LOWEST), self.spec.variant
         if self.spec.has_stddev:
-            x = layers.minibatch_stddev(x, self.spec.stddev_group, parts)
-        x = noise(f"{name}.conv", x) if noise else x
-        x = leaky(head.conv(x)).to(dtype)
+            contiguous = variant.stddev_groups == "contiguous"
+            x = layers.minibatch_stddev(x, self.spec.stddev_group, parts, contiguous, variant.stddev_unbiased)
+        if variant.d_last_conv:
+            x = noise(f"{name}.conv", x) if noise else x
+            x = self._activate(head.conv(x))
+        x = x.to(dtype)
         x = noise(f"{name}.dense0", x) if noise else x
-        judged: Tensor = head.dense1(leaky(head.dense0(x.flatten(1))))
+        judged: Tensor = head.dense1(self._activate(head.dense0(x.flatten(1))))
         return judged
+
+    def _activate(self, x: Tensor) -> Tensor:
+        return layers.leaky(x, self.spec.variant.slope)
 
     def _checked(self, x: Tensor) -> int:
         size = x.shape[-1]

@@ -19,7 +19,7 @@ def latent_vectors(spec: NetworkSpec, z: Tensor, labels: Tensor | None) -> Tenso
     """z [N, L] with the labels beside it, [N, L + K], as the first layer sees it.
 
     Classes come as int64 [N], attributes or mixtures of classes as float [N, K]. The norm spans z and labels together,
-    as in the release. Raises ValueError when labels are missing or do not fit.
+    as in the release (in a variant, z alone). Raises ValueError when labels are missing or do not fit.
     """
     if z.dim() != 2 or z.shape[1] != spec.z_size:
         raise ValueError(f"z should be [N, {spec.z_size}], not {list(z.shape)}")
@@ -36,8 +36,16 @@ def latent_vectors(spec: NetworkSpec, z: Tensor, labels: Tensor | None) -> Tenso
             labels = F.one_hot(labels.long(), spec.num_labels)
         if labels.shape != (z.shape[0], spec.num_labels):
             raise ValueError(f"labels should be [{len(z)}, {spec.num_labels}], not {list(labels.shape)}")
+        if not spec.variant.labels_normed:
+            return torch.cat([_on_sphere(spec, z), labels.to(z)], dim=1)
         z = torch.cat([z, labels.to(z)], dim=1)
-    return layers.pixel_norm(z) if spec.normalize_latents else z
+    return _on_sphere(spec, z)
+
+
+def _on_sphere(spec: NetworkSpec, z: Tensor) -> Tensor:
+    if not spec.normalize_latents:
+        return z
+    return layers.pixel_norm(z, spec.variant.norm_eps, outside=spec.variant.norm_eps_outside)
 
 
 class Base(nn.Module):
@@ -47,9 +55,9 @@ class Base(nn.Module):
         super().__init__()
         width = spec.width(LOWEST)
         # The gain makes it the 4x4 transposed convolution of the paper: fan-in 16 (L + K) instead of L + K.
-        self.dense = Linear(
-            spec.z_size + spec.num_labels, width * LOWEST**2, spec.wscale, gain=layers.HE_GAIN / 4, biases=width
-        )
+        outputs = width * LOWEST**2
+        biases = outputs if spec.variant.first_bias == "pixel" else width
+        self.dense = Linear(spec.z_size + spec.num_labels, outputs, spec.wscale, gain=layers.HE_GAIN / 4, biases=biases)
         self.conv = Conv(width, width, 3, spec.wscale)
         self.torgb = Conv(width, spec.channels, 1, spec.wscale, gain=1)
 
@@ -99,7 +107,8 @@ class Generator(nn.Module):
         """Output of the first dense layer, activated and normalised: [N, width, 4, 4]; truncation acts here."""
         base = self.stage(LOWEST)
         x = base.dense.project(latent_vectors(self.spec, z, labels)).view(z.shape[0], -1, LOWEST, LOWEST)
-        return self._finish(x + base.dense.bias[:, None, None])
+        side = LOWEST if self.spec.variant.first_bias == "pixel" else 1
+        return self._finish(x + base.dense.bias.view(-1, side, side), norm=self.spec.variant.first_norm)
 
     def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | None = None) -> Tensor:
         """Images from what `first` returned."""
@@ -110,7 +119,7 @@ class Generator(nn.Module):
         if alpha < 1:
             faint = self.stage(resolution // 2).torgb(before.to(dtype))
             images = resample.lerp(resample.upscale(faint), images, alpha)
-        return images
+        return images.tanh() if self.spec.variant.tanh else images
 
     def _grow(self, x: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
         """Features of the stage below the one of `resolution`, and its own."""
@@ -129,10 +138,13 @@ class Generator(nn.Module):
         """The layers of one stage: a `Base` or a `Block`."""
         return self.get_submodule(stage_name(resolution))
 
-    def _finish(self, x: Tensor) -> Tensor:
+    def _finish(self, x: Tensor, norm: bool = True) -> Tensor:
         """Activation, then norm: what follows every convolution but toRGB."""
-        x = layers.leaky(x) if self.spec.leaky_relu else F.relu(x)
-        return layers.pixel_norm(x, inplace=not torch.is_grad_enabled()) if self.spec.pixelnorm else x
+        variant = self.spec.variant
+        x = layers.leaky(x, variant.slope) if self.spec.leaky_relu else F.relu(x)
+        if not (norm and self.spec.pixelnorm):
+            return x
+        return layers.pixel_norm(x, variant.norm_eps, not torch.is_grad_enabled(), variant.norm_eps_outside)
 
     def _reached(self, resolution: int | None, alpha: float | None) -> tuple[int, float]:
         size = self.resolution if resolution is None else resolution

@@ -102,41 +102,57 @@ def initialize(network: nn.Module, seed: int, name: str) -> None:
                 module.bias.zero_()
 
 
-def leaky(x: Tensor) -> Tensor:
+def leaky(x: Tensor, slope: float = 0.2) -> Tensor:
     """Leaky ReLU with slope 0.2 (paper, table 2), in place: x is not to be used again."""
-    return F.leaky_relu(x, 0.2, inplace=True)
+    return F.leaky_relu(x, slope, inplace=True)
 
 
-def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False) -> Tensor:
+def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False, outside: bool = False) -> Tensor:
     """Every pixel's (or latent's) feature vector, dim 1, brought to unit mean square (paper, section 4.2).
 
-    The norm is added up in float32 at least, also of bfloat16 features.
+    The norm is added up in float32 at least, also of bfloat16 features. outside: `eps` is added to the root.
     """
     norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     norm = norm.float() if x.dtype in LOW else norm
-    scale = torch.rsqrt(norm.square() / x.shape[1] + eps).to(x.dtype)
+    if outside:
+        scale = 1 / (norm / math.sqrt(x.shape[1]) + eps)
+    else:
+        scale = torch.rsqrt(norm.square() / x.shape[1] + eps)
+    scale = scale.to(x.dtype)
     scale = resample.spread(scale, x)
     return x.mul_(scale) if inplace else x * scale
 
 
-def stddev_group_size(n: int, most: int | None) -> int:
-    """How many of a minibatch of `n` are compared with each other: the largest divisor of n that is at most `most`."""
+def stddev_group_size(n: int, most: int | None, contiguous: bool = False) -> int:
+    """How many of a minibatch of `n` are compared with each other: the largest divisor of n that is at most `most`.
+
+    Contiguous groups (a variant) are of `most`, and where that leaves a rest there is one group of all.
+    """
     most = n if most is None else min(most, n)
+    if contiguous:
+        return most if n % most == 0 else n
     return next(size for size in range(most, 0, -1) if n % size == 0)
 
 
-def minibatch_stddev(x: Tensor, group: int | None, parts: int = 1) -> Tensor:
+def minibatch_stddev(
+    x: Tensor, group: int | None, parts: int = 1, contiguous: bool = False, unbiased: bool = False
+) -> Tensor:
     """Append one channel that says how much a group's images differ (paper, section 3).
 
     x: features [N, C, H, W], a batch of `parts` equal parts one after the other (such as reals, then fakes); no group
     spans two of them. Within a part of n images, image i is in group ``i mod (n / size)``. The statistic is the biased
-    standard deviation over the group, averaged over features and pixels. Returns [N, C + 1, H, W].
+    standard deviation over the group, averaged over features and pixels. Returns [N, C + 1, H, W]. Variants: groups of
+    consecutive images, and the unbiased deviation, which is 0 for a group of one.
     """
     n, c, h, w = x.shape
-    size = stddev_group_size(n // parts, group)
+    size = stddev_group_size(n // parts, group, contiguous)
+    member = 2 if contiguous else 1  # which axis counts the images of a group
     y = x.float() if x.dtype in LOW else x
-    y = y.reshape(parts, size, -1, c, h, w)  # [parts, size, groups, C, H, W]
-    y = (y - y.mean(dim=1, keepdim=True)).square().mean(dim=1)
+    y = y.reshape(parts, -1, size, c, h, w) if contiguous else y.reshape(parts, size, -1, c, h, w)
+    y = (y - y.mean(dim=member, keepdim=True)).square()
+    y = y.sum(dim=member) / max(size - 1, 1) if unbiased else y.mean(dim=member)
     y = (y + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [parts, groups]
-    y = y[:, None, :].expand(-1, size, -1).reshape(n, 1, 1, 1).expand(-1, -1, h, w)
+    y = torch.zeros_like(y) if unbiased and size == 1 else y
+    y = y.unsqueeze(member).expand(-1, -1, size) if contiguous else y.unsqueeze(member).expand(-1, size, -1)
+    y = y.reshape(n, 1, 1, 1).expand(-1, -1, h, w)
     return torch.cat([x, y.to(x.dtype)], dim=1)

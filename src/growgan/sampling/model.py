@@ -11,7 +11,8 @@ from torch import Tensor
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ModelError
 from growgan.devices import set_up
-from growgan.models.native import ModelFile, open_model
+from growgan.models.foreign.opening import open_any
+from growgan.models.native import ModelFile
 from growgan.networks.generator import Generator
 from growgan.networks.layers import follow
 from growgan.sampling import images, latents
@@ -104,7 +105,8 @@ class Model(BaseModel):
 def load(source: str | Path, device: str | torch.device = "cpu", precision: str = "float32") -> Model:
     """A model, ready to make pictures.
 
-    source: a model file, a run folder (its best snapshot, else its newest), the name of a shipped model, or
+    source: a model file (of growgan, or of another program: docs/importing.md), a run folder (its best snapshot,
+    else its newest), the name of a shipped model, or
     ``hf://OWNER/NAME[@REVISION][/FILE]`` on the Hugging Face Hub (the extra `hub`). precision: "float32", in which a
     seed's picture is the same on one machine whatever the batch, to one level; "bfloat16", faster where the device has
     units for it; "auto". On a processor the C library is told to keep freed memory (`devices.keep_memory`). Raises
@@ -113,4 +115,4 @@ def load(source: str | Path, device: str | torch.device = "cpu", precision: str 
     path = find(source)
     if path.suffix == ".onnx":
         raise ModelError(f"{path} is an ONNX file: growgan.OnnxModel opens it, and growgan generate runs it")
-    return Model(open_model(path), device, precision)
+    return Model(open_any(path), device, precision)

@@ -37,20 +37,24 @@ def parts(n: int, most: int | None, spec: NetworkSpec, rank: int = 0, world: int
     size. With more processes than groups the last ones have nothing to do.
     """
     group = spec.stddev_group if spec.has_stddev else 1
-    size = stddev_group_size(n, group)
+    contiguous = spec.variant.stddev_groups == "contiguous"
+    size = stddev_group_size(n, group, contiguous)
     each, odd = divmod(n // size, world)
     first = rank * each + min(rank, odd)
     groups = each + (rank < odd)
 
     def fits(count: int) -> bool:
         """Whether D, which looks for the largest divisor of what it gets, finds the same groups in so many of them."""
-        return count == 0 or stddev_group_size(count * size, group) == size
+        return count == 0 or stddev_group_size(count * size, group, contiguous) == size
 
     wanted = groups if most is None else max(1, min(most // size, groups))
     together = next((g for g in range(wanted, 0, -1) if fits(g) and fits(groups % g)), 1)
-    members = torch.arange(n).reshape(size, -1)[:, first : first + groups]  # image i is in group i mod their number
+    # Image i is in group i mod their number, or in contiguous groups in group i // size.
+    members = torch.arange(n).reshape(-1, size) if contiguous else torch.arange(n).reshape(size, -1).T
+    members = members[first : first + groups]
     cuts = range(0, groups, together)
-    rows = [members[:, g : g + together].reshape(-1) for g in cuts]
+    some_groups = [members[g : g + together] for g in cuts]
+    rows = [(some if contiguous else some.T).reshape(-1) for some in some_groups]
     return tuple(Part(some, slice(g * size, g * size + len(some))) for g, some in zip(cuts, rows))
 
 
@@ -63,4 +67,6 @@ def fewest_groups(schedule: Schedule, spec: NetworkSpec, nimg: int = 0) -> tuple
     """How many processes can share every minibatch from `nimg` on, and the resolution that allows no more."""
     group = spec.stddev_group if spec.has_stddev else 1
     left = [schedule.trained(stage) for stage in schedule.stages if stage.end > nimg] or [schedule.at(nimg)]
-    return min((phase.minibatch // stddev_group_size(phase.minibatch, group), phase.resolution) for phase in left)
+    contiguous = spec.variant.stddev_groups == "contiguous"
+    sizes = {phase.minibatch: stddev_group_size(phase.minibatch, group, contiguous) for phase in left}
+    return min((phase.minibatch // sizes[phase.minibatch], phase.resolution) for phase in left)

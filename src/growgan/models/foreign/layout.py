@@ -1,0 +1,177 @@
+"""From the weights of another program's network to ours: every name taken once, every weight of ours filled.
+
+Where both scale their weights at run time, the ratio of the scales goes into the stored weight; where only one does,
+the scale itself. So what acts is the same to rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from growgan.core.config import NetworkSpec
+from growgan.core.errors import ConfigError
+from growgan.core.fields import from_json
+from growgan.core.geometry import LOWEST, is_size, stages
+from growgan.models.foreign.machine import Refused
+from growgan.networks.discriminator import Discriminator
+from growgan.networks.generator import Generator
+from growgan.networks.layers import HE_GAIN, Equalized
+
+LARGEST = 2**16
+"""Side in pixels beyond which no resolution is believed."""
+NETWORKS: dict[str, type[Generator] | type[Discriminator]] = {"G": Generator, "D": Discriminator}
+
+
+class Numbers(Protocol):
+    """An array or tensor in a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+
+    def tensor(self) -> Tensor:
+        """Its numbers, float32."""
+
+
+@dataclass
+class Imported:
+    """What was read of a file: networks in our layout, and what is to be said of them."""
+
+    origin: str
+    spec: NetworkSpec
+    states: dict[str, dict[str, Tensor]]
+    """State dicts of G, D and G_ema, as far as the file has them."""
+    training: dict[str, Any]
+    remarks: list[str] = field(default_factory=list)
+
+
+class Weights:
+    """The weights of one foreign network by name, each to be taken once."""
+
+    def __init__(self, values: Mapping[Any, Any], where: str) -> None:
+        self.values, self.where = dict(values), where
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def shape(self, name: str, axes: int) -> tuple[int, ...]:
+        """Shape of a weight. Raises `Refused` if it is missing or has not so many axes."""
+        shape = tuple(self._found(name).shape)
+        if len(shape) != axes or 0 in shape:
+            raise Refused(f"{self.where} has a weight {name} of shape {list(shape)}")
+        return shape
+
+    def take(self, name: str) -> Tensor:
+        """A weight, float32."""
+        found = self._found(name)
+        del self.values[name]
+        return found.tensor()
+
+    def drop(self, name: str) -> None:
+        """Leave out a weight that has no effect."""
+        self._found(name)
+        del self.values[name]
+
+    def finish(self) -> None:
+        """Raise `Refused` if a name has not been taken."""
+        if self.values:
+            name = min(map(str, self.values))
+            raise Refused(f"{self.where} has a weight {name[:80]} that has no place in the network")
+
+    def _found(self, name: str) -> Numbers:
+        value = self.values.get(name)
+        if value is None:
+            raise Refused(f"{self.where} lacks the weight {name}")
+        if not hasattr(value, "tensor") or not hasattr(value, "shape"):
+            raise Refused(f"{self.where} has no numbers under {name}")
+        return value  # type: ignore[no-any-return]
+
+
+class Filling:
+    """A network of ours that is being filled with weights."""
+
+    def __init__(self, kind: str, spec: NetworkSpec, where: str) -> None:
+        with torch.device("meta"):
+            network = NETWORKS[kind](spec)
+        self.spec, self.where = spec, where
+        self.wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+        self.scales = {path: m.scale for path, m in network.named_modules() if isinstance(m, Equalized)}
+        self.state: dict[str, Tensor] = {}
+
+    def put(self, layer: str, weight: Tensor, bias: Tensor, scale: float, bias_scale: float = 1.0) -> None:
+        """Set a layer: its weight in our order of axes, and the scales that the origin's program multiplies by."""
+        if layer not in self.scales:
+            raise Refused(f"{self.where} has a layer {layer} too many")
+        factor = scale / self.scales[layer]
+        for name, value, by in (("weight", weight, factor), ("bias", bias, bias_scale)):
+            key = f"{layer}.{name}"
+            if self.wanted[key] != tuple(value.shape):
+                raise Refused(f"{self.where} has a {key} of shape {list(value.shape)}, not {list(self.wanted[key])}")
+            value = value if math.isclose(by, 1.0, rel_tol=1e-9) else value * by
+            if not value.isfinite().all():
+                raise Refused(f"{self.where} has numbers in {key} that are not finite")
+            self.state[key] = value.contiguous()
+
+    def finish(self) -> dict[str, Tensor]:
+        """The state dict. Raises `Refused` if a weight of ours has not been set."""
+        for name in self.wanted:
+            if name not in self.state:
+                raise Refused(f"{self.where} lacks the layer {name.rpartition('.')[0]}")
+        return self.state
+
+
+def he(weight: Tensor, gain: float = HE_GAIN) -> float:
+    """He's scale of a weight [outputs, inputs, ...]."""
+    return gain / math.sqrt(math.prod(weight.shape[1:]))
+
+
+def make_spec(**fields: Any) -> NetworkSpec:
+    """A spec from what a file says; raises `Refused` for values that it cannot have."""
+    try:
+        spec = from_json(NetworkSpec, fields, "network")
+    except ConfigError as error:
+        raise Refused(str(error)) from error
+    if spec.resolution > LARGEST:
+        raise Refused(f"it says that its images have {spec.resolution} pixels a side")
+    return spec
+
+
+def fit_widths(widths: dict[int, int], hidden: int | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields of a spec, and of its variant, for these feature maps by resolution.
+
+    hidden: outputs of D's first dense layer; None where there is no D. The paper's rule where it gives them.
+    """
+    top = max(widths)
+    known = widths | ({LOWEST // 2: hidden} if hidden is not None else {})
+    base, most = widths[top] * top // 2, max(known.values())
+    if all(min(base * 2 // size, most) == width for size, width in known.items()):
+        return {"fmap_base": base, "fmap_max": most}, {}
+    variant: dict[str, Any] = {"widths": {"base": widths[top]} | {str(s): w for s, w in widths.items() if s != top}}
+    return {}, variant | ({"hidden": hidden} if hidden is not None else {})
+
+
+def sizes_of(count: int) -> tuple[int, ...]:
+    """Sides of `count` stages from 4 up."""
+    if not 1 <= count <= LARGEST.bit_length() - LOWEST.bit_length() + 1:
+        raise Refused(f"it has {count} stages")
+    return stages(LOWEST << (count - 1))
+
+
+def checked_size(value: Any) -> int:
+    """A resolution of a file."""
+    if not isinstance(value, int) or not is_size(value) or value > LARGEST:
+        raise Refused("it says a resolution that is no power of two from 4")
+    return value
+
+
+def checked_alpha(value: Any) -> float:
+    """The weight of the newest layers in a file."""
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise Refused("it says a weight of its newest layers that does not lie between 0 and 1")
+    return float(value)

@@ -1,0 +1,127 @@
+"""Opens any model file: ours, or one of another program, told apart by what is in it."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from growgan.core.errors import ModelError
+from growgan.models.foreign import gan_zoo, mmgen, names, pickled, pro_gan_pth, release, theano, torchfile
+from growgan.models.foreign.layout import Imported
+from growgan.models.foreign.machine import Machine, Refused
+from growgan.models.native import ModelFile, open_model
+
+ZIP = b"PK\x03\x04"
+LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How a file of PyTorch before 1.6 begins: the pickle of a number."""
+PICKLES = (b"\x80", b"(", b"c", b"]", b"}", b"i")
+"""How pickles of all protocols begin."""
+DAMAGE = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError),
+    *(RecursionError, RuntimeError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile),
+)
+"""What reading a damaged file may raise where nothing has foreseen it; none of it comes from running the file."""
+
+
+@dataclass(frozen=True)
+class ImportedFile(ModelFile):
+    """A model file of another program: networks in our layout, held in memory."""
+
+    states: dict[str, dict[str, Tensor]] = field(default_factory=dict, repr=False)
+    origin: str = ""
+    remarks: tuple[str, ...] = ()
+    """What is to be said to the user, such as why D was left out."""
+
+    def has(self, network: str) -> bool:
+        """Whether the file holds this network."""
+        return network in self.states
+
+    def truncation_mean(self) -> Tensor | None:
+        """None: no other program stores it."""
+        return None
+
+    def _tensors(self, network: str) -> dict[str, Tensor]:
+        return self.states.get(network, {})
+
+
+def open_any(path: Path) -> ModelFile:
+    """Open a model file of growgan or of another program. Raises `ModelError` with one line for what is neither."""
+    return open_foreign(path) if is_foreign(path) else open_model(path)
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a file begins as those of other programs do, and not as ours."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(9)
+    ours = len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
+    return not ours and head.startswith((ZIP, *PICKLES))
+
+
+def open_foreign(path: Path, swap_colours: bool = False) -> ImportedFile:
+    """Open a model file of another program. swap_colours: make red, green, blue of blue, green, red.
+
+    Nothing of the file is run. Raises `ModelError` with one line for what is damaged, unknown, or asks for more.
+    """
+    if not path.is_file():
+        raise ModelError(f"there is no model file {path}")
+    try:
+        found = _read(path)
+        if swap_colours:
+            _swap_colours(found)
+    except Refused as error:
+        raise ModelError(f"{path} cannot be imported: {error}") from error
+    except DAMAGE as error:
+        said = " ".join(str(error).split())[:100]
+        raise ModelError(f"{path} cannot be imported: it is damaged ({type(error).__name__}: {said})") from error
+    card = {"imported": {"origin": found.origin, "file": path.name, "remarks": found.remarks}}
+    return ImportedFile(
+        path, found.spec, found.training, {}, card, states=found.states, origin=found.origin, remarks=(*found.remarks,)
+    )
+
+
+def _read(path: Path) -> Imported:
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            raise Refused("it is empty")
+        whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if whole[:4] == ZIP or whole[: len(LEGACY)] == LEGACY:
+        content = torchfile.read_zip(whole) if whole[:4] == ZIP else torchfile.read_legacy(memoryview(whole))
+        readers: dict[Callable[[Any], bool], Callable[[Any], Imported]] = {
+            gan_zoo.matches: gan_zoo.read,
+            pro_gan_pth.matches: lambda content: pro_gan_pth.read(content, path.name),
+            mmgen.matches: mmgen.read,
+        }
+        known = "pytorch_GAN_zoo, pro-gan-pth 3, mmgeneration or MMagic"
+    elif whole[:1] in PICKLES:
+        machine = Machine(memoryview(whole), names.find)
+        content = pickled.run(machine)
+        if machine.position < len(whole):
+            raise Refused("it goes on after its end")
+        readers = {release.matches: release.read, theano.matches: theano.read}
+        known = "the authors' releases"
+    else:
+        raise Refused("it is none of the kinds that are known: docs/importing.md lists them")
+    for matches, read in readers.items():
+        if matches(content):
+            return read(content)
+    raise Refused(f"it holds no progressive GAN of {known}")
+
+
+def _swap_colours(found: Imported) -> None:
+    if found.spec.channels != 3:
+        raise Refused(f"its pictures have {found.spec.channels} channels: there are no colours to swap")
+    for state in found.states.values():
+        for name, value in state.items():
+            if ".torgb." in name:
+                state[name] = value.flip(0).contiguous()
+            elif name.endswith(".fromrgb.weight"):
+                state[name] = value.flip(1).contiguous()
