@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,12 +169,49 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     assert run(data, tmp_path / "run", ("schedule.total_kimg", "0.3")).nimg == 320
 
 
-def test_a_changed_set_is_noticed(tmp_path):
-    data = make_set(tmp_path / "data", size=4)
-    run(data, tmp_path / "run", ("schedule.total_kimg", "0.1"))
-    (data / "img00000000.png").unlink()
-    with pytest.raises(RunError, match="is not the set that this run was started with"):
-        run(data, tmp_path / "run", ("schedule.total_kimg", "0.2"))
+@pytest.mark.parametrize("change", ["lost", "more", "rebuilt", "renamed", "labels", "old run"])
+def test_a_changed_set_is_noticed_and_the_change_named(tmp_path, change):
+    pictures = half_and_half(16, 4).transpose(0, 2, 3, 1)
+
+    def build_set(pictures, prefix="img", classes=2):
+        shutil.rmtree(tmp_path / "data", ignore_errors=True)
+        (tmp_path / "data").mkdir()
+        names = [f"{prefix}{i:08d}.png" for i in range(len(pictures))]
+        for name, picture in zip(names, pictures):
+            Image.fromarray(picture).save(tmp_path / "data" / name)
+        labels = [[name, i % classes] for i, name in enumerate(names)]
+        (tmp_path / "data" / "dataset.json").write_text(json.dumps({"labels": labels}))
+        with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
+            for path in sorted((tmp_path / "data").iterdir()):
+                file.writestr(path.name, path.read_bytes())
+        return tmp_path / "set.zip"
+
+    run(build_set(pictures), tmp_path / "run", ("schedule.total_kimg", "0.05"))
+    run(build_set(pictures), tmp_path / "run", ("schedule.total_kimg", "0.06"))  # the same once more is the same
+    match change:
+        case "lost":
+            build_set(pictures[:-1])
+            what = "it had 16 pictures, and has 15"
+        case "more":
+            build_set(np.concatenate([pictures, pictures]))
+            what = "it had 16 pictures, and has 32"
+        case "rebuilt":
+            build_set(255 - pictures)
+            what = "sizes or checksums .* differ$"
+        case "renamed":
+            build_set(pictures, "photo")
+            what = ": names differ"
+        case "labels":
+            build_set(pictures, classes=4)
+            what = ": labels differ"
+        case "old run":
+            (tmp_path / "run" / "data.json").unlink()
+            build_set(pictures[:-1])
+            what = "names, sizes, times or labels differ"
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*.*") if path.is_file()}
+    with pytest.raises(RunError, match=f"is not the set that this run was started with: .*{what.removeprefix(': ')}"):
+        run(None, tmp_path / "run", ("schedule.total_kimg", "0.2"), preset=None)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*.*") if path.is_file()} == before
 
 
 def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):

@@ -239,6 +239,7 @@ def _begin(job: Job) -> None:
     chosen = Sampler(len(job.dataset), job.config.seed).indices(0, columns * rows)
     pixels = job.dataset.images(chosen, job.config.network.resolution)
     images.save_png(job.run.reals, images.make_grid(pixels, columns))
+    job.run.write_data(job.dataset.fingerprint())
     job.run.write_config(job.config)
 
 
@@ -311,9 +312,8 @@ def _check_groups(config: RunConfig, world: int) -> None:
 def _resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig:
     """The stored configuration, if the set is still the one that the run was started with."""
     if dataset.content_hash != config.data.content_hash:
-        raise RunError(
-            f"{dataset.path} is not the set that this run was started with: names, sizes, times or labels differ"
-        )
+        changes = RunFolder(request.out).name_changes(dataset.fingerprint())
+        raise RunError(f"{dataset.path} is not the set that this run was started with: {changes}")
     path = str(request.data.resolve()) if request.data else config.data.path
     return replace(config, data=replace(config.data, path=path))
 

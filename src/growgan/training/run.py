@@ -57,6 +57,23 @@ class RunFolder(RunFiles):
         except (OSError, ValueError, ConfigError) as error:
             raise RunError(f"{self.config} cannot be read: {error}") from error
 
+    def write_data(self, fingerprint: dict[str, int | str]) -> None:
+        """Write data.json: what the run's set was made of when it was started."""
+        write_text(self.data, json.dumps(fingerprint, indent=2) + "\n")
+
+    def name_changes(self, fingerprint: dict[str, int | str]) -> str:
+        """How a set differs from the one that the run was started with."""
+        try:
+            before = json.loads(self.data.read_text(encoding="utf-8"))
+            then, now = before["pictures"], fingerprint["pictures"]
+            changed = [part for part in ("names", "contents", "labels") if before.get(part) != fingerprint[part]]
+        except (OSError, ValueError, KeyError, TypeError):  # of an earlier version, or gone
+            return "names, sizes, times or labels differ"
+        if then != now:
+            return f"it had {then:,} pictures, and has {now:,}"
+        words = {"names": "names", "contents": "the files' sizes or checksums (in a folder: times)", "labels": "labels"}
+        return f"{', '.join(words[part] for part in changed) or 'something'} differ"
+
     def check_untrained(self) -> None:
         """Raise `RunError` if the run has been trained: without a state it could only begin anew over its own files."""
         logged = self.log.is_file() and self.log.stat().st_size > 0
