@@ -47,10 +47,9 @@ def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object
 
     from growgan.core.config import ExecutionConfig, NetworkSpec, RunConfig
     from growgan.core.fields import per
-    from growgan.core.plan import Plan
     from growgan.core.presets import preset
     from growgan.core.schedule import Schedule
-    from growgan.devices import choose_layout, set_up
+    from growgan.devices import set_up
     from growgan.networks.generator import Generator
     from growgan.networks.layers import follow, initialize
     from growgan.training.rehearsal import Rehearsal
@@ -66,16 +65,16 @@ def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object
         if request["work"] == "generate":
             G = Generator(spec)
             initialize(G, 1, "G")
-            G.eval().requires_grad_(False).to(memory_format=choose_layout(torch.device("cpu")))
-            G.compute = torch.bfloat16 if request["precision"] == "bfloat16" else None
-            z, plan = torch.randn(request["minibatch"], spec.z_size), Plan()
-            follow(G, plan)
+            machine = set_up(ExecutionConfig(device="cpu", precision=request["precision"], threads=threads))
+            G.eval().requires_grad_(False).to(memory_format=machine.layout)
+            G.compute, z = machine.compute, torch.randn(request["minibatch"], spec.z_size)
+            follow(G, machine.plan)
 
             def generate() -> object:
                 with torch.inference_mode():
                     return G(z)
 
-            with plan.measuring():
+            with machine.plan.measuring():
                 generate()
             return generate
         base = preset("paper")
