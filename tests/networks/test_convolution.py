@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from growgan.core.config import OptimConfig
 from growgan.core.plan import Plan
-from growgan.networks import algorithms, layers, resample
+from growgan.networks import algorithms, layers, resample, winograd
 from growgan.networks.convolution import Algorithm, Convolution
 from growgan.training.optim import Adam
 
@@ -69,6 +69,27 @@ def test_output_and_gradients_are_those_of_the_plain_form(
     for found, right in zip(all_gradients(ours, x, weight, bias), expected, strict=True):
         assert found.shape == right.shape
         torch.testing.assert_close(found, right, rtol=0, atol=1e-12 * max(1.0, right.abs().max().item()))
+
+
+@pytest.mark.parametrize("name", ["winograd 2", "winograd 4"])
+def test_images_may_be_transformed_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    algorithm, x, gy, weight = (
+        CASES[name][0],
+        normal(3, 5, 8, 8, seed=1),
+        normal(3, 4, 8, 8, seed=2),
+        normal(4, 5, 3, 3),
+    )
+    kernel = algorithm.kernel(weight)
+    together = [algorithm.forward(x, kernel, None), algorithm.inputs(gy, kernel, x.shape)]
+    together.append(algorithm.weights(x, gy, kernel))
+    monkeypatch.setattr(winograd, "TOGETHER", 1)
+    apart = [
+        algorithm.forward(x, kernel, None),
+        algorithm.inputs(gy, kernel, x.shape),
+        algorithm.weights(x, gy, kernel),
+    ]
+    for one, other in zip(together, apart, strict=True):
+        torch.testing.assert_close(one, other, **CLOSE)
 
 
 def test_a_penalty_s_first_pass_makes_no_weight_gradients() -> None:

@@ -13,8 +13,8 @@ from growgan.networks.winograd import Winograd
 
 DIRECT, FIRST, TAPS, F2, F4 = Direct(), ChannelsFirst(), Taps(), Winograd(2), Winograd(4)
 UP, DOWN = {"direct": Up()}, {"direct": Down()}
-MOST = 2**28
-"""Bytes that an image may take when it is transformed or unfolded: above, memory matters more than time."""
+MOST = 2**27
+"""Bytes that images may take when they are unfolded, or one when it is transformed: above, memory matters more."""
 NARROW = 32
 """Channels below which Winograd's products of matrices are too thin to be worth a try."""
 
@@ -33,7 +33,7 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
     if a.dtype == torch.float32 and min(weight[:2]) >= NARROW:
         wider = max(1, weight[0] / weight[1])
         for f in (F2, F4):
-            if shape[-1] % f.m == 0 and (1 + 2 / f.m) ** 2 * size * wider <= MOST:
+            if shape[-1] % f.m == 0 and f.growth * size / shape[0] * wider <= MOST:
                 found[f.family] = f
     return found
 

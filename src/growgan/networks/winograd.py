@@ -9,6 +9,7 @@ arithmetic is slow compared with the memory, as on processors with AVX2 alone, t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +20,9 @@ from torch.nn import functional as F
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.75, -0.75, 1.5, -1.5)}
 """Where the polynomials of F(m) are evaluated, besides infinity. For F(4) these lose half of what 1 and 2 do, and are
 exact in binary."""
+
+TOGETHER = 2**26
+"""Bytes of transformed images up to which several are computed together."""
 
 
 def transforms(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -40,6 +44,8 @@ class Winograd:
     def __init__(self, m: int) -> None:
         self.m = m
         self.family = f"winograd {m}"
+        self.growth = (1 + 2 / m) ** 2
+        """How many times more numbers an image has when it is transformed."""
 
     @cached_property
     def matrices(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -60,18 +66,35 @@ class Winograd:
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, H, W]."""
-        products = torch.bmm(self._of_input(x), kernel.transpose(1, 2))
-        y = self._whole(self.matrices[2].to(x) @ products.flatten(1), x.shape, len(kernel[0]))
+        matrix, transposed = self.matrices[2].to(x), kernel.transpose(1, 2)
+        parts = [
+            self._whole(matrix @ torch.bmm(self._of_input(some), transposed).flatten(1), some.shape, len(kernel[0]))
+            for some in x.split(self._at_once(x, kernel))
+        ]
+        y = parts[0] if len(parts) == 1 else torch.cat(parts)
         return y if bias is None else y.add_(bias[:, None, None])
 
     def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
-        products = torch.bmm(self._of_output(gy), kernel)
-        return self._overlapped(self.matrices[0].to(gy).T @ products.flatten(1), shape)
+        matrix = self.matrices[0].to(gy).T
+        parts = [
+            self._overlapped(matrix @ torch.bmm(self._of_output(some), kernel).flatten(1), (len(some), *shape[1:]))
+            for some in gy.split(self._at_once(gy, kernel))
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
-        return torch.bmm(self._of_output(gy).transpose(1, 2), self._of_input(x))
+        count = self._at_once(x, kernel)
+        gradient = torch.zeros_like(kernel)
+        for some, of_some in zip(x.split(count), gy.split(count), strict=True):
+            gradient.baddbmm_(self._of_output(of_some).transpose(1, 2), self._of_input(some))
+        return gradient
+
+    def _at_once(self, x: Tensor, kernel: Tensor) -> int:
+        """How many images are transformed together."""
+        one = self.growth * x[0, 0].numel() * max(kernel.shape[1:]) * x.element_size()
+        return max(1, int(TOGETHER / one))
 
     def _of_input(self, x: Tensor) -> Tensor:
         """Transformed tiles of what is convolved: [T, tiles, I]."""
@@ -101,7 +124,7 @@ class Winograd:
         places.copy_(tiles.view(m, m, n, h // m, w // m, channels).permute(2, 3, 0, 4, 1, 5))
         return image
 
-    def _overlapped(self, tiles: Tensor, shape: torch.Size) -> Tensor:
+    def _overlapped(self, tiles: Tensor, shape: Sequence[int]) -> Tensor:
         """An image of the sums of tiles [T, ...] that overlap by two: the adjoint of cutting."""
         n, channels, h, w = shape
         m = self.m
