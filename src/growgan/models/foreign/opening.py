@@ -17,6 +17,7 @@ from growgan.models.foreign import gan_zoo, mmgen, names, pickled, pro_gan_pth, 
 from growgan.models.foreign.kinds import LEGACY, PICKLES, ZIP, is_foreign
 from growgan.models.foreign.layout import Imported
 from growgan.models.foreign.machine import Machine, Refused
+from growgan.models.inspect import Inspected, inspected
 from growgan.models.native import ModelFile, open_model
 
 DAMAGE = (
@@ -42,6 +43,13 @@ class ImportedFile(ModelFile):
     def truncation_mean(self) -> Tensor | None:
         """None: no other program stores it."""
         return None
+
+    def inspect(self) -> Inspected:
+        """Its layers, as a model file of ours would have them."""
+        shapes = {
+            f"{net}.{key}": list(value.shape) for net, state in self.states.items() for key, value in state.items()
+        }
+        return inspected(self, shapes, ["F32"])
 
     def _tensors(self, network: str) -> dict[str, Tensor]:
         return self.states.get(network, {})
