@@ -68,3 +68,28 @@ def test_pictures_straight_from_a_foreign_file(tmp_path: Path) -> None:
     source.write_bytes(foreign_files.release())
     assert main(["generate", str(source), "--seeds", "0-1", "--out", str(tmp_path / "out")]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["seed0000.png", "seed0001.png"]
+
+
+@pytest.mark.parametrize("kind", ORIGINS)
+def test_info_says_of_a_foreign_file_what_it_says_of_the_imported_one(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "foreign.bin", tmp_path / "ours.safetensors"
+    source.write_bytes(foreign_files.MAKERS[kind]())
+    assert main(["import", str(source), str(out)]) == 0
+    capsys.readouterr()
+    shown = []
+    for path in (source, out):
+        assert main(["info", str(path)]) == 0
+        said = capsys.readouterr().out
+        shown.append([line for line in said.splitlines() if not line.startswith("model")])
+    assert shown[0] == shown[1] and "imported  origin " in said
+    assert "{" not in said and "kimg" not in said, "dictionaries as Python writes them, or a length that nobody knows"
+
+
+def test_info_of_a_damaged_foreign_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "foreign.pkl"
+    source.write_bytes(foreign_files.release()[:-100])
+    assert main(["info", str(source)]) == 2
+    err = capsys.readouterr().err
+    assert "cannot be imported" in err and err.count("\n") == 1

@@ -26,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.overwrite:
         raise ModelError(f"{args.out} is there already; --overwrite replaces it")
 
-    from growgan.models.foreign.opening import is_foreign, open_foreign
+    from growgan.models.foreign.kinds import is_foreign
+    from growgan.models.foreign.opening import open_foreign
     from growgan.models.native import save_model
 
     if args.source.is_file() and not is_foreign(args.source):

@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the header's description and a table of layers; no weights are read."""
+    """Print the description and a table of layers; of a model file of ours no weights are read."""
+    from growgan.models.foreign.kinds import is_foreign
     from growgan.sampling.sources import find
 
     path = find(args.model)
@@ -29,6 +30,11 @@ def run(args: argparse.Namespace) -> int:
         from growgan.sampling.onnx_model import OnnxModel
 
         file, inspected = OnnxModel(path).file, None
+    elif is_foreign(path):
+        from growgan.models.foreign.opening import open_foreign
+
+        inspected = open_foreign(path).inspect()
+        file = inspected.file
     else:
         from growgan.models.inspect import inspect
 
@@ -51,7 +57,7 @@ def _to_json(file: DescribedFile, inspected: Inspected | None) -> dict[str, Any]
         "path": str(file.path),
         "sha256": file.hash,
         "bytes": file.path.stat().st_size,
-        "format": FORMAT,
+        "format": getattr(file, "origin", FORMAT),
         "resolution": file.resolution,
         "alpha": file.alpha,
         "spec": to_json(file.spec),
@@ -79,7 +85,7 @@ def _lines(file: DescribedFile, inspected: Inspected | None) -> list[str]:
         rows.append(("holds", f"{', '.join(inspected.networks)} in {', '.join(inspected.dtypes)}{mean}"))
     rows += [("network", _changed(file)), ("training", _training(file.training)), ("labels", _labels(file))]
     rows += [("measure", f"{name} {_measure(found)}") for name, found in sorted(file.measures.items())]
-    rows += [(name.replace("_", " "), " ".join(str(text).split())) for name, text in file.card.items()]
+    rows += [(name.replace("_", " "), " ".join(_plain(text).split())) for name, text in file.card.items()]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name.ljust(width)}  {text}" for name, text in rows if text]
     if inspected is not None:
@@ -93,9 +99,18 @@ def _changed(file: DescribedFile) -> str:
     from growgan.core.config import NetworkSpec
     from growgan.core.fields import to_json
 
-    default = to_json(NetworkSpec())
-    asked = ("resolution", "channels")
-    return ", ".join(f"{k} {v}" for k, v in to_json(file.spec).items() if k in asked or v != default[k])
+    default, spec = to_json(NetworkSpec()), to_json(file.spec)
+    usual, variant = default.pop("variant"), spec.pop("variant")
+    found = {k: v for k, v in spec.items() if k in ("resolution", "channels") or v != default[k]}
+    found |= {f"variant.{k}": v for k, v in variant.items() if v != usual[k]}
+    return ", ".join(f"{k} {_plain(v)}" for k, v in found.items())
+
+
+def _plain(value: Any) -> str:
+    """A value of the header in words: of a dictionary or list what is in it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(part)}" for key, part in value.items() if part not in ("", [], {}, None))
+    return "; ".join(map(_plain, value)) if isinstance(value, list) else str(value)
 
 
 def _training(training: dict[str, Any]) -> str:

@@ -55,7 +55,8 @@ class DescribedFile:
         """How far it was trained, in a few words."""
         size = f"{self.resolution}x{self.resolution}"
         fade = f", alpha {self.alpha:.2f}" if self.alpha < 1 else ""
-        return f"{size}{fade}, trained on {self.training.get('nimg', 0) / 1000:g} kimg"
+        nimg = self.training.get("nimg")  # other programs' files mostly do not say
+        return f"{size}{fade}" + ("" if nimg is None else f", trained on {nimg / 1000:g} kimg")
 
 
 def to_metadata(

@@ -44,7 +44,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Inspected:
-    """What a .safetensors model file holds."""
+    """What a model file holds."""
 
     file: DescribedFile
     bytes: int
@@ -68,10 +68,14 @@ def inspect(path: Path) -> Inspected:
             dtypes = sorted({part.get_dtype() for part in stored.values()})
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} is not a whole .safetensors file: {error}") from error
-    file = DescribedFile(path, **read_metadata(path, metadata))
+    return inspected(DescribedFile(path, **read_metadata(path, metadata)), shapes, dtypes)
+
+
+def inspected(file: DescribedFile, shapes: dict[str, list[int]], dtypes: list[str]) -> Inspected:
+    """What a file holds whose tensors, by the names in a .safetensors file, have these shapes."""
     networks = {network: list(_layers(network, shapes, file)) for network in NETWORKS}
     found = {network: layers for network, layers in networks.items() if layers}
-    return Inspected(file, path.stat().st_size, dtypes, "truncation.mean" in shapes, found)
+    return Inspected(file, file.path.stat().st_size, dtypes, "truncation.mean" in shapes, found)
 
 
 def _layers(network: str, shapes: dict[str, list[int]], file: DescribedFile) -> Iterator[Layer]:

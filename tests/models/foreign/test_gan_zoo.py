@@ -83,6 +83,16 @@ def test_both_formats(tmp_path: Path, zipped: bool) -> None:
     check(save(tmp_path / "net.pt", content, zipped), content)
 
 
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("zipped", [True, False])
+def test_every_protocol_gives_the_same(tmp_path: Path, zipped: bool, protocol: int) -> None:
+    content, path = make(), tmp_path / "net.pt"
+    torch.save(content, path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
+    found = open_any(path).network("G_ema").state_dict()
+    wanted = open_any(save(tmp_path / "usual.pt", content)).network("G_ema").state_dict()
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+
+
 @pytest.mark.parametrize(
     ("made", "how"),
     [

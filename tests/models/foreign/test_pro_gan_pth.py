@@ -23,7 +23,8 @@ def make(
         return {"conf": conf | more, "state_dict": state}
 
     g, d = plain.g_shapes(6, widths, channels), plain.d_shapes(hidden, widths, channels)
-    optimiser = {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.003, "betas": (0, 0.99)}]}
+    moments = {i: {"step": torch.tensor(3.0)} for i in range(len(g))}
+    optimiser = {"state": moments, "param_groups": [{"lr": 0.003, "betas": (0, 0.99)}]}
     return {
         "generator": part(g, 1),
         "discriminator": part(d, 2, num_classes=None, latent_size=hidden),
@@ -69,6 +70,22 @@ def test_images_and_scores(tmp_path: Path, made: dict[str, Any], zipped: bool) -
 )
 def test_the_usual_name_says_how_far_it_has_grown(tmp_path: Path, name: str, size: int) -> None:
     assert open_any(save(tmp_path / name, make())).training == {"resolution": size, "alpha": 1.0}
+
+
+@pytest.mark.parametrize("size", [4, 8, 16])
+def test_the_optimiser_says_it_where_the_name_does_not(tmp_path: Path, size: int) -> None:
+    """Its moments are of the weights that have ever had a gradient, counted in the order of the network's."""
+    content = make()
+    weights = [torch.nn.Parameter(value) for value in content["generator"]["state_dict"].values()]
+    adam = torch.optim.Adam(weights, lr=0.003, betas=(0.0, 0.99))
+    for name, weight in zip(content["generator"]["state_dict"], weights):
+        stage = 4 << int(name.split(".")[1])  # of layers.0.conv_1.weight, rgb_converters.0.bias
+        if stage <= size and (name.startswith("layers.") or 2 * stage >= size):
+            weight.grad = torch.ones_like(weight)
+    adam.step()
+    content["gen_optim"] = adam.state_dict()
+    assert open_any(save(tmp_path / "gan.bin", content)).training["resolution"] == size
+    assert open_any(save(tmp_path / "depth_3_epoch_1.bin", content)).training["resolution"] == 8
 
 
 def test_one_network_alone_and_wrapped_names(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 """Networks of other programs, read without running anything from their files (docs/importing.md).
 
 `machine`, `pickled` and `torchfile` read what such files are made of, one module an origin knows its names and
-arithmetic, `opening` tells them apart.
+arithmetic, `kinds` and `opening` tell them apart.
 """

@@ -18,7 +18,7 @@ OF_PROGRAMS = re.compile(
     r"|network\.Network"
     r"|(\w+\.)*utils\.config\.BaseConfig"
     r"|(mmengine|mmcv|mmgen|mmagic|addict)(\.\w+)+"
-    r"|(pathlib|datetime|numpy\.dtypes)\.\w+"
+    r"|(pathlib(\._local)?|datetime|numpy\.dtypes)\.\w+"
     r"|(argparse\.Namespace|types\.SimpleNamespace|collections\.deque)",
     re.ASCII,
 )

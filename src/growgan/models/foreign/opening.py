@@ -14,15 +14,12 @@ from torch import Tensor
 
 from growgan.core.errors import ModelError
 from growgan.models.foreign import gan_zoo, mmgen, names, pickled, pro_gan_pth, release, theano, torchfile
+from growgan.models.foreign.kinds import LEGACY, PICKLES, ZIP, is_foreign
 from growgan.models.foreign.layout import Imported
 from growgan.models.foreign.machine import Machine, Refused
+from growgan.models.inspect import Inspected, inspected
 from growgan.models.native import ModelFile, open_model
 
-ZIP = b"PK\x03\x04"
-LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""How a file of PyTorch before 1.6 begins: the pickle of a number."""
-PICKLES = (b"\x80", b"(", b"c", b"]", b"}", b"i")
-"""How pickles of all protocols begin."""
 DAMAGE = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError),
     *(RecursionError, RuntimeError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile),
@@ -47,6 +44,13 @@ class ImportedFile(ModelFile):
         """None: no other program stores it."""
         return None
 
+    def inspect(self) -> Inspected:
+        """Its layers, as a model file of ours would have them."""
+        shapes = {
+            f"{net}.{key}": list(value.shape) for net, state in self.states.items() for key, value in state.items()
+        }
+        return inspected(self, shapes, ["F32"])
+
     def _tensors(self, network: str) -> dict[str, Tensor]:
         return self.states.get(network, {})
 
@@ -54,16 +58,6 @@ class ImportedFile(ModelFile):
 def open_any(path: Path) -> ModelFile:
     """Open a model file of growgan or of another program. Raises `ModelError` with one line for what is neither."""
     return open_foreign(path) if is_foreign(path) else open_model(path)
-
-
-def is_foreign(path: Path) -> bool:
-    """Whether a file begins as those of other programs do, and not as ours."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        head = file.read(9)
-    ours = len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
-    return not ours and head.startswith((ZIP, *PICKLES))
 
 
 def open_foreign(path: Path, swap_colours: bool = False) -> ImportedFile:
@@ -93,7 +87,7 @@ def _read(path: Path) -> Imported:
         if not path.stat().st_size:
             raise Refused("it is empty")
         whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    if whole[:4] == ZIP or whole[: len(LEGACY)] == LEGACY:
+    if whole[:4] == ZIP or LEGACY.match(whole):
         content = torchfile.read_zip(whole) if whole[:4] == ZIP else torchfile.read_legacy(memoryview(whole))
         readers: dict[Callable[[Any], bool], Callable[[Any], Imported]] = {
             gan_zoo.matches: gan_zoo.read,

@@ -1,7 +1,8 @@
 """pro-gan-pth 3: {'generator', 'shadow_generator', 'discriminator': {'conf', 'state_dict'}, ...} by `torch.save`.
 
 He's gain sqrt(2) everywhere, also in toRGB and the last layer. The first layer is a transposed convolution of one pixel
-with fan-in L, and no norm follows it. A saved model does not say how far it has grown, but its usual name does.
+with fan-in L, and no norm follows it. A saved model does not say how far it has grown, but its usual name does, and the
+generator's optimiser, which has moments of those layers alone that have been trained.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def read(content: Any, name: str = "") -> Imported:
         (_fill_generator if ours != "D" else _fill_discriminator)(fill, weights, spec, _equalized(part))
         weights.finish()
         states[ours] = fill.finish()
-    return Imported(ORIGIN, spec, states, {"resolution": _reached(name, spec), "alpha": 1.0}, remarks)
+    reached = _named(name, spec) or _optimised(content, list(g)) or spec.resolution
+    training = {"resolution": reached if reached in spec.stages else spec.resolution, "alpha": 1.0}
+    return Imported(ORIGIN, spec, states, training, remarks)
 
 
 def _saved(content: Any) -> dict[str, dict[str, Any]]:
@@ -90,11 +93,22 @@ def _unlike(d: dict[str, Any], count: int) -> str:
     return "" if depths == count else "it has another number of stages than G"
 
 
-def _reached(name: str, spec: NetworkSpec) -> int:
-    """The resolution that training had reached, by the name that pro-gan-pth gives; without it, the whole."""
+def _named(name: str, spec: NetworkSpec) -> int | None:
+    """The resolution that training had reached, by the name that pro-gan-pth gives to a file."""
     found = re.match(r"depth_(\d{1,2})_epoch_\d+\b", name, re.ASCII)
-    size = 2 ** int(found[1]) if found else spec.resolution
-    return size if size in spec.stages else spec.resolution
+    size = 2 ** int(found[1]) if found else None
+    return size if size in spec.stages else None
+
+
+def _optimised(content: dict[str, Any], names: list[str]) -> int | None:
+    """The resolution of the highest layer that G's optimiser, which counts the weights, has moments of."""
+    optimiser = content.get("gen_optim")
+    moments = optimiser.get("state") if isinstance(optimiser, dict) else None
+    trained = (
+        [names[i] for i in moments if isinstance(i, int) and 0 <= i < len(names)] if isinstance(moments, dict) else []
+    )
+    found = [re.match(r"layers\.(\d{1,2})\.", name, re.ASCII) for name in trained]
+    return max((LOWEST << int(match[1]) for match in found if match), default=None)
 
 
 def _put(fill: Filling, weights: Weights, ours: str, theirs: str, equalized: bool) -> None:

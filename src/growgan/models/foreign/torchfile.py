@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import re
 import struct
 import zipfile
 import zlib
@@ -112,6 +113,8 @@ def _with_type(function: Any, kind: Any, arguments: Any, *_: Any) -> Any:
     return function.call(arguments)
 
 
+AS_TEXT = re.compile(r"\('storage', <class '([\w.]+)'>, '(\d{1,20})', '[\w:]+', (\d{1,15})(?:, None)?\)", re.ASCII)
+"""A reference to a storage in pickle protocol 0, where it is a line of text."""
 KNOWN: dict[str, Callable[..., Any] | None] = {
     "torch._utils._rebuild_tensor": _rebuilt,
     "torch._utils._rebuild_tensor_v2": _rebuilt,
@@ -136,6 +139,8 @@ def find(module: str, name: str) -> Name:
 
 def _storage(reference: Any) -> tuple[Storage, str, Any]:
     """A storage, its key, and what may come after that, of a reference to it."""
+    if isinstance(reference, str) and (text := AS_TEXT.fullmatch(reference)):
+        reference = ("storage", Name(text[1]), text[2], "", int(text[3]))
     if not isinstance(reference, tuple) or len(reference) < 5 or reference[0] != "storage":
         raise Refused("it refers to something outside of it that is no storage")
     kind, key, count = reference[1], reference[2], reference[4]
