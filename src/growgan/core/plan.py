@@ -54,7 +54,7 @@ class Plan:
         """The candidate for a product of `work` operations, which `run` computes by it."""
         name = self.choices.get(key)
         if name is None and self.measures and len(candidates) > 1 and work >= WORTH:
-            known = self._known.get(key)
+            known = self._known.get(key, "")
             name = self.choices[key] = known if known in candidates else fastest(candidates, run)
         if name is None or name not in candidates:
             return next(iter(candidates.values()))
