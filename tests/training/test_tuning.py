@@ -15,9 +15,10 @@ from growgan.core.presets import preset
 from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Schedule
 from growgan.devices import set_up
+from growgan.training import tuning as module
 from growgan.training.ranks import Ranks
 from growgan.training.state import TrainState
-from growgan.training.tuning import Tuning
+from growgan.training.tuning import Tuning, settled_threads
 
 
 @pytest.fixture
@@ -100,6 +101,17 @@ def test_another_machine_s_plan_is_measured_anew_and_said(tmp_path: Path, cache:
     write_plan(tmp_path / "a" / "plan.json", "an abacus", {"forward 1x1x1x1 1 float32": "beads"})
     tuning, _, _, said = started(tmp_path / "a")
     assert not tuning.known and "an abacus" in said[0]
+
+
+def test_threads_are_measured_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, state, _, _ = started(tmp_path / "a")
+    schedule, machine = Schedule(state.config.schedule, state.config.optim, 16), set_up(state.config.execution)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    found = iter([2, 1])
+    monkeypatch.setattr(module, "fastest_threads", lambda *given: next(found))
+    assert [settled_threads(state.config, schedule, machine) for _ in range(3)] == [2, 2, 2]
+    other = replace(state.config, network=replace(state.config.network, fmap_base=512))
+    assert settled_threads(other, schedule, machine) == 1
 
 
 def test_a_plain_plan_measures_nothing(tmp_path: Path, cache: Path) -> None:

@@ -34,14 +34,14 @@ from growgan.training.loop import train
 from growgan.training.measure import check_measure, make_measure
 from growgan.training.memory import check_memory
 from growgan.training.ranks import ALONE, Ranks, check_device
-from growgan.training.rehearsal import fastest_threads, seconds_per_image
+from growgan.training.rehearsal import seconds_per_image
 from growgan.training.report import Report
 from growgan.training.run import Override, RunFolder, resumed
 from growgan.training.shares import fewest_groups
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
 from growgan.training.stop import Stop
-from growgan.training.tuning import Tuning
+from growgan.training.tuning import Tuning, settled_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,9 +334,9 @@ def _settled_threads(job: Job) -> RunConfig:
         return config
     if config.execution.threads is not None or job.machine.device.type != "cpu" or most == 1:
         return config
-    threads = fastest_threads(config, job.schedule, job.machine)
+    threads = settled_threads(config, job.schedule, job.machine)
     if threads < most:
-        job.say(f"training on {threads} of {most} threads: faster just now; --threads {most} changes it")
+        job.say(f"training on {threads} of {most} threads: faster when it was measured; --threads {most} changes it")
     torch.set_num_threads(threads)
     return replace(config, execution=replace(config.execution, threads=threads))
 
