@@ -18,6 +18,7 @@ from growgan.models.native import open_model
 from growgan.training import job, step
 from growgan.training.health import Trouble, examine
 from growgan.training.loop import train
+from growgan.training.ranks import Ranks
 from growgan.training.stop import Stop
 
 
@@ -92,6 +93,29 @@ def test_nonsense_that_no_step_has_met(name):
         state.tick_steps, state.tick_sums = 2, {"D/loss": torch.tensor(1.0), "G/loss": torch.tensor(float("inf"))}
         what = "figures of the last steps are not finite: G/loss"
     with pytest.raises(Trouble, match=what):
+        examine(state, schedule.at(0))
+
+
+class First(Ranks):
+    """The first of two processes; the other one found what `other` is."""
+
+    other: object = None
+
+    def decide(self, work):
+        return work()
+
+    def collect(self, value):
+        self.other = value if self.other is None else self.other
+        return [value, self.other]
+
+
+@pytest.mark.parametrize("name", ["G", "D", "G_ema"])
+def test_processes_that_hold_other_weights(name):
+    state, schedule, _ = begin(small(), half_and_half())
+    state.ranks = First(0, 2)
+    examine(state, schedule.at(0))
+    next(getattr(state, name).parameters()).data.view(-1)[0] += 1e-3
+    with pytest.raises(Trouble, match="processes 1 hold other weights than the first one"):
         examine(state, schedule.at(0))
 
 

@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 from training.making import half_and_half
 
+from growgan.core.config import ExecutionConfig
 from growgan.core.errors import OutOfMemory, RunError
 from growgan.core.presets import preset
 from growgan.core.schedule import Schedule
@@ -26,6 +28,7 @@ from growgan.networks.layers import initialize
 from growgan.sampling import images, latents
 from growgan.training import job, memory, plots
 from growgan.training.forecast import Forecast
+from growgan.training.ranks import Ranks
 from growgan.training.rehearsal import seconds_per_image
 
 
@@ -227,6 +230,27 @@ def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):
     assert scaled.schedule.transition_kimg.base / planned.config.schedule.transition_kimg.base == pytest.approx(ratio)
 
 
+def test_threads_are_shared_between_the_processes_of_a_machine(tmp_path, monkeypatch, most_threads):
+    """A run that one process has begun on all threads, and several take up."""
+    config = replace(preset("tiny"), execution=ExecutionConfig(device="cpu", threads=4))
+    dataset = SimpleNamespace(content_hash=config.data.content_hash)
+    monkeypatch.setattr(job, "count_cores", lambda: 4)
+    asked = request(None, tmp_path)
+    job._joined(config, dataset, asked, Ranks(1, 2, 1, 2))
+    assert torch.get_num_threads() == 2
+    job._joined(config, dataset, asked, Ranks(1, 2, 0, 1))  # each on a machine of its own
+    assert torch.get_num_threads() == 4
+    job._joined(config, dataset, replace(asked, overrides=[("execution.threads", "4")]), Ranks(1, 2, 1, 2))
+    assert torch.get_num_threads() == 4
+
+
+@pytest.fixture
+def most_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 def test_each_stage_is_timed():
     config = replace(preset("tiny"), network=replace(preset("tiny").network, resolution=8))
     schedule = Schedule(config.schedule, config.optim, 8)
@@ -264,6 +288,7 @@ def test_threads_are_settled_by_what_is_faster_and_kept(tmp_path, monkeypatch):
         torch.set_num_threads(4)
         for fastest, lines in ((1, 1), (4, 0)):
             said.clear()
+            monkeypatch.setenv("GROWGAN_CACHE", str(tmp_path / f"cache{fastest}"))
             monkeypatch.setattr(
                 "growgan.training.rehearsal._step_seconds",
                 lambda *args, fastest=fastest: 1.0 + abs(torch.get_num_threads() - fastest),
@@ -272,7 +297,7 @@ def test_threads_are_settled_by_what_is_faster_and_kept(tmp_path, monkeypatch):
             config = job._settled_threads(planned)
             assert config.execution.threads == torch.get_num_threads() == fastest
             assert len(said) == lines
-        monkeypatch.setattr(job, "fastest_threads", pytest.fail)
+        monkeypatch.setattr(job, "settled_threads", pytest.fail)
         assert job._settled_threads(replace(planned, config=config)) == config
     finally:
         torch.set_num_threads(before)

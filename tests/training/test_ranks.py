@@ -76,6 +76,13 @@ def test_more_processes_than_groups_are_refused_once_and_nothing_is_written(tmp_
 
 
 @pytest.mark.slow
+def test_trouble_is_met_by_all_and_said_by_one(tmp_path, colour_set):
+    (status, said), other = train(tmp_path / "run", colour_set, 2, *TINY, *SETTINGS, "--set", "optim.d_lr=3")
+    assert status == 2 and other == (2, "")
+    assert "has exploded" in said.splitlines()[-1] and "the state saved last is kept" in said
+
+
+@pytest.mark.slow
 def test_a_process_that_dies_ends_the_other_and_any_number_goes_on(tmp_path, colour_set):
     run = RunFiles(tmp_path / "run")
     words = [*TINY, "--kimg", "100", "--set", "snapshots.state_minutes=0.001", "--set", "snapshots.measure=none"]

@@ -15,8 +15,10 @@ from growgan.core.presets import preset
 from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Schedule
 from growgan.devices import set_up
+from growgan.training import tuning as module
+from growgan.training.ranks import Ranks
 from growgan.training.state import TrainState
-from growgan.training.tuning import Tuning
+from growgan.training.tuning import Tuning, settled_threads
 
 
 @pytest.fixture
@@ -58,14 +60,58 @@ def test_the_run_s_own_plan_comes_before_the_cache(tmp_path: Path, cache: Path) 
     key, name = next((k, v) for k, v in tuning.plan.choices.items() if k.startswith("weights"))
     other = "taps" if name != "taps" else "direct"
     write_plan(path, tuning.name, {key: other})
-    assert started(tmp_path / "a")[0].plan.choices[key] == other
+    again, state, phase, _ = started(tmp_path / "a")
+    again.prepare(state, phase)
+    assert again.plan.choices[key] == other
+
+
+def test_what_a_stage_follows_does_not_depend_on_what_else_is_known(tmp_path: Path, cache: Path) -> None:
+    """Grids and measures have batches of other sizes: those of a run taken up later are to be the same too."""
+
+    def followed(folder: str, *minibatches: int) -> list[dict[str, str]]:
+        tuning, state, phase, _ = started(tmp_path / folder)
+        found = []
+        for minibatch in minibatches:
+            tuning.prepare(state, replace(phase, minibatch=minibatch))
+            found.append(dict(tuning.plan.choices))
+        return found
+
+    first, second = followed("a", 16, 4)
+    assert first and second and not first.keys() & second.keys()
+    assert followed("a", 16) == [first]  # taken up where it was before the other stage
+    assert followed("b", 4, 16) == [second, first]  # another run, with all that in the cache
+
+
+def test_every_process_s_share_is_measured(tmp_path: Path, cache: Path) -> None:
+    tuning, state, phase, _ = started(tmp_path / "a")
+    state.ranks = First(0, 2)
+    tuning.prepare(state, replace(phase, minibatch=12))  # three groups of four
+    assert {key.split()[1].split("x")[0] for key in tuning.plan.choices} >= {"8", "4"}
+
+
+class First(Ranks):
+    """The first of several processes that nobody else listens to."""
+
+    def decide(self, work):
+        return work()
 
 
 def test_another_machine_s_plan_is_measured_anew_and_said(tmp_path: Path, cache: Path) -> None:
     tuning, *_ = started(tmp_path / "a")
     write_plan(tmp_path / "a" / "plan.json", "an abacus", {"forward 1x1x1x1 1 float32": "beads"})
     tuning, _, _, said = started(tmp_path / "a")
-    assert not tuning.plan.choices and "an abacus" in said[0]
+    assert not tuning.known and "an abacus" in said[0]
+
+
+def test_threads_are_measured_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, state, _, _ = started(tmp_path / "a")
+    schedule, machine = Schedule(state.config.schedule, state.config.optim, 16), set_up(state.config.execution)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    found = iter([2, 1])
+    monkeypatch.setattr(module, "fastest_threads", lambda *given: next(found))
+    assert [settled_threads(state.config, schedule, machine) for _ in range(3)] == [2, 2, 2]
+    other = replace(state.config, network=replace(state.config.network, fmap_base=512))
+    assert settled_threads(other, schedule, machine) == 1
 
 
 def test_a_plain_plan_measures_nothing(tmp_path: Path, cache: Path) -> None:

@@ -39,21 +39,23 @@ class Plan:
         self.choices = dict(choices or {})
         self.measures = False
         """Whether what is not known is measured just now."""
+        self._known: Mapping[str, str] = {}
 
     @contextmanager
-    def measuring(self) -> Iterator[None]:
-        """Within it, what is not known yet is measured."""
-        self.measures = True
+    def measuring(self, known: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Within it, what is asked for and not chosen yet is taken from `known`, or else measured."""
+        self.measures, self._known = True, known or {}
         try:
             yield
         finally:
-            self.measures = False
+            self.measures, self._known = False, {}
 
     def choose(self, key: str, work: float, candidates: Mapping[str, T], run: Callable[[T], object]) -> T:
         """The candidate for a product of `work` operations, which `run` computes by it."""
         name = self.choices.get(key)
         if name is None and self.measures and len(candidates) > 1 and work >= WORTH:
-            name = self.choices[key] = fastest(candidates, run)
+            known = self._known.get(key, "")
+            name = self.choices[key] = known if known in candidates else fastest(candidates, run)
         if name is None or name not in candidates:
             return next(iter(candidates.values()))
         return candidates[name]

@@ -48,10 +48,14 @@ def examine(state: TrainState, phase: Phase) -> None:
 
 
 def _parted(state: TrainState) -> str:
-    """Processes that hold other weights than the first one: a fault of a machine, or of its software."""
+    """Processes that hold other weights than the first one: a fault of a machine, or of its software.
+
+    All networks are looked at: every process moves by the same sums, so that a D which has parted leaves no trace in G.
+    """
     if state.ranks.world == 1:
         return ""
-    bits = [p.detach().view(torch.int64 if p.dtype == torch.float64 else torch.int32) for p in state.G_ema.parameters()]
+    weights = [p.detach() for network in (state.G, state.D, state.G_ema) for p in network.parameters()]
+    bits = [p.view(torch.int64 if p.dtype == torch.float64 else torch.int32) for p in weights]
     sums = state.ranks.collect(int(torch.stack([b.sum(dtype=torch.int64) for b in bits]).sum()))
     others = [str(rank) for rank, value in enumerate(sums) if value != sums[0]]
     return f"processes {', '.join(others)} hold other weights than the first one" if others else ""

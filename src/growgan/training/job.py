@@ -13,13 +13,14 @@ from typing import Any
 import torch
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import ConfigError, DataError, RunError
+from growgan.core.errors import ConfigError, DataError, Elsewhere, RunError
 from growgan.core.fields import replaced
 from growgan.core.geometry import grid_shape
 from growgan.core.presets import preset as find_preset
 from growgan.core.progress import Progress, clock
 from growgan.core.schedule import Schedule
 from growgan.data.dataset import ImageSet
+from growgan.data.parallel import count_cores
 from growgan.data.prepare import prepare
 from growgan.data.sampler import Loader, Sampler
 from growgan.devices import Machine, set_up
@@ -33,14 +34,14 @@ from growgan.training.loop import train
 from growgan.training.measure import check_measure, make_measure
 from growgan.training.memory import check_memory
 from growgan.training.ranks import ALONE, Ranks, check_device
-from growgan.training.rehearsal import fastest_threads, seconds_per_image
+from growgan.training.rehearsal import seconds_per_image
 from growgan.training.report import Report
 from growgan.training.run import Override, RunFolder, resumed
 from growgan.training.shares import fewest_groups
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
 from growgan.training.stop import Stop
-from growgan.training.tuning import Tuning
+from growgan.training.tuning import Tuning, settled_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ def plan(request: Request, ranks: Ranks = ALONE) -> Job:
     try:
         fit = _resumed_data if stored else partial(_fitted, world=ranks.world)
         config = ranks.decide(lambda: fit(config, dataset, request))
-        machine = ranks.together(lambda: _joined(config, dataset, ranks))
+        machine = ranks.together(lambda: _joined(config, dataset, request, ranks))
     except BaseException:
         dataset.close()
         raise
@@ -108,12 +109,15 @@ def _asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
     return False, _started(request)
 
 
-def _joined(config: RunConfig, dataset: ImageSet, ranks: Ranks) -> Machine:
+def _joined(config: RunConfig, dataset: ImageSet, request: Request, ranks: Ranks) -> Machine:
     """The machine of this process, if it can take part in the run."""
     if dataset.content_hash != config.data.content_hash:
         raise DataError(f"{dataset.path} is not the same set on every machine: names, sizes, times or labels differ")
     machine = set_up(config.execution)
     check_device(ranks, machine.device)
+    # A run that was begun by one process has settled on threads for that one: several would wait for each other.
+    if ranks.local_world > 1 and machine.device.type == "cpu" and not _named(request, "execution.threads"):
+        torch.set_num_threads(min(torch.get_num_threads(), max(1, count_cores() // ranks.local_world)))
     return machine
 
 
@@ -219,13 +223,14 @@ def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> N
     """Become the last good state, with lower rates. Raises `RunError` where that is not wanted, or was done enough."""
     health, backs, rate = job.config.health, state.went_back, state.rate
     kept = report.keep_trouble(state, job.schedule.at(state.held), str(trouble))
+    Ended = RunError if state.ranks.first else Elsewhere  # all meet it at once; one says it
     if health.policy == "stop" or backs >= health.most_backs:
         tried = f" after going back {backs} times" if backs else ""
         remedy = "--set health.policy=back goes on from it with lower rates" if health.policy == "stop" else ""
         stopped = f"stopped{tried}; the state saved last is kept"
-        raise RunError(f"{trouble}{kept}; {stopped}{': ' if remedy else ''}{remedy}") from trouble
+        raise Ended(f"{trouble}{kept}; {stopped}{': ' if remedy else ''}{remedy}") from trouble
     if not _restored(job, state):
-        raise RunError(f"{trouble}{kept}; there is no state to go back to") from trouble
+        raise Ended(f"{trouble}{kept}; there is no state to go back to") from trouble
     state.went_back, state.rate = backs + 1, rate * health.back_rate
     report.rewind(state.nimg)
     report.save(state, job.schedule.at(state.held), grid=False)  # a kill is not to bring the old rates back
@@ -329,9 +334,9 @@ def _settled_threads(job: Job) -> RunConfig:
         return config
     if config.execution.threads is not None or job.machine.device.type != "cpu" or most == 1:
         return config
-    threads = fastest_threads(config, job.schedule, job.machine)
+    threads = settled_threads(config, job.schedule, job.machine)
     if threads < most:
-        job.say(f"training on {threads} of {most} threads: faster just now; --threads {most} changes it")
+        job.say(f"training on {threads} of {most} threads: faster when it was measured; --threads {most} changes it")
     torch.set_num_threads(threads)
     return replace(config, execution=replace(config.execution, threads=threads))
 

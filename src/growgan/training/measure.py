@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -79,7 +80,8 @@ class Measure(ABC):
         """
         starts = range(numbers.start, numbers.stop, BATCH)
         batches = [range(start, min(start + BATCH, numbers.stop)) for start in starts]
-        with Progress(len(numbers), what) as bar:
+        bar = Progress(len(numbers), what) if ranks.first else None
+        with bar or nullcontext():
             for start in range(0, len(batches), ranks.world):
                 some = batches[start : start + ranks.world]
                 if self.stop is not None and ranks.agree(int(self.stop.asked is not None))[0]:
@@ -87,7 +89,7 @@ class Measure(ABC):
                 own = some[ranks.rank : ranks.rank + 1]
                 for made in ranks.collect(ranks.together(partial(_each, make, own))):
                     yield from made
-                if ranks.first:
+                if bar is not None:
                     bar.advance(sum(map(len, some)))
 
     @torch.no_grad()

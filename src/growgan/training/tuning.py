@@ -2,18 +2,25 @@
 
 The choices are read from the run first, then from the user's cache, and only what neither holds is measured: so a
 resumed run computes as before, bit for bit. They are on the disk before the first step that uses them.
+
+A stage follows the choices that its own steps ask for, and no others: what else is known depends on how far the run, or
+another one, has come, and would change the last digits of a grid or a measure, whose batches are of other sizes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
+from growgan.core.config import RunConfig
 from growgan.core.errors import RunError
 from growgan.core.plan import add_to_cache, cached_plan, read_plan, write_plan
 from growgan.core.runfiles import RunFiles
-from growgan.core.schedule import Phase
+from growgan.core.schedule import Phase, Schedule
 from growgan.devices import Machine
-from growgan.training.rehearsal import Rehearsal
+from growgan.training.rehearsal import Rehearsal, fastest_threads
+from growgan.training.shares import parts
 from growgan.training.state import TrainState
 
 
@@ -26,7 +33,9 @@ class Tuning:
         self.name = machine.name()
         self.say = say
         self.measures = measures and machine.device.type == "cpu"
-        self._ready: set[tuple[int, int]] = set()
+        self.known: dict[str, str] = {}
+        """Choices of this machine, for whatever stage or run they were measured."""
+        self._stage: tuple[int, int] | None = None
         self._owed = False
         if not self.measures:
             return
@@ -34,30 +43,32 @@ class Tuning:
         if of and of != self.name:
             say(f"this run's plan was measured on another machine ({of}): measuring anew")
             choices = {}
-        self.plan.choices = read_plan(cached_plan(self.name))[1] | choices
+        self.known = read_plan(cached_plan(self.name))[1] | choices
 
     def prepare(self, state: TrainState, phase: Phase) -> None:
         """Measure what the stage of `phase` needs and is not known yet, in the first process for all."""
         stage = phase.resolution, phase.minibatch
-        if not self.measures or stage in self._ready:
+        if not self.measures or stage == self._stage:
             return
-        self._ready.add(stage)
+        self._stage = stage
         self.plan.choices = state.ranks.decide(lambda: self._measured(state, phase))
 
     def _measured(self, state: TrainState, phase: Phase) -> dict[str, str]:
-        before = len(self.plan.choices)
-        rehearsal, sizes = Rehearsal(state), {len(part) for part in state.parts(phase)}
-        with self.plan.measuring():
+        self.plan.choices = {}
+        rehearsal, most, world = Rehearsal(state), state.config.execution.microbatch, state.ranks.world
+        shares = [parts(phase.minibatch, most, state.spec, rank, world) for rank in range(world)]
+        sizes = {len(part) for share in shares for part in share}
+        with self.plan.measuring(self.known):
             for rows in sorted(sizes):
                 for losses in (rehearsal.d_losses, rehearsal.g_losses):
                     for loss in losses(phase, rows):
                         loss.backward()  # type: ignore[no-untyped-call]
         for network in (state.G, state.D):
             network.zero_grad(set_to_none=True)
-        if len(self.plan.choices) > before:
-            size = f"{phase.resolution}x{phase.resolution}"
-            self.say(f"measured {len(self.plan.choices) - before} ways to convolve at {size}")
+        if measured := len(self.plan.choices.keys() - self.known.keys()):
+            self.say(f"measured {measured} ways to convolve at {phase.resolution}x{phase.resolution}")
             add_to_cache(self.name, self.plan.choices)
+        self.known |= self.plan.choices
         self._owed = True
         try:
             self.write_owed()
@@ -68,5 +79,21 @@ class Tuning:
     def write_owed(self) -> None:
         """Write the plan if it could not be written so far. Raises `RunError` if that still holds."""
         if self._owed:
-            write_plan(self.run.plan, self.name, self.plan.choices)
+            write_plan(self.run.plan, self.name, self.known)
             self._owed = False
+
+
+def settled_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> int:
+    """How many threads a new run is to train on: measured once, then read from the user's cache.
+
+    Measured anew each time, the same command would now and then settle on another number, and compute another run.
+    """
+    most = torch.get_num_threads()
+    task = f"{config.network}, {config.schedule.minibatch}, {machine.dtype}, {machine.compute}"
+    name = f"threads for {task}, {machine.name()}"
+    known = read_plan(cached_plan(name))[1].get("threads", "")
+    if known.isdecimal() and 1 <= int(known) <= most:
+        return int(known)
+    threads = fastest_threads(config, schedule, machine)
+    add_to_cache(name, {"threads": str(threads)})
+    return threads
