@@ -46,6 +46,28 @@ def test_tar(tmp_path: Path, mode: str) -> None:
     assert_holds(dataset, PIXELS[:3])
 
 
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("root", ["", "./"])
+def test_a_tar_may_have_a_sidecar(tmp_path: Path, mode: str, is_first: bool, root: str) -> None:
+    rows = [[f"{n}.png", CLASSES[n]] for n in range(10)]
+    content = {"labels": rows[::-1], "class_names": [f"digit {n}" for n in range(10)]}
+    sidecar = {f"{root}dataset.json": json.dumps(content).encode()}
+    members = {f"{root}{n}.png": encode(pixels) for n, pixels in enumerate(PIXELS)}
+    write_tar(tmp_path / "a.tar", sidecar | members if is_first else members | sidecar, mode)
+    report, dataset = build_and_open(tmp_path / "a.tar", tmp_path)
+    assert dataset.class_names == tuple(content["class_names"]) and report.count == 10
+    assert_holds(dataset, PIXELS, CLASSES)
+    _, dataset = build_and_open(tmp_path / "a.tar", tmp_path, labels="none")
+    assert dataset.labels is None
+
+
+def test_a_tars_sidecar_that_is_broken_is_refused(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", {"a.png": encode(PIXELS[0]), "dataset.json": b"{"})
+    with pytest.raises(DataError, match="is not JSON"):
+        build(tmp_path / "a.tar", tmp_path / "set.zip")
+
+
 def test_webdataset(tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
     for shard in range(2):

@@ -19,7 +19,7 @@ from growgan.data.labelling import Labelling, check_labels, is_word_or_file
 from growgan.data.labels import format_sidecar
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import strict_pillow
-from growgan.data.sources import SIDECAR, Label, Record, Skipped, Source, Wishes, open_source
+from growgan.data.sources import SIDECAR, Label, Record, Skipped, Source, Wishes, open_source, weigh
 from growgan.data.survey import count_total, explain, survey
 from growgan.data.transform import Made, Transform, check_format
 from growgan.data.writer import SetWriter, check_place, open_writer
@@ -149,7 +149,7 @@ class _Builder:
         total = count_total(self.source, self.limit)
         bar = progress(total, "making pictures") if progress else None
         try:
-            with closing(map_ordered(self._make, self.source)) as made:
+            with closing(map_ordered(self._make, self.source, weigh)) as made:
                 for origin, picture, label in made:
                     if bar:
                         bar.advance()
