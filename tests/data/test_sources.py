@@ -205,6 +205,21 @@ def write_celeba(folder: Path, form: str) -> np.ndarray:
     return pictures
 
 
+@pytest.mark.parametrize("name", ["img_align_celeba", "img_align_celeba_png"])
+def test_celeba_as_its_authors_lay_it_out(tmp_path: Path, name: str) -> None:
+    """The pictures unpacked in Img, the list in Anno; the root or the pictures' own folder is given."""
+    root = tmp_path / "CelebA"
+    pictures = write_celeba(root, "txt")
+    for folder in ("Img", "Anno"):
+        (root / folder).mkdir()
+    (root / "img_align_celeba").rename(root / "Img" / name)
+    (root / "list_attr_celeba.txt").rename(root / "Anno" / "list_attr_celeba.txt")
+    expected = pictures[:, 57:185, 25:153].transpose(0, 3, 1, 2)
+    for place in (root, root / "Img", root / "Img" / name):
+        _, dataset = build_and_open(place, tmp_path)
+        assert_holds(dataset, expected, [[0, 0], [1, 0], [1, 0]])
+
+
 @pytest.mark.parametrize("form", ["txt", "csv"])
 def test_celeba(tmp_path: Path, form: str) -> None:
     pictures = write_celeba(tmp_path / "celeba", form)
