@@ -117,9 +117,14 @@ def build(
 def _check_wishes(source: Path, out: Path, resolution: int | None, limit: int | None) -> None:
     if resolution is not None:
         check_resolution(resolution)
+    check_limit(limit)
+    check_places(source, out)
+
+
+def check_limit(limit: int | None) -> None:
+    """DataError for a limit that lets nothing through."""
     if limit is not None and limit < 1:
         raise DataError(f"limit {limit}: must be at least 1")
-    check_places(source, out)
 
 
 def check_places(source: Path, out: Path) -> None:
