@@ -107,6 +107,8 @@ FROZEN: dict[str, list[str]] = {
     "data align": [
         "SRC",
         "OUT",
+        "--kind K",
+        "--split S",
         "--resolution N = 1024",
         "--landmarks FILE",
         "--detector DIR",

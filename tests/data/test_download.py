@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import http.client
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,6 +98,33 @@ def test_a_transfer_that_breaks_off_is_taken_up_again(server: Server, tmp_path: 
     (file,) = download("toy", tmp_path)
     assert file.read_bytes() == CONTENT
     assert len(server.asked) == 3 and server.asked[2] == "bytes=1200000-"
+
+
+def test_what_came_is_kept_however_often_a_transfer_breaks_off(server: Server, tmp_path: Path) -> None:
+    server.breaks_after = 200_000
+    with pytest.raises(DataError, match=r"the transfer breaks off.*the same command goes on later"):
+        download("toy", tmp_path)
+    assert (tmp_path / "toy.bin.part").read_bytes() == CONTENT[: module.ATTEMPTS * 200_000]
+    (file,) = download("toy", tmp_path)
+    assert file.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("fault", [ssl.SSLError("bad record"), OSError(errno.EHOSTUNREACH, "No route to host")])
+def test_a_fault_of_the_network_is_none_of_the_disk(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: OSError
+) -> None:
+    honest = http.client.HTTPResponse.read
+    faults = [fault]
+
+    def read(self: http.client.HTTPResponse, amount: int | None = None) -> bytes:
+        if faults and (tmp_path / "toy.bin.part").stat().st_size:
+            raise faults.pop()
+        return honest(self, amount)
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", read)
+    monkeypatch.setattr(module, "CHUNK_BYTES", 500_000)
+    (file,) = download("toy", tmp_path)
+    assert file.read_bytes() == CONTENT and server.asked == [None, "bytes=500000-"]
 
 
 def test_a_whole_part_is_only_checked(server: Server, tmp_path: Path) -> None:

@@ -46,6 +46,28 @@ def test_tar(tmp_path: Path, mode: str) -> None:
     assert_holds(dataset, PIXELS[:3])
 
 
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("root", ["", "./"])
+def test_a_tar_may_have_a_sidecar(tmp_path: Path, mode: str, is_first: bool, root: str) -> None:
+    rows = [[f"{n}.png", CLASSES[n]] for n in range(10)]
+    content = {"labels": rows[::-1], "class_names": [f"digit {n}" for n in range(10)]}
+    sidecar = {f"{root}dataset.json": json.dumps(content).encode()}
+    members = {f"{root}{n}.png": encode(pixels) for n, pixels in enumerate(PIXELS)}
+    write_tar(tmp_path / "a.tar", sidecar | members if is_first else members | sidecar, mode)
+    report, dataset = build_and_open(tmp_path / "a.tar", tmp_path)
+    assert dataset.class_names == tuple(content["class_names"]) and report.count == 10
+    assert_holds(dataset, PIXELS, CLASSES)
+    _, dataset = build_and_open(tmp_path / "a.tar", tmp_path, labels="none")
+    assert dataset.labels is None
+
+
+def test_a_tars_sidecar_that_is_broken_is_refused(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a.tar", {"a.png": encode(PIXELS[0]), "dataset.json": b"{"})
+    with pytest.raises(DataError, match="is not JSON"):
+        build(tmp_path / "a.tar", tmp_path / "set.zip")
+
+
 def test_webdataset(tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
     for shard in range(2):
@@ -181,6 +203,21 @@ def write_celeba(folder: Path, form: str) -> np.ndarray:
         lines = ["image_id,Smiling,Young", *(f"{name},{a},{b}" for name, a, b in rows)]
         (folder / "list_attr_celeba.csv").write_text("\n".join(lines) + "\n")
     return pictures
+
+
+@pytest.mark.parametrize("name", ["img_align_celeba", "img_align_celeba_png"])
+def test_celeba_as_its_authors_lay_it_out(tmp_path: Path, name: str) -> None:
+    """The pictures unpacked in Img, the list in Anno; the root or the pictures' own folder is given."""
+    root = tmp_path / "CelebA"
+    pictures = write_celeba(root, "txt")
+    for folder in ("Img", "Anno"):
+        (root / folder).mkdir()
+    (root / "img_align_celeba").rename(root / "Img" / name)
+    (root / "list_attr_celeba.txt").rename(root / "Anno" / "list_attr_celeba.txt")
+    expected = pictures[:, 57:185, 25:153].transpose(0, 3, 1, 2)
+    for place in (root, root / "Img", root / "Img" / name):
+        _, dataset = build_and_open(place, tmp_path)
+        assert_holds(dataset, expected, [[0, 0], [1, 0], [1, 0]])
 
 
 @pytest.mark.parametrize("form", ["txt", "csv"])

@@ -19,7 +19,7 @@ from growgan.data.labelling import Labelling, check_labels, is_word_or_file
 from growgan.data.labels import format_sidecar
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import strict_pillow
-from growgan.data.sources import SIDECAR, Label, Record, Skipped, Source, Wishes, open_source
+from growgan.data.sources import SIDECAR, Label, Record, Skipped, Source, Wishes, open_source, weigh
 from growgan.data.survey import count_total, explain, survey
 from growgan.data.transform import Made, Transform, check_format
 from growgan.data.writer import SetWriter, check_place, open_writer
@@ -117,9 +117,14 @@ def build(
 def _check_wishes(source: Path, out: Path, resolution: int | None, limit: int | None) -> None:
     if resolution is not None:
         check_resolution(resolution)
+    check_limit(limit)
+    check_places(source, out)
+
+
+def check_limit(limit: int | None) -> None:
+    """DataError for a limit that lets nothing through."""
     if limit is not None and limit < 1:
         raise DataError(f"limit {limit}: must be at least 1")
-    check_places(source, out)
 
 
 def check_places(source: Path, out: Path) -> None:
@@ -149,7 +154,7 @@ class _Builder:
         total = count_total(self.source, self.limit)
         bar = progress(total, "making pictures") if progress else None
         try:
-            with closing(map_ordered(self._make, self.source)) as made:
+            with closing(map_ordered(self._make, self.source, weigh)) as made:
                 for origin, picture, label in made:
                     if bar:
                         bar.advance()

@@ -15,7 +15,7 @@ from growgan.core.progress import MakeProgress
 from growgan.data.labelling import Labelling, name_label
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import decode_whole
-from growgan.data.sources import Record, Skipped, Source
+from growgan.data.sources import Record, Skipped, Source, weigh
 from growgan.data.survey import explain
 
 
@@ -68,7 +68,7 @@ def hash_pictures(source: Source, progress: MakeProgress | None = None) -> Itera
 
     bar = progress(source.count, f"reading {source.path.name}") if progress else None
     try:
-        for found in map_ordered(read, source):
+        for found in map_ordered(read, source, weigh):
             yield found
             if bar:
                 bar.advance()

@@ -93,13 +93,7 @@ def _fetch(remote: Remote, folder: Path, progress: MakeProgress | None) -> Path:
     path, part = folder / remote.name, folder / f"{remote.name}.part"
     if path.is_file() and _hash(path) == remote.md5:
         return path
-    had = -1
-    for _ in range(ATTEMPTS):
-        if had >= 0 and _size(part) <= had:
-            break
-        had = _size(part)
-        if _transfer(remote, part, progress):
-            break
+    _transfer_all(remote, part, progress)
     found = _hash(part)
     if found != remote.md5:
         part.unlink()
@@ -107,6 +101,17 @@ def _fetch(remote: Remote, folder: Path, progress: MakeProgress | None) -> Path:
     part.replace(path)
     sync_folder(folder)
     return path
+
+
+def _transfer_all(remote: Remote, part: Path, progress: MakeProgress | None) -> None:
+    """Go on with a file to its end; DataError, with what came kept, where the transfer breaks off again and again."""
+    for _ in range(ATTEMPTS):
+        had = _size(part)
+        if _transfer(remote, part, progress):
+            return
+        if _size(part) <= had:
+            break
+    raise _unreachable(remote, part, "the transfer breaks off")
 
 
 def _transfer(remote: Remote, part: Path, progress: MakeProgress | None) -> bool:
@@ -142,18 +147,27 @@ def _receive(answer: Any, part: Path, start: int, total: int | None, name: str, 
         with part.open("r+b" if start else "wb") as file:
             file.seek(start)
             done = 0
-            while chunk := answer.read(CHUNK_BYTES):
+            while chunk := _read(answer):
                 file.write(chunk)
                 done += len(chunk)
                 if bar:
                     bar.advance((start + done) // megabyte - bar.done)
     except OSError as error:
-        if isinstance(error, (ConnectionError, TimeoutError)):
+        if isinstance(error, ConnectionError):
             raise
         raise DataError(f"{part}: cannot be written ({error.strerror or error})") from error
     finally:
         if bar:
             bar.close()
+
+
+def _read(answer: Any) -> bytes:
+    """Return the next bytes; whatever ends a transfer, TLS and the route included, is a ConnectionError."""
+    try:
+        data: bytes = answer.read(CHUNK_BYTES)
+    except OSError as error:
+        raise ConnectionError(str(error)) from error
+    return data
 
 
 def _unreachable(remote: Remote, part: Path, reason: object) -> DataError:

@@ -10,7 +10,7 @@ from growgan.core.progress import MakeProgress
 from growgan.data.labelling import Labelling, name_label
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import encode_png, open_picture, to_picture
-from growgan.data.sources import Record, Skipped, Source
+from growgan.data.sources import Record, Skipped, Source, weigh
 from growgan.data.survey import explain
 from growgan.data.writer import FolderWriter
 
@@ -52,7 +52,7 @@ def extract(
     bar = progress(source.count, "writing pictures") if progress else None
     try:
         with FolderWriter(out.resolve()) as writer:
-            for found in map_ordered(read, source):
+            for found in map_ordered(read, source, weigh):
                 if isinstance(found, Skipped):
                     skipped.append(found)
                     continue

@@ -19,21 +19,32 @@ def count_cores() -> int:
     return os.cpu_count() or 1
 
 
-def map_ordered(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+MOST_BYTES = 2**30
+"""Of what is being worked on: four items a core might each be as large as a hostile archive makes them."""
+
+
+def map_ordered(
+    work: Callable[[T], R], items: Iterable[T], weigh: Callable[[T], int] | None = None
+) -> Generator[R, None, None]:
     """Yield ``work(item)`` in the order of ``items``, with all cores, holding a few results a core at most.
 
-    The first exception of ``work`` is raised in its turn; leaving the iterator early drops what was not begun.
+    ``weigh``: an item's bytes in memory; more than MOST_BYTES of them are held for a single item alone. The first
+    exception of ``work`` is raised in its turn; leaving the iterator early drops what was not begun.
     """
     cores = count_cores()
-    waiting: deque[Future[R]] = deque()
+    waiting: deque[tuple[Future[R], int]] = deque()
+    held = 0
     with ThreadPoolExecutor(cores, thread_name_prefix="growgan-pictures") as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= 4 * cores:
-                    yield waiting.popleft().result()
+                weight = weigh(item) if weigh else 0
+                while waiting and (len(waiting) >= 4 * cores or held + weight > MOST_BYTES):
+                    yield waiting[0][0].result()
+                    held -= waiting.popleft()[1]
+                waiting.append((pool.submit(work, item), weight))
+                held += weight
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting.popleft()[0].result()
         finally:
-            for future in waiting:
+            for future, _ in waiting:
                 future.cancel()

@@ -14,7 +14,7 @@ from growgan.data.framing import Framing, choose_resolution, find_side
 from growgan.data.labelling import Labelling, list_classes
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import Rejected, open_picture, read_header, to_picture
-from growgan.data.sources import Record, Skipped, Source
+from growgan.data.sources import Record, Skipped, Source, weigh
 
 
 class Shape(NamedTuple):
@@ -61,7 +61,7 @@ def survey(source: Source, limit: int | None = None, progress: MakeProgress | No
 
     bar = progress(count_total(source, limit), "looking at pictures") if progress else None
     try:
-        for item, classes in map_ordered(read, islice(iter(source), limit)):
+        for item, classes in map_ordered(read, islice(iter(source), limit), weigh):
             if isinstance(item, Skipped):
                 found.skipped.append(item)
             else:

@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,9 +16,12 @@ from PIL import Image, ImageFilter
 
 from growgan.cli.main import main
 from growgan.core.errors import ConfigError, DataError
+from growgan.data import parallel
 from growgan.data.dataset import open_dataset
+from growgan.data.faces import align as align_module
 from growgan.data.faces import weights
 from growgan.data.faces.align import align
+from growgan.data.faces.detect import Face
 from growgan.data.faces.judge import Rules
 from growgan.data.faces.landmarks import COLUMNS, read_landmarks
 from growgan.data.faces.sheet import Sheet, Verdict
@@ -211,6 +214,84 @@ def test_the_command(
     monkeypatch.setattr(weights, "installed_folder", lambda: None)
     assert main([*words, "--overwrite"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+class Finder:
+    """In place of the detector: faces by colour, and how often it was asked; it fails when ``patience`` is used up."""
+
+    digest = "drawn"
+    asked: ClassVar[list[tuple[int, int]]] = []
+    patience = 1000
+
+    def __init__(self, smallest: float, weights: Path | None) -> None:
+        self.asked.clear()
+
+    def detect(self, image: Image.Image) -> list[Face]:
+        if len(self.asked) >= Finder.patience:
+            raise KeyboardInterrupt
+        self.asked.append(image.size)
+        points = place(120.1, 110.2, 20, 7)
+        return [Face(points, 0.9 + 1 / 30), Face(place(120, 110, 10), 0.95)] if np.asarray(image)[..., 0].any() else []
+
+
+def write_photos(folder: Path) -> None:
+    for n in range(12):
+        (folder / f"{n}").mkdir(parents=True)
+        draw((300, 220 + n), place(120, 110, 20, n)).save(folder / f"{n}" / "same name.png")
+    Image.new("RGB", (300, 200)).save(folder / "none.png")
+
+
+def test_a_killed_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(align_module, "Detector", Finder)
+    monkeypatch.setattr(parallel, "count_cores", lambda: 1)
+    write_photos(tmp_path / "photos")
+    align(tmp_path / "photos", tmp_path / "whole.zip", RULES)
+    out = tmp_path / "set.zip"
+    found = tmp_path / "set.zip.faces.found"
+    monkeypatch.setattr(Finder, "patience", 9)
+    with pytest.raises(KeyboardInterrupt):
+        align(tmp_path / "photos", out, RULES)
+    monkeypatch.setattr(Finder, "patience", 1000)
+    known = len(found.read_text().splitlines()) - 1
+    assert 0 < known <= 9 and not out.exists()
+    with found.open("a") as file:
+        file.write('["half of a li')
+    align(tmp_path / "photos", out, RULES)
+    assert len(Finder.asked) == 13 - known
+    for end in ("", ".faces.csv", ".faces.png"):
+        assert (tmp_path / f"set.zip{end}").read_bytes() == (tmp_path / f"whole.zip{end}").read_bytes()
+    assert not found.exists() and not (tmp_path / "whole.zip.faces.found").exists()
+
+
+def test_what_was_found_for_other_sizes_or_by_others_is_found_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(align_module, "Detector", Finder)
+    write_photos(tmp_path / "photos")
+    asked = []
+    for digest, size, sharpness in (("a", 60, 1), ("a", 60, 1), ("a", 61, 1), ("b", 61, 1), ("b", 61, 0.3)):
+        monkeypatch.setattr(Finder, "digest", digest)
+        rules = Rules(resolution=32, min_size=size, min_sharpness=sharpness)
+        if sharpness == 1:
+            with pytest.raises(DataError, match="no face in it is kept"):
+                align(tmp_path / "photos", tmp_path / "set.zip", rules)
+        else:
+            align(tmp_path / "photos", tmp_path / "set.zip", rules)
+        asked.append(len(Finder.asked))
+    assert asked == [13, 0, 13, 13, 0]
+
+
+@pytest.mark.parametrize("limit", [0, -3])
+def test_a_limit_that_lets_nothing_through(photos: tuple[Path, Path], tmp_path: Path, limit: int) -> None:
+    with pytest.raises(DataError, match=f"limit {limit}: must be at least 1"):
+        align(photos[0], tmp_path / "set.zip", RULES, landmarks=photos[1], limit=limit)
+
+
+def test_kind_and_split_are_those_of_build(photos: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a folder has no splits"):
+        align(photos[0], tmp_path / "set.zip", RULES, landmarks=photos[1], split="test")
+    words = ["data", "align", str(photos[0]), str(tmp_path / "set.zip"), "--kind", "tar", "--landmarks", str(photos[1])]
+    assert main(words) == 2
 
 
 def test_pixels_instead_of_files(tmp_path: Path) -> None:

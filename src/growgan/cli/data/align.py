@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from growgan.cli.data.words import add_source_arguments
 from growgan.core.progress import Progress
 
 SUMMARY = "make a set of the faces in photographs, framed as CelebA-HQ's"
@@ -14,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("source", metavar="SRC", help="photographs: anything that data build takes")
     parser.add_argument("out", metavar="OUT", help="the set: a zip where it ends in .zip, else a folder")
+    add_source_arguments(parser)
     parser.add_argument("--resolution", type=int, default=1024, metavar="N", help="power of two (1024)")
     parser.add_argument("--landmarks", metavar="FILE", help="eyes, nose and mouth: a CSV or CelebA's list (found)")
     parser.add_argument("--detector", metavar="DIR", help="pnet.pt, rnet.pt, onet.pt (of facenet-pytorch, installed)")
@@ -56,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         rules,
         landmarks=args.landmarks,
         weights=args.detector,
+        kind=args.kind,
+        split=args.split,
         labels=args.labels,
         limit=args.limit,
         strict=args.strict,

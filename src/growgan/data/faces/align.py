@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,14 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from growgan import __version__
 from growgan.core.errors import DataError
 from growgan.core.files import whole
 from growgan.core.progress import MakeProgress
-from growgan.data.build import check_places
+from growgan.data.build import check_limit, check_places
 from growgan.data.faces.collect import Collection
 from growgan.data.faces.detect import Detector, Face
+from growgan.data.faces.found import Found
 from growgan.data.faces.judge import KEPT, Find, Rules, Verdict, judge_picture
 from growgan.data.faces.landmarks import read_landmarks
 from growgan.data.faces.sheet import Sheet
@@ -27,7 +29,7 @@ from growgan.data.framing import check_resolution
 from growgan.data.labelling import Labelling, check_labels
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import convert, load, open_picture, read_orientation, strict_pillow, to_picture, turn_upright
-from growgan.data.sources import Content, Label, Record, Skipped, open_source
+from growgan.data.sources import Content, Label, Record, Skipped, Wishes, open_source, weigh
 from growgan.data.survey import explain
 from growgan.data.transform import check_format
 from growgan.data.writer import open_writer
@@ -55,6 +57,8 @@ def align(
     landmarks: str | Path | None = None,
     weights: str | Path | None = None,
     labels: str | None = None,
+    kind: str | None = None,
+    split: str | None = None,
     limit: int | None = None,
     strict: bool = False,
     format: str = "png",
@@ -65,27 +69,36 @@ def align(
     """Make a set of the faces in a source's pictures at ``out``, OUT.faces.csv and OUT.faces.png beside it.
 
     ``landmarks``: a file with them (`read_landmarks`), else they are found by `Detector` with the ``weights``.
-    ``labels``, ``format``, ``quality``, ``strict`` as in `growgan.data.build.build`; ``limit``: so many faces at most.
-    The same pictures give the same bytes. DataError, with no set left behind, for impossible wishes, for pictures
-    without a fitting face, and for a full disk; ModelError without the detector's weights.
+    ``kind``, ``split``, ``labels``, ``format``, ``quality``, ``strict`` as in `growgan.data.build.build`; ``limit``: so
+    many faces at most. The same pictures give the same bytes. What the detector found is kept in OUT.faces.found until
+    the set is whole: a build that was killed looks for no face again. DataError, with no set left behind, for
+    impossible wishes, for pictures without a fitting face, and for a full disk; ModelError without the detector's
+    weights.
     """
     source, out = Path(source), Path(out)
     check_resolution(rules.resolution)
     check_format(format, quality)
     check_places(source, out)
+    check_limit(limit)
     start = time.monotonic()
     report = AlignReport(out, out.with_name(f"{out.name}.faces.csv"), out.with_name(f"{out.name}.faces.png"))
-    with strict_pillow(), one_thread_each(), open_source(source) as pictures:
+    with strict_pillow(), one_thread_each(), open_source(source, kind, Wishes(split)) as pictures:
         check_labels(labels, pictures)
         labelling = Labelling(pictures, labels)
-        find = _choose_finder(rules, landmarks, weights)
+        find, finder = _choose_finder(rules, landmarks, weights)
         sheet, table = Sheet(), Table()
         try:
-            with open_writer(out, overwrite) as writer:
+            with open_writer(out, overwrite) as writer, ExitStack() as stack:
                 faces = Collection(writer, format, quality)
-                work = partial(_work, find, rules, labelling, faces)
+                found = None
+                if finder is not None:
+                    found = Found(out.with_name(f"{out.name}.faces.found"), finder)
+                    stack.callback(found.close)
+                work = partial(_work, find if found is None else found.before(find), rules, labelling, faces)
                 bar = progress(pictures.count, "looking for faces") if progress else None
-                with closing(map_ordered(work, pictures)) as looked:
+                if bar:
+                    stack.callback(bar.close)
+                with closing(map_ordered(work, pictures, weigh)) as looked:
                     for item in looked:
                         if bar:
                             bar.advance()
@@ -95,6 +108,8 @@ def align(
                             report.skipped.append(item)
                             continue
                         report.pictures += 1
+                        if found is not None:
+                            found.save()
                         for verdict, data, label in item:
                             kept = faces.add(data, verdict.name, label) if data is not None else ""
                             table.add(verdict, kept)
@@ -103,12 +118,12 @@ def align(
                                 break
                         if len(faces) == limit:
                             break
-                if bar:
-                    bar.close()
                 if not len(faces):
                     raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)})")
                 _write_beside(report, table, sheet)
                 faces.finish(labelling.class_names)
+                if found is not None:
+                    found.remove()
         except OSError as error:
             raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
     report.counts, report.class_names = sheet.counts, faces.class_names
@@ -135,15 +150,16 @@ def one_thread_each() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _choose_finder(rules: Rules, landmarks: str | Path | None, weights: str | Path | None) -> Find:
+def _choose_finder(rules: Rules, landmarks: str | Path | None, weights: str | Path | None) -> tuple[Find, str | None]:
+    """Return what finds faces, and what decides what it finds; None where that is a list."""
     if landmarks is not None:
-        return read_landmarks(Path(landmarks)).find
+        return read_landmarks(Path(landmarks)).find, None
     detector = Detector(rules.min_size, None if weights is None else Path(weights))
 
     def find(name: str, image: Image.Image) -> list[Face]:
         return detector.detect(image)
 
-    return find
+    return find, f"{rules.min_size} {detector.digest} {__version__}"
 
 
 def _work(

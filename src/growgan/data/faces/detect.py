@@ -17,7 +17,7 @@ from growgan.data.faces.boxes import Boxes, make_square, move, suppress
 from growgan.data.faces.crop import glance
 from growgan.data.faces.geometry import Crop, Points, find_crop, turn
 from growgan.data.faces.mtcnn import STRIDE, WINDOW, output, propose, refine
-from growgan.data.faces.weights import load_weights
+from growgan.data.faces.weights import hash_weights, load_weights
 from growgan.data.pictures import Rejected
 
 THRESHOLDS = (0.6, 0.7, 0.7)
@@ -53,6 +53,7 @@ class Detector:
         """``smallest``: side in pixels of the smallest crop that is wanted. ``weights``: a folder (`load_weights`)."""
         self._smallest = smallest
         self._pnet, self._rnet, self._onet = load_weights(weights)
+        self.digest = hash_weights(self._pnet, self._rnet, self._onet)
         try:
             self._check()
         except (KeyError, RuntimeError) as error:

@@ -38,6 +38,15 @@ def load_weights(given: Path | None = None) -> tuple[Weights, Weights, Weights]:
     return pnet, rnet, onet
 
 
+def hash_weights(*networks: Weights) -> str:
+    """Return a hex digest of networks' weights."""
+    digest = hashlib.sha256()
+    for weights in networks:
+        for name, tensor in sorted(weights.items()):
+            digest.update(f"{name} {list(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
 def installed_folder() -> Path | None:
     """The folder with the files in the installed package; None if it is not installed."""
     spec = importlib.util.find_spec(MODULE)

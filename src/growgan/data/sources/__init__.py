@@ -47,11 +47,15 @@ Label = int | list[float] | str
 
 
 class Record(NamedTuple):
-    """One picture of a source: its name, with forward slashes; how to read it, in any thread; and its label."""
+    """One picture of a source: its name, with forward slashes; how to read it, in any thread; and its label.
+
+    ``size``: the bytes that it holds or that reading it will take; 0 for little.
+    """
 
     name: str
     read: Callable[[], Content]
     label: Label | None = None
+    size: int = 0
 
 
 class Skipped(NamedTuple):
@@ -59,6 +63,11 @@ class Skipped(NamedTuple):
 
     name: str
     reason: str
+
+
+def weigh(item: Record | Skipped) -> int:
+    """Return the bytes that an item of a source takes in memory, for map_ordered."""
+    return item.size if isinstance(item, Record) else 0
 
 
 class Entry(NamedTuple):
@@ -158,7 +167,7 @@ class Files(Source):
     def __iter__(self) -> Iterator[Record | Skipped]:
         yield from self.skipped
         for entry in self.entries:
-            yield Record(entry.name, partial(self.read, entry))
+            yield Record(entry.name, partial(self.read, entry), size=entry.size)
 
     def fingerprint(self) -> str:
         """Return a hex digest of names, sizes and stamps."""

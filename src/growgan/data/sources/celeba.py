@@ -15,7 +15,9 @@ from growgan.data.label_files import read_label_file
 from growgan.data.pictures import Rejected, is_picture_name, open_picture
 from growgan.data.sources import Files, Place, Record, Skipped, Source, Wishes, open_files
 
-PICTURES = "img_align_celeba"
+PICTURES = ("img_align_celeba_png", "img_align_celeba")
+"""Folders, or zips called so. Of the two that its authors offer the release takes the one that lost nothing."""
+PLACES = (".", "Img")
 ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv")
 LISTS = (".", "Anno")
 """Where they lie, beside the pictures, in mirrors and in the official release."""
@@ -35,10 +37,11 @@ class CelebaSource(Source):
         self.path = path
         found = _find_pictures(path)
         if found is None:
-            raise DataError(f"{path}: has no {PICTURES}")
+            raise DataError(f"{path}: has no {PICTURES[1]}")
         self._files: Files = open_files(found)
         self.count = len(self._files.entries)
-        lists = [folder / place / name for folder in (path, path.parent) for place in LISTS for name in ATTRIBUTES]
+        around = (path, *path.absolute().parents[:2])
+        lists = [folder / place / name for folder in around for place in LISTS for name in ATTRIBUTES]
         attributes = next((file for file in lists if file.is_file()), None)
         self._labels = None if attributes is None else read_label_file(attributes)
         self.has_labels = self._labels is not None
@@ -54,7 +57,7 @@ class CelebaSource(Source):
         yield from self._files.skipped
         for entry in self._files.entries:
             label = None if self._labels is None else self._labels.find(entry.name)
-            yield Record(entry.name, partial(self._files.read, entry), label)
+            yield Record(entry.name, partial(self._files.read, entry), label, entry.size)
 
     def fingerprint(self) -> str:
         """Return the pictures' own fingerprint."""
@@ -66,11 +69,9 @@ class CelebaSource(Source):
 
 
 def _find_pictures(path: Path) -> Path | None:
-    candidates = (path, path / PICTURES, path / f"{PICTURES}.zip", path / "Img" / f"{PICTURES}.zip")
-    for place in candidates:
-        if place.name in (PICTURES, f"{PICTURES}.zip") and place.exists():
-            return place
-    return None
+    names = [name for picture in PICTURES for name in (picture, f"{picture}.zip")]
+    candidates = (path, *(path / place / name for name in names for place in PLACES))
+    return next((place for place in candidates if place.name in names and place.exists()), None)
 
 
 def _has_size(found: Path) -> bool:

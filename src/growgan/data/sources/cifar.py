@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from growgan.core.errors import DataError
 from growgan.data.pickles import load_plain
-from growgan.data.sources import Place, Record, Skipped, Source, Wishes, choose_split
+from growgan.data.sources import LARGEST_MEMBER, Place, Record, Skipped, Source, Wishes, choose_split
 from growgan.data.sources.tar import COMPRESSED, is_tar, read_members
 
 TEN = {"train": tuple(f"data_batch_{number}" for number in range(1, 6)), "test": ("test_batch",)}
 HUNDRED = {"train": ("train",), "test": ("test",)}
 TEN_META, HUNDRED_META = "batches.meta", "meta"
+WANTED = (TEN_META, HUNDRED_META, *(name for splits in (TEN, HUNDRED) for part in splits.values() for name in part))
 ARCHIVE_FOLDERS = ("cifar-10-batches-py", "cifar-100-python")
 ARCHIVES = ("cifar-10-python.tar.gz", "cifar-100-python.tar.gz")
 SHAPE = (3, 32, 32)
@@ -73,16 +74,18 @@ class CifarSource(Source):
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:
-    wanted = [TEN_META, HUNDRED_META, *(name for splits in (TEN, HUNDRED) for part in splits.values() for name in part)]
     try:
-        return {name: (path / name).read_bytes() for name in wanted if (path / name).is_file()}
+        return {name: (path / name).read_bytes() for name in WANTED if (path / name).is_file()}
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _read_archive(path: Path) -> dict[str, bytes]:
-    members = (item for item in read_members(path) if not isinstance(item, Skipped))
-    return {PurePosixPath(member.name).name: member.data for member in members}
+    named = ((PurePosixPath(item.name).name, item) for item in read_members(path) if not isinstance(item, Skipped))
+    files = {name: member.data for name, member in named if name in WANTED}
+    if sum(map(len, files.values())) > LARGEST_MEMBER:
+        raise DataError(f"{path}: unpacks to more than {LARGEST_MEMBER >> 20} MiB")
+    return files
 
 
 def _join(

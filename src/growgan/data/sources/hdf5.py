@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from growgan.core.errors import DataError
 from growgan.data.labels import read_label_array
-from growgan.data.sources import Place, Record, Skipped, Source, Wishes, require
+from growgan.data.sources import LARGEST_MEMBER, Place, Record, Skipped, Source, Wishes, require
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 LEVEL = re.compile(r"data(\d+)x\1")
@@ -52,6 +52,8 @@ class Hdf5Source(Source):
     def __iter__(self) -> Iterator[Record | Skipped]:
         row = int(np.prod(self._data.shape[1:]))
         chunk = self._data.chunks[0] if self._data.chunks else 1
+        if row * chunk > LARGEST_MEMBER:
+            raise DataError(f"{self.path}: unpacks to more than {LARGEST_MEMBER >> 20} MiB at once")
         step = chunk * max(1, BLOCK_BYTES // max(1, row * chunk))  # whole chunks: each is unpacked once
         for start in range(0, len(self._data), step):
             try:
@@ -60,7 +62,7 @@ class Hdf5Source(Source):
                 raise DataError(f"{self.path}: damaged after {start:,} pictures ({error})") from error
             for index, pixels in enumerate(block, start):
                 label = None if self._labels is None else self._labels[index]
-                yield Record(f"{index:08d}", partial(self._turn, pixels), label)
+                yield Record(f"{index:08d}", partial(self._turn, pixels), label, pixels.nbytes)
 
     def _turn(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels.transpose(2, 0, 1) if self._is_last else pixels

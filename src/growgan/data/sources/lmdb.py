@@ -46,9 +46,11 @@ class LmdbSource(Source):
 
     def __iter__(self) -> Iterator[Record | Skipped]:
         try:
-            with self._env.begin() as transaction, transaction.cursor() as cursor:
-                for key in cursor.iternext(keys=True, values=False):
-                    yield Record(_name(key), partial(self._read, key))
+            # With buffers the values are sizes only, until somebody looks.
+            with self._env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+                for key, value in cursor.iternext():
+                    name = bytes(key)
+                    yield Record(_name(name), partial(self._read, name), size=len(value))
         except self._lmdb.Error as error:
             raise DataError(f"{self.path}: damaged ({error})") from error
 

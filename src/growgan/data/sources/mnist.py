@@ -22,6 +22,9 @@ IMAGES = re.compile(r"(?P<split>\w+)-images[-.]idx3-ubyte(\.gz)?")
 SPLITS = {"t10k": "test"}
 IDX_UINT8 = b"\x00\x00\x08"
 
+LARGEST_IDX = 2**30
+"""Bytes; the largest of the kin, EMNIST's 814,255 pictures, has 0.64 GB."""
+
 RGB_COUNT = 1_000_000
 RGB_SEED = 123
 
@@ -103,11 +106,15 @@ class MnistRgbSource(MnistSource):
 def read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
     """Read an idx file of uint8 with so many dimensions, packed or not; DataError where it is damaged."""
     try:
-        data = file.read_bytes()
-        if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
+        with file.open("rb") as opened:
+            is_packed = opened.read(2) == b"\x1f\x8b"
+            opened.seek(0)
+            with gzip.open(opened) if is_packed else opened as plain:
+                data = plain.read(LARGEST_IDX + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: cannot be read ({error})") from error
+    if len(data) > LARGEST_IDX:
+        raise DataError(f"{file}: unpacks to more than {LARGEST_IDX >> 20} MiB")
     begin = 4 + 4 * dimensions
     if data[:4] != IDX_UINT8 + bytes([dimensions]) or len(data) < begin:
         raise DataError(f"{file}: not an idx file of bytes in {dimensions} dimensions")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from growgan.core.errors import DataError
-from growgan.data.sources import Label, Place, Record, Skipped, Source, Wishes, choose_split, require
+from growgan.data.sources import LARGEST_MEMBER, Label, Place, Record, Skipped, Source, Wishes, choose_split, require
 
 PARQUET_MAGIC, ARROW_MAGIC = b"PAR1", b"ARROW1"
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
@@ -72,7 +72,9 @@ class ParquetSource(Source):
             picture = picture.get("bytes")
         if not isinstance(picture, bytes):
             return Skipped(name, "the picture itself is not in the table")
-        return Record(name, partial(bytes, picture), self._settle(label))
+        if len(picture) > LARGEST_MEMBER:
+            return Skipped(name, f"larger than {LARGEST_MEMBER >> 20} MiB")
+        return Record(name, partial(bytes, picture), self._settle(label), len(picture))
 
     def _settle(self, label: Any) -> Label | None:
         if isinstance(label, list):

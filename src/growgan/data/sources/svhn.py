@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from growgan.core.errors import DataError
 from growgan.data.matfile import is_matfile, iterate_matrices
-from growgan.data.sources import Place, Record, Skipped, Source, Wishes, choose_split
+from growgan.data.sources import LARGEST_MEMBER, Place, Record, Skipped, Source, Wishes, choose_split
 
 FILE = re.compile(r"(?P<split>train|test|extra)_32x32\.mat")
 
@@ -46,6 +46,8 @@ class SvhnSource(Source):
             if pictures is None or len(pictures.shape) != 4 or pictures.dtype != np.uint8 or pictures.shape[2] != 3:
                 raise DataError(f"{file}: has no X of uint8 [H, W, 3, N]")
             height, width, channels, number = pictures.shape
+            if not 0 < height * width * channels <= LARGEST_MEMBER:
+                raise DataError(f"{file}: pictures of {width}x{height} are none")
             if labels is not None and len(labels) != number:
                 raise DataError(f"{file}: {len(labels):,} labels for {number:,} pictures")
             for index in range(number):

@@ -1,7 +1,7 @@
 """A tar of pictures, plain or compressed, read from front to back once; or a folder of them (WebDataset).
 
 Members are only ever read into memory. Members with one stem that follow each other are one sample, as WebDataset
-keeps them: ``0001.jpg`` is the picture and ``0001.cls`` the number of its class.
+keeps them: ``0001.jpg`` is the picture and ``0001.cls`` the number of its class. A single tar may have a dataset.json.
 """
 
 from __future__ import annotations
@@ -9,14 +9,25 @@ from __future__ import annotations
 import lzma
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from growgan.core.errors import DataError
+from growgan.data.labels import Sidecar, parse_sidecar
 from growgan.data.pictures import is_picture_name
-from growgan.data.sources import LARGEST_MEMBER, Place, Record, Skipped, Source, Wishes, find_name_fault, is_hidden
+from growgan.data.sources import (
+    LARGEST_MEMBER,
+    SIDECAR,
+    Place,
+    Record,
+    Skipped,
+    Source,
+    Wishes,
+    find_name_fault,
+    is_hidden,
+)
 
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 SUFFIXES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -43,9 +54,13 @@ class TarSource(Source):
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
-        self._files = _list_shards(Place(path)) or [path]
+        self._shards = _list_shards(Place(path))
+        self._sidecar = Sidecar()
         first = next((item for item in self._read_all() if isinstance(item, Record)), None)
         self.has_labels = first is not None and first.label is not None
+        if not self.has_labels and not self._shards:
+            self._sidecar = parse_sidecar(_read_sidecar(path), path)
+            self.has_labels, self.class_names = self._sidecar.labels is not None, self._sidecar.class_names
 
     @staticmethod
     def accepts(place: Place) -> bool:
@@ -53,15 +68,18 @@ class TarSource(Source):
         return is_tar(place) or bool(_list_shards(place))
 
     def __iter__(self) -> Iterator[Record | Skipped]:
-        return self._read_all()
+        for item in self._read_all():
+            if self._sidecar.labels is not None and isinstance(item, Record):
+                yield item._replace(label=self._sidecar.labels.get(item.name))
+            else:
+                yield item
 
     def _read_all(self) -> Iterator[Record | Skipped]:
         seen: set[str] = set()
-        for file in self._files:
-            prefix = "" if file == self.path else f"{file.name}/"
-            members = read_members(file, prefix, seen)
-            for _, group in groupby(members, key=lambda item: item.stem if isinstance(item, _Member) else ""):
-                yield from _find_pictures(list(group))
+        for file in self._shards or [self.path]:
+            prefix = f"{file.name}/" if self._shards else ""
+            for sample in _gather(item for item in read_members(file, prefix, seen) if item.name != SIDECAR):
+                yield from _find_pictures(sample)
 
 
 def is_tar(place: Place) -> bool:
@@ -105,6 +123,20 @@ def read_members(file: Path, prefix: str = "", seen: set[str] | None = None) -> 
         raise DataError(f"{file}: {reason} ({error})") from error
 
 
+def _read_sidecar(file: Path) -> bytes | None:
+    """Return the dataset.json at the root, wherever it stands in the tar: a plain tar is skipped through to find it."""
+    try:
+        with tarfile.open(file) as archive:
+            for member in archive:
+                archive.members.clear()  # type: ignore[attr-defined] # the reader would remember them all
+                if member.name.removeprefix("./") == SIDECAR and _find_fault(member) is None:
+                    opened = archive.extractfile(member)
+                    return None if opened is None else opened.read()
+    except DAMAGE:
+        return None  # who reads the pictures will say so
+    return None
+
+
 def _find_fault(member: tarfile.TarInfo) -> str | None:
     if fault := find_name_fault(member.name):
         return fault
@@ -117,13 +149,25 @@ def _find_fault(member: tarfile.TarInfo) -> str | None:
     return None
 
 
+def _gather(members: Iterable[_Member | Skipped]) -> Iterator[list[_Member | Skipped]]:
+    """Yield the members of each sample, of which no more are held than the largest picture takes."""
+    for _, group in groupby(members, key=lambda item: item.stem if isinstance(item, _Member) else ""):
+        sample: list[_Member | Skipped] = []
+        size = 0
+        for item in group:
+            size += len(item.data) if isinstance(item, _Member) else 0
+            fits = size <= LARGEST_MEMBER
+            sample.append(item if fits else Skipped(item.name, f"in a sample of over {LARGEST_MEMBER >> 20} MiB"))
+        yield sample
+
+
 def _find_pictures(group: list[_Member | Skipped]) -> Iterator[Record | Skipped]:
     members = [item for item in group if isinstance(item, _Member)]
     yield from (item for item in group if isinstance(item, Skipped))
     pictures = [member for member in members if is_picture_name(member.name)]
     label = next((_parse_class(item.data) for item in members if item.name.lower().endswith(CLASS_SUFFIX)), None)
     for member in pictures or members:  # without any that is called one, each may be a picture under a wrong name
-        yield Record(member.name, lambda data=member.data: data, label)  # type: ignore[misc]
+        yield Record(member.name, lambda data=member.data: data, label, len(member.data))  # type: ignore[misc]
 
 
 def _parse_class(data: bytes) -> int | None:

@@ -56,7 +56,7 @@ class TfrecordSource(Source):
                 if self._labels is not None and index >= len(self._labels):
                     raise DataError(f"{self._file}: more pictures than labels ({len(self._labels):,})")
                 label = None if self._labels is None else self._labels[index]
-                yield Record(f"{index:08d}", partial(_parse, *data), label)
+                yield Record(f"{index:08d}", partial(_parse, *data), label, len(data[0]))
 
 
 def _find_file(path: Path) -> Path:
