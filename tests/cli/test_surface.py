@@ -40,6 +40,7 @@ FROZEN: dict[str, list[str]] = {
         "--truncation PSI = 1.0",
         "--batch N = 8",
         "--device D = cpu",
+        "--precision P = float32",
     ],
     "evaluate": [
         "MODEL_OR_DATA",
