@@ -108,7 +108,7 @@ def align(
                 if not len(faces):
                     raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)})")
                 _write_beside(report, table, sheet)
-                faces.finish(labelling.class_names)
+                faces.finish(labelling.number)
         except OSError as error:
             raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
     report.counts, report.class_names = sheet.counts, faces.class_names
