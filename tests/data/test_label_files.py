@@ -36,6 +36,7 @@ def write(tmp_path: Path, text: str, name: str = "labels.csv") -> Path:
         ("name,kind\nx.png,dog\ny.png,cat\n", "l.csv", {"x.png": "dog", "y.png": "cat"}, ()),
         ("\ufeffkind,file\ndog,x.png\n", "l.csv", {"x.png": "dog"}, ()),
         ("file\tk\nx.png\t3\n", "l.tsv", {"x.png": 3}, ()),
+        ("name;kind\nx.png;dog, small\n", "l.csv", {"x.png": "dog, small"}, ()),
         ("name,k\nx,1\ny,07\n", "l.csv", {"x": "1", "y": "07"}, ()),
         ("name,a,b\nx,1,0\ny,-1,0.5\n", "l.csv", {"x": [1, 0], "y": [0, 0.5]}, ("a", "b")),
         ("2\nHat  Glasses\n000001.jpg -1  1\n000002.jpg  1 1\n", "l.txt", None, ("Hat", "Glasses")),
@@ -55,6 +56,7 @@ def test_kinds(tmp_path: Path, text: str, name: str, labels: object, class_names
     [
         ("", "l.csv", "line that names at least two columns"),
         ("name,k\n", "l.csv", "no label in it"),
+        ("x.png,dog\ny.png,cat\n", "l.csv", "first line names a picture, x.png"),
         ("name,k\nx,1,2\n", "l.csv", "line 2 has 3 columns, not 2"),
         ("name,k\nx,1\nx,2\n", "l.csv", "line 3 names x a second time"),
         ("name,a,b\nx,1,dog\n", "l.csv", "line 2: .*dog"),
@@ -110,6 +112,26 @@ def test_a_set_is_relabelled(photos: Path, tmp_path: Path, name: str) -> None:
     relabel(path, "none")
     with open_dataset(path) as dataset:
         assert dataset.labels is None and len(dataset) == 3 and dataset.content_hash == before
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["set/b/x", "set/a/y", "set/a/deep/z"], ("a", "b")),
+        (["in/set/b/x", "in/set/a/x"], ("a", "b")),
+        (["set/x", "set/y"], ("set",)),
+        (["set/x", "set/a/y"], ("set",)),
+        (["b/same/x", "a/same/x"], ("a", "b")),
+    ],
+)
+def test_a_folder_that_holds_all_is_no_class(tmp_path: Path, names: list[str], classes: tuple[str, ...]) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for n, name in enumerate(names):
+            archive.writestr(f"{name}.png", encode(make_pixels(1, 8, seed=n)[0]))
+    assert build(tmp_path / "photos.zip", tmp_path / "s.zip", labels="folders").class_names == classes
+    build(tmp_path / "photos.zip", tmp_path / "later.zip")
+    relabel(tmp_path / "later.zip", "folders")
+    assert (tmp_path / "later.zip").read_bytes() == (tmp_path / "s.zip").read_bytes()
 
 
 @pytest.mark.parametrize("name", ["s.zip", "s"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -380,3 +381,25 @@ def test_idx_that_lies_about_its_size(tmp_path: Path) -> None:
         file.write_bytes(damaged)
         with pytest.raises(DataError, match=r"damaged|not an idx"):
             open_source(file, "mnist")
+
+
+def test_one_picture_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "one.png").write_bytes(encode(make_pixels(1, 8)[0]))
+    with pytest.raises(DataError, match=r"one\.png: a single file; name the folder"):
+        open_source(tmp_path / "one.png")
+
+
+def test_a_zip_that_is_cut_off_says_so(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:
+        archive.writestr("x.png", encode(make_pixels(1, 8)[0]))
+    (tmp_path / "part.zip").write_bytes((tmp_path / "whole.zip").read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"not a readable zip .cut off or damaged"):
+        open_source(tmp_path / "part.zip")
+
+
+def test_heic_is_named(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50))
+    (tmp_path / "in" / "x.png").write_bytes(encode(make_pixels(1, 8)[0]))
+    report = build(tmp_path / "in", tmp_path / "s.zip")
+    assert report.skipped == [("phone.heic", "HEIC, which is not read: convert it to JPEG first")]

@@ -1,7 +1,7 @@
 """Labels from a file: a CSV, CelebA's list_attr_celeba.txt, or JSON.
 
-- CSV or TSV with a head line: a column of names and one of classes, or several of 0 (or -1) and 1 for a picture that
-  may have several.
+- CSV (commas or semicolons) or TSV with a head line: a column of names and one of classes, or several of 0 (or -1)
+  and 1 for a picture that may have several.
 - list_attr_celeba.txt: the number of pictures, the names of the attributes, then a line a picture with -1 and 1.
 - JSON: {name: class}, or what dataset.json holds.
 """
@@ -17,6 +17,7 @@ from typing import Any
 
 from growgan.core.errors import DataError
 from growgan.data.labels import MOST_CLASSES, parse_sidecar
+from growgan.data.pictures import is_picture_name
 from growgan.data.sources import Label
 
 NAME_COLUMNS = ("name", "file", "filename", "file_name", "image", "image_id", "img", "path")
@@ -71,12 +72,17 @@ def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:
     if lines and lines[0].strip().isdigit():
         rows = [line.split() for line in lines[1:] if line.strip()]
         return _read_table(path, ["name", *rows[0]] if rows else [], rows[1:], columns, 3)
-    dialect = "excel-tab" if lines and "\t" in lines[0] else "excel"
     try:
-        rows = [row for row in csv.reader(lines, dialect, strict=True) if row]
+        rows = [row for row in csv.reader(lines, delimiter=_find_delimiter(lines), strict=True) if row]
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV ({error})") from error
     return _read_table(path, rows[0] if rows else [], rows[1:], columns, 2)
+
+
+def _find_delimiter(lines: Sequence[str]) -> str:
+    # Spreadsheets write semicolons where the comma is the decimal mark.
+    head = lines[0] if lines else ""
+    return next((mark for mark in "\t,;" if mark in head), ",")
 
 
 def _read_table(
@@ -85,6 +91,10 @@ def _read_table(
     head = [title.strip() for title in head]
     if len(head) < 2:
         raise DataError(f"{path}: must begin with a line that names at least two columns")
+    if is_picture_name(head[0]):
+        raise DataError(
+            f"{path}: its first line names a picture, {head[0]}; it must name the columns, as in name,class"
+        )
     at = next((head.index(title) for title in head if title.lower() in NAME_COLUMNS), 0)
     titles = [title for number, title in enumerate(head) if number != at]
     if unknown := [title for title in wanted if title not in titles]:

@@ -21,8 +21,9 @@ def is_word_or_file(labels: str | None) -> bool:
 class Labelling:
     """Finds the label of a record, and numbers those that are names when all are known.
 
-    ``labels``: None, the source's own labels, if it has any; "none"; "folders", the top folder of each name;
-    or a file that `label_files` reads. Attributes: ``has_labels``; ``class_names``, as far as they are known before.
+    ``labels``: None, the source's own labels, if it has any; "none"; "folders", the top folder of each name (see
+    `name_by_folders`); or a file that `label_files` reads. Attributes: ``has_labels``; ``class_names``, as far as they
+    are known before.
     """
 
     def __init__(self, source: Source, labels: str | None) -> None:
@@ -44,12 +45,11 @@ class Labelling:
             self.class_names, self.has_labels = self._sidecar.class_names, self._sidecar.labels is not None
 
     def find(self, record: Record) -> Label | None:
-        """Return a record's label, None where it lacks one."""
+        """Return a record's label, None where it lacks one; a folder whole, as its class depends on the others."""
         if not self.has_labels:
             return None
         if self._kind == "folders":
-            folder, slash, _ = record.name.partition("/")
-            return folder if slash else None
+            return find_folder(record.name)
         if self._file is not None:
             return self._file.find(record.name)
         if self._sidecar.labels is not None:
@@ -67,7 +67,24 @@ class Labelling:
 
     def number(self, labels: Sequence[Label]) -> tuple[list[int | list[float]], tuple[str, ...]]:
         """Return the labels as dataset.json holds them, and the class names; new names are numbered as sorted."""
-        return number_labels(labels, self.class_names)
+        return number_labels(name_by_folders(labels) if self._kind == "folders" else labels, self.class_names)
+
+
+def find_folder(name: str) -> str | None:
+    """Return the folder, with those above it, that a name is in; None for one in no folder."""
+    return name.rpartition("/")[0] or None
+
+
+def name_by_folders(folders: Sequence[Label]) -> list[Label]:
+    """Return the class of each folder: its topmost part, those left out that all the folders have in common.
+
+    An archive often holds one folder with everything in it, and that tells no picture from another.
+    """
+    parts = [str(folder).split("/") for folder in folders]
+    depth = 0
+    while len({part[depth] for part in parts}) == 1 and all(len(part) > depth + 1 for part in parts):
+        depth += 1
+    return [part[depth] for part in parts]
 
 
 def number_labels(

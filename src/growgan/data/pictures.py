@@ -28,6 +28,8 @@ PNG_OPTIONS: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
 
 _ORIENTATION_TAG = 0x0112
 _PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
+# Of the box that a HEIC file begins with, as telephones write it (ISO/IEC 23008-12, annex B).
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -73,6 +75,9 @@ def open_picture(data: bytes) -> Image.Image:
         raise Rejected("empty file")
     try:
         return Image.open(io.BytesIO(data), formats=_list_formats())
+    except UnidentifiedImageError as error:
+        heic = data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
+        raise Rejected("HEIC, which is not read: convert it to JPEG first" if heic else "not a picture") from error
     except Exception as error:
         raise Rejected(_explain(error)) from error
 
@@ -213,8 +218,6 @@ def _list_formats() -> tuple[str, ...]:
 
 
 def _explain(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return "too many pixels, perhaps a decompression bomb"
     known: tuple[type[Any], ...] = (OSError, ValueError, SyntaxError, struct.error)

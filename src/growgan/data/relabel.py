@@ -10,7 +10,7 @@ from growgan.core.files import whole
 from growgan.core.progress import MakeProgress
 from growgan.data.dataset import ImageSet, open_dataset
 from growgan.data.label_files import read_label_file
-from growgan.data.labelling import number_labels
+from growgan.data.labelling import find_folder, name_by_folders, number_labels
 from growgan.data.labels import format_sidecar
 from growgan.data.pyramid import rename_content
 from growgan.data.sources import SIDECAR, Files, Label, open_files
@@ -50,7 +50,7 @@ def _find_labels(
     find: Callable[[str], Label | None]
     class_names: tuple[str, ...] = ()
     if labels == "folders":
-        find, place = _find_folder, "a folder of its own"
+        find, place = find_folder, "a folder of its own"
     else:
         file = read_label_file(Path(labels), columns)
         find, place, class_names = file.find, f"a label in {file.path.name}", file.class_names
@@ -60,12 +60,7 @@ def _find_labels(
         if label is None:
             raise DataError(f"{dataset.path}: {name} ({source}) has not {place}; nothing is changed")
         found.append(label)
-    return number_labels(found, class_names)
-
-
-def _find_folder(name: str) -> str | None:
-    folder, slash, _ = name.partition("/")
-    return folder if slash else None
+    return number_labels(name_by_folders(found) if labels == "folders" else found, class_names)
 
 
 def _rewrite_zip(files: Files, sidecar: bytes, progress: MakeProgress | None) -> None:

@@ -78,7 +78,7 @@ class Winograd:
         """[N, I, H, W]."""
         matrix = self.matrices[0].to(gy).T
         parts = [
-            self._overlapped(matrix @ torch.bmm(self._of_output(some), kernel).flatten(1), (len(some), *shape[1:]))
+            self._overlapped(matrix @ torch.bmm(self._of_output(some), kernel).flatten(1), [len(some), *shape[1:]])
             for some in gy.split(self._at_once(gy, kernel))
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -121,7 +121,7 @@ def align(
                 if not len(faces):
                     raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)})")
                 _write_beside(report, table, sheet)
-                faces.finish(labelling.class_names)
+                faces.finish(labelling.number)
                 if found is not None:
                     found.remove()
         except OSError as error:

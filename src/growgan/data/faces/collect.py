@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PIL import Image
 
@@ -11,6 +11,8 @@ from growgan.data.labels import format_sidecar
 from growgan.data.sources import SIDECAR, Label
 from growgan.data.transform import SUFFIXES, encode
 from growgan.data.writer import SetWriter
+
+Number = Callable[[Sequence[Label]], tuple[list[int | list[float]], tuple[str, ...]]]
 
 
 class Collection:
@@ -40,9 +42,9 @@ class Collection:
         self._writer.add(self._names[-1], data)
         return self._names[-1]
 
-    def finish(self, class_names: Sequence[str] = ()) -> None:
-        """Write dataset.json and give the set its name."""
-        numbers, self.class_names = number_labels(self._labels, tuple(class_names))
+    def finish(self, number: Number = number_labels) -> None:
+        """Write dataset.json and give the set its name; ``number`` turns labels into numbers and names the classes."""
+        numbers, self.class_names = number(self._labels)
         labels = numbers or None
         self._writer.add(SIDECAR, format_sidecar(self._names, labels, self.class_names, self._origins))
         self._writer.finish()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from growgan.core.errors import DataError
 from growgan.data.framing import Framing
+from growgan.data.pictures import is_picture_name
 
 LARGEST_MEMBER = 512 * 2**20
 """Bytes beyond which a file is no picture."""
@@ -218,6 +219,8 @@ def open_source(path: str | Path, kind: str | None = None, wishes: Wishes = Wish
         kind = "folder"  # a finished set, whatever else its folder is called
     name = kind or next((name for name in FORMATS if _load(name).accepts(place)), None)
     if name is None:
+        if is_picture_name(path.name):
+            raise DataError(f"{path}: a single file; name the folder or archive that holds the pictures")
         raise DataError(f"{path}: not a set of pictures (known kinds: {', '.join(FORMATS)})")
     chosen = _load(name)
     if wishes.split is not None and not chosen.has_splits:

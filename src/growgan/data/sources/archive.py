@@ -32,7 +32,9 @@ class ZipSource(Files):
         try:
             self._zip = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path}: not a readable zip ({error})") from error
+            cut = isinstance(error, zipfile.BadZipFile) and Place(path).head.startswith(ZIP_MAGIC)
+            why = "cut off or damaged: its directory, at the end, is not there" if cut else str(error)
+            raise DataError(f"{path}: not a readable zip ({why})") from error
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in self._zip.infolist():
             if member.is_dir() or is_hidden(member.filename):
