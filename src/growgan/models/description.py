@@ -52,10 +52,11 @@ class DescribedFile:
         return float(self.training.get("alpha", 1.0))
 
     def describe(self) -> str:
-        """How far it was trained, in a few words."""
+        """How far it was trained, in a few words; files of other programs seldom say by how many pictures."""
         size = f"{self.resolution}x{self.resolution}"
         fade = f", alpha {self.alpha:.2f}" if self.alpha < 1 else ""
-        return f"{size}{fade}, trained on {self.training.get('nimg', 0) / 1000:g} kimg"
+        trained = f", trained on {self.training['nimg'] / 1000:g} kimg" if "nimg" in self.training else ""
+        return f"{size}{fade}{trained}"
 
 
 def to_metadata(
