@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from growgan import __version__
+from growgan.cli.interrupt import held_while_importing
 from growgan.core.errors import UserError, say
 
 COMMANDS = {
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit status: 2 for what the user can mend, with one line on stderr."""
     args = build_parser().parse_args(arguments)
     try:
-        return int(import_module(COMMANDS[args.command]).run(args))
+        with held_while_importing():
+            return int(import_module(COMMANDS[args.command]).run(args))
     except UserError as error:
         return say(error)
     except KeyboardInterrupt:

@@ -1,0 +1,67 @@
+"""Ctrl-C during an import that catches everything."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from growgan.cli.interrupt import held_while_importing
+from growgan.cli.main import main
+
+SWALLOWS = """
+import signal
+try:
+    signal.raise_signal(signal.SIGINT)
+    for _ in range(1000): pass
+    whole = True
+except BaseException:
+    whole = False
+"""
+
+
+@pytest.fixture
+def swallowing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module ``swallows`` whose import gets an interrupt and catches it."""
+    (tmp_path / "swallows.py").write_text(SWALLOWS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "swallows", raising=False)
+
+
+@pytest.mark.usefixtures("swallowing")
+def test_an_interrupt_in_an_import_comes_after_it() -> None:
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), held_while_importing():
+        import swallows  # type: ignore[import-not-found]
+
+        assert swallows.whole
+        time.sleep(20)
+    assert time.monotonic() - started < 10
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("swallowing")
+def test_a_command_ends_as_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "import time\nSUMMARY = 'x'\ndef add_arguments(parser): pass\n"
+        "def run(args):\n    import swallows\n    time.sleep(20)\n    return 0\n"
+    )
+    (tmp_path / "slow_command.py").write_text(text)
+    monkeypatch.setattr("growgan.cli.main.COMMANDS", {"slow": "slow_command"})
+    assert main(["slow"]) == 130
+    assert capsys.readouterr().err == "growgan: interrupted\n"
+
+
+def test_outside_of_imports_at_once_and_ignored_stays_ignored() -> None:
+    with pytest.raises(KeyboardInterrupt), held_while_importing():
+        signal.raise_signal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with held_while_importing():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
