@@ -69,7 +69,7 @@ class Winograd:
         matrix, transposed = self.matrices[2].to(x), kernel.transpose(1, 2)
         parts = [
             self._whole(matrix @ torch.bmm(self._of_input(some), transposed).flatten(1), some.shape, len(kernel[0]))
-            for some in x.split(self._at_once(x, kernel))
+            for some in torch.split(x, self._at_once(x, kernel))
         ]
         y = parts[0] if len(parts) == 1 else torch.cat(parts)
         return y if bias is None else y.add_(bias[:, None, None])
@@ -79,7 +79,7 @@ class Winograd:
         matrix = self.matrices[0].to(gy).T
         parts = [
             self._overlapped(matrix @ torch.bmm(self._of_output(some), kernel).flatten(1), [len(some), *shape[1:]])
-            for some in gy.split(self._at_once(gy, kernel))
+            for some in torch.split(gy, self._at_once(gy, kernel))
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -87,7 +87,7 @@ class Winograd:
         """As the kernel."""
         count = self._at_once(x, kernel)
         gradient = torch.zeros_like(kernel)
-        for some, of_some in zip(x.split(count), gy.split(count), strict=True):
+        for some, of_some in zip(torch.split(x, count), torch.split(gy, count), strict=True):
             gradient.baddbmm_(self._of_output(of_some).transpose(1, 2), self._of_input(some))
         return gradient
 
