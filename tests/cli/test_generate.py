@@ -40,7 +40,8 @@ def test_a_picture_a_seed(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> N
     model = load(tiny_run)
     for seed in (0, 1, 3, 12345):
         path = out / f"seed{seed:04d}.png"
-        assert np.array_equal(read(path), model.sample(1, seed=seed, batch=4, kind="numpy")[0])
+        alone = model.sample(1, seed=seed, kind="numpy")[0]  # another batch: at most one level of difference
+        assert np.abs(read(path).astype(int) - alone).max() <= 1
         assert notes(path) == {"seed": str(seed), "model": model.file.hash, "truncation": "1"}
     assert model.file.hash == hashlib.sha256((tiny_run / "models" / "best.safetensors").read_bytes()).hexdigest()
 

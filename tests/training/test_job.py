@@ -265,7 +265,7 @@ def test_a_stage_that_does_not_fit_is_refused_with_a_remedy_before_the_first_ste
     schedule = Schedule(config.schedule, config.optim, 64)
     cpu = Machine(torch.device("cpu"))
     needed = memory.needed_memory(config, schedule.trained(schedule.stages[-1], 0.5), cpu)
-    assert 200e6 < needed < 500e6  # a step was seen to take 330 MiB
+    assert 300e6 < needed < 700e6  # a step was seen to take 340 MB, 620 with its plan measured
     config = replace(config, snapshots=replace(config.snapshots, measure="none"))
     monkeypatch.setattr(memory, "free_memory", lambda device: needed * 1.01)
     memory.check_memory(config, schedule, cpu)
