@@ -78,9 +78,11 @@ def processes():
 
 @pytest.mark.slow
 def test_twenty_kills(processes, colour_set, tmp_path, monkeypatch):
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    )
+    # The processes have to find this module, by whichever name pytest has imported it.
+    folders = [str(Path(__file__).parents[up]) for up in (1, 2)]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")]))
+    for folder in folders:
+        monkeypatch.syspath_prepend(folder)
     whole, parts = RunFiles(tmp_path / "whole"), RunFiles(tmp_path / "parts")
 
     def start(run: RunFiles, fatal: int = 0):
