@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
 from growgan import __version__
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError
-from growgan.core.plan import Plan, cached_plan, processor, read_plan
+from growgan.core.plan import Plan, cached_plan, read_plan
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
@@ -112,3 +114,14 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # older and newer versions may lack it
     return device.type == "cpu" and asked is not None and bool(asked())
+
+
+def processor() -> str:
+    """Name of the processor, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        fields = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
+        names = (fields.get("vendor_id"), fields.get("cpu family"), fields.get("model"), fields.get("model name"))
+        return " ".join(name.strip() for name in names if name) or platform.machine()
+    except OSError:
+        return f"{platform.processor() or platform.machine()} {os.cpu_count()}"

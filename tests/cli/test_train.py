@@ -360,20 +360,7 @@ def test_a_disk_that_is_full_before_the_first_step(
     assert growgan("train", "--data", colour_set, "--out", tmp_path / "run", *SHORT).status == 0  # with room again
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 64 kB; skips where such a one cannot be had."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root on Linux can mount a small disk")
-    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
+@pytest.mark.parametrize("small_disk", ["64k"], indirect=True)
 def test_a_disk_that_really_is_full(growgan: Growgan, colour_set: Path, small_disk: Path) -> None:
     line = growgan("train", "--data", colour_set, "--out", small_disk / "run", *SHORT).refusal(begun=True)
     assert "cannot write" in line and "No space left on device" in line

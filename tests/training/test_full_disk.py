@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -156,19 +155,7 @@ def test_a_file_is_whole_or_not_there(tmp_path):
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root on Linux can mount a small disk")
-    words = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    if subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("no disk can be mounted here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
+@pytest.mark.parametrize("small_disk", ["4m"], indirect=True)
 def test_a_disk_that_is_really_full_for_a_while(small_disk, tmp_path, colour_set, monkeypatch, capsys):
     words = ["train", "--data", str(colour_set), *TINY, "--set", "snapshots.measure=none", "--out"]
     assert main([*words, str(tmp_path / "whole")]) == 0

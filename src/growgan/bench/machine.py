@@ -11,9 +11,8 @@ from typing import Any
 import torch
 
 import growgan
-from growgan.core.plan import processor
 from growgan.data.parallel import count_cores
-from growgan.devices import Machine, has_fast_bfloat16
+from growgan.devices import Machine, has_fast_bfloat16, processor
 
 ROOT = Path(growgan.__file__).parent
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -79,17 +77,6 @@ def fastest(candidates: Mapping[str, T], run: Callable[[T], object]) -> str:
 
 UNMEASURED = Plan()
 """Holds nothing: the first candidate always."""
-
-
-def processor() -> str:
-    """Name of the processor, as far as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        fields = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
-        names = (fields.get("vendor_id"), fields.get("cpu family"), fields.get("model"), fields.get("model name"))
-        return " ".join(name.strip() for name in names if name) or platform.machine()
-    except OSError:
-        return f"{platform.processor() or platform.machine()} {os.cpu_count()}"
 
 
 def cached_plan(machine: str) -> Path:

@@ -31,10 +31,8 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
             found |= {"taps": TAPS}
     # Rounding once more in 16 bits would cost what F(2x2) gains.
     if a.dtype == torch.float32 and min(weight[:2]) >= NARROW:
-        wider = max(1, weight[0] / weight[1])
-        for f in (F2, F4):
-            if shape[-1] % f.m == 0 and f.growth * size / shape[0] * wider <= MOST:
-                found[f.family] = f
+        fitting = (f for f in (F2, F4) if shape[-1] % f.m == 0 and f.image_bytes(a, max(weight[:2])) <= MOST)
+        found |= {f.family: f for f in fitting}
     return found
 
 

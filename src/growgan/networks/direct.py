@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from growgan.networks import resample
 
 LANES = 16
-"""Input channels are filled up with zeros to a multiple of this: D's 513 would run at a third of the speed."""
+"""Input channels are filled up with zeros to a multiple of this: with D's 513 at 4x4 the weight gradient in float32
+takes 2.8 times as long, 11.0 against 3.9 ms; the other products as long."""
 
 backward = torch.ops.aten.convolution_backward.default
 

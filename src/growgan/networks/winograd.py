@@ -44,8 +44,6 @@ class Winograd:
     def __init__(self, m: int) -> None:
         self.m = m
         self.family = f"winograd {m}"
-        self.growth = (1 + 2 / m) ** 2
-        """How many times more numbers an image has when it is transformed."""
 
     @cached_property
     def matrices(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,8 +91,11 @@ class Winograd:
 
     def _at_once(self, x: Tensor, kernel: Tensor) -> int:
         """How many images are transformed together."""
-        one = self.growth * x[0, 0].numel() * max(kernel.shape[1:]) * x.element_size()
-        return max(1, int(TOGETHER / one))
+        return max(1, int(TOGETHER / self.image_bytes(x, max(kernel.shape[1:]))))
+
+    def image_bytes(self, x: Tensor, channels: int) -> float:
+        """What one image as large as those of x, with so many channels, takes when it is transformed."""
+        return (1 + 2 / self.m) ** 2 * x.shape[-1] * x.shape[-2] * channels * x.element_size()
 
     def _of_input(self, x: Tensor) -> Tensor:
         """Transformed tiles of what is convolved: [T, tiles, I]."""
