@@ -368,6 +368,7 @@ def test_a_disk_that_really_is_full(growgan: Growgan, colour_set: Path, small_di
     assert "cannot write" in line and "No space left on device" in line
 
 
+@pytest.mark.parametrize("small_disk", ["64k"], indirect=True)
 def test_generating_onto_a_full_disk(growgan: Growgan, tiny_run: Path, small_disk: Path) -> None:
     (small_disk / "filler").write_bytes(bytes(60_000))
     line = growgan("generate", tiny_run, "--grid", "16x8", "--out", small_disk).refusal()
