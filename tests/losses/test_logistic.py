@@ -9,7 +9,9 @@ from making import FixedDraws, joined, make_nets, make_spec, normal
 from torch import Tensor
 
 from growgan.core.config import LossConfig
+from growgan.core.fields import per
 from growgan.losses import create
+from growgan.losses.base import At
 
 N = 5
 WEIGHT = normal(3, 4, 4, seed=3) / 4
@@ -24,8 +26,8 @@ def critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Ten
 def test_closed_form(gamma: float, shrink: float) -> None:
     reals, fakes = normal(N, 3, 4, 4, seed=1), normal(N, 3, 4, 4, seed=2)
     real, fake = ((x * WEIGHT).sum(dim=(1, 2, 3)).numpy() for x in (reals, fakes))
-    loss = create(LossConfig(name="logistic", r1_gamma=gamma), False)
-    parts = joined(loss.d_terms(critic, reals, fakes, None, FixedDraws(N), shrink)).parts
+    loss = create(LossConfig(name="logistic", r1_gamma=per(gamma)), False)
+    parts = joined(loss.d_terms(critic, reals, fakes, None, FixedDraws(N), At(4, shrink))).parts
     expected = {"fake": np.log1p(np.exp(fake)).mean(), "real": np.log1p(np.exp(-real)).mean()}
     if gamma:
         # R1 is of the stage's own images: `shrink` has no part in it.
@@ -35,6 +37,20 @@ def test_closed_form(gamma: float, shrink: float) -> None:
     assert g == pytest.approx(np.log1p(np.exp(-fake)).mean())
 
 
+def test_lazy_r1_is_rare_and_heavy() -> None:
+    """Over a whole interval it adds up to what a penalty at each update does; gamma is that of the resolution."""
+    x = normal(N, 3, 4, 4, seed=1)
+    config = LossConfig(name="logistic", r1_gamma=per(10, {8: 0.5}), r1_interval=4)
+
+    def r1(resolution: int, step: int) -> float:
+        terms = joined(create(config, False).d_terms(critic, x, x, None, FixedDraws(N), At(resolution, step=step)))
+        return terms.parts["r1"].item() if "r1" in terms.parts else 0.0
+
+    plain = 0.5 * (WEIGHT**2).sum().item()
+    assert [r1(8, step) for step in range(4, 9)] == pytest.approx([4 * 0.5 * plain, 0, 0, 0, 4 * 0.5 * plain])
+    assert sum(r1(16, step) for step in range(3, 11)) / 8 == pytest.approx(10 * plain)
+
+
 def test_r1_is_of_the_reals() -> None:
     """The gradient of |x|^2 / 2 is x itself."""
 
@@ -42,9 +58,8 @@ def test_r1_is_of_the_reals() -> None:
         return x.square().sum(dim=(1, 2, 3))[:, None] / 2, x.new_empty(len(x), 0)
 
     reals, fakes = normal(N, 3, 4, 4, seed=1), 9 * normal(N, 3, 4, 4, seed=2)
-    terms = joined(
-        create(LossConfig(name="logistic", r1_gamma=3), False).d_terms(square, reals, fakes, None, FixedDraws(N), 1)
-    )
+    loss = create(LossConfig(name="logistic", r1_gamma=per(3)), False)
+    terms = joined(loss.d_terms(square, reals, fakes, None, FixedDraws(N), At(4)))
     assert terms.parts["r1"].item() == pytest.approx(1.5 * (reals**2).sum().item() / N)
 
 
@@ -54,7 +69,7 @@ def test_r1_s_gradient_against_finite_differences() -> None:
 
     def r1() -> Tensor:
         return joined(
-            create(LossConfig(name="logistic"), False).d_terms(D, reals, reals, None, FixedDraws(N), 1)
+            create(LossConfig(name="logistic"), False).d_terms(D, reals, reals, None, FixedDraws(N), At(4))
         ).parts["r1"]
 
     r1().backward()

@@ -9,6 +9,7 @@ from oracles import linear
 
 from growgan.core.config import LossConfig, NetworkSpec
 from growgan.losses import create
+from growgan.losses.base import At
 
 N = 6
 RESOLUTIONS = (4, 8, 16, 32, 64)
@@ -79,7 +80,8 @@ def test_d_loss_and_its_gradients_agree(labels: str, d_down: str, resolution: in
     def critic(x, parts=1, noise=None):
         return D(x, alpha=alpha, parts=parts, noise=noise)
 
-    ours = joined(create(config, spec.multi_label).d_terms(critic, reals, fakes, y, draws, shrink)).total
+    loss = create(config, spec.multi_label)
+    ours = joined(loss.d_terms(critic, reals, fakes, y, draws, At(resolution, shrink))).total
     ours.backward()
 
     weights = {name: p.detach().clone().requires_grad_() for name, p in D.named_parameters()}

@@ -55,7 +55,7 @@ def test_a_d_that_activates_before_it_pools_cannot_be_fused() -> None:
         (LossConfig(), 1),
         (LossConfig(), 2),
         (LossConfig(name="logistic"), 1),
-        (LossConfig(name="logistic", r1_gamma=0), 1),
+        (LossConfig(name="logistic", r1_gamma=per(0)), 1),
         (LossConfig(name="lsgan"), 1),
     ],
 )

@@ -46,9 +46,16 @@ def test_layers_without_gradients_stand_still():
 def test_half_life_is_the_same_for_every_minibatch():
     config = OptimConfig(ema_kimg=10)
     for minibatch in (4, 16, 128):
-        assert ema_factor(config, minibatch) ** (10_000 / minibatch) == pytest.approx(0.5)
-    assert ema_factor(OptimConfig(), 4) == ema_factor(OptimConfig(), 512) == 0.999
-    assert ema_factor(replace(config, ema_kimg=0.0), 4) == 0
+        assert ema_factor(config, minibatch, 0) ** (10_000 / minibatch) == pytest.approx(0.5)
+    assert ema_factor(OptimConfig(), 4, 0) == ema_factor(OptimConfig(), 512, 0) == 0.999
+    assert ema_factor(replace(config, ema_kimg=0.0), 4, 0) == 0
+
+
+def test_half_life_rises_with_the_images_shown():
+    config = OptimConfig(ema_kimg=10, ema_rampup=0.05)
+    assert ema_factor(config, 16, 0) == 0
+    assert ema_factor(config, 500, 10_000) == pytest.approx(0.5)
+    assert ema_factor(config, 500, 200_000) == ema_factor(config, 500, 10**6) == pytest.approx(0.5 ** (1 / 20))
 
 
 def test_average():

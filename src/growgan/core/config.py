@@ -155,8 +155,10 @@ class LossConfig:
     """gamma, the norm that the gradient should have (wgan_gp): 1, and 750 for CIFAR-10."""
     drift: float = 0.001
     """Weight that keeps D(real) from drifting away from zero (wgan_gp)."""
-    r1_gamma: float = 10.0
-    """Weight of the R1 penalty on reals (logistic)."""
+    r1_gamma: PerResolution = per(10.0)
+    """Weight of the R1 penalty on reals by resolution (logistic); 0 = none."""
+    r1_interval: int = 1
+    """Updates of D for each that has the penalty, which then weighs as many times more: lazy R1 (logistic)."""
     lsgan_noise: float = 0.2
     """Strength of the multiplicative noise in D (lsgan)."""
     label_weight: float = 1.0
@@ -164,8 +166,9 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         _check(self.gp_target > 0, f"loss.gp_target must be above 0, not {self.gp_target}")
-        weights = (self.gp_weight, self.drift, self.r1_gamma, self.lsgan_noise, self.label_weight)
+        weights = (self.gp_weight, self.drift, self.lsgan_noise, self.label_weight, *self.r1_gamma.values())
         _check(min(weights) >= 0, "weights of the loss cannot be negative")
+        _check(self.r1_interval >= 1, f"loss.r1_interval must be at least 1, not {self.r1_interval}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,6 +193,9 @@ class OptimConfig:
     """Factor of the moving average of G at each step (the paper's); used where ema_kimg is None."""
     ema_kimg: float | None = None
     """Half-life of the moving average in thousands of images: the same for every minibatch."""
+    ema_rampup: float = 0.0
+    """Most of the half-life as a fraction of the images shown so far, so that the first networks are soon forgotten;
+    0 = the whole half-life from the start."""
 
     def __post_init__(self) -> None:
         _check(min(self.g_lr.values() + self.d_lr.values()) >= 0, "learning rates cannot be negative")
@@ -197,6 +203,7 @@ class OptimConfig:
         _check(self.eps > 0, "optim.eps must be above 0")
         _check(self.rampup_kimg >= 0, "optim.rampup_kimg cannot be negative")
         _check(0 <= self.ema_factor < 1, "optim.ema_factor must lie in [0, 1)")
+        _check(0 <= self.ema_rampup <= 1, "optim.ema_rampup must lie in [0, 1]")
         _check(self.ema_kimg is None or self.ema_kimg >= 0, "optim.ema_kimg cannot be negative")
 
 

@@ -107,6 +107,8 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return None
     if kind is PerResolution and isinstance(value, dict):
         return _checked_per(value, where)
+    if kind is PerResolution and isinstance(value, int | float):  # of a version in which it was one number for all
+        return _checked_per({"base": value}, where)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and kind is not PerResolution:
         return from_json(kind, value, where)
     if typing.get_origin(kind) is Literal:

@@ -33,6 +33,18 @@ class Draws(Protocol):
         """Uniform in [0, 1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class At:
+    """The moment of a run at which D is updated."""
+
+    resolution: int
+    """Side of the stage's images in pixels."""
+    shrink: float = 1.0
+    """How many times smaller that is than the finished model's images."""
+    step: int = 0
+    """Updates of D before this one, were all minibatches as large as this one: nimg // minibatch."""
+
+
 @dataclass
 class Terms:
     """A loss in its named parts, which add up to it, and figures worth a look that are no part of it."""
@@ -57,7 +69,7 @@ class Loss(ABC):
 
     @abstractmethod
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
     ) -> Iterator[Terms]:
         """Terms of D's loss, means over images, in groups that have no computation in common.
 
@@ -65,7 +77,6 @@ class Loss(ABC):
         have to be in memory together with that of the others.
 
         reals, fakes: [N, C, S, S], without gradient to G. labels: the reals', which the fakes were made with too.
-        shrink: how many times smaller S is than the finished model's images.
         """
 
     @abstractmethod

@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from growgan.losses.base import Critic, Draws, Loss, Terms, score_mean
+from growgan.losses.base import At, Critic, Draws, Loss, Terms, score_mean
 
 
 class Logistic(Loss):
     """D: E[softplus(D(fake))] + E[softplus(-D(real))] + gamma/2 E[|grad D(real)|^2]; G: E[softplus(-D(fake))].
 
-    R1 takes the gradient by the images of the stage, at their own size.
+    R1 takes the gradient by the images of the stage, at their own size. It may be lazy (Karras et al. 2020, StyleGAN2,
+    appendix B): taken at every `r1_interval`-th update alone, times as heavy.
     """
 
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: the fakes, then the reals with their penalty."""
         fake, logits = D(fakes)
@@ -26,13 +27,14 @@ class Logistic(Loss):
             {"fake": F.softplus(fake).mean(), **self.label_terms(logits, labels, "labels_fake")},
             score_mean("fake", fake),
         )
-        penalized = self.config.r1_gamma > 0
+        gamma, interval = self.config.r1_gamma(at.resolution), self.config.r1_interval
+        penalized = gamma > 0 and at.step % interval == 0
         reals = reals.detach().requires_grad_(penalized)
         real, logits = D(reals)
         parts = {"real": F.softplus(-real).mean(), **self.label_terms(logits, labels, "labels_real")}
         if penalized:
             (gradient,) = torch.autograd.grad(real.sum(), reals, create_graph=True)
-            parts["r1"] = 0.5 * self.config.r1_gamma * gradient.square().sum(dim=(1, 2, 3)).mean()
+            parts["r1"] = 0.5 * gamma * interval * gradient.square().sum(dim=(1, 2, 3)).mean()
         yield Terms(parts, score_mean("real", real))
 
     def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from growgan.core.config import LossConfig
-from growgan.losses.base import Critic, Draws, Loss, Terms, score_mean
+from growgan.losses.base import At, Critic, Draws, Loss, Terms, score_mean
 
 
 class Lsgan(Loss):
@@ -24,7 +24,7 @@ class Lsgan(Loss):
         self.state["d"] = torch.zeros(())
 
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: the reals, then the fakes."""
         real, logits = D(reals, noise=self._noise(draws, "real"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from growgan.losses.base import Critic, Draws, Loss, Terms, score_mean
+from growgan.losses.base import At, Critic, Draws, Loss, Terms, score_mean
 
 
 class WganGp(Loss):
@@ -17,7 +17,7 @@ class WganGp(Loss):
     """
 
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, shrink: float
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: the scores, then the penalty."""
         scores, logits = D(torch.cat([reals, fakes]), parts=2)
@@ -30,7 +30,7 @@ class WganGp(Loss):
             **self.label_terms(fake_logits, labels, "labels_fake"),
         }
         yield Terms(parts, score_mean("real", real) | score_mean("fake", fake))
-        yield Terms({"penalty": self._penalty(D, reals, fakes, draws, shrink)})
+        yield Terms({"penalty": self._penalty(D, reals, fakes, draws, at.shrink)})
 
     def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
         """See `Loss.g_terms`."""

@@ -40,17 +40,18 @@ def discriminator_flops(spec: NetworkSpec, resolution: int, fused: bool = False)
     return total + _dense(features * LOWEST**2, hidden) + _dense(hidden, 1 + spec.num_labels)
 
 
-def d_update_forwards(loss: LossConfig) -> int:
+def d_update_forwards(loss: LossConfig) -> float:
     """What an update of D costs, in forwards of D for each image of the minibatch.
 
     A pass that weights learn from costs 3: forward, input gradient, weight gradient. Reals and fakes: one each. A
     penalty on a gradient adds the gradient itself, and the way back through it, to inputs and weights: 3; WGAN-GP's is
-    taken at images of its own, whose forward pass and way back through that are 3 more.
+    taken at images of its own, whose forward pass and way back through that are 3 more. A lazy one counts on average.
     """
     passes = 2 * 3
     if loss.name == "wgan_gp":
         return passes + 6
-    return passes + 3 if loss.name == "logistic" and loss.r1_gamma > 0 else passes
+    penalized = loss.name == "logistic" and max(loss.r1_gamma.values()) > 0
+    return passes + 3 / loss.r1_interval if penalized else passes
 
 
 def step_flops(

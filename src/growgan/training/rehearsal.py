@@ -44,9 +44,8 @@ class Rehearsal:
         state, draws = self.state, self._draws(phase, rows)
         with torch.no_grad():
             fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
-        shrink = self.spec.resolution / phase.resolution
         D = partial(state.D, alpha=phase.alpha)
-        for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, shrink):
+        for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, state.at(phase)):
             yield terms.total
 
     def g_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
@@ -107,11 +106,22 @@ def fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> 
 
 
 def _step_seconds(state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:
-    """The mean over a few steps, after one to warm up."""
+    """The mean over a few steps, after one to warm up; steps with a lazy penalty count as often as they come."""
+    every = state.config.loss.r1_interval
+    with_penalty = _seconds_at(0, state, phase, rehearsal)
+    if every == 1:
+        return with_penalty
+    return (with_penalty + (every - 1) * _seconds_at(phase.minibatch, state, phase, rehearsal)) / every
+
+
+def _seconds_at(nimg: int, state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:
+    """The mean over a few steps at the same moment of the clock."""
+    state.nimg = nimg
     train_step(state, phase, rehearsal)
     _synchronize(state.device)
     began, steps, spent = time.perf_counter(), 0, 0.0
     while state.ranks.agree(spent < MOST_SECONDS / 2)[0]:
+        state.nimg = nimg
         train_step(state, phase, rehearsal)
         _synchronize(state.device)
         steps, spent = steps + 1, time.perf_counter() - began

@@ -12,6 +12,7 @@ from growgan import losses
 from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase
 from growgan.devices import Machine
+from growgan.losses.base import At
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 from growgan.networks.layers import follow, initialize
@@ -66,6 +67,10 @@ class TrainState:
     def draws(self, step: str, phase: Phase) -> Draws:
         """The random numbers of the minibatch at this moment."""
         return Draws(self.config.seed, step, self.nimg, phase.minibatch, self.device, self.dtype)
+
+    def at(self, phase: Phase) -> At:
+        """This moment, as D's loss wants to know it."""
+        return At(phase.resolution, self.spec.resolution / phase.resolution, self.nimg // phase.minibatch)
 
     def parts(self, phase: Phase) -> tuple[Part, ...]:
         """What this process computes of a minibatch, a micro-batch each."""

@@ -29,7 +29,7 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
     for _ in range(state.config.schedule.d_repeats):
         reals, labels = feed.reals(state.nimg, phase)
         figures |= d_step(state, phase, reals, labels)
-        factor = ema_factor(state.config.optim, phase.minibatch, min(1.0, state.config.schedule.scale))
+        factor = ema_factor(state.config.optim, phase.minibatch, state.nimg, min(1.0, state.config.schedule.scale))
         average(state.G_ema.parameters(), state.G.parameters(), factor)
         state.nimg += phase.minibatch
     return figures | g_step(state, phase, feed)
@@ -40,13 +40,13 @@ def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None
     draws = state.draws("D", phase)
     z = draws.normal("z", state.spec.z_size)
     D = partial(state.D, alpha=phase.alpha)
+    at = state.at(phase)
     figures: Figures = {}
     for part in state.parts(phase):
         some = labels[part.own] if labels is not None else None
         with torch.no_grad():
             fakes = state.G(z[part.rows], some, phase.resolution, phase.alpha)
-        shrink = state.spec.resolution / phase.resolution
-        for terms in state.loss.d_terms(D, reals[part.own], fakes, some, draws.of(part.rows), shrink):
+        for terms in state.loss.d_terms(D, reals[part.own], fakes, some, draws.of(part.rows), at):
             backward(terms, len(part) / phase.minibatch, figures, "D")
     state.ranks.add_up(state.D, figures, phase)
     refuse_nonsense(figures, "D")
