@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from growgan.cli.train import overrides
+from growgan.cli.settings import add_set, overrides
 from growgan.core.errors import ConfigError
 from growgan.core.files import write_text
 from growgan.core.progress import Progress, clock
@@ -34,13 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps")
     parser.add_argument("--precision", metavar="P", help="auto (bfloat16 where it is fast), float32 or bfloat16")
     parser.add_argument("--threads", metavar="N", help="processor threads (default: PyTorch's)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.FIELD=VALUE",
-        help="set any field of the configuration; may be given several times",
-    )
+    add_set(parser)
     parser.add_argument("--quick", action="store_true", help="less of everything: half a minute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
 

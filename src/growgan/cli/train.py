@@ -6,9 +6,9 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
+from growgan.cli.settings import add_set, overrides
 from growgan.core.errors import ConfigError
 from growgan.core.fields import to_json
 
@@ -46,19 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps")
     parser.add_argument("--precision", metavar="P", help="auto (bfloat16 where it is fast), float32, bfloat16 ...")
     parser.add_argument("--threads", metavar="N", help="processor threads (default: measured at the start)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.FIELD=VALUE",
-        help="set any field of the configuration; may be given several times, the last one wins",
-    )
+    add_set(parser)
     parser.add_argument("--dry-run", action="store_true", help="print the whole configuration and stop")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; 0 when the run has come to its end, 130 or 143 when it was stopped before."""
-    named = overrides(args)
+    named = overrides(args, FLAGS)
     if args.hours is not None and not 0 < args.hours <= MOST_HOURS:
         raise ConfigError(f"--hours must be above 0 and at most {MOST_HOURS:,}, not {args.hours:g}")
     from growgan.training import job, ranks
@@ -80,17 +74,6 @@ def run(args: argparse.Namespace) -> int:
         print(ended if outcome.ended else stopped, file=sys.stderr)
     status = 0 if outcome.ended else 128 + (outcome.signal or 0)
     return status if joined.world == 1 else ranks.leave(status)
-
-
-def overrides(args: argparse.Namespace, flags: Mapping[str, str] = FLAGS) -> list[tuple[str, str]]:
-    """The fields that the command names, with their values: flags, then ``--set``, the later winning."""
-    named = [(field, getattr(args, flag)) for flag, field in flags.items() if getattr(args, flag) is not None]
-    for item in args.set:
-        field, separator, text = item.partition("=")
-        if not separator:
-            raise ConfigError(f"--set wants SECTION.FIELD=VALUE, not {item!r}")
-        named.append((field.strip(), text))
-    return named
 
 
 def _filled(text: str) -> str:
