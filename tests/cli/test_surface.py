@@ -20,6 +20,8 @@ FROZEN: dict[str, list[str]] = {
         "--data PATH",
         "--out RUN (required)",
         "--preset NAME[,modifier...]",
+        "--from MODEL",
+        "--freeze-d N",
         "--hours H",
         "--resolution N",
         "--kimg K",

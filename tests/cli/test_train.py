@@ -49,6 +49,7 @@ def test_dry_run_prints_the_whole_and_writes_nothing(growgan: Growgan, colour_se
     assert set(said) == {
         "preset",
         "seed",
+        "start",
         "network",
         "loss",
         "optim",

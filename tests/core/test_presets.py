@@ -20,7 +20,7 @@ SIZES = [4, 8, 16, 32, 64, 128, 256, 512, 1024]
 
 def test_the_names() -> None:
     release = {"v1-1gpu", "v2-1gpu", "v2-2gpus", "v2-4gpus", "v2-8gpus"}
-    ours = {"paper", "celeba128", "lsun", "cifar10", "celebahq", "laptop", "tiny"}
+    ours = {"paper", "celeba128", "lsun", "cifar10", "celebahq", "laptop", "transfer", "tiny"}
     assert set(PRESETS) == release | ours
     assert {"no-growing", "no-pixelnorm", "no-wscale", "no-leakyrelu", "no-stddev", "no-fade"} <= set(MODIFIERS)
     assert set(ROWS) == {"row-d", "row-e", "row-f", "row-g", "row-h"}
@@ -53,8 +53,8 @@ def test_what_all_share(name: str) -> None:
     assert network.pixelnorm and network.wscale and network.leaky_relu and network.normalize_latents
     assert (run.schedule.minibatch_repeats, run.schedule.d_repeats, run.seed) == (4, 1, 1000)
     assert run.schedule.growing and run.schedule.initial_resolution == 4
-    assert optim.rampup_kimg == (40 if name in ("celebahq", "lsun") else 0)
-    if name not in ("laptop", "tiny"):
+    assert optim.rampup_kimg == {"celebahq": 40, "lsun": 40, "transfer": 1}.get(name, 0)
+    if name not in ("laptop", "transfer", "tiny"):
         assert (optim.ema_factor, optim.ema_kimg) == (0.999, None)
 
 

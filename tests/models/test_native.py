@@ -316,6 +316,7 @@ def test_a_spec_that_lies(good: Path, tmp_path: Path, lie: str) -> None:
         ("training", '{"alpha": null}', "training.alpha should lie"),
         ("training", '{"class_names": ["a", "b"]}', "training.class_names should be 3 names"),
         ("training", '{"class_names": ["a", "b", 3]}', "training.class_names should be 3 names"),
+        ("training", '{"parent": "faces"}', "training.parent should be an object"),
         ("training", '{"labels": []}', "training.labels should be an object"),
         ("training", '{"labels": {"counts": [1, 2]}}', "training.labels should hold 3 numbers"),
         ("training", '{"labels": {"counts": [1, 2, -1]}}', "training.labels should hold 3 numbers"),

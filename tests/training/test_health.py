@@ -19,6 +19,7 @@ from growgan.training import job, step
 from growgan.training.health import Trouble, examine
 from growgan.training.loop import train
 from growgan.training.ranks import Ranks
+from growgan.training.request import Request
 from growgan.training.stop import Stop
 
 
@@ -143,7 +144,7 @@ def test_a_fresh_run_is_healthy_at_every_stage(loss, labels):
 
 def start(out, data, *words: tuple[str, str]) -> job.Outcome:
     said: list[str] = []
-    request = job.Request(data=data, out=out, preset="tiny", overrides=words, say=said.append)
+    request = Request(data=data, out=out, preset="tiny", overrides=words, say=said.append)
     planned = job.plan(request)
     with planned.dataset:
         return job.work(planned)

@@ -26,10 +26,11 @@ from growgan.models.native import open_model
 from growgan.networks.generator import Generator
 from growgan.networks.layers import initialize
 from growgan.sampling import images, latents
-from growgan.training import job, memory, plots
+from growgan.training import job, memory, pace, plots
 from growgan.training.forecast import Forecast
-from growgan.training.ranks import Ranks
+from growgan.training.ranks import ALONE, Ranks
 from growgan.training.rehearsal import seconds_per_image
+from growgan.training.request import Request
 
 
 def make_set(folder: Path, size: int = 16, count: int = 128) -> Path:
@@ -39,8 +40,8 @@ def make_set(folder: Path, size: int = 16, count: int = 128) -> Path:
     return folder
 
 
-def request(data: Path | None, out: Path, *overrides: tuple[str, str], preset: str | None = "tiny") -> job.Request:
-    return job.Request(data=data, out=out, preset=preset, overrides=overrides, say=lambda line: None)
+def request(data: Path | None, out: Path, *overrides: tuple[str, str], preset: str | None = "tiny") -> Request:
+    return Request(data=data, out=out, preset=preset, overrides=overrides, say=lambda line: None)
 
 
 def run(data: Path | None, out: Path, *overrides: tuple[str, str], **more) -> job.Outcome:
@@ -218,10 +219,10 @@ def test_a_changed_set_is_noticed_and_the_change_named(tmp_path, change):
 
 
 def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "seconds_per_image", lambda *args: {4: 0.01, 8: 0.02})
+    monkeypatch.setattr(pace, "seconds_per_image", lambda *args: {4: 0.01, 8: 0.02})
     planned = job.plan(request(make_set(tmp_path / "data", size=8), tmp_path / "run"))
     with planned.dataset:
-        scaled = job._lasting(planned, 1.0)
+        scaled = pace.lasting(planned.config, planned.schedule, planned.machine, ALONE, planned.say, 1.0)
     assert scaled.network == planned.config.network
     schedule = Schedule(scaled.schedule, scaled.optim, 8)
     seconds = sum((stage.end - stage.start) * {4: 0.01, 8: 0.02}[stage.resolution] for stage in schedule.stages)
@@ -284,6 +285,10 @@ def test_threads_are_settled_by_what_is_faster_and_kept(tmp_path, monkeypatch):
     said: list[str] = []
     planned = job.plan(replace(request(make_set(tmp_path / "data", size=8), tmp_path / "run"), say=said.append))
     before = torch.get_num_threads()
+
+    def on_threads(config):
+        return pace.on_threads(config, planned.schedule, planned.machine, ALONE, planned.say)
+
     try:
         torch.set_num_threads(4)
         for fastest, lines in ((1, 1), (4, 0)):
@@ -294,11 +299,11 @@ def test_threads_are_settled_by_what_is_faster_and_kept(tmp_path, monkeypatch):
                 lambda *args, fastest=fastest: 1.0 + abs(torch.get_num_threads() - fastest),
             )
             torch.set_num_threads(4)
-            config = job._settled_threads(planned)
+            config = on_threads(planned.config)
             assert config.execution.threads == torch.get_num_threads() == fastest
             assert len(said) == lines
-        monkeypatch.setattr(job, "settled_threads", pytest.fail)
-        assert job._settled_threads(replace(planned, config=config)) == config
+        monkeypatch.setattr(pace, "settled_threads", pytest.fail)
+        assert on_threads(config) == config
     finally:
         torch.set_num_threads(before)
         planned.dataset.close()

@@ -42,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--minutes must be above 0, not {args.minutes:g}")
     from growgan.demo import working_copy
     from growgan.training import job, plots
+    from growgan.training.request import Request
 
-    request = job.Request(data=working_copy(), out=args.out, preset=PRESET, overrides=SETTINGS)
+    request = Request(data=working_copy(), out=args.out, preset=PRESET, overrides=SETTINGS)
     planned = job.plan(request)
     with planned.dataset:
         outcome = job.work(planned, args.minutes / 60)

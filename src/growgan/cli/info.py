@@ -114,8 +114,8 @@ def _plain(value: Any) -> str:
 
 
 def _training(training: dict[str, Any]) -> str:
-    known = ("growgan", "preset", "loss", "seed", "nimg", "seconds", "mirror", "data")
-    return ", ".join(f"{key} {training[key]}" for key in known if training.get(key) not in (None, ""))
+    known = ("growgan", "parent", "preset", "loss", "seed", "nimg", "seconds", "mirror", "data")
+    return ", ".join(f"{key} {_plain(training[key])}" for key in known if training.get(key) not in (None, ""))
 
 
 def _labels(file: DescribedFile) -> str:

@@ -19,6 +19,7 @@ FLAGS = {
     "kimg": "schedule.total_kimg",
     "minibatch": "schedule.minibatch",
     "seed": "seed",
+    "freeze_d": "start.freeze_d",
     "device": "execution.device",
     "precision": "execution.precision",
     "threads": "execution.threads",
@@ -36,8 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         type=_filled,
         metavar="NAME[,modifier...]",
-        help="paper, v2-1gpu, celeba128, laptop ... (default: laptop on a CPU, v2-1gpu on a GPU)",
+        help="paper, v2-1gpu, celeba128, laptop ... (default: laptop on a CPU, v2-1gpu on a GPU; transfer with --from)",
     )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=_filled,
+        metavar="MODEL",
+        help="go on from trained networks, G and D: a file, a run folder, hf://OWNER/NAME, or a shipped name",
+    )
+    parser.add_argument("--freeze-d", metavar="N", help="with --from: N stages of D, from the images on, stand still")
     parser.add_argument("--hours", type=float, metavar="H", help="scale the schedule to last about H hours here")
     parser.add_argument("--resolution", metavar="N", help="train at N pixels a side (default: the data's)")
     parser.add_argument("--kimg", metavar="K", help="length of the run in thousands of images")
@@ -56,8 +65,9 @@ def run(args: argparse.Namespace) -> int:
     if args.hours is not None and not 0 < args.hours <= MOST_HOURS:
         raise ConfigError(f"--hours must be above 0 and at most {MOST_HOURS:,}, not {args.hours:g}")
     from growgan.training import job, ranks
+    from growgan.training.request import Request
 
-    request = job.Request(data=args.data, out=args.out, preset=args.preset, overrides=named)
+    request = Request(data=args.data, out=args.out, start=args.start, preset=args.preset, overrides=named)
     with ranks.join() as joined:
         planned = job.plan(request, joined)
         with planned.dataset:

@@ -351,6 +351,46 @@ class ExecutionConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StartConfig:
+    """The trained pair of networks that a run goes on from, if it does not start from nothing."""
+
+    model: str = ""
+    """The model: a path, an address on the hub or a shipped name; empty = fresh networks."""
+    content_hash: str = ""
+    """SHA-256 of its file."""
+    resolution: int | None = None
+    """Side of the highest stage that was taken over."""
+    freeze_d: int = 0
+    """How many of the stages that D has taken over stand still, from the images on (Mo et al. 2020, FreezeD)."""
+
+    def __post_init__(self) -> None:
+        _check(
+            self.resolution is None or geometry.is_size(self.resolution),
+            f"start.resolution must be a power of two, 4 or more, not {self.resolution}",
+        )
+        _check(self.freeze_d >= 0, f"--freeze-d (start.freeze_d) cannot be {self.freeze_d}")
+        _check(
+            not self.freeze_d or self.resolution is not None,
+            "--freeze-d (start.freeze_d) goes with --from: fresh networks have nothing to keep",
+        )
+        most = len(self._stages) - 1
+        _check(
+            self.freeze_d <= max(most, 0),
+            f"--freeze-d (start.freeze_d) cannot be {self.freeze_d}: of the stages taken over, D has {most} above 4x4, "
+            "which has to learn",
+        )
+
+    @property
+    def frozen(self) -> tuple[int, ...]:
+        """Sides of D's stages that stand still, highest first."""
+        return self._stages[::-1][: self.freeze_d]
+
+    @property
+    def _stages(self) -> tuple[int, ...]:
+        return () if self.resolution is None else geometry.stages(self.resolution)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
     """A whole run: what config.json holds."""
 
@@ -358,6 +398,7 @@ class RunConfig:
     """The preset, with modifiers, that the other values started from."""
     seed: int = 1000
     """Seed of every random draw of the run."""
+    start: StartConfig = field(default_factory=StartConfig)
     network: NetworkSpec = field(default_factory=NetworkSpec)
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)

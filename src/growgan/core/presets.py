@@ -115,6 +115,28 @@ def laptop() -> RunConfig:
     )
 
 
+def transfer() -> RunConfig:
+    """A trained pair of networks goes on with a few other pictures (``--from``), within an hour on two cores.
+
+    No low stages: the schedule begins where the model ended. The rates are those that the networks were trained at
+    (as in Mo et al. 2020); they rise over the first steps, in which Adam, fresh, would take the sign of a gradient for
+    its size. The average forgets within a few thousand images what the pictures were before.
+    """
+    return RunConfig(
+        network=laptop().network,
+        optim=OptimConfig(rampup_kimg=1, ema_kimg=2),
+        schedule=ScheduleConfig(
+            training_kimg=per(20),
+            transition_kimg=per(20),
+            total_kimg=100,
+            minibatch=per(16, {256: 8, 512: 4, 1024: 4}),
+            tick_kimg=per(2),
+        ),
+        data=DataConfig(build_resolution=64),
+        snapshots=SnapshotConfig(model_ticks=5),
+    )
+
+
 def tiny() -> RunConfig:
     """4 to 16 pixels in seconds: for tests, not for pictures."""
     return RunConfig(
@@ -161,6 +183,7 @@ PRESETS: dict[str, Callable[[], RunConfig]] = {
     "lsun": lsun,
     "cifar10": cifar10,
     "laptop": laptop,
+    "transfer": transfer,
     "tiny": tiny,
 }
 

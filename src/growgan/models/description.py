@@ -106,6 +106,8 @@ def _check_parts(parts: dict[str, Any], spec: NetworkSpec) -> None:
     names, labels = training.get("class_names", []), training.get("labels", {})
     if names and not (_is_list(names, spec.num_labels) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"training.class_names should be {spec.num_labels} names")
+    if not isinstance(training.get("parent", {}), dict):
+        raise ValueError("training.parent should be an object of named values")
     if not isinstance(labels, dict):
         raise ValueError("training.labels should be an object of named values")
     rows = labels.get("rows", [labels["counts"]] if "counts" in labels else [])

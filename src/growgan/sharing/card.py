@@ -96,6 +96,9 @@ def _training(training: dict[str, Any]) -> str:
         "alpha": "weight of the newest layers",
     }
     rows = [f"| {words} | {_number(training[key])} |" for key, words in known.items() if key in training]
+    if parent := training.get("parent"):
+        model, sha256 = (parent.get(key, "") for key in ("model", "sha256"))
+        rows.insert(0, f"| began as | {model}, SHA-256 `{sha256}` |")
     return "\n".join(["| | |", "| --- | --- |", *rows]) if rows else "Not stated."
 
 

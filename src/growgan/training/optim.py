@@ -15,12 +15,13 @@ class Adam:
     """Adam (Kingma and Ba 2015) with TensorFlow's epsilon, a rate for each step, and a way to forget.
 
     TensorFlow adds epsilon to the root of the *uncorrected* variance; PyTorch adds it to the corrected one. Dividing
-    epsilon by the correction makes the two the same. Layers that are not at work have no gradients and stand still.
+    epsilon by the correction makes the two the same. Layers that are not at work have no gradients and stand still, as
+    those do that are frozen when this is made.
     """
 
     def __init__(self, network: nn.Module, config: OptimConfig) -> None:
         self.config = config
-        self.names = {parameter: name for name, parameter in network.named_parameters()}
+        self.names = {parameter: name for name, parameter in network.named_parameters() if parameter.requires_grad}
         self.adam = torch.optim.Adam(self.names, lr=0.0, betas=(config.beta1, config.beta2), fused=_can_fuse(network))
         self.steps = 0
         """Steps since the moments were last forgotten."""

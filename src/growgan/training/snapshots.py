@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from growgan import __version__
-from growgan.core.config import RunConfig
+from growgan.core.config import RunConfig, StartConfig
 from growgan.core.errors import ModelError, RunError
+from growgan.core.fields import to_json
 from growgan.core.files import whole
 from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Phase
@@ -83,6 +84,7 @@ class Snapshots:
             "growgan": __version__,
             "preset": self.config.preset,
             "loss": self.config.loss.name,
+            "loss_settings": to_json(self.config.loss),
             "mirror": self.config.data.mirror,
             "seed": self.config.seed,
             "nimg": state.nimg,
@@ -92,6 +94,7 @@ class Snapshots:
             "data": self.config.data.content_hash,
             "labels": self.labels,
             "class_names": self.class_names,
+            **_parent(self.config.start),
         }
 
     def _beats_best(self, nimg: int, phase: Phase, measured: dict[str, Any]) -> bool:
@@ -110,6 +113,14 @@ class Snapshots:
             return True  # not to be compared, or of a moment that the run has gone back behind
         # Equal counts, so that a run that is taken up again ends with the same file.
         return bool(measured["value"] <= known["value"])
+
+
+def _parent(start: StartConfig) -> dict[str, Any]:
+    """The model that the networks began as; of a path its last name alone, since the file may be given away."""
+    if not start.model:
+        return {}
+    name = Path(start.model).name if Path(start.model).is_absolute() else start.model
+    return {"parent": {"model": name, "sha256": start.content_hash}}
 
 
 def _networks(state: TrainState) -> dict[str, Generator | Discriminator]:

@@ -46,6 +46,8 @@ class TrainState:
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         for network in (self.G, self.D, self.G_ema):
             follow(network, machine.plan)
+        for size in config.start.frozen:
+            self.D.stage(size).requires_grad_(False)
         self.opt_G = Adam(self.G, config.optim)
         self.opt_D = Adam(self.D, config.optim)
         self.loss = losses.create(config.loss, self.spec.multi_label)

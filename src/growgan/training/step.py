@@ -92,9 +92,11 @@ def refuse_nonsense(figures: Figures, network: str) -> None:
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """No gradients for the network's weights meanwhile."""
+    """No gradients for the network's weights meanwhile; those that had none before have none afterwards."""
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     network.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_(True)
+        for parameter in learning:
+            parameter.requires_grad_(True)

@@ -1,0 +1,44 @@
+"""A new run fitted to the machine that it starts on: its threads, and its length in hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from growgan.core.config import RunConfig
+from growgan.core.progress import clock
+from growgan.core.schedule import Schedule
+from growgan.devices import Machine
+from growgan.training.ranks import Ranks
+from growgan.training.rehearsal import seconds_per_image
+from growgan.training.tuning import settled_threads
+
+Say = Callable[[str], None]
+
+
+def on_threads(config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks, say: Say) -> RunConfig:
+    """The configuration with the number of threads that is fastest here, unless it was named."""
+    most = torch.get_num_threads()
+    if ranks.world > 1:  # torchrun has settled it: one, or what OMP_NUM_THREADS says
+        return config
+    if config.execution.threads is not None or machine.device.type != "cpu" or most == 1:
+        return config
+    threads = settled_threads(config, schedule, machine)
+    if threads < most:
+        say(f"training on {threads} of {most} threads: faster when it was measured; --threads {most} changes it")
+    torch.set_num_threads(threads)
+    return replace(config, execution=replace(config.execution, threads=threads))
+
+
+def lasting(config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks, say: Say, hours: float) -> RunConfig:
+    """The configuration with its schedule scaled to last about `hours` on this machine."""
+    say("measuring this machine ...")
+    rates = seconds_per_image(config, schedule, machine, ranks)
+    seconds = sum((stage.end - stage.start) * rates[stage.resolution] for stage in schedule.stages)
+    factor = hours * 3600 / seconds
+    scaled = replace(config.schedule, scale=config.schedule.scale * factor)
+    kimg = scaled.total_kimg * scaled.scale
+    say(f"{kimg:.4g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the preset's)")
+    return replace(config, schedule=scaled)

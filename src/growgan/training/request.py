@@ -1,0 +1,32 @@
+"""What a user asks of a training job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from growgan.training.run import Override
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked for."""
+
+    data: Path | None
+    """A finished set, or any folder or zip of pictures; None = as before, when a run is resumed."""
+    out: Path
+    """The run folder."""
+    start: str | None = None
+    """A trained pair of networks to go on from, as `growgan.load` takes it; None = from nothing, or as before."""
+    preset: str | None = None
+    """``BASE[,modifier...]``; None = what suits the machine, or a start from trained networks."""
+    overrides: Sequence[Override] = field(default_factory=tuple)
+    """Fields that were named, with their values as text."""
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+    """Gets lines for the user."""
+
+    def names(self, path: str) -> bool:
+        """Whether the field was named."""
+        return any(name == path for name, _ in self.overrides)

@@ -1,0 +1,132 @@
+"""The configuration of a job: what the command names, what it leaves to a preset, a model and the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from growgan.core.config import RunConfig
+from growgan.core.errors import ConfigError, DataError, RunError
+from growgan.core.fields import replaced
+from growgan.core.presets import preset as find_preset
+from growgan.core.progress import Progress
+from growgan.core.schedule import Schedule
+from growgan.data.dataset import ImageSet
+from growgan.data.prepare import prepare
+from growgan.training import start
+from growgan.training.request import Request
+from growgan.training.run import RunFolder, resumed
+from growgan.training.shares import fewest_groups
+
+SETTLED = {
+    "preset": "--preset",
+    "data.path": "--data",
+    "data.content_hash": "--data",
+    "start.model": "--from",
+    "start.content_hash": "--from",
+    "start.resolution": "--from",
+}
+"""Fields that say what was given, with the flags that give it."""
+
+
+def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
+    """Whether there is a run to go on with, and the configuration of what is asked for."""
+    if request.data and request.data.is_dir() and request.out.resolve().is_relative_to(request.data.resolve()):
+        raise ConfigError(f"--out {request.out} lies inside --data: the run's own pictures would be trained on")
+    run.check()
+    if not run.exists():
+        return False, _started(request)
+    stored = run.read_config()
+    if request.start is not None:
+        start.check_same(request.start, stored.start, request.say)
+    return True, resumed(stored, request.overrides, request.preset)
+
+
+def _started(request: Request) -> RunConfig:
+    """The configuration that a new run starts from: preset, model, then flags and ``--set`` in their order."""
+    usual = "v2-1gpu" if torch.cuda.is_available() else "laptop"
+    name = request.preset or (usual if request.start is None else "transfer")
+    config = find_preset(name)
+    file = None
+    if request.start is not None:
+        if find_preset(name.partition(",")[0]).network != config.network:
+            raise ConfigError(f"--preset {name} changes the networks, which --from takes as they are in the model")
+        file = start.open_pair(request.start)
+        config = start.starting_from(config, request.start, file, own_loss=request.preset is None)
+    for path, text in request.overrides:
+        if path in SETTLED:
+            raise ConfigError(f"{path} cannot be set: there is {SETTLED[path]}")
+        config = replaced(config, path, text)
+    if file is not None:
+        start.check_fit(config.network, file)
+    return config
+
+
+def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
+    """The set to train on. first: whether this process is the one that shows progress."""
+    path = request.data or (Path(config.data.path) if config.data.path else None)
+    if path is None:
+        raise ConfigError("a new run needs --data: a folder or zip of pictures")
+    wanted = config.network.resolution if request.names("network.resolution") else None
+    progress = Progress if first else None
+    return prepare(path, resolution=wanted, at_most=config.data.build_resolution, progress=progress, say=request.say)
+
+
+def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 1) -> RunConfig:
+    """The configuration with what comes from the data: size, channels, labels; unless it was named.
+
+    world: processes that have to share its minibatches.
+    """
+    network, labelled = config.network, config.data.labels and dataset.num_labels > 0
+    facts: dict[str, Any] = {
+        "resolution": dataset.resolution,
+        "channels": dataset.channels,
+        "num_labels": dataset.num_labels if labelled else 0,
+        "multi_label": dataset.multi_label if labelled else False,
+    }
+    for name, value in facts.items():
+        if name != "resolution" and request.names(f"network.{name}"):
+            if getattr(network, name) != value:
+                raise DataError(f"{dataset.path} has {name} = {value}, not {getattr(network, name)}")
+        elif not request.names(f"network.{name}"):
+            network = replace(network, **{name: value})
+    path = str((request.data or dataset.path).resolve())
+    # The wish is kept, not what came of it, so that a resume finds the set which was built for it.
+    built, wanted = Path(path) != dataset.path.resolve(), request.names("network.resolution")
+    data = replace(
+        config.data,
+        path=path,
+        content_hash=dataset.content_hash,
+        build_resolution=network.resolution if built and wanted else config.data.build_resolution,
+    )
+    config = start.fitted_to_data(replace(config, network=network, data=data))
+    _check_groups(config, world)
+    return config
+
+
+def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig:
+    """The stored configuration, if the set is still the one that the run was started with."""
+    if dataset.content_hash != config.data.content_hash:
+        changes = RunFolder(request.out).name_changes(dataset.fingerprint())
+        raise RunError(f"{dataset.path} is not the set that this run was started with: {changes}")
+    path = str(request.data.resolve()) if request.data else config.data.path
+    return replace(config, data=replace(config.data, path=path))
+
+
+def _check_groups(config: RunConfig, world: int) -> None:
+    """Raise `ConfigError` if a stage's minibatch has fewer groups than there are processes to share it."""
+    schedule = Schedule(config.schedule, config.optim, config.network.resolution)
+    groups, resolution = fewest_groups(schedule, config.network)
+    if world <= groups:
+        return
+    fitting = [name for name, most in (("v2-2gpus", 2), ("v2-4gpus", 4), ("v2-8gpus", 8)) if world <= most]
+    remedy = f"--preset {fitting[0] if fitting else f'v2-8gpus --minibatch {4 * world}'} has enough"
+    if config.start.model:  # whose groups are the model's
+        remedy = f"--set network.stddev_group=4 --minibatch {4 * world} has enough"
+    raise ConfigError(
+        f"{world} processes cannot share a minibatch at {resolution}x{resolution}, which has {groups} "
+        f"group{'s' * (groups > 1)} of images that are compared with each other: {remedy}"
+    )
