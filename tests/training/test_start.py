@@ -84,7 +84,8 @@ def test_of_equal_size_everything_is_taken_and_trained_at_once(colour_set, tiny_
 
 
 def test_a_larger_run_grows_on_from_the_models_size(big_set, tiny_run, tmp_path):
-    config, state, said = planned(big_set, tiny_run, tmp_path / "run")
+    assert planned(big_set, tiny_run, tmp_path / "run")[0].network.resolution == 16
+    config, state, said = planned(big_set, tiny_run, tmp_path / "run", ("network.resolution", "32"))
     file = open_model(find(tiny_run))
     assert_taken(state, file, 16, factor=2)
     first, second = Schedule(config.schedule, config.optim, 32).stages
@@ -101,8 +102,8 @@ def test_the_penalty_of_a_run_of_another_size_is_that_of_the_models_own(big_set,
     """At one stage the penalty's norm is divided by what the run has still to grow: D's scores make up for it."""
     reals = torch.rand(8, 3, 16, 16) * 2 - 1
     penalties = []
-    for data in (colour_set, big_set):
-        config, state, _ = planned(data, tiny_run, tmp_path / "run")
+    for data, size in ((colour_set, "16"), (big_set, "32")):
+        config, state, _ = planned(data, tiny_run, tmp_path / "run", ("network.resolution", size))
         phase = Schedule(config.schedule, config.optim, config.network.resolution).at(0)
         draws = state.draws("D", replace(phase, minibatch=8))
         terms = joined(state.loss.d_terms(state.D, reals, reals.flip(0), None, draws, state.at(phase)))
@@ -123,7 +124,8 @@ def test_a_model_that_has_not_ended_goes_on_from_its_last_whole_stage(colour_set
     G, D = make_nets(make_spec(), torch.float32)
     training = {"resolution": reached, "alpha": alpha}
     save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training=training)
-    config, state, _ = planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run")
+    assert planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run")[0].network.resolution == reached
+    config, state, _ = planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run", ("network.resolution", "16"))
     assert Schedule(config.schedule, config.optim, 16).stages[0].resolution == begins
     assert_taken(state, open_model(tmp_path / "m.safetensors"), reached)
     assert torch.equal(state.G.stage(16).conv0.weight, G.stage(16).conv0.weight) == (reached == 16)
@@ -156,7 +158,7 @@ def test_a_network_of_another_kind_carries_over_and_grows_by_halves(big_set, tmp
     variant = Variant(widths=per(6, {4: 10, 8: 8}), slope=0.1, tanh=True, stddev_groups="contiguous")
     G, D = make_nets(make_spec(variant=variant), torch.float32)
     save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training={})
-    config, state, _ = planned(big_set, tmp_path / "m.safetensors", tmp_path / "run")
+    config, state, _ = planned(big_set, tmp_path / "m.safetensors", tmp_path / "run", ("network.resolution", "32"))
     assert_taken(state, open_model(tmp_path / "m.safetensors"), 16)  # of a loss that nothing is known of
     assert [config.network.width(size) for size in (4, 8, 16, 32)] == [10, 8, 6, 3]
     assert config.network.variant == replace(variant, widths=config.network.variant.widths)
@@ -332,7 +334,7 @@ def test_a_run_that_was_killed_before_its_first_state_starts_from_the_model_afte
 def test_two_processes_start_as_one(big_set, tiny_run, tmp_path):
     """Through a fade to a new stage, with a stage that stands still: the processes hold the same, as one alone does."""
     stages = [word for name in ("training", "transition") for word in ("--set", f"schedule.{name}_kimg=0.032")]
-    words = [*TINY, *QUIET, "--from", tiny_run, "--freeze-d", "1", *stages, "--kimg", "0.096"]
+    words = [*TINY, *QUIET, "--from", tiny_run, "--freeze-d", "1", *stages, "--kimg", "0.096", "--resolution", "32"]
     words += ["--precision", "float64"]
     train(big_set, tmp_path / "one", *words)
     command = ["-m", "growgan", "train", "--data", big_set, "--out", tmp_path / "two", *words]

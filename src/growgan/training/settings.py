@@ -78,11 +78,13 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
 def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 1) -> RunConfig:
     """The configuration with what comes from the data: size, channels, labels; unless it was named.
 
+    A model that the run starts from keeps its size, where the data's are not smaller.
+
     world: processes that have to share its minibatches.
     """
     network, labelled = config.network, config.data.labels and dataset.num_labels > 0
     facts: dict[str, Any] = {
-        "resolution": dataset.resolution,
+        "resolution": min(dataset.resolution, network.resolution) if config.start.model else dataset.resolution,
         "channels": dataset.channels,
         "num_labels": dataset.num_labels if labelled else 0,
         "multi_label": dataset.multi_label if labelled else False,

@@ -39,14 +39,14 @@ def open_pair(source: str) -> ModelFile:
 
 
 def starting_from(config: RunConfig, source: str, file: ModelFile, own_loss: bool) -> RunConfig:
-    """A preset's configuration with the networks of a model, growing on from the size that these have reached.
+    """A preset's configuration with the networks of a model, at the size that these have reached.
 
     own_loss: take the loss that the pair was trained with, where its file tells; D's scores are on that loss's scale.
     """
     top = _settled(file)
     return replace(
         config,
-        network=file.spec,
+        network=replace(file.spec, resolution=file.resolution),
         loss=(_loss(file) if own_loss else None) or config.loss,
         schedule=replace(config.schedule, initial_resolution=top),
         data=replace(config.data, build_resolution=file.resolution),
