@@ -95,7 +95,8 @@ class Convolution:
             return algorithm.adjoint(algorithm.weights(x, gy, kernel), weight.shape)
 
         found = self._product("weights", x, x.shape, weight, product)
-        return found.contiguous(memory_format=_layout(weight)).to(weight.dtype).mul_(self.scale)
+        found = found.contiguous(memory_format=_layout(weight)).to(weight.dtype)
+        return found.mul_(self.scale) if self.scale != 1.0 else found
 
     def _product(
         self, which: Product, a: Tensor, shape: torch.Size, weight: Tensor, run: Callable[[Algorithm, Tensor], Tensor]
@@ -186,7 +187,7 @@ class _Weights(torch.autograd.Function):
 
 
 def _layout(weight: Tensor) -> torch.memory_format:
-    last = weight.is_contiguous(memory_format=torch.channels_last)
+    last = weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if last else torch.contiguous_format
 
 

@@ -74,14 +74,21 @@ class Linear(Equalized):
         self, inputs: int, outputs: int, wscale: bool, gain: float = HE_GAIN, biases: int | None = None
     ) -> None:
         super().__init__((outputs, inputs), gain, wscale, biases)
+        self.product = Convolution(algorithms.dense, 1.0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Vectors [N, outputs]."""
-        return self.project(x) + self.bias
+    def forward(self, x: Tensor, compute: torch.dtype | None = None) -> Tensor:
+        """Vectors [N, outputs]. compute: as for `project`."""
+        return self.project(x, compute) + self.bias
 
-    def project(self, x: Tensor) -> Tensor:
-        """The product with the weight alone. The input is scaled instead of the weight: it has fewer numbers."""
-        return F.linear(x * self.scale if self.scale != 1.0 else x, self.weight)
+    def project(self, x: Tensor, compute: torch.dtype | None = None) -> Tensor:
+        """The product with the weight alone. What is scaled has fewer numbers than the weight.
+
+        compute: type that it is done in; the result is of the weight's.
+        """
+        if compute is None:
+            return F.linear(x * self.scale if self.scale != 1.0 else x, self.weight)
+        y = self.product(x.to(compute), self.weight, None).to(self.weight.dtype)
+        return y * self.scale if self.scale != 1.0 else y
 
 
 def follow(network: nn.Module, plan: Plan) -> None:
@@ -105,7 +112,44 @@ def initialize(network: nn.Module, seed: int, name: str) -> None:
 
 def leaky(x: Tensor, slope: float = 0.2) -> Tensor:
     """Leaky ReLU with slope 0.2 (paper, table 2), in place: x is not to be used again."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        y: Tensor = _Leaky.apply(x, slope)  # type: ignore[no-untyped-call]
+        return y
     return F.leaky_relu(x, slope, inplace=True)
+
+
+class _Leaky(torch.autograd.Function):
+    """Its gradient does not change with x, wherever it has one.
+
+    PyTorch's own says so by zeros, which a penalty then sends back through all that came before: in D's last stage,
+    where nothing else is to be sent back, whole products of zeros.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        ctx.mark_dirty(x)
+        y = F.leaky_relu(x, slope, inplace=True)
+        ctx.save_for_backward(y)
+        ctx.slope = slope
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None]:
+        (y,) = ctx.saved_tensors
+        return _LeakyGradient.apply(gy, y, ctx.slope), None  # type: ignore[no-untyped-call]
+
+
+class _LeakyGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gy: Tensor, y: Tensor, slope: float) -> Tensor:
+        ctx.save_for_backward(y)
+        ctx.slope = slope
+        return torch.ops.aten.leaky_relu_backward.default(gy, y, slope, True)
+
+    @staticmethod
+    def backward(ctx: Any, ggx: Tensor) -> tuple[Tensor, None, None]:
+        (y,) = ctx.saved_tensors
+        return _LeakyGradient.apply(ggx, y, ctx.slope), None, None  # type: ignore[no-untyped-call]
 
 
 def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False, outside: bool = False) -> Tensor:
