@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -87,6 +88,24 @@ def test_pixel_norm(shape: tuple[int, ...]) -> None:
     expected = x.numpy() / np.sqrt(np.mean(x.numpy() ** 2, axis=1, keepdims=True) + 1e-8)
     np.testing.assert_allclose(layers.pixel_norm(x).numpy(), expected, atol=1e-12)
     assert layers.pixel_norm(torch.zeros(1, 3)).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize(("dtype", "exact"), [(torch.float64, 1e-12), (torch.bfloat16, 2**-5)])
+@pytest.mark.parametrize("shape", [(5, 7), (2, 7, 3, 2), (2, 40, 3, 3)])
+def test_gradients_of_pixel_norm_of_both_orders(shape: tuple[int, ...], dtype: torch.dtype, exact: float) -> None:
+    def gradients(form: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> list[torch.Tensor]:
+        x.requires_grad_()
+        y = form(x)
+        (alone,) = torch.autograd.grad((y.sin() * toward.to(y)).sum(), x, retain_graph=True)
+        (first,) = torch.autograd.grad((y.sin() * toward.to(y)).sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), x)
+        return [y, alone, first, second]
+
+    x, toward = normal(*shape).to(dtype), normal(*shape, seed=1)
+    expected = gradients(lambda x: x / (x.square().mean(dim=1, keepdim=True) + 1e-8).sqrt(), x.double())
+    for found, right in zip(gradients(layers.pixel_norm, x), expected, strict=True):
+        assert found.dtype == dtype
+        torch.testing.assert_close(found.double(), right, rtol=0, atol=exact * right.abs().max().item())
 
 
 def test_leaky_slope() -> None:

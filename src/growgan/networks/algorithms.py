@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from growgan.networks.convolution import Algorithm, Product
-from growgan.networks.direct import ChannelsFirst, Direct, Down, Taps, Up
+from growgan.networks.direct import ChannelsFirst, Dense, Direct, Down, Taps, Up
 from growgan.networks.winograd import Winograd
 
 DIRECT, FIRST, TAPS, F2, F4 = Direct(), ChannelsFirst(), Taps(), Winograd(2), Winograd(4)
-UP, DOWN = {"direct": Up()}, {"direct": Down()}
+UP, DOWN, DENSE = {"direct": Up()}, {"direct": Down()}, {"direct": Dense()}
 MOST = 2**27
 """Bytes that images may take when they are unfolded, or one when it is transformed: above, memory matters more."""
+SMALL = 4
+"""Pixels a side above which the forward product's primitive is always faster than a product of matrices."""
 NARROW = 32
 """Channels below which Winograd's products of matrices are too thin to be worth a try."""
 
@@ -27,8 +29,8 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
     size = shape.numel() * a.element_size()
     if which == "weights":
         found |= {"channels first": FIRST}
-        if 9 * size <= MOST:
-            found |= {"taps": TAPS}
+    if 9 * size <= MOST and (which == "weights" or (which == "forward" and shape[-1] <= SMALL)):
+        found |= {"taps": TAPS}
     # Rounding once more in 16 bits would cost what F(2x2) gains.
     if a.dtype == torch.float32 and min(weight[:2]) >= NARROW:
         fitting = (f for f in (F2, F4) if shape[-1] % f.m == 0 and f.image_bytes(a, max(weight[:2])) <= MOST)
@@ -44,3 +46,8 @@ def up(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapp
 def down(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
     """Of a convolution, then a halving."""
     return DOWN
+
+
+def dense(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
+    """Of a dense layer."""
+    return DENSE

@@ -94,7 +94,9 @@ class Convolution:
         def product(algorithm: Algorithm, kernel: Tensor) -> Tensor:
             return algorithm.adjoint(algorithm.weights(x, gy, kernel), weight.shape)
 
-        return self._product("weights", x, x.shape, weight, product).to(weight.dtype).mul_(self.scale)
+        found = self._product("weights", x, x.shape, weight, product)
+        found = found.contiguous(memory_format=_layout(weight)).to(weight.dtype)
+        return found.mul_(self.scale) if self.scale != 1.0 else found
 
     def _product(
         self, which: Product, a: Tensor, shape: torch.Size, weight: Tensor, run: Callable[[Algorithm, Tensor], Tensor]
@@ -122,10 +124,9 @@ class Convolution:
             kernels = {}
         if algorithm.family not in kernels:
             with torch.no_grad():
-                kernel = algorithm.kernel(weight * self.scale if self.scale != 1.0 else weight)
-                last = kernel.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last)
-                layout = torch.channels_last if last else torch.contiguous_format
-                kernels[algorithm.family] = kernel.to(dtype, memory_format=layout)
+                kernel = algorithm.kernel((weight * self.scale if self.scale != 1.0 else weight).to(dtype))
+                layout = _layout(weight) if kernel.dim() == 4 else torch.contiguous_format
+                kernels[algorithm.family] = kernel.contiguous(memory_format=layout)
         if lasting:
             self._made = weight, weight._version, dtype, kernels
         return kernels[algorithm.family]
@@ -183,6 +184,11 @@ class _Weights(torch.autograd.Function):
         gx = _Inputs.apply(gy, ggw, x.shape, ctx.layer) if by_x else None  # type: ignore[no-untyped-call]
         ggy = _Forward.apply(x, ggw, None, ctx.layer) if by_gy else None  # type: ignore[no-untyped-call]
         return gx, ggy, None, None
+
+
+def _layout(weight: Tensor) -> torch.memory_format:
+    last = weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def _wanted(ctx: Any, place: int, tensor: Tensor | None) -> bool:

@@ -12,6 +12,10 @@ LANES = 16
 """Input channels are filled up with zeros to a multiple of this: with D's 513 at 4x4 the weight gradient in float32
 takes 2.8 times as long, 11.0 against 3.9 ms; the other products as long."""
 
+NARROW = 16
+"""Outputs of a 1x1 convolution, such as the colours, for which the weight gradient is a product of matrices: the
+primitive fills them up to this many, and takes six times as long once what it reads has left the cache."""
+
 backward = torch.ops.aten.convolution_backward.default
 
 
@@ -40,6 +44,8 @@ class Direct:
 
     def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
+        if kernel.shape[-1] == 1 and kernel.shape[0] < NARROW:
+            return torch.bmm(_pixels(gy).mT, _pixels(x)).sum(dim=0)[:, :, None, None]
         return _by_kernel(gy, _filled(x, kernel), kernel, stride=1, padding=kernel.shape[-1] // 2)
 
 
@@ -52,17 +58,50 @@ class ChannelsFirst(Direct):
 
 
 class Taps(Direct):
-    """The same with the weight gradient as a product of matrices: outputs' gradients by pixel, times what each of the
-    nine taps saw. The primitive made for it takes twice as long for small images."""
+    """The same as products of matrices: what each of the nine taps sees at every pixel, times the kernel, or the
+    outputs' gradients times that. The primitives take up to twice as long for small images."""
+
+    def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """[N, O, H, W]."""
+        n, _, h, w = x.shape
+        matrix = kernel.permute(2, 3, 1, 0).reshape(-1, kernel.shape[0])
+        seen = _seen(_filled(x, kernel))
+        y = torch.empty((n, matrix.shape[1], h, w), dtype=x.dtype, memory_format=torch.channels_last)
+        rows = y.permute(0, 2, 3, 1).view(n * h * w, -1)  # what is returned must not be a view itself
+        torch.mm(seen, matrix, out=rows) if bias is None else torch.addmm(bias, seen, matrix, out=rows)
+        return y
 
     def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """[O, I, 3, 3], as channels last."""
-        n, channels, h, w = x.shape
-        around = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
-        seen = around.unfold(1, h, 1).unfold(2, w, 1)  # [N, 3, 3, I, H, W]
-        seen = seen.permute(0, 4, 5, 1, 2, 3).reshape(n * h * w, 9 * channels)
-        gradient = gy.permute(0, 2, 3, 1).reshape(n * h * w, -1).T @ seen
+        channels = x.shape[1]
+        gradient = gy.permute(0, 2, 3, 1).reshape(-1, gy.shape[1]).T @ _seen(x)
         return gradient.view(-1, 3, 3, channels).permute(0, 3, 1, 2)
+
+
+class Dense:
+    """A dense layer: x [N, I], weight [O, I]."""
+
+    family = "dense"
+
+    def kernel(self, weight: Tensor) -> Tensor:
+        """[O, I]."""
+        return weight
+
+    def adjoint(self, gradient: Tensor, shape: torch.Size) -> Tensor:
+        """[O, I]."""
+        return gradient
+
+    def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """[N, O]."""
+        return F.linear(x, kernel, bias)
+
+    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+        """[N, I]."""
+        return gy @ kernel
+
+    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+        """[O, I]."""
+        return gy.T @ x
 
 
 class Up:
@@ -84,8 +123,7 @@ class Up:
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, 2H, 2W]."""
-        y = resample.boxes(F.conv_transpose2d(x, kernel, stride=2))
-        return y if bias is None else y.add_(resample.spread(bias[:, None, None], y))
+        return resample.boxes(F.conv_transpose2d(x, kernel, stride=2), bias=bias)
 
     def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
@@ -121,6 +159,19 @@ class Down:
     def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
         return _by_kernel(gy, resample.boxes(x, edges=True), kernel, stride=2, padding=0)
+
+
+def _seen(x: Tensor) -> Tensor:
+    """What the taps of a 3x3 kernel see at every pixel: [N H W, 9 C], taps row by row, channels last."""
+    n, channels, h, w = x.shape
+    around = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
+    seen = around.unfold(1, h, 1).unfold(2, w, 1)  # [N, 3, 3, C, H, W]
+    return seen.permute(0, 4, 5, 1, 2, 3).reshape(n * h * w, 9 * channels)
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """[N, H W, C]."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _filled(x: Tensor, kernel: Tensor) -> Tensor:

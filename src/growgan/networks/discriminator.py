@@ -115,9 +115,8 @@ class Discriminator(nn.Module):
         if variant.d_last_conv:
             x = noise(f"{name}.conv", x) if noise else x
             x = self._activate(head.conv(x))
-        x = x.to(dtype)
         x = noise(f"{name}.dense0", x) if noise else x
-        judged: Tensor = head.dense1(self._activate(head.dense0(x.flatten(1))))
+        judged: Tensor = head.dense1(self._activate(head.dense0(x.flatten(1), self.compute).to(dtype)))
         return judged
 
     def _activate(self, x: Tensor) -> Tensor:

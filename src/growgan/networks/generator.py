@@ -106,7 +106,7 @@ class Generator(nn.Module):
     def first(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Output of the first dense layer, activated and normalised: [N, width, 4, 4]; truncation acts here."""
         base = self.stage(LOWEST)
-        x = base.dense.project(latent_vectors(self.spec, z, labels)).view(z.shape[0], -1, LOWEST, LOWEST)
+        x = base.dense.project(latent_vectors(self.spec, z, labels), self.compute).view(z.shape[0], -1, LOWEST, LOWEST)
         side = LOWEST if self.spec.variant.first_bias == "pixel" else 1
         return self._finish(x + base.dense.bias.view(-1, side, side), norm=self.spec.variant.first_norm)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,14 +74,21 @@ class Linear(Equalized):
         self, inputs: int, outputs: int, wscale: bool, gain: float = HE_GAIN, biases: int | None = None
     ) -> None:
         super().__init__((outputs, inputs), gain, wscale, biases)
+        self.product = Convolution(algorithms.dense, 1.0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Vectors [N, outputs]."""
-        return self.project(x) + self.bias
+    def forward(self, x: Tensor, compute: torch.dtype | None = None) -> Tensor:
+        """Vectors [N, outputs]. compute: as for `project`."""
+        return self.project(x, compute) + self.bias
 
-    def project(self, x: Tensor) -> Tensor:
-        """The product with the weight alone. The input is scaled instead of the weight: it has fewer numbers."""
-        return F.linear(x * self.scale if self.scale != 1.0 else x, self.weight)
+    def project(self, x: Tensor, compute: torch.dtype | None = None) -> Tensor:
+        """The product with the weight alone. What is scaled has fewer numbers than the weight.
+
+        compute: type that it is done in; the result is of the weight's.
+        """
+        if compute is None:
+            return F.linear(x * self.scale if self.scale != 1.0 else x, self.weight)
+        y = self.product(x.to(compute), self.weight, None).to(self.weight.dtype)
+        return y * self.scale if self.scale != 1.0 else y
 
 
 def follow(network: nn.Module, plan: Plan) -> None:
@@ -104,7 +112,44 @@ def initialize(network: nn.Module, seed: int, name: str) -> None:
 
 def leaky(x: Tensor, slope: float = 0.2) -> Tensor:
     """Leaky ReLU with slope 0.2 (paper, table 2), in place: x is not to be used again."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        y: Tensor = _Leaky.apply(x, slope)  # type: ignore[no-untyped-call]
+        return y
     return F.leaky_relu(x, slope, inplace=True)
+
+
+class _Leaky(torch.autograd.Function):
+    """Its gradient does not change with x, wherever it has one.
+
+    PyTorch's own says so by zeros, which a penalty then sends back through all that came before: in D's last stage,
+    where nothing else is to be sent back, whole products of zeros.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        ctx.mark_dirty(x)
+        y = F.leaky_relu(x, slope, inplace=True)
+        ctx.save_for_backward(y)
+        ctx.slope = slope
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None]:
+        (y,) = ctx.saved_tensors
+        return _LeakyGradient.apply(gy, y, ctx.slope), None  # type: ignore[no-untyped-call]
+
+
+class _LeakyGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gy: Tensor, y: Tensor, slope: float) -> Tensor:
+        ctx.save_for_backward(y)
+        ctx.slope = slope
+        return torch.ops.aten.leaky_relu_backward.default(gy, y, slope, True)
+
+    @staticmethod
+    def backward(ctx: Any, ggx: Tensor) -> tuple[Tensor, None, None]:
+        (y,) = ctx.saved_tensors
+        return _LeakyGradient.apply(ggx, y, ctx.slope), None, None  # type: ignore[no-untyped-call]
 
 
 def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False, outside: bool = False) -> Tensor:
@@ -112,15 +157,40 @@ def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False, outside: boo
 
     The norm is added up in float32 at least, also of bfloat16 features. outside: `eps` is added to the root.
     """
+    if not outside and torch.is_grad_enabled() and x.requires_grad:
+        y: Tensor = _PixelNorm.apply(x, eps)  # type: ignore[no-untyped-call]
+        return y
+    scale = resample.spread(_inverse_norm(x, eps, outside).to(x.dtype), x)
+    return x.mul_(scale) if inplace else x * scale
+
+
+def _inverse_norm(x: Tensor, eps: float, outside: bool) -> Tensor:
+    """One number a pixel, in float32 at least."""
     norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     norm = norm.float() if x.dtype in LOW else norm
-    if outside:
-        scale = 1 / (norm / math.sqrt(x.shape[1]) + eps)
-    else:
-        scale = torch.rsqrt(norm.square() / x.shape[1] + eps)
-    scale = scale.to(x.dtype)
-    scale = resample.spread(scale, x)
-    return x.mul_(scale) if inplace else x * scale
+    return 1 / (norm / math.sqrt(x.shape[1]) + eps) if outside else torch.rsqrt(norm.square() / x.shape[1] + eps)
+
+
+class _PixelNorm(torch.autograd.Function):
+    """With its gradient written out: a third of the passes over x of what PyTorch puts together."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
+        inverse = _inverse_norm(x, eps, outside=False)
+        ctx.save_for_backward(x, inverse)
+        ctx.eps = eps
+        return x * resample.spread(inverse.to(x.dtype), x)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None]:
+        x, inverse = ctx.saved_tensors
+        if torch.is_grad_enabled():  # to be differentiated once more: `inverse` knows nothing of x
+            y = x * _inverse_norm(x, ctx.eps, outside=False).to(x.dtype)
+            return torch.autograd.grad(y, x, gy, create_graph=True)[0], None
+        along = (gy * x).sum(dim=1, keepdim=True).to(inverse.dtype)
+        back = (inverse.pow(3) * along).div_(-x.shape[1])
+        inverse, back = (resample.spread(value.to(x.dtype), x) for value in (inverse, back))
+        return (gy * inverse).addcmul_(x, back), None
 
 
 def stddev_group_size(n: int, most: int | None, contiguous: bool = False) -> int:

