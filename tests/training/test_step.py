@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from training.making import begin, half_and_half, small
+from training.making import RECIPES, begin, half_and_half, recipe, small
 
 from growgan.core.fields import per
 from growgan.training.step import d_step, g_step, train_step
@@ -71,12 +71,11 @@ def test_stages_not_reached_are_not_touched():
 
 
 @pytest.mark.parametrize(("n", "most"), [(8, 4), (12, 8), (14, 10), (6, 1)])
-@pytest.mark.parametrize("loss", ["wgan_gp", "lsgan", "logistic"])
-def test_microbatches_give_the_gradients_of_the_whole(n, most, loss):
-    config = small(minibatch=per(n))
+@pytest.mark.parametrize("name", RECIPES)
+def test_microbatches_give_the_gradients_of_the_whole(n, most, name):
+    config = recipe(small(minibatch=per(n)), name)
     config = replace(
         config,
-        loss=replace(config.loss, name=loss),
         network=replace(config.network, stddev_group=4, num_labels=3),
         execution=replace(config.execution, precision="float64"),
     )

@@ -16,6 +16,10 @@ from growgan.core.fields import PerResolution, per
 LONGEST_KIMG = 10_000_000
 """Thousands of images: ten billion, a hundred times what any GAN was trained on."""
 LARGEST_MINIBATCH = 65_536
+CHANGES = ("colour", "translation", "cutout")
+"""What `AugmentConfig.policy` may name."""
+SIGNED = ("logistic",)
+"""Losses under which D's scores have a sign: above 0 for what it takes for a real."""
 
 
 def _check(ok: bool, sentence: str) -> None:
@@ -169,6 +173,55 @@ class LossConfig:
         weights = (self.gp_weight, self.drift, self.lsgan_noise, self.label_weight, *self.r1_gamma.values())
         _check(min(weights) >= 0, "weights of the loss cannot be negative")
         _check(self.r1_interval >= 1, f"loss.r1_interval must be at least 1, not {self.r1_interval}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentConfig:
+    """Differentiable augmentation of all that D sees, reals and fakes alike (docs/recipes.md)."""
+
+    policy: str = "none"
+    """What is changed: some of colour, translation and cutout, with commas between them; or none."""
+    from_resolution: int = 32
+    """Side of the smallest images that are augmented."""
+    strength: Literal["fixed", "adaptive"] = "fixed"
+    """fixed: p stays. adaptive: p rises while D's reals have the sign of reals too often (logistic, relativistic)."""
+    p: float | None = None
+    """Probability of each change to each image; None = 1 where it is fixed. Adaptive: what it starts from; None = 0."""
+    p_max: float = 0.8
+    """Adaptive: the most that p may be; above it, G begins to make augmented pictures."""
+    target: float = 0.6
+    """Adaptive: the mean sign of D's reals that p is to hold."""
+    kimg: float = 500.0
+    """Adaptive: thousands of images in which p can go from 0 to 1."""
+    interval: int = 4
+    """Adaptive: minibatches after which p moves."""
+
+    def __post_init__(self) -> None:
+        for name in self.changes:
+            _check(name in CHANGES, f"there is no augmentation {name!r}; there are: {', '.join(CHANGES)}, or none")
+        _check(
+            geometry.is_size(self.from_resolution),
+            f"augment.from_resolution must be a power of two, 4 or more, not {self.from_resolution}",
+        )
+        _check(0 <= self.start <= 1 and 0 <= self.p_max <= 1, "augment.p and p_max must lie between 0 and 1")
+        _check(-1 < self.target < 1, f"augment.target must lie between -1 and 1, not {self.target:g}")
+        _check(self.kimg > 0, f"augment.kimg must be above 0, not {self.kimg:g}")
+        _check(self.interval >= 1, f"augment.interval must be at least 1, not {self.interval}")
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The policy's parts."""
+        return () if self.policy.strip() in ("", "none") else tuple(part.strip() for part in self.policy.split(","))
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether p follows what D does."""
+        return self.strength == "adaptive" and bool(self.changes)
+
+    @property
+    def start(self) -> float:
+        """p at the start."""
+        return self.p if self.p is not None else float(self.strength == "fixed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -360,6 +413,7 @@ class RunConfig:
     """Seed of every random draw of the run."""
     network: NetworkSpec = field(default_factory=NetworkSpec)
     loss: LossConfig = field(default_factory=LossConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -369,3 +423,11 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         _check(0 <= self.seed < 2**63, f"seed must be a whole number of 0 or more, not {self.seed}")
+
+    def check_whole(self) -> None:
+        """Raise `ConfigError` for sections that do not go together: looked at once all are settled, not one by one."""
+        _check(
+            not self.augment.adaptive or self.loss.name in SIGNED,
+            f"augment.strength=adaptive needs scores of D that have a sign, and with loss.name={self.loss.name} they "
+            f"have none: augment.strength=fixed, or loss.name={' or '.join(SIGNED)}",
+        )

@@ -102,6 +102,11 @@ class Loss(ABC):
         return {name: self.config.label_weight * each.mean()}
 
 
+def sign_mean(scores: Tensor) -> dict[str, Tensor]:
+    """How sure D is of its reals: r of adaptive augmentation (Karras et al. 2020), from -1 to 1."""
+    return {"sign": scores.detach().sign().mean()}
+
+
 def score_mean(name: str, scores: Tensor) -> dict[str, Tensor]:
     """What D thinks of the images of that name, for the log."""
     return {f"score_{name}": scores.detach().mean()}

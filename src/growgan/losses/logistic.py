@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from growgan.losses.base import At, Critic, Draws, Loss, Terms, score_mean
+from growgan.losses.base import At, Critic, Draws, Loss, Terms, score_mean, sign_mean
 
 
 class Logistic(Loss):
@@ -35,7 +35,7 @@ class Logistic(Loss):
         if penalized:
             (gradient,) = torch.autograd.grad(real.sum(), reals, create_graph=True)
             parts["r1"] = 0.5 * gamma * interval * gradient.square().sum(dim=(1, 2, 3)).mean()
-        yield Terms(parts, score_mean("real", real))
+        yield Terms(parts, score_mean("real", real) | sign_mean(real))
 
     def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
         """See `Loss.g_terms`."""

@@ -296,6 +296,7 @@ def _fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int =
         build_resolution=network.resolution if built and asked else config.data.build_resolution,
     )
     config = replace(config, network=network, data=data)
+    config.check_whole()
     _check_groups(config, world)
     return config
 
