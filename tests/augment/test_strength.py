@@ -9,7 +9,7 @@ from making import FixedDraws, make_nets, make_spec, normal
 from growgan.augment.changes import NUMBERS, augment
 from growgan.augment.strength import Augment
 from growgan.core.config import AugmentConfig, LossConfig
-from growgan.losses import create
+from growgan.losses import LOSSES, create
 from growgan.losses.base import At
 
 CPU = torch.device("cpu")
@@ -45,7 +45,7 @@ def test_parts_of_a_batch_and_batches_have_draws_of_their_own():
         torch.testing.assert_close(both.chunk(2)[part], augment(of, ALL, numbers))
 
 
-@pytest.mark.parametrize("name", ["wgan_gp", "lsgan", "logistic"])
+@pytest.mark.parametrize("name", LOSSES)
 def test_all_that_d_sees_is_augmented_by_draws_of_its_own(name):
     _, D = make_nets(make_spec(8))
     loss, draws = create(LossConfig(name=name), False), FixedDraws(N)
@@ -93,7 +93,7 @@ def test_p_follows_the_sign_of_the_reals():
     ps = []
     for step, sign in enumerate(signs):
         augmented.after_d_step(torch.tensor(sign), step, 1000)
-        ps.append(augmented.p.item())
+        ps.append(augmented.p(0).item())
     step = 4 * 1000 / 500_000
     expected = [0.3] * 3 + [0.3 + step] * 4 + [0.3] * 4
     assert ps == pytest.approx(expected, abs=1e-6)
@@ -104,15 +104,15 @@ def test_p_stays_between_0_and_its_most():
     for step in range(20):
         up.after_d_step(torch.tensor(1.0), step, 1000)
         down.after_d_step(torch.tensor(-1.0), step, 1000)
-    assert up.p.item() == pytest.approx(0.01)
-    assert down.p.item() == 0
+    assert up.p(0).item() == pytest.approx(0.01)
+    assert down.p(0).item() == 0
 
 
 def test_speed_interval_and_target_can_be_set():
     augmented = make(strength="adaptive", kimg=50, interval=2, target=0.1)
     for step in range(2):
         augmented.after_d_step(torch.tensor(0.2), step, 100)
-    assert augmented.p.item() == pytest.approx(2 * 100 / 50_000)
+    assert augmented.p(0).item() == pytest.approx(2 * 100 / 50_000)
 
 
 def test_no_rounding_decides_where_p_goes():
@@ -120,11 +120,12 @@ def test_no_rounding_decides_where_p_goes():
     augmented = make(strength="adaptive", p=0.5)
     for step in range(40):
         augmented.after_d_step(torch.tensor(0.6) + (step % 3 - 1) * 1e-6, step, 10)
-    assert augmented.p.item() == 0.5
+    assert augmented.p(0).item() == 0.5
 
 
 def test_a_policy_by_its_text():
     assert AugmentConfig(policy=" colour , cutout").changes == ("colour", "cutout")
     assert AugmentConfig(policy="none").changes == AugmentConfig(policy="").changes == ()
-    assert (make().p, make(strength="adaptive").p.item(), make(p=0.2).p) == (1.0, 0.0, 0.2)
+    assert (make().p(0), make(strength="adaptive").p(0).item(), make(p=0.2).p(0)) == (1.0, 0.0, 0.2)
+    assert [make(p=0.2, p_end=0.6).p(late) for late in (0, 0.5, 1)] == pytest.approx([0.2, 0.4, 0.6])
     assert not AugmentConfig(strength="adaptive").adaptive

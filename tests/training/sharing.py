@@ -31,6 +31,7 @@ RUNS = {
     "uneven": ("logistic", 6, 2, 0, None),
     "idle": ("lsgan", 4, 4, 0, None),
     "augmented": ("augmented", 8, 4, 3, None),
+    "scheduled": ("scheduled", 6, 2, 0, 2),
 }
 GRADIENTS = {"even": 8, "odd": 6}
 
@@ -67,14 +68,15 @@ def gradients(name: str, ranks: Ranks = ALONE) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
 
     def note(network):
-        def step(lr):
+        def step(lr, beta2):
             named = {f"{type(network).__name__}.{path}": p.grad for path, p in network.named_parameters()}
             found.update({path: grad.clone() for path, grad in named.items() if grad is not None})
 
         return step
 
     state.opt_D.step, state.opt_G.step = note(state.D), note(state.G)
-    figures = d_step(state, phase, *feed.reals(0, phase)) | g_step(state, phase, feed)
+    reals, labels = feed.reals(0, phase)
+    figures = d_step(state, phase, reals, labels) | g_step(state, phase, feed, reals)
     return found | figures
 
 

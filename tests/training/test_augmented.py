@@ -21,7 +21,7 @@ def test_p_moves_at_the_sizes_that_are_augmented_and_only_there():
     state, schedule, feed = begin(recipe(small(total_kimg=0.4), "augmented"), half_and_half())
     ps: dict[int, set[float]] = {}
     witness = Quiet()
-    witness.after_step = lambda state, phase, *_: ps.setdefault(phase.resolution, set()).add(state.augment.p.item())
+    witness.after_step = lambda state, phase, *_: ps.setdefault(phase.resolution, set()).add(state.augment.p(0).item())
     train(state, schedule, feed, witness, Stop())
     assert ps[4] == {0.5} and len(ps[8]) > 5
 
@@ -55,7 +55,7 @@ def test_the_command_line(colour_set, tmp_path, capsys):
     assert main(words) == 2
     assert capsys.readouterr().err == (
         "growgan: augment.strength=adaptive needs scores of D that have a sign, and with loss.name=wgan_gp they have "
-        "none: augment.strength=fixed, or loss.name=logistic\n"
+        "none: augment.strength=fixed, or loss.name=logistic or relativistic\n"
     )
     assert not run.exists()
     assert main([*words, "--set", "loss.name=logistic", "--set", "augment.kimg=0.5"]) == 0

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from growgan.augment.changes import NUMBERS, augment
 from growgan.core.config import AugmentConfig
+from growgan.core.schedule import between
 
 Scores = tuple[Tensor, Tensor]
 
@@ -38,27 +39,26 @@ class Augment:
         if config.adaptive:
             self.state["p"] = torch.full((), config.start, device=device)
 
-    @property
-    def p(self) -> Tensor | float:
-        """Probability of each change to each image; where it adapts, on the device."""
-        return self.state["p"] if self.config.adaptive else self.config.start
+    def p(self, late: float) -> Tensor | float:
+        """Probability of each change to each image; where it adapts, on the device. late: see `Phase.late`."""
+        return self.state["p"] if self.config.adaptive else between(self.config.start, self.config.p_end, late)
 
     def works_at(self, resolution: int) -> bool:
         """Whether images of this size are augmented."""
         return bool(self.config.changes) and resolution >= self.config.from_resolution
 
-    def before(self, critic: Callable[..., Scores], draws: Draws) -> Callable[..., Scores]:
+    def before(self, critic: Callable[..., Scores], draws: Draws, late: float = 0.0) -> Callable[..., Scores]:
         """`critic` of augmented images: every batch that it is given, and each of its equal parts, by draws of its own.
 
         What asks for a gradient by the images gets it by those that were not augmented, through the augmentation.
         """
-        passes = 0
+        passes, p = 0, self.p(late)
 
         def augmented(x: Tensor, *, parts: int = 1, **options: Any) -> Scores:
             nonlocal passes
             numbers = torch.cat([draws.uniform(f"augment/{passes + part}", NUMBERS) for part in range(parts)])
             passes += parts
-            return critic(augment(x, self.config.changes, numbers, self.p), parts=parts, **options)
+            return critic(augment(x, self.config.changes, numbers, p), parts=parts, **options)
 
         return augmented
 

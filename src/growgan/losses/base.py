@@ -43,6 +43,8 @@ class At:
     """How many times smaller that is than the finished model's images."""
     step: int = 0
     """Updates of D before this one, were all minibatches as large as this one: nimg // minibatch."""
+    late: float = 0.0
+    """How far values that change are on their way from start to end, 0 to 1: `Phase.late`."""
 
 
 @dataclass
@@ -80,8 +82,8 @@ class Loss(ABC):
         """
 
     @abstractmethod
-    def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
-        """Terms of G's loss, means over images."""
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+        """Terms of G's loss, means over images. labels: the fakes'; the reals, D's last ones, have others."""
 
     def after_d_step(self, seen: dict[str, Tensor]) -> None:  # noqa: B027 (most losses remember nothing)
         """Take note of the means that the last D step has seen."""

@@ -51,7 +51,8 @@ class Rehearsal:
         """G's loss on `rows` images, not yet backward."""
         state, draws = self.state, self._draws(phase, rows)
         fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
-        yield state.loss.g_terms(state.critic(phase, draws), fakes, self._labels(rows), draws).total
+        D, reals = state.critic(phase, draws), self._grey(phase, rows)
+        yield state.loss.g_terms(D, reals, fakes, self._labels(rows), draws).total
 
     def _draws(self, phase: Phase, rows: int) -> Draws:
         return replace(self.state.draws("D", phase), n=rows)

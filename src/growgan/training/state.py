@@ -74,12 +74,13 @@ class TrainState:
 
     def at(self, phase: Phase) -> At:
         """This moment, as D's loss wants to know it."""
-        return At(phase.resolution, self.spec.resolution / phase.resolution, self.nimg // phase.minibatch)
+        shrink, step = self.spec.resolution / phase.resolution, self.nimg // phase.minibatch
+        return At(phase.resolution, shrink, step, phase.late)
 
     def critic(self, phase: Phase, draws: Draws) -> Callable[..., tuple[Tensor, Tensor]]:
         """D as a loss sees it at this moment: at the phase's fade, of images augmented by `draws`."""
         D = partial(self.D, alpha=phase.alpha)
-        return self.augment.before(D, draws) if self.augment.works_at(phase.resolution) else D
+        return self.augment.before(D, draws, phase.late) if self.augment.works_at(phase.resolution) else D
 
     def parts(self, phase: Phase) -> tuple[Part, ...]:
         """What this process computes of a minibatch, a micro-batch each."""
