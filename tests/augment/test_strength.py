@@ -8,7 +8,8 @@ from making import FixedDraws, make_nets, make_spec, normal
 
 from growgan.augment.changes import NUMBERS, augment
 from growgan.augment.strength import Augment
-from growgan.core.config import AugmentConfig, LossConfig
+from growgan.core.augmentation import AugmentConfig
+from growgan.core.config import LossConfig
 from growgan.losses import LOSSES, create
 from growgan.losses.base import At
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from growgan.core.config import AugmentConfig, RunConfig
+from growgan.core.augmentation import AugmentConfig
+from growgan.core.config import RunConfig
 from growgan.core.fields import per
 from growgan.core.presets import preset
 from growgan.core.schedule import Schedule

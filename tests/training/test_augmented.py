@@ -11,7 +11,7 @@ from discs import SHORT
 from training.making import Quiet, begin, half_and_half, recipe, small
 
 from growgan.cli.main import main
-from growgan.core.config import AugmentConfig
+from growgan.core.augmentation import AugmentConfig
 from growgan.training.loop import train
 from growgan.training.step import train_step
 from growgan.training.stop import Stop

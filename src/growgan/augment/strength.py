@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from growgan.augment.changes import NUMBERS, augment
-from growgan.core.config import AugmentConfig
+from growgan.core.augmentation import AugmentConfig
 from growgan.core.schedule import between
 
 Scores = tuple[Tensor, Tensor]

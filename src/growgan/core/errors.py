@@ -38,6 +38,12 @@ class OutOfMemory(UserError):
     """The largest stage of a run does not fit the memory that is there."""
 
 
+def check(ok: bool, sentence: str) -> None:
+    """Raise `ConfigError` with a sentence unless a value is possible."""
+    if not ok:
+        raise ConfigError(sentence)
+
+
 def say(error: UserError) -> int:
     """Print the error's line on stderr, unless another process does. Returns the command's exit status."""
     if not isinstance(error, Elsewhere):
