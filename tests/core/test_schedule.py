@@ -225,3 +225,31 @@ def test_at_knows_nothing_of_before() -> None:
     forth = [schedule.at(nimg) for nimg in range(0, 1200, 8)]
     assert forth == [schedule.at(nimg) for nimg in reversed(range(0, 1200, 8))][::-1]
     assert replace(forth[0], lod=1.0) != forth[0]
+
+
+def r3gan(nimg: float, start: float, end: float, total: float) -> float:
+    """A value's way as R3GAN's training has it (Huang et al. 2024), without its warm-up and hold."""
+    decay = 0.5 * (1 + math.cos(math.pi * nimg / total))
+    return start + (1 - decay) * (end - start)
+
+
+@pytest.mark.parametrize("anneal", ["run", "stage"])
+def test_values_with_an_end_go_there_over_the_run_or_over_each_stage(anneal: str) -> None:
+    optim = OptimConfig(g_lr=per(0.002), d_lr=per(0.001), lr_end=0.25, beta2=0.9, beta2_end=0.99)
+    lengths = {"training_kimg": per(10), "transition_kimg": per(10), "total_kimg": 60}
+    schedule = Schedule(ScheduleConfig(**lengths, anneal=anneal), optim, 16)
+    spans = [(0, 60_000)] * 3 if anneal == "run" else [(0, 10_000), (10_000, 30_000), (30_000, 60_000)]
+    for stage, (start, end) in zip(schedule.stages, spans):
+        for nimg in range(stage.start + 1, stage.end, 997):
+            phase = schedule.at(nimg)
+            assert phase.resolution == stage.resolution
+            assert phase.g_lr == 2 * phase.d_lr == pytest.approx(r3gan(nimg - start, 0.002, 0.0005, end - start))
+            assert phase.beta2 == pytest.approx(r3gan(nimg - start, 0.9, 0.99, end - start))
+            assert phase.late == pytest.approx(r3gan(nimg - start, 0, 1, end - start))
+    beyond = schedule.at(61_000)
+    assert (beyond.g_lr, beyond.beta2, beyond.late) == pytest.approx((0.0005, 0.99, 1))
+
+
+def test_values_without_an_end_stay() -> None:
+    schedule = make_schedule(16, total_kimg=100)
+    assert {(p.g_lr, p.d_lr, p.beta2) for p in map(schedule.at, range(0, 100_000, 5000))} == {(0.001, 0.001, 0.99)}

@@ -37,7 +37,7 @@ def test_against_numpy(name: str, kind: str) -> None:
     parts = joined(loss.d_terms(D, reals, fakes, labels, FixedDraws(N), At(4))).parts
     assert parts["labels_real"].item() == pytest.approx(0.7 * expected_of(real_logits, kind))
     assert parts["labels_fake"].item() == pytest.approx(0.7 * expected_of(fake_logits, kind))
-    parts = loss.g_terms(D, fakes, labels, FixedDraws(N)).parts
+    parts = loss.g_terms(D, reals, fakes, labels, FixedDraws(N)).parts
     assert parts["labels"].item() == pytest.approx(0.7 * expected_of(fake_logits, kind))
 
 
@@ -47,7 +47,7 @@ def test_no_labels_no_terms(name: str) -> None:
     for k, labels in ((0, None), (K, None)):
         _, D = make_nets(make_spec(8, num_labels=k))
         loss = create(LossConfig(name=name), False)
-        both = joined(loss.d_terms(D, x, x, labels, FixedDraws(N), At(4))), loss.g_terms(D, x, labels, FixedDraws(N))
+        both = joined(loss.d_terms(D, x, x, labels, FixedDraws(N), At(4))), loss.g_terms(D, x, x, labels, FixedDraws(N))
         assert not [part for terms in both for part in terms.parts if "label" in part]
 
 

@@ -33,7 +33,7 @@ def test_closed_form(gamma: float, shrink: float) -> None:
         # R1 is of the stage's own images: `shrink` has no part in it.
         expected["r1"] = gamma / 2 * (WEIGHT**2).sum().item()
     assert {name: part.item() for name, part in parts.items()} == pytest.approx(expected)
-    g = loss.g_terms(critic, fakes, None, FixedDraws(N)).total.item()
+    g = loss.g_terms(critic, reals, fakes, None, FixedDraws(N)).total.item()
     assert g == pytest.approx(np.log1p(np.exp(-fake)).mean())
 
 
@@ -85,3 +85,15 @@ def test_r1_s_gradient_against_finite_differences() -> None:
             weight.add_(step * direction)
         expected = (weight.grad * direction).sum().item()
         assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=1e-5, abs=1e-7), layer
+
+
+def test_r2_is_of_the_fakes_and_off_unless_it_is_asked() -> None:
+    reals, fakes = normal(N, 3, 4, 4, seed=1), 9 * normal(N, 3, 4, 4, seed=2)
+
+    def square(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+        return x.square().sum(dim=(1, 2, 3))[:, None] / 2, x.new_empty(len(x), 0)
+
+    for gamma, expected in ((None, {}), (per(3), {"r2": 1.5 * (fakes**2).sum().item() / N})):
+        loss = create(LossConfig(name="logistic", r1_gamma=per(0), r2_gamma=gamma), False)
+        parts = joined(loss.d_terms(square, reals, fakes, None, FixedDraws(N), At(4))).parts
+        assert {name: parts[name].item() for name in ("r1", "r2") if name in parts} == pytest.approx(expected)

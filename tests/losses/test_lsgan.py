@@ -34,7 +34,7 @@ def test_terms_on_a_linear_critic() -> None:
         {"real": (real**2).mean().item(), "fake": 0.1 * ((fake - 1) ** 2).mean().item()}
     )
     assert terms.seen["score_fake"].item() == pytest.approx(fake.mean().item())
-    terms = make_loss().g_terms(linear_critic, fakes, None, FixedDraws(N))
+    terms = make_loss().g_terms(linear_critic, reals, fakes, None, FixedDraws(N))
     assert terms.total.item() == pytest.approx((fake**2).mean().item())
 
 
@@ -58,7 +58,7 @@ def noises_of(loss: Loss, draws: FixedDraws, x: Tensor, layer: str = "8x8.conv0"
 
     images = normal(len(x), 1, 4, 4)
     joined(loss.d_terms(critic, images, images, None, draws, At(4)))
-    loss.g_terms(critic, images, None, draws)
+    loss.g_terms(critic, images, images, None, draws)
     return dict(zip(("real", "fake", "g"), seen, strict=True))
 
 

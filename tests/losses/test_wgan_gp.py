@@ -48,9 +48,9 @@ def test_closed_form_on_a_linear_critic(target: float, shrink: float) -> None:
 
 
 def test_g_s_term() -> None:
-    _, fakes = make_batch()
+    reals, fakes = make_batch()
     weight = normal(3, 4, 4, seed=3)
-    terms = create(LossConfig(), False).g_terms(linear_critic(weight), fakes, None, FixedDraws(N))
+    terms = create(LossConfig(), False).g_terms(linear_critic(weight), reals, fakes, None, FixedDraws(N))
     assert terms.total.item() == pytest.approx(-(fakes * weight).sum().item() / N, rel=1e-9)
 
 

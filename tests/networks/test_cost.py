@@ -57,6 +57,9 @@ def test_a_d_that_activates_before_it_pools_cannot_be_fused() -> None:
         (LossConfig(name="logistic"), 1),
         (LossConfig(name="logistic", r1_gamma=per(0)), 1),
         (LossConfig(name="lsgan"), 1),
+        (LossConfig(name="logistic", r2_gamma=per(1)), 1),
+        (LossConfig(name="relativistic"), 1),
+        (LossConfig(name="relativistic", r2_gamma=per(0)), 1),
     ],
 )
 def test_a_plain_step_does_what_is_counted(loss: LossConfig, d_repeats: int, monkeypatch: pytest.MonkeyPatch) -> None:

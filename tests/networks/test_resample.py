@@ -44,7 +44,9 @@ def test_boxes_against_loops_and_their_adjoint(dtype: torch.dtype, layout: torch
     torch.testing.assert_close(resample.boxes(x, bias=bias).double(), wanted + bias.double()[:, None, None], **close)
     around = resample.boxes(y, edges=True)
     torch.testing.assert_close(around.double(), sums_by_loops(F.pad(y.double(), (1, 1, 1, 1))), **close)
-    torch.testing.assert_close((wanted * y).sum(), (x * around).sum().double(), rtol=EXACT[dtype], atol=EXACT[dtype] * 64)
+    torch.testing.assert_close(
+        (wanted * y).sum(), (x * around).sum().double(), rtol=EXACT[dtype], atol=EXACT[dtype] * 64
+    )
 
 
 @pytest.mark.parametrize("dtype", list(EXACT))

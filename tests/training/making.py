@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from growgan.core.augmentation import AugmentConfig
 from growgan.core.config import RunConfig
 from growgan.core.fields import per
 from growgan.core.presets import preset
@@ -58,6 +59,25 @@ def small(resolution: int = 8, **schedule: object) -> RunConfig:
     }
     network = replace(config.network, resolution=resolution, fmap_base=32, fmap_max=8, latent_size=8)
     return replace(config, network=network, schedule=replace(config.schedule, **values))
+
+
+RECIPES = ("wgan_gp", "lsgan", "logistic", "augmented", "scheduled")
+"""What a run may be made of that its parts, its processes and its ends must not change."""
+
+
+def recipe(config: RunConfig, name: str) -> RunConfig:
+    """`config` with one of `RECIPES`."""
+    if name == "augmented":  # so fast that p moves in a run of some hundred images
+        augment = AugmentConfig(
+            policy="colour,translation,cutout", from_resolution=8, strength="adaptive", p=0.5, kimg=0.3, interval=2
+        )
+        return replace(recipe(config, "logistic"), augment=augment)
+    if name == "scheduled":
+        loss = replace(config.loss, name="relativistic", r1_interval=2, gamma_end=0.1)
+        optim = replace(config.optim, lr_end=0.25, beta2=0.9, beta2_end=0.99, ema_kimg=0.0, ema_kimg_end=0.1)
+        augment = AugmentConfig(policy="colour", from_resolution=4, p=0.0, p_end=0.6)
+        return replace(config, loss=loss, optim=optim, augment=augment)
+    return replace(config, loss=replace(config.loss, name=name))
 
 
 def begin(config: RunConfig, pictures: np.ndarray, labels: np.ndarray | None = None, ranks: Ranks = ALONE):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from training.making import Quiet, begin, half_and_half, small
+from training.making import Quiet, begin, half_and_half, recipe, small
 
 from growgan.core.fields import per
 from growgan.training.loop import train
@@ -25,21 +25,22 @@ from growgan.training.stop import Stop
 TESTS = Path(__file__).parents[1]
 
 RUNS = {
-    # name: loss, minibatch, stddev group, classes, micro-batch
+    # name: recipe, minibatch, stddev group, classes, micro-batch
     "two groups": ("wgan_gp", 8, 4, 0, None),
     "labels and parts": ("wgan_gp", 8, 2, 3, 2),
     "uneven": ("logistic", 6, 2, 0, None),
     "idle": ("lsgan", 4, 4, 0, None),
+    "augmented": ("augmented", 8, 4, 3, None),
+    "scheduled": ("scheduled", 6, 2, 0, 2),
 }
 GRADIENTS = {"even": 8, "odd": 6}
 
 
-def settings(loss: str, minibatch: int, group: int, classes: int, most: int | None, precision: str):
-    config = small(resolution=8, minibatch=per(minibatch), total_kimg=0.052 * minibatch)
+def settings(name: str, minibatch: int, group: int, classes: int, most: int | None, precision: str):
+    config = recipe(small(resolution=8, minibatch=per(minibatch), total_kimg=0.052 * minibatch), name)
     stage = per(0.017 * minibatch)
     return replace(
         config,
-        loss=replace(config.loss, name=loss),
         network=replace(config.network, stddev_group=group, num_labels=classes),
         schedule=replace(config.schedule, training_kimg=stage, transition_kimg=stage, tick_kimg=stage),
         execution=replace(config.execution, microbatch=most, precision=precision),
@@ -48,8 +49,8 @@ def settings(loss: str, minibatch: int, group: int, classes: int, most: int | No
 
 def whole_run(name: str, ranks: Ranks = ALONE) -> dict[str, torch.Tensor]:
     """All that a run of 52 steps in float64, through a fade from 4x4 to 8x8, ends with, and its log."""
-    loss, minibatch, group, classes, most = RUNS[name]
-    config = settings(loss, minibatch, group, classes, most, "float64")
+    made_of, minibatch, group, classes, most = RUNS[name]
+    config = settings(made_of, minibatch, group, classes, most, "float64")
     labels = np.arange(64) % classes if classes else None
     state, schedule, feed = begin(config, half_and_half(), labels, ranks)
     witness = Quiet()
@@ -67,14 +68,15 @@ def gradients(name: str, ranks: Ranks = ALONE) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
 
     def note(network):
-        def step(lr):
+        def step(lr, beta2):
             named = {f"{type(network).__name__}.{path}": p.grad for path, p in network.named_parameters()}
             found.update({path: grad.clone() for path, grad in named.items() if grad is not None})
 
         return step
 
     state.opt_D.step, state.opt_G.step = note(state.D), note(state.G)
-    figures = d_step(state, phase, *feed.reals(0, phase)) | g_step(state, phase, feed)
+    reals, labels = feed.reals(0, phase)
+    figures = d_step(state, phase, reals, labels) | g_step(state, phase, feed, reals)
     return found | figures
 
 

@@ -14,6 +14,7 @@ from growgan.core.errors import RunError
 from growgan.core.fields import per
 from growgan.core.presets import preset
 from growgan.core.runfiles import RunFiles
+from growgan.losses import LOSSES
 from growgan.models.native import open_model
 from growgan.training import job, step
 from growgan.training.health import Trouble, examine
@@ -127,7 +128,7 @@ def test_nonsense_within_a_tick_is_noticed_at_its_end(monkeypatch):
     assert witness.saved == witness.ticks == []
 
 
-@pytest.mark.parametrize("loss", ["wgan_gp", "lsgan", "logistic"])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("labels", [0, 3])
 def test_a_fresh_run_is_healthy_at_every_stage(loss, labels):
     config = preset("tiny")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from training.making import Quiet, begin, half_and_half, small
+from training.making import RECIPES, Quiet, begin, half_and_half, recipe, small
 
 from growgan.core.errors import RunError
 from growgan.core.runfiles import RunFiles
@@ -35,11 +35,10 @@ def everything(state):
     return {name: value.clone() for name, value in state.tensors().items()}
 
 
-@pytest.mark.parametrize("loss", ["wgan_gp", "lsgan", "logistic"])
+@pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("labelled", [False, True])
-def test_a_run_stopped_anywhere_and_taken_up_again_is_the_run_never_stopped(tmp_path, loss, labelled):
-    config = small(resolution=8, total_kimg=0.2)
-    config = replace(config, loss=replace(config.loss, name=loss))
+def test_a_run_stopped_anywhere_and_taken_up_again_is_the_run_never_stopped(tmp_path, name, labelled):
+    config = recipe(small(resolution=8, total_kimg=0.2), name)
     labels = np.arange(64) % 3 if labelled else None
     if labelled:
         config = replace(config, network=replace(config.network, num_labels=3))

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from growgan.core.config import OptimConfig
+from growgan.core.config import OptimConfig, ScheduleConfig
+from growgan.core.fields import per
+from growgan.core.schedule import Phase, Schedule
 from growgan.training.optim import Adam, average, ema_factor
 
 
@@ -27,11 +29,28 @@ def test_adam_is_tensorflows():
         since = t if t < 5 else t - 4
         gradient = random.standard_normal(w.shape) * 0.01
         network.weight.grad = torch.from_numpy(gradient.copy())
-        adam.step(0.05)
+        adam.step(0.05, 0.9)
         m, v = 0.3 * m + 0.7 * gradient, 0.9 * v + 0.1 * gradient**2
         w -= 0.05 * np.sqrt(1 - 0.9**since) / (1 - 0.3**since) * m / (np.sqrt(v) + 1e-2)
         np.testing.assert_allclose(network.weight.detach().numpy(), w, rtol=1e-10)
         assert network.weight.grad is None
+
+
+def test_another_beta2_is_that_of_the_step():
+    """As R3GAN sets it: the moment moves by the new one, and is corrected as if it always had been so."""
+    network = torch.nn.Linear(1, 1, bias=False).double()
+    adam, w, v = Adam(network, OptimConfig(beta2=0.5)), network.weight.item(), 0.0
+    for t, beta2 in enumerate((0.5, 0.9, 0.99), start=1):
+        network.weight.grad = torch.tensor([[float(t)]], dtype=torch.float64)
+        adam.step(0.01, beta2)
+        v = beta2 * v + (1 - beta2) * t**2
+        w -= 0.01 * t / np.sqrt(v / (1 - beta2**t))
+        assert network.weight.item() == pytest.approx(w, abs=1e-9)
+
+
+def at(minibatch: int, late: float = 0.0) -> Phase:
+    schedule = Schedule(ScheduleConfig(minibatch=per(minibatch)), OptimConfig(), 8)
+    return replace(schedule.at(0), late=late)
 
 
 def test_layers_without_gradients_stand_still():
@@ -39,23 +58,30 @@ def test_layers_without_gradients_stand_still():
     adam = Adam(network, OptimConfig())
     bias = network.bias.detach().clone()
     network.weight.grad = torch.ones_like(network.weight)
-    adam.step(0.1)
+    adam.step(0.1, 0.99)
     assert torch.equal(network.bias, bias)
 
 
 def test_half_life_is_the_same_for_every_minibatch():
     config = OptimConfig(ema_kimg=10)
     for minibatch in (4, 16, 128):
-        assert ema_factor(config, minibatch, 0) ** (10_000 / minibatch) == pytest.approx(0.5)
-    assert ema_factor(OptimConfig(), 4, 0) == ema_factor(OptimConfig(), 512, 0) == 0.999
-    assert ema_factor(replace(config, ema_kimg=0.0), 4, 0) == 0
+        assert ema_factor(config, at(minibatch), 0) ** (10_000 / minibatch) == pytest.approx(0.5)
+    assert ema_factor(OptimConfig(), at(4), 0) == ema_factor(OptimConfig(), at(512), 0) == 0.999
+    assert ema_factor(replace(config, ema_kimg=0.0), at(4), 0) == 0
 
 
 def test_half_life_rises_with_the_images_shown():
     config = OptimConfig(ema_kimg=10, ema_rampup=0.05)
-    assert ema_factor(config, 16, 0) == 0
-    assert ema_factor(config, 500, 10_000) == pytest.approx(0.5)
-    assert ema_factor(config, 500, 200_000) == ema_factor(config, 500, 10**6) == pytest.approx(0.5 ** (1 / 20))
+    assert ema_factor(config, at(16), 0) == 0
+    assert ema_factor(config, at(500), 10_000) == pytest.approx(0.5)
+    assert ema_factor(config, at(500), 200_000) == ema_factor(config, at(500), 10**6) == pytest.approx(0.5 ** (1 / 20))
+
+
+def test_half_life_that_goes_from_its_start_to_its_end():
+    config = OptimConfig(ema_kimg=0.0, ema_kimg_end=20)
+    assert ema_factor(config, at(500), 10**6) == 0
+    assert ema_factor(config, at(500, late=0.25), 10**6) == pytest.approx(0.5 ** (500 / 5000))
+    assert ema_factor(config, at(500, late=1), 10**6, shrink=0.5) == pytest.approx(0.5 ** (500 / 10_000))
 
 
 def test_average():

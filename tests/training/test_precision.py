@@ -20,7 +20,9 @@ def gradients(compute):
     phase = Schedule(config.schedule, config.optim, 8).at(60)
     reals = torch.from_numpy(half_and_half(4)).float() / 127.5 - 1
     kept = {}
-    state.opt_D.step = lambda lr: kept.update({k: p.grad for k, p in state.D.named_parameters() if p.grad is not None})
+    state.opt_D.step = lambda lr, beta2: kept.update(
+        {k: p.grad for k, p in state.D.named_parameters() if p.grad is not None}
+    )
     return d_step(state, phase, reals, None), kept
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from training.making import begin, half_and_half, small
+from training.making import RECIPES, begin, half_and_half, recipe, small
 
 from growgan.core.fields import per
 from growgan.training.step import d_step, g_step, train_step
@@ -21,7 +21,7 @@ def steps_without_moving(config, pictures, labels, fading_at: int, n: int):
     gradients = {}
 
     def note(name, network):
-        def step(lr):
+        def step(lr, beta2):
             for path, parameter in network.named_parameters():
                 if parameter.grad is not None:
                     gradients[name, path] = parameter.grad.clone()
@@ -30,7 +30,8 @@ def steps_without_moving(config, pictures, labels, fading_at: int, n: int):
         return step
 
     state.opt_D.step, state.opt_G.step = note("D", state.D), note("G", state.G)
-    figures = d_step(state, phase, *feed.reals(0, phase)) | g_step(state, phase, feed)
+    reals, some = feed.reals(0, phase)
+    figures = d_step(state, phase, reals, some) | g_step(state, phase, feed, reals)
     return gradients, figures
 
 
@@ -57,7 +58,8 @@ def test_D_is_updated_d_repeats_times_and_the_clock_counts_its_reals():
 def test_G_step_leaves_D_without_gradients_and_trainable():
     state, schedule, feed = begin(small(), half_and_half())
     before = {name: p.clone() for name, p in state.D.named_parameters()}
-    g_step(state, schedule.at(0), feed)
+    phase = schedule.at(0)
+    g_step(state, phase, feed, feed.reals(0, phase)[0])
     assert all(p.grad is None and p.requires_grad for p in state.D.parameters())
     assert all(torch.equal(p, before[name]) for name, p in state.D.named_parameters())
 
@@ -71,12 +73,11 @@ def test_stages_not_reached_are_not_touched():
 
 
 @pytest.mark.parametrize(("n", "most"), [(8, 4), (12, 8), (14, 10), (6, 1)])
-@pytest.mark.parametrize("loss", ["wgan_gp", "lsgan", "logistic"])
-def test_microbatches_give_the_gradients_of_the_whole(n, most, loss):
-    config = small(minibatch=per(n))
+@pytest.mark.parametrize("name", RECIPES)
+def test_microbatches_give_the_gradients_of_the_whole(n, most, name):
+    config = recipe(small(minibatch=per(n)), name)
     config = replace(
         config,
-        loss=replace(config.loss, name=loss),
         network=replace(config.network, stddev_group=4, num_labels=3),
         execution=replace(config.execution, precision="float64"),
     )

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from growgan.core import geometry
+from growgan.core.augmentation import AugmentConfig
 from growgan.core.errors import require
 from growgan.core.network_spec import NetworkSpec, Variant
-from growgan.core.training_config import LossConfig, OptimConfig, ScheduleConfig
+from growgan.core.training_config import SIGNED, LossConfig, OptimConfig, ScheduleConfig
 
 __all__ = [
+    "AugmentConfig",
     "DataConfig",
     "ExecutionConfig",
     "HealthConfig",
@@ -176,6 +178,7 @@ class RunConfig:
     start: StartConfig = field(default_factory=StartConfig)
     network: NetworkSpec = field(default_factory=NetworkSpec)
     loss: LossConfig = field(default_factory=LossConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -185,3 +188,11 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**63, f"seed must be a whole number of 0 or more, not {self.seed}")
+
+    def check_whole(self) -> None:
+        """Raise `ConfigError` for sections that do not go together: looked at once all are settled, not one by one."""
+        require(
+            not self.augment.adaptive or self.loss.name in SIGNED,
+            f"augment.strength=adaptive needs scores of D that have a sign, and with loss.name={self.loss.name} they "
+            f"have none: augment.strength=fixed, or loss.name={' or '.join(SIGNED)}",
+        )

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from growgan.core import geometry
+from growgan.core.augmentation import AugmentConfig
 from growgan.core.config import (
     DataConfig,
     LossConfig,
@@ -21,7 +23,7 @@ from growgan.core.config import (
     SnapshotConfig,
 )
 from growgan.core.errors import ConfigError
-from growgan.core.fields import per
+from growgan.core.fields import PerResolution, per
 
 
 def v1_1gpu() -> RunConfig:
@@ -115,6 +117,48 @@ def laptop() -> RunConfig:
     )
 
 
+def fast() -> RunConfig:
+    """Pictures soon: what the years since the paper found cheaper, on a network that grows (docs/recipes.md)."""
+    minibatch = per(32, {8: 64, 16: 64})
+    return RunConfig(
+        network=NetworkSpec(fmap_base=1024, fmap_max=128, stddev_group=4, d_down="pool_act"),
+        loss=LossConfig(name="logistic", r1_gamma=_r1_gamma(minibatch), r1_interval=16),
+        augment=AugmentConfig(policy="colour,translation,cutout", strength="adaptive"),
+        optim=OptimConfig(g_lr=per(0.002), d_lr=per(0.002), ema_kimg=10, ema_rampup=0.05),
+        schedule=ScheduleConfig(
+            initial_resolution=8,
+            training_kimg=per(120, {8: 20, 16: 40, 32: 80}),
+            transition_kimg=per(60, {16: 20, 32: 40}),
+            total_kimg=800,
+            minibatch=minibatch,
+            tick_kimg=per(10),
+        ),
+        data=DataConfig(build_resolution=64),
+        snapshots=SnapshotConfig(model_ticks=4),
+    )
+
+
+def robust() -> RunConfig:
+    """Few or difficult pictures, and runs that nobody watches: relativistic with R1 and R2, and R3GAN's schedules.
+
+    gamma is R3GAN's of 64x64, 2 to 0.2, by the area of the images; rates fall to a quarter, beta2 rises.
+    """
+    run = fast()
+    gamma = per(2, {size: 2 * (size / 64) ** 2 for size in geometry.stages(1024)})
+    optim = replace(run.optim, ema_kimg=0.0, ema_kimg_end=20.0, ema_rampup=0.0)
+    return replace(
+        run,
+        loss=LossConfig(name="relativistic", r1_gamma=gamma, gamma_end=0.1),
+        optim=replace(optim, lr_end=0.25, beta2=0.9, beta2_end=0.99),
+    )
+
+
+def _r1_gamma(minibatch: PerResolution) -> PerResolution:
+    """The release of StyleGAN2-ADA's rule of thumb (Karras et al. 2020): 0.0002 pixels / minibatch."""
+    gammas = {size: 0.0002 * size**2 / minibatch(size) for size in geometry.stages(1024)}
+    return per(gammas[64], gammas)
+
+
 def transfer() -> RunConfig:
     """A trained pair of networks goes on with a few other pictures (``--from``), within an hour on two cores.
 
@@ -183,6 +227,8 @@ PRESETS: dict[str, Callable[[], RunConfig]] = {
     "lsun": lsun,
     "cifar10": cifar10,
     "laptop": laptop,
+    "fast": fast,
+    "robust": robust,
     "transfer": transfer,
     "tiny": tiny,
 }

@@ -30,6 +30,10 @@ class Phase:
     """Learning rate of G."""
     d_lr: float
     """Learning rate of D."""
+    beta2: float
+    """Adam's decay of the variance."""
+    late: float
+    """How far values that change are on their way from start to end, 0 to 1 (schedule.anneal)."""
     tick_images: int
     """Images between two reports."""
 
@@ -79,7 +83,7 @@ class Schedule:
     def trained(self, stage: Stage, alpha: float = 1.0) -> Phase:
         """A phase in the middle of `stage`: faded in, or at `alpha`."""
         lod = geometry.log2(self.resolution) - geometry.log2(stage.resolution) + (1 - alpha)
-        return self._phase(stage, alpha, lod, 1.0)
+        return self._phase(stage, alpha, lod, 1.0, 0.0)
 
     def stage_at(self, nimg: int) -> Stage:
         """The stage that is trained after `nimg` images.
@@ -99,16 +103,20 @@ class Schedule:
         fade = stage.faded - stage.start
         alpha = min(1.0, (nimg - stage.start) / fade) if fade else 1.0
         lod = geometry.log2(self.resolution) - geometry.log2(stage.resolution) + (1 - alpha)
-        return self._phase(stage, alpha, lod, self._ramp(nimg / 1000))
+        return self._phase(stage, alpha, lod, self._ramp(nimg / 1000), self._late(nimg, stage))
 
-    def _phase(self, stage: Stage, alpha: float, lod: float, ramp: float) -> Phase:
+    def _phase(self, stage: Stage, alpha: float, lod: float, ramp: float, late: float) -> Phase:
+        optim = self.optim
+        rate = ramp * between(1.0, optim.lr_end, late)
         return Phase(
             resolution=stage.resolution,
             alpha=alpha,
             lod=lod,
             minibatch=int(self.config.minibatch(stage.resolution)),
-            g_lr=self.optim.g_lr(stage.resolution) * ramp,
-            d_lr=self.optim.d_lr(stage.resolution) * ramp,
+            g_lr=optim.g_lr(stage.resolution) * rate,
+            d_lr=optim.d_lr(stage.resolution) * rate,
+            beta2=between(optim.beta2, optim.beta2_end, late),
+            late=late,
             tick_images=max(1, round(self.config.tick_kimg(stage.resolution) * self.shrink * 1000)),
         )
 
@@ -116,6 +124,16 @@ class Schedule:
         """Rise of the learning rates over the first images (Theano version: exp(-5 (1 - k/K)^2))."""
         length = self.optim.rampup_kimg * self.shrink
         return 1.0 if kimg >= length else math.exp(-5.0 * (1.0 - kimg / length) ** 2)
+
+    def _late(self, nimg: int, stage: Stage) -> float:
+        """Half a wave of a cosine over the run or the stage (R3GAN, Huang et al. 2024)."""
+        start, end = (0, self.total) if self.config.anneal == "run" else (stage.start, stage.end)
+        return 0.5 - 0.5 * math.cos(math.pi * min(1.0, (nimg - start) / max(1, end - start)))
+
+
+def between(start: float, end: float | None, late: float) -> float:
+    """A value that goes from `start` to `end`, if it has one, when it is `late` on its way."""
+    return start if end is None else start + late * (end - start)
 
 
 def _stages(config: ScheduleConfig, resolution: int, total: int) -> tuple[Stage, ...]:

@@ -12,14 +12,17 @@ from growgan.core.fields import PerResolution, per
 LONGEST_KIMG = 10_000_000
 """Thousands of images: ten billion, a hundred times what any GAN was trained on."""
 LARGEST_MINIBATCH = 65_536
+SIGNED = ("logistic", "relativistic")
+"""Losses under which D's scores, or what a real has more than a fake, are above 0 where D is right."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossConfig:
     """What G and D are trained to do."""
 
-    name: Literal["wgan_gp", "lsgan", "logistic"] = "wgan_gp"
-    """wgan_gp: the paper's. lsgan: its appendix B. logistic: non-saturating, with R1."""
+    name: Literal["wgan_gp", "lsgan", "logistic", "relativistic"] = "wgan_gp"
+    """wgan_gp: the paper's. lsgan: its appendix B. logistic: non-saturating, with R1. relativistic: real against fake,
+    with R1 and R2."""
     gp_weight: float = 10.0
     """lambda of the gradient penalty (wgan_gp)."""
     gp_target: float = 1.0
@@ -27,9 +30,13 @@ class LossConfig:
     drift: float = 0.001
     """Weight that keeps D(real) from drifting away from zero (wgan_gp)."""
     r1_gamma: PerResolution = per(10.0)
-    """Weight of the R1 penalty on reals by resolution (logistic); 0 = none."""
+    """Weight of the R1 penalty on reals by resolution (logistic, relativistic); 0 = none."""
+    r2_gamma: PerResolution | None = None
+    """Weight of the R2 penalty on fakes; None = that of R1 with relativistic, without which it diverges, else none."""
     r1_interval: int = 1
-    """Updates of D for each that has the penalty, which then weighs as many times more: lazy R1 (logistic)."""
+    """Updates of D for each that has R1 and R2, which then weigh as many times more: lazy penalties."""
+    gamma_end: float = 1.0
+    """Factor that R1's and R2's weights end at (schedule.anneal)."""
     lsgan_noise: float = 0.2
     """Strength of the multiplicative noise in D (lsgan)."""
     label_weight: float = 1.0
@@ -37,9 +44,16 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         require(self.gp_target > 0, f"loss.gp_target must be above 0, not {self.gp_target}")
-        weights = (self.gp_weight, self.drift, self.lsgan_noise, self.label_weight, *self.r1_gamma.values())
-        require(min(weights) >= 0, "weights of the loss cannot be negative")
+        weights = (self.gp_weight, self.drift, self.lsgan_noise, self.label_weight, self.gamma_end)
+        gammas = self.r1_gamma.values() + (self.r2_gamma.values() if self.r2_gamma else ())
+        require(min(*weights, *gammas) >= 0, "weights of the loss cannot be negative")
         require(self.r1_interval >= 1, f"loss.r1_interval must be at least 1, not {self.r1_interval}")
+
+    def r2(self, resolution: int) -> float:
+        """Weight of the R2 penalty at `resolution`."""
+        if self.r2_gamma is not None:
+            return self.r2_gamma(resolution)
+        return self.r1_gamma(resolution) if self.name == "relativistic" else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,10 +64,14 @@ class OptimConfig:
     """Learning rate of G by resolution."""
     d_lr: PerResolution = per(0.001)
     """Learning rate of D by resolution."""
+    lr_end: float = 1.0
+    """Factor that the learning rates end at (schedule.anneal)."""
     beta1: float = 0.0
     """Adam's decay of the mean."""
     beta2: float = 0.99
     """Adam's decay of the variance."""
+    beta2_end: float | None = None
+    """What beta2 ends at (schedule.anneal); None = where it started."""
     eps: float = 1e-8
     """Adam's epsilon, added to the uncorrected root of the variance as TensorFlow does."""
     rampup_kimg: float = 0.0
@@ -64,18 +82,22 @@ class OptimConfig:
     """Factor of the moving average of G at each step (the paper's); used where ema_kimg is None."""
     ema_kimg: float | None = None
     """Half-life of the moving average in thousands of images: the same for every minibatch."""
+    ema_kimg_end: float | None = None
+    """What the half-life ends at (schedule.anneal); None = where it started."""
     ema_rampup: float = 0.0
     """Most of the half-life as a fraction of the images shown so far, so that the first networks are soon forgotten;
     0 = the whole half-life from the start."""
 
     def __post_init__(self) -> None:
-        require(min(self.g_lr.values() + self.d_lr.values()) >= 0, "learning rates cannot be negative")
-        require(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and beta2 must lie in [0, 1)")
+        rates = (*self.g_lr.values(), *self.d_lr.values(), self.lr_end)
+        require(min(rates) >= 0, "learning rates cannot be negative")
+        betas = (self.beta1, self.beta2, self.beta2_end or 0.0)
+        require(0 <= min(betas) <= max(betas) < 1, "optim.beta1, beta2 and beta2_end must lie in [0, 1)")
         require(self.eps > 0, "optim.eps must be above 0")
         require(self.rampup_kimg >= 0, "optim.rampup_kimg cannot be negative")
         require(0 <= self.ema_factor < 1, "optim.ema_factor must lie in [0, 1)")
         require(0 <= self.ema_rampup <= 1, "optim.ema_rampup must lie in [0, 1]")
-        require(self.ema_kimg is None or self.ema_kimg >= 0, "optim.ema_kimg cannot be negative")
+        require(min(self.ema_kimg or 0, self.ema_kimg_end or 0) >= 0, "optim.ema_kimg and its end cannot be negative")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +122,8 @@ class ScheduleConfig:
     """Minibatches for which resolution, fade and rates are held."""
     d_repeats: int = 1
     """Updates of D for each of G (n_critic)."""
+    anneal: Literal["run", "stage"] = "run"
+    """Over what the values that have an end go there, by half a wave of a cosine: the run, or each stage anew."""
     tick_kimg: PerResolution = per(160, {4: 160, 8: 140, 16: 120, 32: 100, 64: 80, 128: 60, 256: 40, 512: 20, 1024: 10})
     """Images between two reports."""
 

@@ -11,6 +11,7 @@ LOSSES = {
     "wgan_gp": "growgan.losses.wgan_gp:WganGp",
     "lsgan": "growgan.losses.lsgan:Lsgan",
     "logistic": "growgan.losses.logistic:Logistic",
+    "relativistic": "growgan.losses.relativistic:Relativistic",
 }
 
 

@@ -43,6 +43,8 @@ class At:
     """How many times smaller that is than the finished model's images."""
     step: int = 0
     """Updates of D before this one, were all minibatches as large as this one: nimg // minibatch."""
+    late: float = 0.0
+    """How far values that change are on their way from start to end, 0 to 1: `Phase.late`."""
 
 
 @dataclass
@@ -80,8 +82,8 @@ class Loss(ABC):
         """
 
     @abstractmethod
-    def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
-        """Terms of G's loss, means over images."""
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+        """Terms of G's loss, means over images. labels: the fakes'; the reals, D's last ones, have others."""
 
     def after_d_step(self, seen: dict[str, Tensor]) -> None:  # noqa: B027 (most losses remember nothing)
         """Take note of the means that the last D step has seen."""
@@ -100,6 +102,11 @@ class Loss(ABC):
             target = labels if labels.dim() == 1 else labels.to(logits)
             each = F.cross_entropy(logits, target, reduction="none")
         return {name: self.config.label_weight * each.mean()}
+
+
+def sign_mean(scores: Tensor) -> dict[str, Tensor]:
+    """How sure D is of its reals: r of adaptive augmentation (Karras et al. 2020), from -1 to 1."""
+    return {"sign": scores.detach().sign().mean()}
 
 
 def score_mean(name: str, scores: Tensor) -> dict[str, Tensor]:

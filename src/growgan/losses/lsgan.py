@@ -38,7 +38,7 @@ class Lsgan(Loss):
             score_mean("fake", fake),
         )
 
-    def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
         """See `Loss.g_terms`."""
         fake, logits = D(fakes, noise=self._noise(draws, "fake"))
         return Terms({"fake": fake.square().mean(), **self.label_terms(logits, labels)})

@@ -32,7 +32,7 @@ class WganGp(Loss):
         yield Terms(parts, score_mean("real", real) | score_mean("fake", fake))
         yield Terms({"penalty": self._penalty(D, reals, fakes, draws, at.shrink)})
 
-    def g_terms(self, D: Critic, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
         """See `Loss.g_terms`."""
         scores, logits = D(fakes)
         return Terms({"wasserstein": -scores.mean(), **self.label_terms(logits, labels)})

@@ -40,7 +40,7 @@ def discriminator_flops(spec: NetworkSpec, resolution: int, fused: bool = False)
     return total + _dense(features * LOWEST**2, hidden) + _dense(hidden, 1 + spec.num_labels)
 
 
-def d_update_forwards(loss: LossConfig) -> float:
+def d_update_forwards(loss: LossConfig, resolution: int) -> float:
     """What an update of D costs, in forwards of D for each image of the minibatch.
 
     A pass that weights learn from costs 3: forward, input gradient, weight gradient. Reals and fakes: one each. A
@@ -50,8 +50,12 @@ def d_update_forwards(loss: LossConfig) -> float:
     passes = 2 * 3
     if loss.name == "wgan_gp":
         return passes + 6
-    penalized = loss.name == "logistic" and max(loss.r1_gamma.values()) > 0
-    return passes + 3 / loss.r1_interval if penalized else passes
+    if loss.name not in ("logistic", "relativistic"):
+        return passes
+    penalized = (loss.r1_gamma(resolution) > 0) + (loss.r2(resolution) > 0)
+    if loss.name == "relativistic" and penalized:  # one batch, the penalty of the other half of which would weigh 0
+        penalized = 2
+    return passes + 3 * penalized / loss.r1_interval
 
 
 def step_flops(
@@ -60,11 +64,13 @@ def step_flops(
     """Operations of a training step for each image of its minibatch; with WGAN-GP 4 forwards of G and 14 of D.
 
     loss: None = WGAN-GP. d_repeats: updates of D in a step. An update of D needs fakes, one forward of G; the update of
-    G costs 3 of G and 2 of D, whose weights stand still.
+    G costs 3 of G and 2 of D, whose weights stand still; one more where it looks at reals too.
     """
     g = generator_flops(spec, resolution, fused)
     d = discriminator_flops(spec, resolution, fused)
-    return d_repeats * (g + d_update_forwards(loss or LossConfig()) * d) + 3 * g + 2 * d
+    loss = loss or LossConfig()
+    judged = 3 if loss.name == "relativistic" else 2
+    return d_repeats * (g + d_update_forwards(loss, resolution) * d) + 3 * g + judged * d
 
 
 def _conv(inputs: int, outputs: int, kernel: int, size: int) -> float:

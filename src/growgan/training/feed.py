@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from growgan.augment import mirror
+from growgan.augment.changes import mirror
 from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase
 from growgan.devices import Machine

@@ -25,7 +25,7 @@ FAKES = 16
 FIRST_SEED = 0
 ALIKE = 1e-6
 """Spread of scores, as a share of their size, that float32 can hardly tell from none."""
-PENALTIES = ("D/penalty", "D/r1")
+PENALTIES = ("D/penalty", "D/r1", "D/r2")
 SCORES = ("D/score_real", "D/score_fake")
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from growgan.core.config import OptimConfig
+from growgan.core.schedule import Phase, between
 
 
 class Adam:
@@ -26,12 +27,13 @@ class Adam:
         self.steps = 0
         """Steps since the moments were last forgotten."""
 
-    def step(self, lr: float) -> None:
-        """One update from the gradients, which are cleared."""
+    def step(self, lr: float, beta2: float) -> None:
+        """One update from the gradients, which are cleared. The correction is that of a `beta2` that always was so."""
         self.steps += 1
         for group in self.adam.param_groups:
             group["lr"] = lr
-            group["eps"] = self.config.eps / math.sqrt(1 - self.config.beta2**self.steps)
+            group["betas"] = self.config.beta1, beta2
+            group["eps"] = self.config.eps / math.sqrt(1 - beta2**self.steps)
         self.adam.step()
         # The fused form changes weights behind autograd's back; what is made of them has to be made anew.
         torch.autograd.graph.increment_version(self.names)
@@ -67,17 +69,17 @@ def _can_fuse(network: nn.Module) -> bool:
     return next(network.parameters()).device.type in ("cpu", "cuda")
 
 
-def ema_factor(config: OptimConfig, minibatch: int, nimg: int, shrink: float = 1.0) -> float:
+def ema_factor(config: OptimConfig, phase: Phase, nimg: int, shrink: float = 1.0) -> float:
     """How much of the average stays at a step: fixed (the paper's), or by the half-life in images, times `shrink`.
 
     The half-life may rise with `nimg`, the images shown so far (Karras et al. 2020, ADA, appendix C).
     """
     if config.ema_kimg is None:
         return config.ema_factor
-    half_life = config.ema_kimg * shrink * 1000
+    half_life = between(config.ema_kimg, config.ema_kimg_end, phase.late) * shrink * 1000
     if config.ema_rampup:
         half_life = min(half_life, config.ema_rampup * nimg)
-    return float(0.5 ** (minibatch / half_life)) if half_life else 0.0
+    return float(0.5 ** (phase.minibatch / half_life)) if half_life else 0.0
 
 
 @torch.no_grad()

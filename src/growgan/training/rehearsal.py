@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -44,7 +43,7 @@ class Rehearsal:
         state, draws = self.state, self._draws(phase, rows)
         with torch.no_grad():
             fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
-        D = partial(state.D, alpha=phase.alpha)
+        D = state.critic(phase, draws)
         for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, state.at(phase)):
             yield terms.total
 
@@ -52,7 +51,8 @@ class Rehearsal:
         """G's loss on `rows` images, not yet backward."""
         state, draws = self.state, self._draws(phase, rows)
         fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
-        yield state.loss.g_terms(partial(state.D, alpha=phase.alpha), fakes, self._labels(rows), draws).total
+        D, reals = state.critic(phase, draws), self._grey(phase, rows)
+        yield state.loss.g_terms(D, reals, fakes, self._labels(rows), draws).total
 
     def _draws(self, phase: Phase, rows: int) -> Draws:
         return replace(self.state.draws("D", phase), n=rows)

@@ -120,6 +120,7 @@ class Report:
             "total_kimg": self.schedule.total / 1000,
             "seconds": round(state.seconds, 3),
             "images_per_second": round(images_seen / max(state.seconds - state.tick_seconds, 1e-9), 2),
+            **({"augment_p": float(state.augment.p(phase.late))} if state.augment.works_at(phase.resolution) else {}),
             **means,
         }
         if grid is not None:

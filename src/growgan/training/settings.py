@@ -105,6 +105,7 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
         build_resolution=network.resolution if built and wanted else config.data.build_resolution,
     )
     config = start.fitted_to_data(replace(config, network=network, data=data))
+    config.check_whole()
     _check_groups(config, world)
     return config
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from growgan import losses
+from growgan.augment.strength import Augment
 from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase
 from growgan.devices import Machine
@@ -51,6 +54,7 @@ class TrainState:
         self.opt_G = Adam(self.G, config.optim)
         self.opt_D = Adam(self.D, config.optim)
         self.loss = losses.create(config.loss, self.spec.multi_label)
+        self.augment = Augment(config.augment, self.device, min(1.0, config.schedule.scale))
         self.nimg = 0
         self.held = 0
         self.repeat = 0
@@ -72,7 +76,13 @@ class TrainState:
 
     def at(self, phase: Phase) -> At:
         """This moment, as D's loss wants to know it."""
-        return At(phase.resolution, self.spec.resolution / phase.resolution, self.nimg // phase.minibatch)
+        shrink, step = self.spec.resolution / phase.resolution, self.nimg // phase.minibatch
+        return At(phase.resolution, shrink, step, phase.late)
+
+    def critic(self, phase: Phase, draws: Draws) -> Callable[..., tuple[Tensor, Tensor]]:
+        """D as a loss sees it at this moment: at the phase's fade, of images augmented by `draws`."""
+        D = partial(self.D, alpha=phase.alpha)
+        return self.augment.before(D, draws, phase.late) if self.augment.works_at(phase.resolution) else D
 
     def parts(self, phase: Phase) -> tuple[Part, ...]:
         """What this process computes of a minibatch, a micro-batch each."""
@@ -87,6 +97,7 @@ class TrainState:
         named |= {f"opt_G.{key}": value for key, value in self.opt_G.tensors().items()}
         named |= {f"opt_D.{key}": value for key, value in self.opt_D.tensors().items()}
         named |= {f"loss.{key}": value for key, value in self.loss.state.items()}
+        named |= {f"augment.{key}": value for key, value in self.augment.state.items()}
         named |= {f"tick.{key}": value for key, value in self.tick_sums.items()}
         return named
 
@@ -118,6 +129,7 @@ class TrainState:
         self.opt_G.restore(groups.get("opt_G", {}), counters["opt_G_steps"])
         self.opt_D.restore(groups.get("opt_D", {}), counters["opt_D_steps"])
         self.loss.state = {key: value.to(self.device) for key, value in groups.get("loss", {}).items()}
+        self.augment.state |= {key: value.to(self.device) for key, value in groups.get("augment", {}).items()}
         self.tick_sums = {key: value.to(self.device) for key, value in groups.get("tick", {}).items()}
         counters = {"rate": 1.0, "went_back": 0} | counters  # states of earlier versions lack them
         for name in self.counters():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -29,47 +28,49 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
     for _ in range(state.config.schedule.d_repeats):
         reals, labels = feed.reals(state.nimg, phase)
         figures |= d_step(state, phase, reals, labels)
-        factor = ema_factor(state.config.optim, phase.minibatch, state.nimg, min(1.0, state.config.schedule.scale))
+        factor = ema_factor(state.config.optim, phase, state.nimg, min(1.0, state.config.schedule.scale))
         average(state.G_ema.parameters(), state.G.parameters(), factor)
         state.nimg += phase.minibatch
-    return figures | g_step(state, phase, feed)
+    return figures | g_step(state, phase, feed, reals)
 
 
 def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None) -> Figures:
     """Update D on `reals`, [own N, C, S, S] faded as the networks are, and on as many fakes."""
     draws = state.draws("D", phase)
     z = draws.normal("z", state.spec.z_size)
-    D = partial(state.D, alpha=phase.alpha)
     at = state.at(phase)
     figures: Figures = {}
     for part in state.parts(phase):
         some = labels[part.own] if labels is not None else None
         with torch.no_grad():
             fakes = state.G(z[part.rows], some, phase.resolution, phase.alpha)
-        for terms in state.loss.d_terms(D, reals[part.own], fakes, some, draws.of(part.rows), at):
+        of = draws.of(part.rows)
+        for terms in state.loss.d_terms(state.critic(phase, of), reals[part.own], fakes, some, of, at):
             backward(terms, len(part) / phase.minibatch, figures, "D")
     state.ranks.add_up(state.D, figures, phase)
     refuse_nonsense(figures, "D")
-    state.opt_D.step(phase.d_lr * state.rate)
+    state.opt_D.step(phase.d_lr * state.rate, phase.beta2)
     state.loss.after_d_step({name.removeprefix("D/"): value for name, value in figures.items()})
+    if state.augment.config.adaptive and state.augment.works_at(phase.resolution):
+        state.augment.after_d_step(figures["D/sign"], at.step, phase.minibatch)
     return figures
 
 
-def g_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
-    """Update G on fresh latents and labels, through a D that stands still."""
+def g_step(state: TrainState, phase: Phase, feed: Source, reals: Tensor) -> Figures:
+    """Update G on fresh latents and labels, through a D that stands still; `reals`: what D was updated on last."""
     draws = state.draws("G", phase)
     z, labels = draws.normal("z", state.spec.z_size), feed.random_labels(draws)
-    D = partial(state.D, alpha=phase.alpha)
     figures: Figures = {}
     with frozen(state.D):
         for part in state.parts(phase):
             some = labels[part.rows] if labels is not None else None
             fakes = state.G(z[part.rows], some, phase.resolution, phase.alpha)
-            terms = state.loss.g_terms(D, fakes, some, draws.of(part.rows))
+            of = draws.of(part.rows)
+            terms = state.loss.g_terms(state.critic(phase, of), reals[part.own], fakes, some, of)
             backward(terms, len(part) / phase.minibatch, figures, "G")
     state.ranks.add_up(state.G, figures, phase)
     refuse_nonsense(figures, "G")
-    state.opt_G.step(phase.g_lr * state.rate)
+    state.opt_G.step(phase.g_lr * state.rate, phase.beta2)
     return figures
 
 

@@ -1,0 +1,77 @@
+"""Augmentation of all that D sees, and how strong it is: fixed, or as strong as D's overfitting asks (ADA)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from growgan.augment.changes import NUMBERS, augment
+from growgan.core.augmentation import AugmentConfig
+from growgan.core.schedule import between
+
+Scores = tuple[Tensor, Tensor]
+
+
+class Draws(Protocol):
+    """Random numbers by name, a row for each image."""
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """Uniform in [0, 1), [N, *shape]."""
+
+
+class Augment:
+    """The augmentation of a run.
+
+    Adaptive (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", section 3): D that gives
+    more than a share of its reals the sign of a real has begun to know them by heart. r = E[sign(D(real))] is held at
+    a target by raising and lowering p in small steps.
+    """
+
+    def __init__(self, config: AugmentConfig, device: torch.device, scale: float = 1.0) -> None:
+        """scale: factor on the length over which p may go from 0 to 1."""
+        self.config = config
+        self.images = 1000 * config.kimg * scale
+        self.state = {name: torch.zeros((), device=device) for name in ("signs", "count")} if config.adaptive else {}
+        """What is remembered from step to step, saved and restored with the run: p, and signs seen since it moved."""
+        if config.adaptive:
+            self.state["p"] = torch.full((), config.start, device=device)
+
+    def p(self, late: float) -> Tensor | float:
+        """Probability of each change to each image; where it adapts, on the device. late: see `Phase.late`."""
+        return self.state["p"] if self.config.adaptive else between(self.config.start, self.config.p_end, late)
+
+    def works_at(self, resolution: int) -> bool:
+        """Whether images of this size are augmented."""
+        return bool(self.config.changes) and resolution >= self.config.from_resolution
+
+    def before(self, critic: Callable[..., Scores], draws: Draws, late: float = 0.0) -> Callable[..., Scores]:
+        """`critic` of augmented images: every batch that it is given, and each of its equal parts, by draws of its own.
+
+        What asks for a gradient by the images gets it by those that were not augmented, through the augmentation.
+        """
+        passes, p = 0, self.p(late)
+
+        def augmented(x: Tensor, *, parts: int = 1, **options: Any) -> Scores:
+            nonlocal passes
+            numbers = torch.cat([draws.uniform(f"augment/{passes + part}", NUMBERS) for part in range(parts)])
+            passes += parts
+            return critic(augment(x, self.config.changes, numbers, p), parts=parts, **options)
+
+        return augmented
+
+    @torch.no_grad()
+    def after_d_step(self, sign: Tensor, step: int, minibatch: int) -> None:
+        """Take note of the mean sign of D's reals in a step at which they were augmented, and move p when it is time.
+
+        step: the number of the step; every `interval`th moves p.
+        """
+        state, config = self.state, self.config
+        state["signs"] += (sign * minibatch).round()  # whole, so that no rounding decides where p goes
+        state["count"] += minibatch
+        if (step + 1) % config.interval == 0:
+            beyond = torch.sign(state["signs"] - config.target * state["count"])
+            state["p"].add_(beyond * state["count"] / self.images).clamp_(0, config.p_max)
+            state["signs"].zero_(), state["count"].zero_()

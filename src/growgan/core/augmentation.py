@@ -1,0 +1,64 @@
+"""What is done to all that D sees, as part of a run's configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from growgan.core import geometry
+from growgan.core.errors import require
+
+CHANGES = ("colour", "translation", "cutout")
+"""What `AugmentConfig.policy` may name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentConfig:
+    """Differentiable augmentation of all that D sees, reals and fakes alike (docs/recipes.md)."""
+
+    policy: str = "none"
+    """What is changed: some of colour, translation and cutout, with commas between them; or none."""
+    from_resolution: int = 32
+    """Side of the smallest images that are augmented."""
+    strength: Literal["fixed", "adaptive"] = "fixed"
+    """fixed: p stays. adaptive: p rises while D's reals have the sign of reals too often (logistic, relativistic)."""
+    p: float | None = None
+    """Probability of each change to each image; None = 1 where it is fixed. Adaptive: what it starts from; None = 0."""
+    p_end: float | None = None
+    """Fixed: what p ends at (schedule.anneal); None = where it started."""
+    p_max: float = 0.8
+    """Adaptive: the most that p may be; above it, G begins to make augmented pictures."""
+    target: float = 0.6
+    """Adaptive: the mean sign of D's reals that p is to hold."""
+    kimg: float = 500.0
+    """Adaptive: thousands of images in which p can go from 0 to 1."""
+    interval: int = 4
+    """Adaptive: minibatches after which p moves."""
+
+    def __post_init__(self) -> None:
+        for name in self.changes:
+            require(name in CHANGES, f"there is no augmentation {name!r}; there are: {', '.join(CHANGES)}, or none")
+        require(
+            geometry.is_size(self.from_resolution),
+            f"augment.from_resolution must be a power of two, 4 or more, not {self.from_resolution}",
+        )
+        ps = (self.start, self.start if self.p_end is None else self.p_end, self.p_max)
+        require(0 <= min(ps) <= max(ps) <= 1, "augment.p, p_end and p_max must lie between 0 and 1")
+        require(-1 < self.target < 1, f"augment.target must lie between -1 and 1, not {self.target:g}")
+        require(self.kimg > 0, f"augment.kimg must be above 0, not {self.kimg:g}")
+        require(self.interval >= 1, f"augment.interval must be at least 1, not {self.interval}")
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The policy's parts."""
+        return () if self.policy.strip() in ("", "none") else tuple(part.strip() for part in self.policy.split(","))
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether p follows what D does."""
+        return self.strength == "adaptive" and bool(self.changes)
+
+    @property
+    def start(self) -> float:
+        """p at the start."""
+        return self.p if self.p is not None else float(self.strength == "fixed")

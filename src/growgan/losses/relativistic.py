@@ -1,0 +1,42 @@
+"""Relativistic pairing (Jolicoeur-Martineau 2019) with R1 and R2, as in R3GAN (Huang et al. 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from growgan.losses.base import At, Critic, Draws, Terms, score_mean, sign_mean
+from growgan.losses.zero_centred import ZeroCentred
+
+
+class Relativistic(ZeroCentred):
+    """Each real is judged against the fake beside it, so that no mode of the data can be left out at no cost.
+
+    D: E[softplus(D(fake) - D(real))] + R1 + R2; G: E[softplus(D(real) - D(fake))]. A constant added to D changes
+    nothing, so that the sign which adaptive augmentation follows is that of D(real) - D(fake).
+    """
+
+    def d_terms(
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
+    ) -> Iterator[Terms]:
+        """See `Loss.d_terms`: all at once, as pairs have to be."""
+        images = self.watched(torch.cat([reals, fakes]), ("r1", "r2"), at)
+        scores, logits = D(images, parts=2)
+        real, fake = scores.chunk(2)
+        real_logits, fake_logits = logits.chunk(2)
+        parts = {
+            "relative": F.softplus(fake - real).mean(),
+            **self.label_terms(real_logits, labels, "labels_real"),
+            **self.label_terms(fake_logits, labels, "labels_fake"),
+        }
+        seen = score_mean("real", real) | score_mean("fake", fake) | sign_mean(real - fake)
+        yield Terms(parts | self.penalties(scores, images, ("r1", "r2"), at), seen)
+
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+        """See `Loss.g_terms`."""
+        fake, logits = D(fakes)
+        real, _ = D(reals)
+        return Terms({"relative": F.softplus(real - fake).mean(), **self.label_terms(logits, labels)})

@@ -1,0 +1,40 @@
+"""Penalties on D's gradients that are centred at zero: R1 on reals, R2 on fakes (Mescheder et al. 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from growgan.core.schedule import between
+from growgan.losses.base import At, Loss
+
+
+class ZeroCentred(Loss):
+    """A loss with gamma/2 E[|grad D(x)|^2] on reals (r1), fakes (r2) or both.
+
+    The gradient is by the images of the stage, at their own size. It may be lazy (Karras et al. 2020, StyleGAN2,
+    appendix B): taken at every `r1_interval`-th update alone, times as heavy.
+    """
+
+    def watched(self, images: Tensor, names: tuple[str, ...], at: At) -> Tensor:
+        """Images for D's step, with a gradient if one of the penalties `names` is taken in it."""
+        due = any(self._gamma(name, at) for name in names) and at.step % self.config.r1_interval == 0
+        return images.detach().requires_grad_(due)
+
+    def penalties(self, scores: Tensor, images: Tensor, names: tuple[str, ...], at: At) -> dict[str, Tensor]:
+        """The penalties `names`, one for each of the equal parts of a `watched` batch.
+
+        In steps that a lazy one leaves out it is 0: every step of a stage has the same figures.
+        """
+        gammas = {name: self._gamma(name, at) for name in names}
+        if not images.requires_grad:
+            return {name: scores.new_zeros(()) for name, gamma in gammas.items() if gamma}
+        (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+        squares = gradient.square().sum(dim=(1, 2, 3)).chunk(len(names))
+        weight = 0.5 * self.config.r1_interval * between(1.0, self.config.gamma_end, at.late)
+        return {name: weight * gamma * part.mean() for (name, gamma), part in zip(gammas.items(), squares) if gamma}
+
+    def _gamma(self, name: str, at: At) -> float:
+        """gamma at the start of the run."""
+        config = self.config
+        return config.r1_gamma(at.resolution) if name == "r1" else config.r2(at.resolution)
