@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +52,33 @@ def test_another_beta2_is_that_of_the_step():
 def at(minibatch: int, late: float = 0.0) -> Phase:
     schedule = Schedule(ScheduleConfig(minibatch=per(minibatch)), OptimConfig(), 8)
     return replace(schedule.at(0), late=late)
+
+
+@pytest.mark.parametrize("gradients_lie", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("weights_lie", [torch.contiguous_format, torch.channels_last])
+def test_adam_does_the_same_however_weights_and_gradients_lie(
+    weights_lie: torch.memory_format, gradients_lie: torch.memory_format
+) -> None:
+    def trained(network: torch.nn.Module, layout: torch.memory_format, resumed: bool) -> torch.Tensor:
+        random = torch.Generator().manual_seed(1)
+        adam = Adam(network, OptimConfig(beta1=0.5))
+        for step in range(4):
+            if resumed and step == 2:
+                stored = {name: value.clone().contiguous() for name, value in adam.tensors().items()}
+                assert stored["exp_avg.weight"].shape == network.weight.shape
+                adam = Adam(network, OptimConfig(beta1=0.5))
+                adam.restore(stored, 2)
+            gradient = torch.randn(network.weight.shape, generator=random)
+            network.weight.grad = gradient.contiguous(memory_format=layout)
+            version = network.weight._version
+            adam.step(0.1, 0.99)
+            assert network.weight._version > version and network.weight.grad is None
+        return network.weight.detach()
+
+    network = torch.nn.Conv2d(5, 4, 3)
+    other = copy.deepcopy(network).to(memory_format=weights_lie)
+    expected = trained(network, torch.contiguous_format, resumed=False)
+    torch.testing.assert_close(trained(other, gradients_lie, resumed=True), expected)
 
 
 def test_layers_without_gradients_stand_still():

@@ -23,7 +23,11 @@ class Adam:
     def __init__(self, network: nn.Module, config: OptimConfig) -> None:
         self.config = config
         self.names = {parameter: name for name, parameter in network.named_parameters() if parameter.requires_grad}
-        self.adam = torch.optim.Adam(self.names, lr=0.0, betas=(config.beta1, config.beta2), fused=_can_fuse(network))
+        self.rows = {parameter: _as_it_lies(parameter.detach(), parameter) for parameter in self.names}
+        """The same memory, so seen that it is contiguous: of others the fused form makes copies, three times the work,
+        and it takes for granted that gradients lie as their weights do."""
+        betas = config.beta1, config.beta2
+        self.adam = torch.optim.Adam(self.rows.values(), lr=0.0, betas=betas, fused=_can_fuse(network))
         self.steps = 0
         """Steps since the moments were last forgotten."""
 
@@ -34,6 +38,9 @@ class Adam:
             group["lr"] = lr
             group["betas"] = self.config.beta1, beta2
             group["eps"] = self.config.eps / math.sqrt(1 - beta2**self.steps)
+        for parameter, rows in self.rows.items():
+            gradient, parameter.grad = parameter.grad, None
+            rows.grad = None if gradient is None else _as_it_lies(gradient, parameter).contiguous()
         self.adam.step()
         # The fused form changes weights behind autograd's back; what is made of them has to be made anew.
         torch.autograd.graph.increment_version(self.names)
@@ -47,9 +54,9 @@ class Adam:
     def tensors(self) -> dict[str, Tensor]:
         """The moments by name, such as ``exp_avg_sq.8x8.conv0.weight``."""
         return {
-            f"{key}.{name}": value
+            f"{key}.{name}": value.permute(0, 3, 1, 2) if value.dim() == 4 and _is_last(parameter) else value
             for parameter, name in self.names.items()
-            for key, value in self.adam.state.get(parameter, {}).items()
+            for key, value in self.adam.state.get(self.rows[parameter], {}).items()
         }
 
     def restore(self, tensors: dict[str, Tensor], steps: int) -> None:
@@ -62,7 +69,16 @@ class Adam:
             parameter = parameters[name]
             moments = value.shape == parameter.shape  # else the step counter
             like = torch.empty_like(parameter) if moments else torch.empty_like(value, device=parameter.device)
-            self.adam.state[parameter][key] = like.copy_(value)
+            self.adam.state[self.rows[parameter]][key] = _as_it_lies(like.copy_(value), parameter)
+
+
+def _as_it_lies(value: Tensor, parameter: Tensor) -> Tensor:
+    """A value of the parameter's shape, seen in the order in which the parameter lies in memory."""
+    return value.permute(0, 2, 3, 1) if value.dim() == 4 and _is_last(parameter) else value
+
+
+def _is_last(parameter: Tensor) -> bool:
+    return parameter.dim() == 4 and parameter.is_contiguous(memory_format=torch.channels_last)
 
 
 def _can_fuse(network: nn.Module) -> bool:
