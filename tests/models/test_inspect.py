@@ -63,7 +63,6 @@ def test_layers_are_those_of_the_networks(tmp_path: Path, fields: dict[str, Any]
 def test_outputs_are_those_that_layers_give(tmp_path: Path) -> None:
     found = inspect(make_file(tmp_path / "m.safetensors", num_labels=3))
     G, D = make_nets(make_spec(num_labels=3), torch.float32)
-    G.fused = False
     seen = counted(G, torch.randn(2, 6), torch.tensor([0, 1])) | {"4x4.dense": [8, 4, 4]}
     shown = {layer.name: layer.output for layer in found.networks["G"] if layer.used}
     # An upscaling runs by its own method, past the hook: its output is what the next layer gives, in its own width.

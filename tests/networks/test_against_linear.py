@@ -35,12 +35,10 @@ def pairs_of(resolution: int) -> tuple[torch.Tensor, torch.Tensor]:
     return normal(*shape, seed=1), 0.5 * normal(*shape, seed=2)
 
 
-@pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("labels", LABELS)
-def test_g_agrees(labels: str, fused: bool) -> None:
+def test_g_agrees(labels: str) -> None:
     spec = make_64(labels)
     G, _ = make_nets(spec)
-    G.fused = fused
     z, y = normal(N, spec.z_size), make_labels(labels, N)
     with torch.no_grad():
         for resolution in RESOLUTIONS:
@@ -98,10 +96,8 @@ def test_d_loss_and_its_gradients_agree(labels: str, d_down: str, resolution: in
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("fused", [True, False])
-def test_alpha_0_of_g_is_the_lower_size_upscaled_bit_for_bit(fused: bool, dtype: torch.dtype) -> None:
+def test_alpha_0_of_g_is_the_lower_size_upscaled_bit_for_bit(dtype: torch.dtype) -> None:
     G, _ = make_nets(make_64(), dtype)
-    G.fused = fused
     z = normal(N, G.spec.z_size).to(dtype)
     with torch.no_grad():
         for resolution in RESOLUTIONS[1:]:

@@ -145,7 +145,7 @@ def test_kernels_are_made_anew_when_the_weight_changes(change: str) -> None:
                 layer.weight.mul_(2)
         case "optimiser":
             layer.weight.grad, layer.bias.grad = -layer.weight.detach(), torch.zeros_like(layer.bias)
-            Adam(layer, OptimConfig()).step(0.1)
+            Adam(layer, OptimConfig()).step(0.1, 0.99)
             twice.load_state_dict(layer.state_dict())
         case "average":
             with torch.no_grad():
@@ -165,8 +165,6 @@ def test_fused_resampling_is_the_plain_one() -> None:
         x = normal(2, 3, size, size)
         torch.testing.assert_close(layer.upscaling(x), layer(resample.upscale(x)), **CLOSE)
         torch.testing.assert_close(layer.downscaling(x), resample.downscale(layer(x)), **CLOSE)
-        torch.testing.assert_close(layer.upscaling(x, fused=False), layer.upscaling(x), **CLOSE)
-        torch.testing.assert_close(layer.downscaling(x, fused=False), layer.downscaling(x), **CLOSE)
 
 
 class Slow:

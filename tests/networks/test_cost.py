@@ -88,8 +88,8 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
         return torch.conv2d(x, weight, self.bias, padding=weight.shape[-1] // 2)
 
     monkeypatch.setattr(layers.Conv, "forward", convolve)
-    monkeypatch.setattr(layers.Conv, "upscaling", lambda self, x, fused=True: self(resample.upscale(x)))
-    monkeypatch.setattr(layers.Conv, "downscaling", lambda self, x, fused=True: resample.downscale(self(x)))
+    monkeypatch.setattr(layers.Conv, "upscaling", lambda self, x: self(resample.upscale(x)))
+    monkeypatch.setattr(layers.Conv, "downscaling", lambda self, x: resample.downscale(self(x)))
 
 
 def test_a_count_of_known_work() -> None:

@@ -222,7 +222,8 @@ def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):
     monkeypatch.setattr(pace, "seconds_per_image", lambda *args: {4: 0.01, 8: 0.02})
     planned = job.plan(request(make_set(tmp_path / "data", size=8), tmp_path / "run"))
     with planned.dataset:
-        scaled = pace.lasting(planned.config, planned.schedule, planned.machine, ALONE, planned.say, 1.0)
+        made = planned.config, planned.schedule, planned.machine, ALONE, planned.say
+        scaled = pace.lasting(*made, lambda state, phase: None, 1.0)
     assert scaled.network == planned.config.network
     schedule = Schedule(scaled.schedule, scaled.optim, 8)
     seconds = sum((stage.end - stage.start) * {4: 0.01, 8: 0.02}[stage.resolution] for stage in schedule.stages)
@@ -255,8 +256,11 @@ def most_threads():
 def test_each_stage_is_timed():
     config = replace(preset("tiny"), network=replace(preset("tiny").network, resolution=8))
     schedule = Schedule(config.schedule, config.optim, 8)
-    rates = seconds_per_image(config, schedule, Machine(torch.device("cpu")))
-    assert rates.keys() == {4, 8}
+    prepared = []
+    rates = seconds_per_image(
+        config, schedule, Machine(torch.device("cpu")), prepare=lambda state, phase: prepared.append(phase.resolution)
+    )
+    assert rates.keys() == {4, 8} and prepared == [4, 8]
     assert all(0 < rate < 1 for rate in rates.values())
 
 

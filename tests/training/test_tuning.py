@@ -15,10 +15,10 @@ from growgan.core.presets import preset
 from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Schedule
 from growgan.devices import set_up
-from growgan.training import tuning as module
-from growgan.training.ranks import Ranks
+from growgan.training import pace, threads
+from growgan.training.ranks import ALONE, Ranks
 from growgan.training.state import TrainState
-from growgan.training.tuning import Tuning, settled_threads
+from growgan.training.tuning import Tuning
 
 
 @pytest.fixture
@@ -103,15 +103,31 @@ def test_another_machine_s_plan_is_measured_anew_and_said(tmp_path: Path, cache:
     assert not tuning.known and "an abacus" in said[0]
 
 
+def test_hours_are_measured_with_the_plan_that_the_run_uses(tmp_path: Path, cache: Path) -> None:
+    tuning, state, _, said = started(tmp_path / "a")
+    schedule = Schedule(state.config.schedule, state.config.optim, 16)
+    machine = replace(set_up(state.config.execution), plan=tuning.plan)
+    made = state.config, schedule, machine, ALONE, said.append
+    pace.lasting(*made, tuning.prepare, 1.0)
+    stored = read_plan(tmp_path / "a" / "plan.json")[1]
+    assert stored and any("measured" in line for line in said)
+    again, state, phase, said = started(tmp_path / "a")
+    again.prepare(state, phase)
+    assert again.known == stored and not said
+
+
 def test_threads_are_measured_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, state, _, _ = started(tmp_path / "a")
     schedule, machine = Schedule(state.config.schedule, state.config.optim, 16), set_up(state.config.execution)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    found = iter([2, 1])
-    monkeypatch.setattr(module, "fastest_threads", lambda *given: next(found))
-    assert [settled_threads(state.config, schedule, machine) for _ in range(3)] == [2, 2, 2]
+    found = iter([2, 1, 3])
+    monkeypatch.setattr(threads, "fastest_threads", lambda *given: next(found))
+    assert [threads.settled_threads(state.config, schedule, machine) for _ in range(3)] == [2, 2, 2]
     other = replace(state.config, network=replace(state.config.network, fmap_base=512))
-    assert settled_threads(other, schedule, machine) == 1
+    assert threads.settled_threads(other, schedule, machine) == 1
+    assert threads.settled_threads(state.config, schedule, machine) == 2
+    (cache / "threads.json").write_text("[damaged")
+    assert threads.settled_threads(state.config, schedule, machine) == 3
 
 
 def test_a_plain_plan_measures_nothing(tmp_path: Path, cache: Path) -> None:

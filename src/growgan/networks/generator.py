@@ -85,8 +85,6 @@ class Generator(nn.Module):
         self.spec = spec
         self.resolution = spec.resolution
         self.alpha = 1.0
-        self.fused = True
-        """Whether upscaling is fused with the convolution: exact, so only a question of speed."""
         self.compute: torch.dtype | None = None
         """Type that convolutions are done in, such as bfloat16; None = that of the weights, which images have."""
         self.add_module(stage_name(LOWEST), Base(spec))
@@ -130,7 +128,7 @@ class Generator(nn.Module):
                 break
             block = self.stage(size)
             before = x
-            x = self._finish(block.conv0.upscaling(x, self.fused))
+            x = self._finish(block.conv0.upscaling(x))
             x = self._finish(block.conv1(x))
         return before, x
 

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+LIBRARY: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+"""Whether PyTorch was built with the library that has the primitive."""
+
 
 def upscale(x: Tensor) -> Tensor:
     """Twice the size, nearest neighbour: [N, C, H, W] to [N, C, 2H, 2W]."""
@@ -75,7 +78,7 @@ def boxes(x: Tensor, edges: bool = False, bias: Tensor | None = None) -> Tensor:
 def _by_channel(x: Tensor) -> bool:
     """Whether a convolution of each channel for itself is the fast way."""
     fitting = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
-    return fitting and torch.backends.mkldnn.is_available() and x.is_contiguous(memory_format=torch.channels_last)
+    return fitting and LIBRARY and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _convolved(x: Tensor, weight: float, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:

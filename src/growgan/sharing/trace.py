@@ -106,7 +106,7 @@ class _Convolution(nn.Module):
         """Images [N, O, H, W]."""
         return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
 
-    def upscaling(self, x: Tensor, fused: bool) -> Tensor:
+    def upscaling(self, x: Tensor) -> Tensor:
         """Images [N, O, 2H, 2W]."""
         enlarged: Tensor = F.conv_transpose2d(x, self.weight, self.bias, stride=2, padding=1)
         return enlarged

@@ -112,7 +112,8 @@ def work(job: Job, hours: float | None = None) -> Outcome:
         if not exists:
             config = ranks.decide(lambda: on_threads(job.config, job.schedule, job.machine, ranks, job.say))
             if hours is not None:
-                config = lasting(config, job.schedule, job.machine, ranks, job.say, hours)
+                tuning = Tuning(job.run, job.machine, job.say, config.execution.plan == "measured")
+                config = lasting(config, job.schedule, job.machine, ranks, job.say, tuning.prepare, hours)
             job = replace(job, config=config)
             ranks.decide(lambda: _begin(job))
         elif hours is not None:

@@ -12,8 +12,8 @@ from growgan.core.progress import clock
 from growgan.core.schedule import Schedule
 from growgan.devices import Machine
 from growgan.training.ranks import Ranks
-from growgan.training.rehearsal import seconds_per_image
-from growgan.training.tuning import settled_threads
+from growgan.training.rehearsal import Prepare, seconds_per_image
+from growgan.training.threads import settled_threads
 
 Say = Callable[[str], None]
 
@@ -32,10 +32,15 @@ def on_threads(config: RunConfig, schedule: Schedule, machine: Machine, ranks: R
     return replace(config, execution=replace(config.execution, threads=threads))
 
 
-def lasting(config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks, say: Say, hours: float) -> RunConfig:
-    """The configuration with its schedule scaled to last about `hours` on this machine."""
+def lasting(
+    config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks, say: Say, prepare: Prepare, hours: float
+) -> RunConfig:
+    """The configuration with its schedule scaled to last about `hours` on this machine.
+
+    prepare: what a run does before each stage, such as to measure its plan, and what its speed is to be measured with.
+    """
     say("measuring this machine ...")
-    rates = seconds_per_image(config, schedule, machine, ranks)
+    rates = seconds_per_image(config, schedule, machine, ranks, prepare)
     seconds = sum((stage.end - stage.start) * rates[stage.resolution] for stage in schedule.stages)
     factor = hours * 3600 / seconds
     scaled = replace(config.schedule, scale=config.schedule.scale * factor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -20,6 +20,7 @@ from growgan.training.step import train_step
 
 MOST_SECONDS = 2.0
 """How long the steps of one stage are timed, or one step if that takes longer."""
+Prepare = Callable[[TrainState, Phase], None]
 
 
 class Rehearsal:
@@ -70,16 +71,18 @@ class Rehearsal:
 
 
 def seconds_per_image(
-    config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks = ALONE
+    config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks = ALONE, prepare: Prepare | None = None
 ) -> dict[int, float]:
     """Seconds that an image takes to train at each resolution of the run, half of its time fading.
 
-    Every process takes part, and has the first one's figures.
+    Every process takes part, and has the first one's figures. prepare: done before each stage, and not timed.
     """
     state = TrainState(config, machine, ranks)
     rehearsal = Rehearsal(state)
     found = {}
     for stage in schedule.stages:
+        if prepare is not None:
+            prepare(state, schedule.trained(stage))
         alphas = (0.5, 1.0) if stage.faded > stage.start else (1.0,)
         times = [_step_seconds(state, schedule.trained(stage, alpha), rehearsal) for alpha in alphas]
         images = schedule.trained(stage).minibatch * config.schedule.d_repeats

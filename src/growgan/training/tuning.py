@@ -11,15 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-
-from growgan.core.config import RunConfig
 from growgan.core.errors import RunError
 from growgan.core.plan import add_to_cache, cached_plan, read_plan, write_plan
 from growgan.core.runfiles import RunFiles
-from growgan.core.schedule import Phase, Schedule
+from growgan.core.schedule import Phase
 from growgan.devices import Machine
-from growgan.training.rehearsal import Rehearsal, fastest_threads
+from growgan.training.rehearsal import Rehearsal
 from growgan.training.shares import parts
 from growgan.training.state import TrainState
 
@@ -81,19 +78,3 @@ class Tuning:
         if self._owed:
             write_plan(self.run.plan, self.name, self.known)
             self._owed = False
-
-
-def settled_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> int:
-    """How many threads a new run is to train on: measured once, then read from the user's cache.
-
-    Measured anew each time, the same command would now and then settle on another number, and compute another run.
-    """
-    most = torch.get_num_threads()
-    task = f"{config.network}, {config.schedule.minibatch}, {machine.dtype}, {machine.compute}"
-    name = f"threads for {task}, {machine.name()}"
-    known = read_plan(cached_plan(name))[1].get("threads", "")
-    if known.isdecimal() and 1 <= int(known) <= most:
-        return int(known)
-    threads = fastest_threads(config, schedule, machine)
-    add_to_cache(name, {"threads": str(threads)})
-    return threads
