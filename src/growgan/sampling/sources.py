@@ -6,25 +6,23 @@ from pathlib import Path
 
 from growgan.core.errors import ModelError
 from growgan.core.runfiles import RunFiles
+from growgan.core.shipped import explain, shipped
 from growgan.models import hub
 from growgan.models.inspect import inspect
-
-SHIPPED: dict[str, str] = {}
-"""Models in the package by name; the file's name within it."""
 
 
 def find(source: str | Path) -> Path:
     """The model file that `source` stands for; see `growgan.load`."""
     if hub.is_address(source):
         return hub.fetch(str(source))
-    path = Path(source)
-    if path.is_dir():
+    path, named = Path(source), shipped().get(str(source))
+    # `generate NAME --out NAME` leaves a folder of that name, which is no run: the model is still meant.
+    if path.is_dir() and (named is None or RunFiles(path).models.is_dir()):
         return _of_run(path)
-    if not path.exists() and str(source) in SHIPPED:
-        return Path(__file__).parents[1] / "shipped" / SHIPPED[str(source)]
+    if named is not None and not path.is_file():
+        return named
     if not path.exists():
-        shipped = f" ({', '.join(SHIPPED)})" if SHIPPED else ""
-        raise ModelError(f"{source} is no model file, no run folder and no shipped model{shipped}")
+        raise ModelError(f"{source} is no model file, no run folder and no shipped model: {explain(str(source))}")
     return path
 
 
