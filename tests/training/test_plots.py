@@ -38,7 +38,7 @@ def test_measures_over_images_and_hours(run: RunFolder, tmp_path: Path, monkeypa
     save = plots._save
     monkeypatch.setattr(plots, "_save", lambda figure, out: drawn.append(figure) or save(figure, out))
     (run.path / "measures.jsonl").write_text(evaluated("kid2048", 4000, 0.02) + evaluated("kid2048", 2000, 0.05))
-    (tmp_path / "more.jsonl").write_text(evaluated("swd2k", 3000, 24.0))
+    (tmp_path / "more.jsonl").write_text(evaluated("swd2k", 3000, 24.0) + evaluated("fid10k", 4000, 9.0))
     plots.draw_measures(run, tmp_path / "out.png", [tmp_path / "more.jsonl", tmp_path / "none.jsonl"])
     assert (tmp_path / "out.png").stat().st_size > 5000
     swd, swd_hours, kid, kid_hours = drawn[0].axes

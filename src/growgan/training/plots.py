@@ -18,6 +18,9 @@ from growgan.models.native import open_model
 from growgan.sampling import images, latents
 from growgan.training.run import RunFolder
 
+Series = dict[str, list[tuple[int, dict[str, Any]]]]
+"""Who measured -> images shown, and what was found."""
+
 
 def draw_losses(run: RunFolder, out: Path) -> Path:
     """Draw both losses over the images shown, with the stages behind them. Raises `RunError` for an empty log."""
@@ -47,14 +50,14 @@ def draw_losses(run: RunFolder, out: Path) -> Path:
 
 
 def draw_measures(run: RunFolder, out: Path, files: Sequence[Path] = ()) -> Path:
-    """Draw every measure of the run's full resolution over the images shown and over hours, a measure a row.
+    """Draw the measures at the run's full resolution over the images shown and over hours, a measure a row.
 
     Those that training took come from its log, others from the run's ``measures.jsonl`` and `files` of that kind.
     Dashed: what reals give. Raises `RunError` where there is none.
     """
     log = run.read_log()
     full = run.read_config().network.resolution
-    rows: dict[str, dict[str, list[tuple[int, dict[str, Any]]]]] = defaultdict(lambda: defaultdict(list))
+    rows: dict[str, Series] = defaultdict(lambda: defaultdict(list))
     for entry in log:
         for found in entry.get("measures", {}).values():
             if found["resolution"] == full:
@@ -64,6 +67,8 @@ def draw_measures(run: RunFolder, out: Path, files: Sequence[Path] = ()) -> Path
             rows[found["metric"]]["evaluated"].append((found["nimg"], found))
     if not rows:
         raise RunError(f"{run.path} has no measure at {full}x{full} yet: growgan evaluate takes some")
+    curves = {name: series for name, series in rows.items() if max(map(len, series.values())) > 1}
+    rows = curves or rows  # a number alone is a curve only where there is nothing else
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 0.4 + 2.4 * len(rows)), layout="constrained")
@@ -81,7 +86,7 @@ def draw_measures(run: RunFolder, out: Path, files: Sequence[Path] = ()) -> Path
             for axes in (by_images, by_hours):
                 axes.axhline(reference["value"], color="0.5", linestyle="--", linewidth=1, label="reals")
         by_images.set_ylabel(name)
-        by_images.legend(loc="upper right", fontsize="small")
+        by_images.legend(fontsize="small")
     panels[-1, 0].set_xlabel("thousand images shown")
     panels[-1, 1].set_xlabel("hours of training")
     return _save(figure, out)
