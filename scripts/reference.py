@@ -101,11 +101,11 @@ class Reference:
     def grow(self) -> None:
         """Train, or go on."""
         base, most = WIDTHS[self.kind]
-        widths = (
-            [] if self.args.rehearse else ["--set", f"network.fmap_base={base}", "--set", f"network.fmap_max={most}"]
-        )
         parent = self.args.parent or self.recipe.parent
-        start = ["--from", parent] if parent else []
+        start = ["--from", parent, "--resolution", self.recipe.resolution] if parent else []
+        widths = ["--set", f"network.fmap_base={base}", "--set", f"network.fmap_max={most}"]
+        if parent or self.args.rehearse:
+            widths = []  # a parent's are its own
         hours = ["--hours", self.args.hours] if self.args.hours else []
         words = ["--data", self.train, "--out", self.run.path, "--device", self.args.device, "--kimg", self.kimg]
         growgan("train", *words, *start, *self.recipe.train, *widths, *hours)
@@ -200,6 +200,8 @@ def main() -> int:
     parser.add_argument("--machine", metavar="TEXT", help="where it was trained (default: this machine)")
     parser.add_argument("--rehearse", action="store_true", help="the whole way at 16x16 with 3,000 images")
     args = parser.parse_args()
+    if args.parent and Path(args.parent).exists():
+        args.parent = str(Path(args.parent).resolve())
     for name in ("pictures", "run", "inception"):
         if (path := getattr(args, name)) is not None:
             if not path.exists():

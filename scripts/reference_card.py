@@ -22,6 +22,7 @@ from growgan.training.run import RunFolder
 OF_THE_DATA = ("network.resolution", "network.channels", "network.num_labels", "network.multi_label")
 OF_THE_MACHINE = ("preset", "data.path", "data.content_hash")
 SECTIONS = ("execution", "start")
+OF_THE_PARENT = ("network", "schedule.initial_resolution", "data.build_resolution")
 
 
 def card_texts(
@@ -33,7 +34,7 @@ def card_texts(
     pictures, training = recipe.pictures, model.training
     config = run.read_config()
     parent = args.parent or recipe.parent
-    start = ["--from", Path(parent).stem] if parent else []
+    start = ["--from", Path(parent).stem, "--resolution", str(config.network.resolution)] if parent else []
     words = ["growgan", "train", "--data", "train.zip", "--out", "run", *start, *settings(config)]
     build = ["growgan", "data", "build", "PICTURES", "train.zip", "--resolution", str(size), *pictures.build]
     hours, threads = float(training.get("seconds", 0)) / 3600, config.execution.threads
@@ -58,7 +59,10 @@ def settings(config: RunConfig) -> list[str]:
     words = ["--preset", config.preset]
     usual = _flat(to_json(preset(config.preset)))
     for field, value in _flat(to_json(config)).items():
-        if field.partition(".")[0] in SECTIONS or field in (*OF_THE_DATA, *OF_THE_MACHINE) or value == usual.get(field):
+        section = field.partition(".")[0]
+        if section in SECTIONS or field in (*OF_THE_DATA, *OF_THE_MACHINE) or value == usual.get(field):
+            continue
+        if config.start.model and {section, field} & {*OF_THE_PARENT}:
             continue
         words += ["--kimg", value] if field == "schedule.total_kimg" else ["--set", f"{field}={value}"]
     return words

@@ -166,7 +166,7 @@ def test_names_are_told(make_shipped: MakeShipped, growgan: Any) -> None:
     assert "did you mean discs-128? shipped are cats-16, discs-16, discs-128" in growgan("info", "Discs_128").refusal()
     with pytest.raises(ModelError, match=r"no shipped model: shipped are cats-16, discs-16, discs-128$"):
         find("weather")
-    for command in ("generate", "info", "export", "push"):
+    for command in ("generate", "info", "export", "push", "neighbours", "train"):
         said = " ".join(growgan(command, "--help").out.split())
         assert "or a shipped name: cats-16, discs-16, discs-128" in said
 
@@ -177,6 +177,19 @@ def test_commands_take_a_name(make_shipped: MakeShipped, growgan: Any, tmp_path:
     said = growgan("info", "discs-16").out
     assert "non-commercial" in said and "fid8 1 (8 pictures)" in said
     assert json.loads(growgan("info", "discs-16", "--json").out)["card"] == GOOD["card"]
+
+
+def test_training_goes_on_from_a_name(
+    make_shipped: MakeShipped, growgan: Any, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = make_shipped()
+    words = ("train", "--from", "discs-16", "--data", colour_set, "--out", "mine", "--kimg", "0.032", "--dry-run")
+    start = json.loads(growgan(*words).out)["start"]
+    assert (start["model"], start["content_hash"]) == ("discs-16", load(path).file.hash)
+    (tmp_path / "discs-16").mkdir()
+    assert json.loads(growgan(*words).out)["start"] == start
+    assert growgan(*words[:-1]).status == 0 and growgan(*words[:-1]).status == 0  # trained, and taken up again
 
 
 def test_a_name_is_looked_up_without_torch(make_shipped: MakeShipped) -> None:

@@ -8,7 +8,11 @@ from growgan.core.shipped import shipped
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Describe MODEL, with the names of the models that are shipped."""
+    """Describe MODEL."""
+    parser.add_argument("model", metavar="MODEL", help=kinds())
+
+
+def kinds() -> str:
+    """What MODEL may be, with the names of the models that are shipped."""
     names = ", ".join(shipped())
-    help_ = "a file, a run folder, hf://OWNER/NAME, or a shipped name" + (f": {names}" if names else "")
-    parser.add_argument("model", metavar="MODEL", help=help_)
+    return "a file, a run folder, hf://OWNER/NAME, or a shipped name" + (f": {names}" if names else "")

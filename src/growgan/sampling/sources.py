@@ -15,15 +15,21 @@ def find(source: str | Path) -> Path:
     """The model file that `source` stands for; see `growgan.load`."""
     if hub.is_address(source):
         return hub.fetch(str(source))
-    path, named = Path(source), shipped().get(str(source))
-    # `generate NAME --out NAME` leaves a folder of that name, which is no run: the model is still meant.
-    if path.is_dir() and (named is None or RunFiles(path).models.is_dir()):
+    if is_shipped(source):
+        return shipped()[str(source)]
+    path = Path(source)
+    if path.is_dir():
         return _of_run(path)
-    if named is not None and not path.is_file():
-        return named
     if not path.exists():
         raise ModelError(f"{source} is no model file, no run folder and no shipped model: {explain(str(source))}")
     return path
+
+
+def is_shipped(source: str | Path) -> bool:
+    """Whether `source` stands for a shipped model: a file or a run folder of that name goes first."""
+    # `generate NAME --out NAME` leaves a folder of that name, which is no run: the model is still meant.
+    path = Path(source)
+    return str(source) in shipped() and not path.is_file() and not RunFiles(path).models.is_dir()
 
 
 def _of_run(run: Path) -> Path:
