@@ -17,7 +17,7 @@ HEAVY = (
 )
 WORDS = [
     "",
-    *["demo", "train", "generate", "evaluate", "info", "export", "push", "import", "data", "bench"],
+    *["demo", "train", "generate", "evaluate", "neighbours", "info", "export", "push", "import", "data", "bench"],
     *(f"data {name}" for name in COMMANDS),
 ]
 SECONDS = 1.0

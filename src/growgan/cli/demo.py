@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 from growgan.core.errors import ConfigError
+from growgan.core.shipped import shipped
 
 SUMMARY = "train on embedded pictures at 32x32, offline, in a few minutes"
 
 PRESET = "laptop"
 SETTINGS = (
+    ("network.resolution", "32"),
     ("network.fmap_base", "256"),
     ("network.fmap_max", "64"),
     ("schedule.training_kimg", "30,4:7,8:5,16:5"),
@@ -26,6 +28,8 @@ SETTINGS = (
 )
 """A network and a schedule that show something within minutes; the lengths are scaled to the machine."""
 MINUTES = 5.0
+GRID = 8, 4
+"""Pictures of each shipped model."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train 4, 8, 16, 32, and end with a grid, a growth strip and a plot of the losses."""
+    """Train up to 32x32, and end with a grid, a growth strip, a plot of the losses, and what shipped models can do."""
     if not args.minutes > 0:
         raise ConfigError(f"--minutes must be above 0, not {args.minutes:g}")
     from growgan.demo import working_copy
@@ -57,6 +61,20 @@ def run(args: argparse.Namespace) -> int:
         "the same latents from 4x4 to 32x32": plots.draw_growth(planned.run, args.out / "growth.png"),
         "losses": plots.draw_losses(planned.run, args.out / "losses.png"),
     }
+    for name in shipped():
+        made[f"and by the shipped model {name}"] = _draw(name, args.out / f"{name}.png")
     for what, path in made.items():
         print(f"{what}: {path}")
     return 0
+
+
+def _draw(name: str, out: Path) -> Path:
+    """Pictures by a shipped model."""
+    import numpy as np
+
+    from growgan.sampling import images
+    from growgan.sampling.model import load
+
+    columns, rows = GRID
+    images.save_png(out, images.make_grid(np.concatenate(list(load(name).batches(range(columns * rows)))), columns))
+    return out

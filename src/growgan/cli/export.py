@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from growgan.cli.model import add_model
 from growgan.core.errors import ConfigError
 
 SUMMARY = "write a model for others: small (.safetensors), for onnxruntime (.onnx) or for torch alone (.pt2)"
@@ -13,7 +14,7 @@ SUMMARY = "write a model for others: small (.safetensors), for onnxruntime (.onn
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
+    add_model(parser)
     parser.add_argument("out", type=Path, metavar="OUT", help="file to write; its end says the format")
     parser.add_argument("--resolution", type=int, metavar="N", help=".onnx, .pt2: a smaller size of pictures")
     parser.add_argument("--only", choices=["G_ema"], metavar="G_ema", help=".safetensors: leave out D")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from growgan.cli.model import add_model
 from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
@@ -21,7 +22,7 @@ SUMMARY = "make pictures from a model: a file (.onnx too), a run folder, hf://OW
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
+    add_model(parser)
     parser.add_argument("--seeds", default="0-9", metavar="S", help="such as 0-9 or 3,7,100-120 (default 0-9)")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
     parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; seeds go on if they do not fill it")

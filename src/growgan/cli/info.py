@@ -7,6 +7,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from growgan.cli.model import add_model
+
 if TYPE_CHECKING:
     from growgan.models.description import DescribedFile
     from growgan.models.inspect import Inspected, Layer
@@ -16,7 +18,7 @@ SUMMARY = "say what a model file holds: how it was trained, measures, licence, a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
+    add_model(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

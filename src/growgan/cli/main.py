@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "growgan.cli.train",
     "generate": "growgan.cli.generate",
     "evaluate": "growgan.cli.evaluate",
+    "neighbours": "growgan.cli.neighbours",
     "info": "growgan.cli.info",
     "export": "growgan.cli.export",
     "push": "growgan.cli.push",

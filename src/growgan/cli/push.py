@@ -6,13 +6,14 @@ import argparse
 import sys
 
 from growgan.cli.export import add_card_arguments, card_texts, parse_precision
+from growgan.cli.model import add_model
 
 SUMMARY = "put a model with its card on the Hugging Face Hub, for growgan.load('hf://OWNER/NAME')"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("model", metavar="MODEL", help="a file, a run folder, hf://OWNER/NAME, or a shipped name")
+    add_model(parser)
     parser.add_argument("address", metavar="hf://OWNER/NAME", help="where to, with @BRANCH if not the main one")
     parser.add_argument("--precision", metavar="P", help="of the weights: float16 (default) or float32")
     parser.add_argument("--private", action="store_true", help="make a repository that only its owner sees")

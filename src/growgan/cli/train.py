@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from growgan.cli.model import kinds
 from growgan.cli.settings import add_set, overrides
 from growgan.core.errors import ConfigError
 from growgan.core.fields import to_json
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="start",
         type=_filled,
         metavar="MODEL",
-        help="go on from trained networks, G and D: a file, a run folder, hf://OWNER/NAME, or a shipped name",
+        help=f"go on from trained networks, G and D: {kinds()}",
     )
     parser.add_argument("--freeze-d", metavar="N", help="with --from: N stages of D, from the images on, stand still")
     parser.add_argument("--hours", type=float, metavar="H", help="scale the schedule to last about H hours here")

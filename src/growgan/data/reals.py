@@ -28,6 +28,10 @@ class Reals:
         if dataset.channels not in (1, 3):
             raise ConfigError(f"measures are of grey or colour pictures; those of {dataset.path} are transparent")
 
+    def indices(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Return which pictures of the set these are."""
+        return self._order[np.arange(start, stop) % len(self._order)]
+
     def pixels(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Pictures start .. stop - 1: [n, C, S, S]."""
         rounds, within = np.divmod(np.arange(start, stop), len(self._order))

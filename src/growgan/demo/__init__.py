@@ -14,13 +14,15 @@ from growgan.core.files import whole
 
 
 def dataset_path() -> Path:
-    """The place of the set, a zip as ``growgan data build`` writes them."""
-    return Path(str(files(__name__) / "fashion.zip"))
+    """The place of the set, a zip as ``growgan data build`` writes them: the one that lies in this folder."""
+    (path,) = Path(str(files(__name__))).glob("*.zip")
+    return path
 
 
 def working_copy() -> Path:
     """A copy of the set in the user's cache, where its pyramid may lie beside it; the package is left as it is."""
-    source, copy = dataset_path(), cache_dir() / "sets" / "demo-fashion.zip"
+    source = dataset_path()
+    copy = cache_dir() / "sets" / f"demo-{source.name}"
     if not copy.is_file() or copy.stat().st_size != source.stat().st_size:
         with whole(copy) as temporary:
             temporary.write_bytes(source.read_bytes())

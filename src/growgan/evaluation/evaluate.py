@@ -124,9 +124,9 @@ def _set_up(
         try:
             match KINDS[request.metric].network:
                 case "inception":
-                    bench.inception = bench.inception or _inception(settings, progress, notes)
+                    bench.inception = bench.inception or open_inception(settings, progress, notes.hint)
                 case "vgg":
-                    bench.vgg = bench.vgg or _vgg(settings, progress)
+                    bench.vgg = bench.vgg or open_vgg(settings, progress)
             if request.metric == "is" and bench.inception is not None:
                 bench.inception.network.check_classes()
             possible.append(request)
@@ -141,12 +141,14 @@ def _set_up(
     return bench, possible
 
 
-def _inception(settings: Settings, progress: MakeProgress | None, notes: _Notes) -> FeatureStore:
-    path = find_inception(settings.inception, progress, notes.hint)
+def open_inception(settings: Settings, progress: MakeProgress | None, hint: Say) -> FeatureStore:
+    """Return what computes Inception's features. Raises `ModelError` where its weights cannot be had."""
+    path = find_inception(settings.inception, progress, hint)
     return _store(path, settings.protocol, settings, progress)
 
 
-def _vgg(settings: Settings, progress: MakeProgress | None) -> FeatureStore:
+def open_vgg(settings: Settings, progress: MakeProgress | None) -> FeatureStore:
+    """Return what computes VGG-16's features. Raises `ConfigError` where no file is named."""
     if settings.vgg is None:
         raise ConfigError(
             "precision and recall as published need VGG-16's features: --vgg names a TorchScript file of it; "

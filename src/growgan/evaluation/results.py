@@ -177,7 +177,7 @@ def table(results: Sequence[Result]) -> str:
         for result in of_size:
             cells |= _reference_cells(result)
         rows.append(["reals", f"{size}x{size}", *([""] if clock else []), *(cells.get(name, "-") for name in columns)])
-    return _align([["", "", *clock, *columns], *rows])
+    return align([["", "", *clock, *columns], *rows])
 
 
 def _cells(result: Result) -> dict[str, str]:
@@ -213,7 +213,8 @@ def _number(value: float) -> str:
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
-def _align(rows: list[list[str]]) -> str:
+def align(rows: list[list[str]]) -> str:
+    """Rows of cells below each other: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

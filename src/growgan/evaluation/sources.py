@@ -1,12 +1,15 @@
-"""The pictures of a model as measures see them."""
+"""The pictures of a model as measures see them, and parts of pictures."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from growgan.core.errors import ConfigError, ModelError
-from growgan.metrics.streams import Block
+from growgan.data.framing import Box
+from growgan.metrics.streams import Block, Source
 from growgan.sampling.model import Model
 
 MOST_SEED = 4000
@@ -42,3 +45,59 @@ class Fakes:
         """Pictures start .. stop - 1: [n, C, S, S]."""
         seeds = range(self.first + start, self.first + stop)
         return np.concatenate(list(self.model.batches(seeds, batch=self.batch)))
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures in memory, as a source."""
+
+    name: str
+    key: str
+    names: list[str]
+    """Of each picture."""
+    all: NDArray[np.uint8]
+    """[N, C, S, S]."""
+
+    @property
+    def resolution(self) -> int:
+        """Pixels a side."""
+        return int(self.all.shape[-1])
+
+    @property
+    def channels(self) -> int:
+        """Colours."""
+        return int(self.all.shape[1])
+
+    @property
+    def distinct(self) -> int | None:
+        """How many there are."""
+        return len(self.all)
+
+    def pixels(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Pictures start .. stop - 1: [n, C, S, S]."""
+        return self.all[start:stop]
+
+
+class Part:
+    """A box of another source's pictures, perhaps mirrored; in colour, grey as three equal ones."""
+
+    def __init__(self, source: Source, box: Box, mirrored: bool = False) -> None:
+        if source.channels not in (1, 3):
+            raise ConfigError(
+                f"grey and colour pictures are compared; those of {source.name} have {source.channels} channels"
+            )
+        self._source, self._box, self._mirrored = source, box, mirrored
+        self.name = source.name
+        whole = box == (0, 0, source.resolution, source.resolution)
+        # Of whole pictures the key is the source's own, so that their features are those that FID and KID have kept.
+        self.key = source.key + ("" if whole else f" box {box}") + (" turned" if mirrored else "")
+        self.resolution = box[2] - box[0]
+        self.channels = 3
+        self.distinct = source.distinct
+
+    def pixels(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Pictures start .. stop - 1: [n, 3, S, S]."""
+        left, top, right, bottom = self._box
+        pixels = self._source.pixels(start, stop)
+        pixels = (pixels[..., ::-1] if self._mirrored else pixels)[..., top:bottom, left:right]
+        return pixels.repeat(3, axis=1) if pixels.shape[1] == 1 else np.ascontiguousarray(pixels)

@@ -154,14 +154,14 @@ def _of_model(model: ModelFile, seed: int, batch: int, device: torch.device, hin
         loaded = load(model.path, device)
         path = model.path
         about = About(
-            str(path), loaded.file.hash, _mirrored(model, hint), path.name, None if nimg is None else int(nimg)
+            str(path), loaded.file.hash, was_mirrored(model, hint), path.name, None if nimg is None else int(nimg)
         )
         return Fakes(loaded, seed, batch), about
 
     return Subject(model.path.name, int(model.training.get("resolution", model.spec.resolution)), open_it)
 
 
-def _mirrored(model: ModelFile, hint: Say) -> bool:
+def was_mirrored(model: ModelFile, hint: Say) -> bool:
     """Whether it was trained on mirrored pictures: by the file itself, or by its run if the file is older than that."""
     if "mirror" in model.training:
         return bool(model.training["mirror"])

@@ -6,26 +6,30 @@ from pathlib import Path
 
 from growgan.core.errors import ModelError
 from growgan.core.runfiles import RunFiles
+from growgan.core.shipped import explain, shipped
 from growgan.models import hub
 from growgan.models.inspect import inspect
-
-SHIPPED: dict[str, str] = {}
-"""Models in the package by name; the file's name within it."""
 
 
 def find(source: str | Path) -> Path:
     """The model file that `source` stands for; see `growgan.load`."""
     if hub.is_address(source):
         return hub.fetch(str(source))
+    if is_shipped(source):
+        return shipped()[str(source)]
     path = Path(source)
     if path.is_dir():
         return _of_run(path)
-    if not path.exists() and str(source) in SHIPPED:
-        return Path(__file__).parents[1] / "shipped" / SHIPPED[str(source)]
     if not path.exists():
-        shipped = f" ({', '.join(SHIPPED)})" if SHIPPED else ""
-        raise ModelError(f"{source} is no model file, no run folder and no shipped model{shipped}")
+        raise ModelError(f"{source} is no model file, no run folder and no shipped model: {explain(str(source))}")
     return path
+
+
+def is_shipped(source: str | Path) -> bool:
+    """Whether `source` stands for a shipped model: a file or a run folder of that name goes first."""
+    # `generate NAME --out NAME` leaves a folder of that name, which is no run: the model is still meant.
+    path = Path(source)
+    return str(source) in shipped() and not path.is_file() and not RunFiles(path).models.is_dir()
 
 
 def _of_run(run: Path) -> Path:

@@ -17,7 +17,7 @@ from growgan.models import hub
 from growgan.models.foreign.opening import ImportedFile, open_any
 from growgan.models.native import NETWORKS, ModelFile
 from growgan.networks.transfer import take_over
-from growgan.sampling.sources import SHIPPED, find
+from growgan.sampling.sources import find, is_shipped
 from growgan.training.state import TrainState
 
 OTHERWISE = {"G": "G_ema", "G_ema": "G", "D": "D"}
@@ -186,8 +186,7 @@ def _widened(spec: NetworkSpec, top: int) -> NetworkSpec:
 
 def _name(source: str) -> str:
     """What config.json calls the model: a path from the root, or a name that is the same everywhere."""
-    is_name = hub.is_address(source) or (source in SHIPPED and not Path(source).exists())
-    return source if is_name else str(Path(source).resolve())
+    return source if hub.is_address(source) or is_shipped(source) else str(Path(source).resolve())
 
 
 def _describe(config: RunConfig, file: ModelFile, labels: Sequence[int | None]) -> str:

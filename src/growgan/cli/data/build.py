@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_arguments(parser)
     parser.add_argument("--resolution", type=int, metavar="N", help="power of two (default: what 9 of 10 reach)")
     parser.add_argument(
-        "--crop", type=_parse_crop, metavar="L,T,R,B", help="pixels, or fractions where all are at most 1"
+        "--crop", type=parse_crop, metavar="L,T,R,B", help="pixels, or fractions where all are at most 1"
     )
     parser.add_argument("--pad", metavar="HOW", help="pad to a square with black, white, edge or mirror; no cropping")
     parser.add_argument("--channels", type=int, metavar="N", help="1, 3 or 4 (default: 1 if all are grey, else 3)")
@@ -77,7 +77,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _parse_crop(text: str) -> tuple[float, ...]:
+def parse_crop(text: str) -> tuple[float, ...]:
+    """Left, top, right, bottom from such as ``25,57,153,185``."""
     parts = text.split(",")
     if len(parts) != 4:
         raise argparse.ArgumentTypeError("must be four numbers: left,top,right,bottom")

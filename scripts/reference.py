@@ -1,0 +1,222 @@
+"""A reference model from raw pictures to its card, by one command; the same command again goes on where it was.
+
+    python scripts/reference.py faces-64 --pictures CELEBA --out DIR
+
+builds DIR/train.zip and DIR/test.zip, trains in DIR/run, chooses the best snapshot there by KID, measures it, and
+writes DIR/MODEL.safetensors (float16, with its card), DIR/measures.jsonl and figures. In DIR/private are the nearest
+training pictures: look at them, and pass them on to nobody. With --run an existing run takes the place of building and
+training. --rehearse goes the whole way at toy size. Every step is a `growgan` command, which is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import shlex
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from reference_card import card_texts
+from reference_models import RECIPES, WIDTHS, Recipe
+
+from growgan.cli.main import main as command
+from growgan.core.errors import ConfigError, UserError, say
+from growgan.core.files import write_text
+from growgan.devices import choose_device
+from growgan.evaluation.subjects import list_snapshots
+from growgan.models.native import open_model
+from growgan.training import plots
+from growgan.training.run import RunFolder
+
+HELD_OUT = "7"
+"""The last letter of the names of files that are held out."""
+IMAGES = {"cpu": "10k", "gpu": "50k"}
+"""Fakes of the final FID and KID, by the kind of device."""
+FINAL = "1"
+"""Seed of the final measures: not that of those by which the snapshot was chosen."""
+
+
+def growgan(*words: object) -> str:
+    """Run a command of growgan and return what it printed. Leaves with its status if it fails or is stopped."""
+    texts = [str(word) for word in words]
+    print(f"$ growgan {shlex.join(texts)}", file=sys.stderr, flush=True)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        status = command(texts)
+    if status:
+        raise SystemExit(status)
+    return said.getvalue()
+
+
+class Reference:
+    """One model in its folder, which is the current one."""
+
+    def __init__(self, name: str, args: argparse.Namespace) -> None:
+        self.name, self.args = name, args
+        self.recipe: Recipe = RECIPES[name]
+        self.kind = "cpu" if choose_device(args.device).type == "cpu" else "gpu"
+        self.images, self.few = IMAGES[self.kind], "2048"
+        self.swd = "swd16k"
+        self.kimg = str(self.recipe.kimg[self.kind])
+        if args.rehearse:
+            self.recipe = replace(self.recipe, resolution=16, train=("--preset", "tiny"))
+            self.images, self.few, self.swd, self.kimg = "64", "64", "swd64", "3"
+        self.run = RunFolder(args.run or Path("run"))
+        self.train = Path(self.run.read_config().data.path) if args.run else Path("train.zip")
+        self.test: Path | None = Path("test.zip")
+
+    def make(self) -> None:
+        """Every step, in its order; what is there is not made again."""
+        if self.args.pictures is not None:
+            self.build()
+        if not self.args.run:
+            self.grow()
+        self.test = self.test if self.test and self.test.exists() else None
+        chosen, by = self.choose()
+        self.measure(chosen)
+        made = self.ship(chosen, by)
+        self.draw(made)
+        print(growgan("info", made), end="")
+
+    def build(self) -> None:
+        """The set that is trained on, and the one that is held out."""
+        pictures, words = self.args.pictures, self.recipe.pictures
+        for part in ("train", "test"):
+            out = Path(f"{part}.zip")
+            if out.exists() or (part == "train" and self.args.run):
+                continue
+            if not words.by_folder:
+                source, more = split(pictures, Path(f"pictures-{part}"), held_out=part == "test"), []
+            elif (pictures / part).is_dir():
+                source, more = pictures / part, []
+            else:
+                source, more = pictures, ["--split", part]
+            growgan("data", "build", source, out, "--resolution", self.recipe.resolution, *words.build, *more)
+
+    def grow(self) -> None:
+        """Train, or go on."""
+        base, most = WIDTHS[self.kind]
+        parent = self.args.parent or self.recipe.parent
+        start = ["--from", parent, "--resolution", self.recipe.resolution] if parent else []
+        widths = ["--set", f"network.fmap_base={base}", "--set", f"network.fmap_max={most}"]
+        if parent or self.args.rehearse:
+            widths = []  # a parent's are its own
+        hours = ["--hours", self.args.hours] if self.args.hours else []
+        words = ["--data", self.train, "--out", self.run.path, "--device", self.args.device, "--kimg", self.kimg]
+        growgan("train", *words, *start, *self.recipe.train, *widths, *hours)
+
+    def choose(self) -> tuple[Path, str]:
+        """The snapshot of the full size that has the lowest KID; without Inception's weights, SWD; and which it was."""
+        out, full = Path("choice.jsonl"), self.run.read_config().network.resolution
+        models = [model for model in list_snapshots(self.run.path) if model.resolution == full and model.alpha == 1]
+        for model in models:
+            if not any(line["subject_hash"] == model.hash for line in read(out)):
+                self.evaluate(model.path, f"kid{self.few},swd{self.few}", ["--out", str(out)])
+        for metric in ("kid", "swd"):
+            lines = [line for line in read(out) if line["metric"].startswith(metric)]
+            values = {line["subject_hash"]: line["value"] for line in lines}
+            if found := [model for model in models if model.hash in values]:
+                return min(found, key=lambda model: values[model.hash]).path, metric.upper()
+        raise ConfigError(f"{self.run.path} has no snapshot of {full}x{full} that could be measured")
+
+    def measure(self, chosen: Path) -> None:
+        """The final measures that are not yet in measures.jsonl, on other fakes than those that chose it."""
+        n = self.images
+        wanted = [self.swd, f"msssim{n}", f"fid{n}_full", f"kid{n}", f"pr_inception{n}"]
+        model = open_model(chosen)
+        done = [line["metric"] for line in read(Path("measures.jsonl")) if line["subject_hash"] == model.hash]
+        missing = [name for name in wanted if not any(metric.startswith(name) for metric in done)]
+        if missing:
+            self.evaluate(chosen, ",".join(missing), ["--seed", FINAL, "--out", "measures.jsonl"])
+
+    def evaluate(self, subject: Path, metrics: str, more: list[str]) -> None:
+        """Measure against all training pictures, and show the table."""
+        inception = ["--inception", self.args.inception] if self.args.inception else []
+        device = ["--device", self.args.device]
+        print(
+            growgan("evaluate", subject, "--data", self.train, "--metrics", metrics, *more, *inception, *device), end=""
+        )
+
+    def ship(self, chosen: Path, by: str) -> Path:
+        """Write the file that others get."""
+        out = Path(f"{self.name}.safetensors")
+        texts = card_texts(self.name, self.recipe, self.run, open_model(chosen), by, self.train, self.args)
+        words = [word for field, text in texts.items() for word in ("--card", f"{field}={text}")]
+        growgan("export", chosen, out, "--measures", "measures.jsonl", *words)
+        return out
+
+    def draw(self, made: Path) -> None:
+        """Grids, growth, curves; and, to be looked at alone, the nearest training pictures."""
+        for name, truncation in (("grid.png", "1"), ("grid-truncated.png", "0.7")):
+            growgan("generate", made, "--seeds", "0", "--grid", "16x9", "--truncation", truncation, "--out", name)
+        plots.draw_growth(self.run, Path("growth.png"))
+        plots.draw_losses(self.run, Path("losses.png"))
+        plots.draw_measures(self.run, Path("curves.png"), [Path("choice.jsonl"), Path("measures.jsonl")])
+        held_out = ["--held-out", self.test] if self.test else []
+        sheet = Path("private") / "neighbours.png"
+        words = ["--data", self.train, *held_out, "--out", sheet, "--json", "--device", self.args.device]
+        write_text(sheet.with_suffix(".json"), growgan("neighbours", made, *words))
+
+
+def split(pictures: Path, out: Path, held_out: bool) -> Path:
+    """A folder of links to those of the pictures that are held out, or to the others."""
+    files = [path for path in sorted(pictures.rglob("*")) if path.is_file()]
+    out.mkdir(exist_ok=True)
+    for path in files:
+        link = out / path.name
+        if path.stem.endswith(HELD_OUT) == held_out and not link.exists():
+            try:
+                link.symlink_to(path)
+            except OSError:  # Windows, without the right to
+                shutil.copyfile(path, link)
+    return out
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Lines of JSON; none where there is no file."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [json.loads(line) for line in lines]
+
+
+def main() -> int:
+    """Make one."""
+    parser = argparse.ArgumentParser(description="Make a reference model, from raw pictures to its card.")
+    parser.add_argument("model", choices=RECIPES)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where everything goes")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="the raw pictures; with --run, for the held-out ones"
+    )
+    parser.add_argument("--run", type=Path, metavar="RUN", help="a run that was trained already")
+    parser.add_argument("--parent", metavar="MODEL", help="the model that is grown on, if not the shipped one")
+    parser.add_argument("--hours", metavar="H", help="fit the schedule to so many hours")
+    parser.add_argument("--device", default="auto", metavar="D", help="cpu, cuda, mps or auto (default)")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception's weights, a TorchScript file")
+    parser.add_argument("--seen", metavar="TEXT", help="how the pictures look and fail, for the card's limits")
+    parser.add_argument("--machine", metavar="TEXT", help="where it was trained (default: this machine)")
+    parser.add_argument("--rehearse", action="store_true", help="the whole way at 16x16 with 3,000 images")
+    args = parser.parse_args()
+    if args.parent and Path(args.parent).exists():
+        args.parent = str(Path(args.parent).resolve())
+    for name in ("pictures", "run", "inception"):
+        if (path := getattr(args, name)) is not None:
+            if not path.exists():
+                parser.error(f"--{name}: there is no {path}")
+            setattr(args, name, path.resolve())
+    if args.pictures is None and args.run is None:
+        parser.error("--pictures or --run is needed")
+    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        with contextlib.chdir(args.out):
+            Reference(args.model, args).make()
+    except UserError as error:
+        return say(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""The reference models: on which pictures each is trained, how, and what its card says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FAST = ("--preset", "fast")
+
+WIDTHS = {"cpu": ("1024", "128"), "gpu": ("2048", "256")}
+"""fmap_base and fmap_max, by the kind of device."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Where a model's pictures come from."""
+
+    about: str
+    """For the card, after the number of pictures trained on."""
+    terms: str
+    license: str
+    build: tuple[str, ...]
+    """Words of `growgan data build`, beside the resolution."""
+    by_folder: bool = False
+    """The source has a part `train` and a part `test`; else files whose name ends in 7 are held out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A reference model."""
+
+    title: str
+    pictures: Pictures
+    resolution: int
+    kimg: dict[str, int]
+    """Length of the run, by the kind of device."""
+    train: tuple[str, ...] = FAST
+    parent: str | None = None
+    """A shipped model from which training goes on."""
+
+
+CELEBA = Pictures(
+    about="of CelebA (Liu et al. 2015), its aligned and cropped form, cut to the box 25,57,153,185. Files whose "
+    "CelebA id ends in 7 were held out",
+    terms="CelebA is for non-commercial research; its pictures are of real people",
+    license="for research, non-commercial, after CelebA's terms",
+    build=("--crop", "25,57,153,185"),
+)
+CELEBAHQ = Pictures(
+    about="of CelebA-HQ (Karras et al. 2018) at 512x512, framed as CelebA's. Files whose name ends in 7 were held out",
+    terms="CelebA-HQ is for non-commercial research; its pictures are of real people",
+    license="for research, non-commercial, after CelebA's terms",
+    build=("--crop", "0.066,0.1,0.937,0.973"),
+)
+CIFAR10 = Pictures(
+    about="of CIFAR-10's training part (Krizhevsky 2009); from JPEG files they are not bit-exact",
+    terms="no terms are stated with the set; used here for non-commercial research",
+    license="for research, non-commercial",
+    build=("--labels", "folders"),
+    by_folder=True,
+)
+
+RECIPES = {
+    "faces-64": Recipe(title="Faces at 64x64", pictures=CELEBA, resolution=64, kimg={"cpu": 1500, "gpu": 15000}),
+    "faces-128": Recipe(
+        title="Faces at 128x128",
+        pictures=CELEBA,
+        resolution=128,
+        kimg={"cpu": 600, "gpu": 10000},
+        parent="faces-64",
+    ),
+    "cifar10": Recipe(
+        title="CIFAR-10",
+        pictures=CIFAR10,
+        resolution=32,
+        kimg={"cpu": 1500, "gpu": 20000},
+        train=(*FAST, "--set", "data.labels=false"),
+    ),
+    "cifar10-classes": Recipe(
+        title="CIFAR-10 by class", pictures=CIFAR10, resolution=32, kimg={"cpu": 1500, "gpu": 20000}
+    ),
+    "faces-256": Recipe(
+        title="Faces at 256x256",
+        pictures=CELEBAHQ,
+        resolution=256,
+        kimg={"cpu": 300, "gpu": 5000},
+        parent="faces-128",
+    ),
+}
+"""Reference models by name. Lengths for a GPU, and faces-256 as a whole, are written but not yet tried."""

@@ -1,0 +1,29 @@
+"""The models that come with the package: whatever lies in its folder ``shipped``, so that no table can forget one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "shipped"
+
+
+def shipped() -> dict[str, Path]:
+    """Shipped models by name, ``faces-64`` before ``faces-128``."""
+    found = {path.stem: path for path in FOLDER.glob("*.safetensors") if not path.name.startswith(".")}
+    return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
+
+
+def explain(name: str) -> str:
+    """Say which models are shipped, the one that may have been meant first."""
+    names = list(shipped())
+    if not names:
+        return "none is shipped with this version"
+    meant = difflib.get_close_matches(name.lower(), names, 1)
+    return (f"did you mean {meant[0]}? " if meant else "") + f"shipped are {', '.join(names)}"
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Numbers within a name by their value."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

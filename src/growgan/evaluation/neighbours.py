@@ -1,0 +1,227 @@
+"""The training pictures nearest to generated ones, which show whether a model repeats what it was trained on.
+
+The paper looks at the nearest neighbours of its faces by features (activations of VGG layers) of the part around the
+face, so that hair and background do not decide. Here it is the central part of every picture, in the space that is
+asked for: pixels, or features of Inception or VGG-16. Beside the distances of fakes stand those of held-out reals,
+which were not in the training either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from growgan.core.errors import ConfigError, DataError
+from growgan.core.progress import MakeProgress
+from growgan.data.dataset import ImageSet
+from growgan.data.framing import Box, Framing
+from growgan.data.pictures import Rejected
+from growgan.data.prepare import prepare
+from growgan.data.reals import Reals
+from growgan.evaluation.evaluate import Settings, open_inception, open_vgg
+from growgan.evaluation.sources import Part, Pictures
+from growgan.evaluation.subjects import Say, was_mirrored
+from growgan.metrics.features import FeatureStore
+from growgan.metrics.nearest import NearestRows
+from growgan.metrics.streams import Sample
+from growgan.models.description import DescribedFile
+from growgan.sampling.model import Model, load
+
+SPACES = ("pixel", "inception", "vgg")
+CENTRE = (0.2, 0.2, 0.8, 0.8)
+"""Left, top, right, bottom: of a framed face the part from the brows to the mouth."""
+HELD_OUT = 1000
+"""Held-out reals that are looked at, at most."""
+QUERY_BYTES = 2**30
+"""Of queries compared at once; of more, the set is read several times."""
+ROWS_AT_ONCE = 512
+BATCH_BYTES = 2**27
+"""Of training pictures in float64 at once; never fewer than one picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked."""
+
+    model: str
+    data: Path
+    """The pictures it was trained on."""
+    seeds: Sequence[int]
+    held_out: Path | None = None
+    """Pictures of the same kind that it was not trained on."""
+    space: str = "pixel"
+    """A name of `SPACES`."""
+    count: int = 5
+    """Neighbours of each picture."""
+    crop: tuple[float, float, float, float] = CENTRE
+    truncation: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.space not in SPACES:
+            raise ConfigError(f"--space is {', '.join(SPACES[:-1])} or {SPACES[-1]}, not {self.space!r}")
+        if not 1 <= self.count <= 100:
+            raise ConfigError(f"--count must lie between 1 and 100, not {self.count}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Some pictures, and the training pictures nearest to each."""
+
+    pictures: Pictures
+    """N of them, named ``seed 3``, or as a held-out picture is."""
+    distances: NDArray[np.float64]
+    """[N, k], the nearest first: root mean square in levels of 255 for pixels, Euclidean for features."""
+    indices: NDArray[np.int64]
+    """Of the training pictures, in the set's order: [N, k]."""
+    mirrored: NDArray[np.bool_]
+    """Whether it is the training picture's mirror image that is near: [N, k]."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found."""
+
+    question: Question
+    model: DescribedFile
+    dataset: ImageSet
+    """Still open, for the neighbours to be shown."""
+    box: Box
+    """The part in pixels that was compared."""
+    both_sides: bool
+    """Whether the set's mirror images count as training pictures."""
+    fakes: Found
+    held_out: Found | None
+
+
+def find_neighbours(
+    question: Question, settings: Settings, progress: MakeProgress | None = None, say: Say = lambda line: None
+) -> Answer:
+    """Look for them. The set of the answer is open: close it. Raises `UserError`s."""
+    model = load(question.model, settings.device)
+    size, both = model.resolution, was_mirrored(model.file, say)
+    box = _box(question, size, both)
+    space = _Space(question.space, settings, progress, say)
+    dataset = prepare(question.data, at_most=size, progress=progress, say=say)
+    try:
+        reals = Reals(dataset, size)
+        asked = [_make(model, question, progress)]
+        if question.held_out is not None:
+            with prepare(question.held_out, at_most=size, progress=progress, say=say) as others:
+                asked.append(_keep(Reals(others, size)))
+        views = [
+            torch.cat([space.rows(Part(some, box, turned)) for some in asked]) for turned in (False, True)[: 1 + both]
+        ]
+        distances, indices, mirrored = _search(torch.stack(views), reals, box, question.count, space, progress)
+        found, start = [], 0
+        for some in asked:
+            rows = slice(start, start := start + len(some.names))
+            found.append(Found(some, distances[rows], indices[rows], mirrored[rows]))
+        return Answer(question, model.file, dataset, box, both, found[0], found[1] if len(found) > 1 else None)
+    except BaseException:
+        dataset.close()
+        raise
+
+
+def _make(model: Model, question: Question, progress: MakeProgress | None) -> Pictures:
+    """The generated pictures."""
+    seeds = ",".join(map(str, question.seeds))
+    bar = progress(len(question.seeds), "pictures") if progress else None
+    parts = []
+    try:
+        for pixels in model.batches(question.seeds, truncation=question.truncation):
+            parts.append(pixels)
+            if bar:
+                bar.advance(len(pixels))
+    finally:
+        if bar:
+            bar.close()
+    key = f"model {model.file.hash} seeds {seeds} truncation {question.truncation:g}"
+    return Pictures(model.file.path.name, key, [f"seed {seed}" for seed in question.seeds], np.concatenate(parts))
+
+
+def _keep(reals: Reals) -> Pictures:
+    """Held-out pictures, some of all parts of their set."""
+    count = min(len(reals.dataset), HELD_OUT)
+    names = [picture_name(reals.dataset, index) for index in reals.indices(0, count)]
+    return Pictures(reals.name, reals.key, names, reals.pixels(0, count))
+
+
+def picture_name(dataset: ImageSet, index: int) -> str:
+    """A picture's name at its source, where the set knows it; else in the set."""
+    return Path((dataset.sources or dataset.names)[index]).name
+
+
+def _box(question: Question, size: int, both_sides: bool) -> Box:
+    try:
+        box = Framing(question.crop).find_box(size, size)
+    except (Rejected, DataError) as error:
+        raise ConfigError(f"--crop: {error}") from error
+    if both_sides and box[0] != size - box[2]:
+        raise ConfigError(
+            "--crop has to be as far from the left as from the right: mirrored pictures were trained on too"
+        )
+    return box
+
+
+def _search(
+    views: Tensor, reals: Reals, box: Box, count: int, space: _Space, progress: MakeProgress | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Compare queries [V, Q, D] with every picture of the set: distances, indices and mirrored, [Q, k] each."""
+    total, part = len(reals.dataset), Part(reals, box)
+    at_once = max(1, QUERY_BYTES // (views[:, :1].numel() * 8))
+    blocks = [NearestRows(views[:, i : i + at_once], count) for i in range(0, views.shape[1], at_once)]
+    for block in blocks:
+        bar = progress(total, f"training pictures of {reals.name}") if progress else None
+        try:
+            for rows in space.some(part):
+                block.add(rows)
+                if bar:
+                    bar.advance(len(rows))
+        finally:
+            if bar:
+                bar.close()
+    results = [block.result() for block in blocks]
+    distances = torch.cat([one.distances for one in results]) / space.unit(views.shape[2])
+    order = reals.indices(0, total)
+    return (
+        distances.numpy(),
+        order[torch.cat([one.rows for one in results]).numpy()],
+        torch.cat([one.views for one in results]).numpy() == 1,
+    )
+
+
+class _Space:
+    """Where pictures are compared: turns a source's into rows."""
+
+    def __init__(self, name: str, settings: Settings, progress: MakeProgress | None, say: Say) -> None:
+        self.store: FeatureStore | None = None
+        match name:
+            case "inception":
+                self.store = open_inception(settings, progress, say)
+            case "vgg":
+                self.store = open_vgg(settings, progress)
+
+    def some(self, part: Part) -> Iterator[Tensor]:
+        """Yield the rows of all its pictures, [n, D], some at a time."""
+        assert part.distinct is not None
+        sample = Sample(part, 0, part.distinct)
+        if self.store is not None:
+            yield from self.store.rows(sample)
+            return
+        fit = BATCH_BYTES // (part.channels * part.resolution**2 * 8)
+        for pixels in sample.batches(min(max(1, fit), ROWS_AT_ONCE)):
+            yield torch.from_numpy(pixels.reshape(len(pixels), -1).astype(np.float64))
+
+    def rows(self, part: Part) -> Tensor:
+        """Return all of them, [N, D], float64."""
+        return torch.cat(list(self.some(part))).double()
+
+    def unit(self, width: int) -> float:
+        """What a distance is divided by: of pixels, so that it is a root mean square in levels."""
+        return 1.0 if self.store is not None else float(np.sqrt(width))

@@ -1,0 +1,122 @@
+"""scripts/: what is not in the package, but makes what the package and its pages show."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from discs import save_discs
+from feature_nets import save_network
+from PIL import Image
+
+from growgan.cli.main import main
+from growgan.models.inspect import inspect
+from growgan.sampling.model import load
+from growgan.training.run import RunFolder
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look
+    spec.loader.exec_module(module)
+    return module
+
+
+def call(name: str, monkeypatch: pytest.MonkeyPatch, *words: object) -> Any:
+    """The status of `python scripts/NAME.py WORDS...`."""
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, words)])
+    return script(name).main()
+
+
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture).astype(int)
+
+
+def test_figures(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = tiny_run / "models" / "stage-0008x0008.safetensors"
+    for words in (
+        ("grid", tiny_run, tmp_path / "grid.png", "--shape", "3x2"),
+        ("growth", tiny_run, tmp_path / "growth.png"),
+        ("curves", tiny_run, tmp_path / "curves.png"),
+        ("losses", tiny_run, tmp_path / "losses.png"),
+        ("change", stage, tiny_run, tmp_path / "change.png", "--shape", "3x2"),
+    ):
+        assert call("figures", monkeypatch, *words) == 0
+    drawn = {path.stem: read(path) for path in tmp_path.glob("*.png")}
+    assert set(drawn) == {"grid", "growth", "curves", "losses", "change"} and drawn["grid"].shape == (128, 192, 3)
+    for model, top, factor in ((stage, 24, 8), (tiny_run, 24 + 128 + 24, 4)):
+        first = load(model).sample(1, kind="numpy")[0].repeat(factor, 0).repeat(factor, 1).astype(int)
+        assert np.abs(drawn["change"][top : top + 64, :64] - first).max() <= 1  # seeds in other batches
+    assert call("figures", monkeypatch, "losses", tmp_path / "no-run", tmp_path / "x.png") == 2
+
+
+def test_what_is_held_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    names = ["1_000007.jpg", "1_000070.jpg", "27_000012.jpg", "deeper/3_000117.png"]
+    for name in names:
+        (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "all" / name).write_bytes(name.encode())
+    split = script("reference").split
+    for _ in range(2):
+        train, test = (split(tmp_path / "all", tmp_path / part, part == "test") for part in ("train", "test"))
+    assert sorted(path.name for path in test.iterdir()) == ["1_000007.jpg", "3_000117.png"]
+    assert sorted(path.name for path in train.iterdir()) == ["1_000070.jpg", "27_000012.jpg"]
+    assert (test / "3_000117.png").read_bytes() == b"deeper/3_000117.png"
+
+
+def test_a_card_names_the_command_that_makes_the_run(
+    tiny_run: Path,
+    colour_set: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    words = script("reference_card").settings(RunFolder(tiny_run).read_config())
+    assert words[:2] == ["--preset", "tiny"] and words[words.index("--kimg") + 1] == "0.32"
+    capsys.readouterr()
+    more = ["--threads", "1", "--precision", "float32", "--dry-run"]
+    assert main(["train", "--data", str(colour_set), "--out", str(tmp_path / "again"), *words, *more]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tiny_run / "config.json").read_text())
+
+
+@pytest.mark.slow
+def test_reference(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    shutil.copytree(tiny_run, tmp_path / "run")
+    network, out = save_network(tmp_path / "net.pt"), tmp_path / "out"
+    words = ("faces-64", "--run", tmp_path / "run", "--out", out, "--inception", network, "--device", "cpu")
+    pictures = save_discs(tmp_path / "pictures", 40, sizes=((178, 218),))
+    words = (*words, "--pictures", pictures, "--rehearse", "--seen", "Discs lack edges.")
+    assert call("reference", monkeypatch, *words) == 0
+    made = inspect(out / "faces-64.safetensors")
+    assert sorted(made.networks) == ["D", "G_ema"] and made.dtypes == ["F16"] and made.truncation
+    names = [*("fid64_full", "kid64", "msssim64"), *("pr_inception64_precision", "pr_inception64_recall", "swd64")]
+    assert sorted(made.file.measures) == names
+    assert all(found["images"] == 64 and found["seed"] == 1 for found in made.file.measures.values())
+    card = made.file.card
+    assert card["limits"].endswith("Discs lack edges.") and card["data"].startswith("96 pictures of CelebA")
+    assert "growgan train --data train.zip" in card["notes"] and "lowest KID" in card["notes"]
+    figures = {path.relative_to(out).as_posix() for path in out.rglob("*.png") if not path.is_symlink()}
+    assert figures == {
+        *("grid.png", "grid-truncated.png", "growth.png", "curves.png", "losses.png", "private/neighbours.png")
+    }
+    found = json.loads((out / "private" / "neighbours.json").read_text(encoding="utf-8"))
+    assert len(found["fakes"]["pictures"]) == 32 and {one["name"] for one in found["held_out"]["pictures"]} == {
+        f"{i:03d}.png" for i in (7, 17, 27, 37)
+    }
+    written = (out / "measures.jsonl").read_bytes()
+    assert call("reference", monkeypatch, *words) == 0  # nothing is measured again
+    assert (out / "measures.jsonl").read_bytes() == written

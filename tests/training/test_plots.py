@@ -1,0 +1,65 @@
+"""Curves of a run: what is drawn is what was measured."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from growgan.core.errors import RunError
+from growgan.training import plots
+from growgan.training.run import RunFolder
+
+
+def entry(nimg: int, seconds: float, value: float | None = None, resolution: int = 16) -> dict[str, Any]:
+    found = {"name": "swd2k", "value": value, "resolution": resolution, "reference": {"value": 4.0}}
+    return {"nimg": nimg, "seconds": seconds} | ({"measures": {"swd2k": found}} if value is not None else {})
+
+
+def evaluated(metric: str, nimg: int, value: float) -> str:
+    return json.dumps({"metric": metric, "nimg": nimg, "value": value, "resolution": 16, "reference": None}) + "\n"
+
+
+@pytest.fixture
+def run(tiny_run: Path, tmp_path: Path) -> RunFolder:
+    """A folder with the settings of a run at 16x16, and a log of half an hour a thousand images."""
+    (tmp_path / "run").mkdir()
+    shutil.copy(tiny_run / "config.json", tmp_path / "run")
+    log = [entry(1000, 1800, 50.0, 8), entry(2000, 3600, 30.0), entry(3000, 5400), entry(4000, 7200, 20.0)]
+    (tmp_path / "run" / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log), encoding="utf-8")
+    return RunFolder(tmp_path / "run")
+
+
+def test_measures_over_images_and_hours(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    save = plots._save
+    monkeypatch.setattr(plots, "_save", lambda figure, out: drawn.append(figure) or save(figure, out))
+    (run.path / "measures.jsonl").write_text(evaluated("kid2048", 4000, 0.02) + evaluated("kid2048", 2000, 0.05))
+    (tmp_path / "more.jsonl").write_text(evaluated("swd2k", 3000, 24.0) + evaluated("fid10k", 4000, 9.0))
+    plots.draw_measures(run, tmp_path / "out.png", [tmp_path / "more.jsonl", tmp_path / "none.jsonl"])
+    assert (tmp_path / "out.png").stat().st_size > 5000
+    swd, swd_hours, kid, kid_hours = drawn[0].axes
+
+    def lines(axes: Any) -> dict[str, list[tuple[float, float]]]:
+        return {line.get_label(): [*zip(*map(list, line.get_data()), strict=True)] for line in axes.lines}
+
+    assert lines(swd)["in training"] == [(2, 30), (4, 20)] and lines(swd)["evaluated"] == [(3, 24)]
+    assert lines(swd)["reals"][0][1] == 4 and "reals" not in lines(kid)
+    assert lines(swd_hours)["in training"] == [(1, 30), (2, 20)] and lines(swd_hours)["evaluated"] == [(1.5, 24)]
+    assert lines(kid) == {"evaluated": [(2, 0.05), (4, 0.02)]} and lines(kid_hours) == {
+        "evaluated": [(1, 0.05), (2, 0.02)]
+    }
+    assert [axes.get_ylabel() for axes in (swd, kid)] == ["swd2k", "kid2048"]
+
+
+def test_nothing_to_draw(run: RunFolder, tmp_path: Path) -> None:
+    run.log.write_text(json.dumps(entry(1000, 10, 50.0, 8)) + "\n", encoding="utf-8")
+    with pytest.raises(RunError, match="has no measure at 16x16 yet"):
+        plots.draw_measures(run, tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
+    (run.path / "measures.jsonl").write_text("no json\n")
+    with pytest.raises(RunError, match="is no JSON"):
+        plots.draw_measures(run, tmp_path / "out.png")
