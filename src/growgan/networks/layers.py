@@ -144,7 +144,8 @@ class _LeakyGradient(torch.autograd.Function):
     def forward(ctx: Any, gy: Tensor, y: Tensor, slope: float) -> Tensor:
         ctx.save_for_backward(y)
         ctx.slope = slope
-        return torch.ops.aten.leaky_relu_backward.default(gy, y, slope, True)
+        gx: Tensor = torch.ops.aten.leaky_relu_backward.default(gy, y, slope, True)
+        return gx
 
     @staticmethod
     def backward(ctx: Any, ggx: Tensor) -> tuple[Tensor, None, None]:

@@ -75,7 +75,8 @@ def boxes(x: Tensor, edges: bool = False, bias: Tensor | None = None) -> Tensor:
 def _by_channel(x: Tensor) -> bool:
     """Whether a convolution of each channel for itself is the fast way."""
     fitting = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
-    return fitting and torch.backends.mkldnn.is_available() and x.is_contiguous(memory_format=torch.channels_last)
+    there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return fitting and there and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _convolved(x: Tensor, weight: float, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:
