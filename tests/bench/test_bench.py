@@ -63,7 +63,7 @@ def test_lazy_penalties_count_as_often_as_they_come() -> None:
 
 def test_sections_that_do_not_go_together_are_refused() -> None:
     augment = (("augment.policy", "cutout"), ("augment.strength", "adaptive"))
-    with pytest.raises(ConfigError, match="augment.strength=adaptive needs scores of D that have a sign"):
+    with pytest.raises(ConfigError, match=r"augment.strength=adaptive needs scores of D that have a sign"):
         bench.configured(request(overrides=(*PLAIN, *augment)))
 
 
