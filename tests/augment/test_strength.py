@@ -9,7 +9,9 @@ from making import FixedDraws, make_nets, make_spec, normal
 from growgan.augment.changes import NUMBERS, augment
 from growgan.augment.strength import Augment
 from growgan.core.augmentation import AugmentConfig
-from growgan.core.config import LossConfig
+from growgan.core.config import LossConfig, OptimConfig, ScheduleConfig
+from growgan.core.fields import per
+from growgan.core.schedule import Schedule
 from growgan.losses import LOSSES, create
 from growgan.losses.base import At
 
@@ -87,13 +89,19 @@ def test_sizes_below_are_left_alone():
     assert not Augment(AugmentConfig(), CPU).works_at(1024)
 
 
+def note(augmented: Augment, sign: torch.Tensor, step: int, minibatch: int, resolution: int = 8) -> None:
+    """What a step tells that saw reals of this mean sign."""
+    config = ScheduleConfig(initial_resolution=resolution, minibatch=per(minibatch))
+    augmented.after_d_step({"sign": sign}, Schedule(config, OptimConfig(), resolution).at(0), step)
+
+
 def test_p_follows_the_sign_of_the_reals():
     """As the release adjusts it: after every 4 minibatches by 4 N / 500,000, toward a mean sign of 0.6."""
     augmented = make(strength="adaptive", p=0.3)
     signs = [0.7, 0.9, 0.8, 0.7, 0.5, 0.5, 0.5, 0.8, 0.5, 0.4, 0.2]
     ps = []
     for step, sign in enumerate(signs):
-        augmented.after_d_step(torch.tensor(sign), step, 1000)
+        note(augmented, torch.tensor(sign), step, 1000)
         ps.append(augmented.p(0).item())
     step = 4 * 1000 / 500_000
     expected = [0.3] * 3 + [0.3 + step] * 4 + [0.3] * 4
@@ -103,16 +111,28 @@ def test_p_follows_the_sign_of_the_reals():
 def test_p_stays_between_0_and_its_most():
     up, down = make(strength="adaptive", p_max=0.01), make(strength="adaptive", p=0.005)
     for step in range(20):
-        up.after_d_step(torch.tensor(1.0), step, 1000)
-        down.after_d_step(torch.tensor(-1.0), step, 1000)
+        note(up, torch.tensor(1.0), step, 1000)
+        note(down, torch.tensor(-1.0), step, 1000)
+        note(fixed := make(), torch.tensor(1.0), step, 1000)
     assert up.p(0).item() == pytest.approx(0.01)
     assert down.p(0).item() == 0
+    assert fixed.p(0) == 1 and not fixed.state
+
+
+def test_steps_below_its_size_tell_it_nothing():
+    augmented = make(strength="adaptive", from_resolution=16)
+    for step in range(8):
+        note(augmented, torch.tensor(1.0), step, 1000)
+    assert all(value.item() == 0 for value in augmented.state.values())
+    for step in range(8, 16):
+        note(augmented, torch.tensor(1.0), step, 1000, resolution=16)
+    assert augmented.p(0).item() == pytest.approx(8 * 1000 / 500_000)
 
 
 def test_speed_interval_and_target_can_be_set():
     augmented = make(strength="adaptive", kimg=50, interval=2, target=0.1)
     for step in range(2):
-        augmented.after_d_step(torch.tensor(0.2), step, 100)
+        note(augmented, torch.tensor(0.2), step, 100)
     assert augmented.p(0).item() == pytest.approx(2 * 100 / 50_000)
 
 
@@ -120,7 +140,7 @@ def test_no_rounding_decides_where_p_goes():
     """8 of 10 reals: exactly the target of 0.6, however the mean of parts was rounded."""
     augmented = make(strength="adaptive", p=0.5)
     for step in range(40):
-        augmented.after_d_step(torch.tensor(0.6) + (step % 3 - 1) * 1e-6, step, 10)
+        note(augmented, torch.tensor(0.6) + (step % 3 - 1) * 1e-6, step, 10)
     assert augmented.p(0).item() == 0.5
 
 

@@ -16,6 +16,7 @@ from growgan.bench import bench, footprint, limits, loading, stages, startup, st
 from growgan.bench.table import TABLES, number
 from growgan.bench.timing import laps
 from growgan.core.errors import ConfigError
+from growgan.core.fields import per
 from growgan.core.presets import preset
 from growgan.data.dataset import open_dataset
 from growgan.devices import set_up
@@ -45,6 +46,25 @@ def test_a_step_is_timed_and_its_share_is_of_the_limit() -> None:
     assert row.share_plain == pytest.approx(row.flops_plain / row.seconds / 1e9)
     assert row.flops_fused and row.flops_fused < row.flops_plain
     assert row.operations and row.bytes and row.share_bandwidth == pytest.approx(row.bytes / row.seconds / 1e9)
+
+
+def test_lazy_penalties_count_as_often_as_they_come() -> None:
+    base = bench.configured(request(overrides=(*PLAIN, ("loss.name", "logistic"))))
+
+    def done(**loss: Any) -> float:
+        config = replace(base, loss=replace(base.loss, **loss))
+        row = steps.time_step(steps.Case("tiny", config, 8, 8), set_up(config.execution), 0.01)
+        assert row.flops_done
+        return row.flops_done
+
+    always, never = done(), done(r1_gamma=per(0))
+    assert done(r1_interval=4) == pytest.approx(always / 4 + 3 * never / 4) and always > never
+
+
+def test_sections_that_do_not_go_together_are_refused() -> None:
+    augment = (("augment.policy", "cutout"), ("augment.strength", "adaptive"))
+    with pytest.raises(ConfigError, match=r"augment.strength=adaptive needs scores of D that have a sign"):
+        bench.configured(request(overrides=(*PLAIN, *augment)))
 
 
 def test_a_step_that_does_not_fit_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:

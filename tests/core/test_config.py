@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from growgan.core import config
 from growgan.core.config import NetworkSpec, RunConfig
 from growgan.core.errors import ConfigError
-from growgan.core.fields import per
+from growgan.core.fields import from_json, per
 
 IMPOSSIBLE: list[tuple[str, dict[str, Any], str]] = [
     *(("NetworkSpec", {"resolution": r}, "power of two") for r in (0, -8, 1, 2, 6, 100)),
@@ -81,6 +82,25 @@ def test_impossible_values(section: str, fields: dict[str, Any], said: str) -> N
 def test_widths_that_cannot_be_computed_are_refused_with_a_sentence(fields: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         NetworkSpec(**fields).width(128)
+
+
+APART: list[tuple[dict[str, Any], str]] = [
+    ({"optim": {"ema_kimg_end": 20.0}}, "set optim.ema_kimg too"),
+    ({"optim": {"ema_rampup": 0.05}}, "set optim.ema_kimg too"),
+    ({"augment": {"policy": "cutout", "strength": "adaptive"}}, "have a sign, and with loss.name=wgan_gp they have"),
+    (
+        {"augment": {"policy": "cutout", "strength": "adaptive", "p": 0.9}, "loss": {"name": "logistic"}},
+        "augment.p = 0.9 is above the most that it may adapt to, augment.p_max = 0.8",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sections", "said"), APART)
+def test_sections_that_do_not_go_together(sections: dict[str, dict[str, Any]], said: str) -> None:
+    run = from_json(RunConfig, sections)
+    with pytest.raises(ConfigError, match=re.escape(said)) as caught:
+        run.check_whole()
+    assert "\n" not in str(caught.value)
 
 
 def test_widths() -> None:

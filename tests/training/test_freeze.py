@@ -15,6 +15,7 @@ from training.making import Quiet, begin, half_and_half, small
 from growgan.core.config import StartConfig
 from growgan.core.errors import ConfigError
 from growgan.core.fields import per
+from growgan.losses import LOSSES
 from growgan.training.loop import train
 from growgan.training.step import d_step, g_step
 from growgan.training.stop import Stop
@@ -32,7 +33,7 @@ def one_step(freeze: int, loss: str) -> dict[str, dict[str, torch.Tensor]]:
     found: dict[str, dict[str, torch.Tensor]] = {}
 
     def note(name, network):
-        def step(lr):
+        def step(lr, beta2):
             found[name] = {k: p.grad.clone() for k, p in network.named_parameters() if p.grad is not None}
             network.zero_grad(set_to_none=True)
 
@@ -40,12 +41,13 @@ def one_step(freeze: int, loss: str) -> dict[str, dict[str, torch.Tensor]]:
 
     state.opt_D.step, state.opt_G.step = note("D", state.D), note("G", state.G)
     phase = schedule.trained(schedule.stages[-1], 0.5)
-    d_step(state, phase, *feed.reals(0, phase))
-    g_step(state, phase, feed)
+    reals, labels = feed.reals(0, phase)
+    d_step(state, phase, reals, labels)
+    g_step(state, phase, feed, reals)
     return found
 
 
-@pytest.mark.parametrize("loss", ["wgan_gp", "lsgan", "logistic"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_the_other_layers_and_g_get_the_gradients_that_they_always_get(loss):
     whole, frozen = one_step(0, loss), one_step(1, loss)
     kept = {name for name in whole["D"] if not name.startswith("16x16.")}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from growgan.augment.changes import NUMBERS, augment
 from growgan.core.augmentation import AugmentConfig
-from growgan.core.schedule import between
+from growgan.core.schedule import Phase, between
 
 Scores = tuple[Tensor, Tensor]
 
@@ -63,15 +63,18 @@ class Augment:
         return augmented
 
     @torch.no_grad()
-    def after_d_step(self, sign: Tensor, step: int, minibatch: int) -> None:
+    def after_d_step(self, seen: dict[str, Tensor], phase: Phase, step: int) -> None:
         """Take note of the mean sign of D's reals in a step at which they were augmented, and move p when it is time.
 
-        step: the number of the step; every `interval`th moves p.
+        seen: the step's means. step: its number; every `interval`th moves p.
         """
         state, config = self.state, self.config
-        state["signs"] += (sign * minibatch).round()  # whole, so that no rounding decides where p goes
-        state["count"] += minibatch
+        if not (config.adaptive and self.works_at(phase.resolution)):
+            return
+        state["signs"] += (seen["sign"] * phase.minibatch).round()  # whole, so that no rounding decides where p goes
+        state["count"] += phase.minibatch
         if (step + 1) % config.interval == 0:
             beyond = torch.sign(state["signs"] - config.target * state["count"])
             state["p"].add_(beyond * state["count"] / self.images).clamp_(0, config.p_max)
-            state["signs"].zero_(), state["count"].zero_()
+            for name in ("signs", "count"):
+                state[name].zero_()

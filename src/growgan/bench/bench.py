@@ -206,6 +206,7 @@ def configured(request: Request) -> RunConfig:
         if path == "preset" or path.startswith("data."):
             raise ConfigError(f"{path} cannot be set: there is --preset, and --data")
         config = replaced(config, path, text)
+    config.check_whole()
     return config
 
 

@@ -6,11 +6,12 @@ import gc
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
 from growgan.bench.count import Counts, count
-from growgan.bench.timing import Laps, laps
+from growgan.bench.timing import laps
 from growgan.core.config import NetworkSpec, RunConfig
 from growgan.core.fields import per
 from growgan.core.geometry import LOWEST
@@ -19,7 +20,7 @@ from growgan.core.schedule import Phase, Schedule, Stage
 from growgan.devices import Machine
 from growgan.networks.cost import step_flops
 from growgan.training.memory import free_memory, needed_memory
-from growgan.training.rehearsal import Rehearsal
+from growgan.training.rehearsal import Rehearsal, kinds_of_steps
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
 
@@ -62,7 +63,7 @@ class StepTime:
     d_down: str
     precision: str
     seconds: float | None
-    """Median; None where the step did not fit."""
+    """Median; None where the step did not fit. Steps with lazy penalties count as often as they come."""
     least_seconds: float | None = None
     images_per_second: float | None = None
     flops_plain: float | None = None
@@ -122,7 +123,7 @@ def time_step(
     if free is not None and needed > free:
         return replace(row, note=f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free")
     try:
-        found, counts = _timed(case.config, phase, machine, seconds)
+        time, least, counts = _timed(case.config, phase, machine, seconds)
     except torch.OutOfMemoryError:
         return replace(row, note="out of memory")
     finally:
@@ -130,11 +131,10 @@ def time_step(
     loss, repeats = case.config.loss, case.config.schedule.d_repeats
     plain = step_flops(spec, case.resolution, loss, repeats) * phase.minibatch
     fused = step_flops(spec, case.resolution, loss, repeats, fused=True) * phase.minibatch
-    time = found.median
     return replace(
         row,
         seconds=time,
-        least_seconds=found.least,
+        least_seconds=least,
         images_per_second=phase.minibatch * repeats / time,
         flops_plain=plain,
         flops_fused=fused,
@@ -161,15 +161,27 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def _timed(config: RunConfig, phase: Phase, machine: Machine, seconds: float) -> tuple[Laps, Counts]:
+def _timed(config: RunConfig, phase: Phase, machine: Machine, seconds: float) -> tuple[float, float, Counts]:
+    """Median and least seconds of a step and what it does, each the mean over the kinds of steps."""
     state = TrainState(config, machine)
     feed = Rehearsal(state)
 
-    def step() -> object:
+    def step(nimg: int) -> object:
+        state.nimg = nimg
         return train_step(state, phase, feed)
 
     # The first one is not to be counted: in it each way to compute is tried, as at the start of a run's stage.
     with measuring(config, machine):
-        step()
-    counts = count(step)
-    return laps(step, machine.device, seconds, warm_up=0), counts
+        step(0)
+    kinds = kinds_of_steps(config, phase)
+    counts = [(count(partial(step, nimg)), share) for nimg, share in kinds]
+    found = [(laps(partial(step, nimg), machine.device, seconds * share, warm_up=0), share) for nimg, share in kinds]
+    return (
+        sum(lap.median * share for lap, share in found),
+        sum(lap.least * share for lap, share in found),
+        Counts(
+            operations=round(sum(done.operations * share for done, share in counts)),
+            bytes=sum(done.bytes * share for done, share in counts),
+            flops=sum(done.flops * share for done, share in counts),
+        ),
+    )

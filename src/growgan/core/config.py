@@ -196,3 +196,13 @@ class RunConfig:
             f"augment.strength=adaptive needs scores of D that have a sign, and with loss.name={self.loss.name} they "
             f"have none: augment.strength=fixed, or loss.name={' or '.join(SIGNED)}",
         )
+        optim = self.optim
+        require(
+            optim.ema_kimg is not None or (optim.ema_kimg_end is None and not optim.ema_rampup),
+            "optim.ema_kimg_end and optim.ema_rampup change the average's half-life: set optim.ema_kimg too",
+        )
+        require(
+            not self.augment.adaptive or self.augment.start <= self.augment.p_max,
+            f"augment.p = {self.augment.start:g} is above the most that it may adapt to, "
+            f"augment.p_max = {self.augment.p_max:g}",
+        )

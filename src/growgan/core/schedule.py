@@ -75,11 +75,6 @@ class Schedule:
         self.total = max(1, round(config.total_kimg * config.scale * 1000))
         self.stages = _stages(config, resolution, self.total)
 
-    @property
-    def shrink(self) -> float:
-        """Factor on lengths that a shorter run shortens and a longer one leaves as they are."""
-        return min(1.0, self.config.scale)
-
     def trained(self, stage: Stage, alpha: float = 1.0) -> Phase:
         """A phase in the middle of `stage`: faded in, or at `alpha`."""
         lod = geometry.log2(self.resolution) - geometry.log2(stage.resolution) + (1 - alpha)
@@ -117,12 +112,12 @@ class Schedule:
             d_lr=optim.d_lr(stage.resolution) * rate,
             beta2=between(optim.beta2, optim.beta2_end, late),
             late=late,
-            tick_images=max(1, round(self.config.tick_kimg(stage.resolution) * self.shrink * 1000)),
+            tick_images=max(1, round(self.config.tick_kimg(stage.resolution) * self.config.shrink * 1000)),
         )
 
     def _ramp(self, kimg: float) -> float:
         """Rise of the learning rates over the first images (Theano version: exp(-5 (1 - k/K)^2))."""
-        length = self.optim.rampup_kimg * self.shrink
+        length = self.optim.rampup_kimg * self.config.shrink
         return 1.0 if kimg >= length else math.exp(-5.0 * (1.0 - kimg / length) ** 2)
 
     def _late(self, nimg: int, stage: Stage) -> float:

@@ -148,3 +148,8 @@ class ScheduleConfig:
         require(min(self.minibatch_repeats, self.d_repeats) >= 1, "schedule's repeats must be at least 1")
         ticks = self.tick_kimg.values()
         require(0 < min(ticks) <= max(ticks) <= LONGEST_KIMG, "schedule.tick_kimg must be above 0, and no nonsense")
+
+    @property
+    def shrink(self) -> float:
+        """Factor on lengths that a shorter run shortens and a longer one leaves as they are."""
+        return min(1.0, self.scale)

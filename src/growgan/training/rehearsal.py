@@ -40,12 +40,16 @@ class Rehearsal:
         return self._labels(draws.n)
 
     def d_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
-        """D's loss on `rows` images, not yet backward, in the parts that are sent there one after the other."""
+        """D's loss on `rows` images, not yet backward, in the parts that are sent there one after the other.
+
+        It has its lazy penalties, whatever the moment: what is measured by it then holds for every step of the stage.
+        """
         state, draws = self.state, self._draws(phase, rows)
+        at = replace(state.at(phase), step=0)
         with torch.no_grad():
             fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
         D = state.critic(phase, draws)
-        for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, state.at(phase)):
+        for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, at):
             yield terms.total
 
     def g_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
@@ -108,13 +112,21 @@ def fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> 
     return min(seconds, key=lambda threads: seconds[threads])
 
 
+def kinds_of_steps(config: RunConfig, phase: Phase) -> list[tuple[int, float]]:
+    """A moment of the clock at which steps are of each kind, and the share of all steps that are.
+
+    Of `d_repeats` updates of D one more has lazy penalties in some steps than in the others: in those from 0 on, and
+    not in those from the second minibatch on. Where all have as many there is one kind.
+    """
+    every = config.loss.r1_interval
+    heavy = config.schedule.d_repeats % every / every
+    return [(0, heavy), (phase.minibatch, 1 - heavy)] if heavy else [(0, 1.0)]
+
+
 def _step_seconds(state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:
-    """The mean over a few steps, after one to warm up; steps with a lazy penalty count as often as they come."""
-    every = state.config.loss.r1_interval
-    with_penalty = _seconds_at(0, state, phase, rehearsal)
-    if every == 1:
-        return with_penalty
-    return (with_penalty + (every - 1) * _seconds_at(phase.minibatch, state, phase, rehearsal)) / every
+    """The mean over a few steps of each kind, after one to warm up."""
+    kinds = kinds_of_steps(state.config, phase)
+    return sum(share * _seconds_at(nimg, state, phase, rehearsal) for nimg, share in kinds)
 
 
 def _seconds_at(nimg: int, state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:

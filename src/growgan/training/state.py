@@ -54,7 +54,7 @@ class TrainState:
         self.opt_G = Adam(self.G, config.optim)
         self.opt_D = Adam(self.D, config.optim)
         self.loss = losses.create(config.loss, self.spec.multi_label)
-        self.augment = Augment(config.augment, self.device, min(1.0, config.schedule.scale))
+        self.augment = Augment(config.augment, self.device, config.schedule.shrink)
         self.nimg = 0
         self.held = 0
         self.repeat = 0

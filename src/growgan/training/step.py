@@ -25,10 +25,11 @@ Figures = dict[str, Tensor]
 def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
     """Advance `state` by one minibatch for each update of D and one update of G. Returns the step's figures."""
     figures: Figures = {}
-    for _ in range(state.config.schedule.d_repeats):
+    config = state.config
+    for _ in range(config.schedule.d_repeats):
         reals, labels = feed.reals(state.nimg, phase)
         figures |= d_step(state, phase, reals, labels)
-        factor = ema_factor(state.config.optim, phase, state.nimg, min(1.0, state.config.schedule.scale))
+        factor = ema_factor(config.optim, phase, state.nimg, config.schedule.shrink)
         average(state.G_ema.parameters(), state.G.parameters(), factor)
         state.nimg += phase.minibatch
     return figures | g_step(state, phase, feed, reals)
@@ -50,9 +51,9 @@ def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None
     state.ranks.add_up(state.D, figures, phase)
     refuse_nonsense(figures, "D")
     state.opt_D.step(phase.d_lr * state.rate, phase.beta2)
-    state.loss.after_d_step({name.removeprefix("D/"): value for name, value in figures.items()})
-    if state.augment.config.adaptive and state.augment.works_at(phase.resolution):
-        state.augment.after_d_step(figures["D/sign"], at.step, phase.minibatch)
+    seen = {name.removeprefix("D/"): value for name, value in figures.items()}
+    state.loss.after_d_step(seen)
+    state.augment.after_d_step(seen, phase, at.step)
     return figures
 
 

@@ -1,0 +1,60 @@
+"""Steps on made-up pictures stand for those of a run: as heavy, as often."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from training.making import begin, half_and_half, small
+
+from growgan.core.config import RunConfig
+from growgan.losses.zero_centred import ZeroCentred
+from growgan.training.rehearsal import Rehearsal, kinds_of_steps
+from growgan.training.step import train_step
+
+
+def lazy(every: int, d_repeats: int = 1, loss: str = "logistic") -> RunConfig:
+    config = small(d_repeats=d_repeats)
+    return replace(config, loss=replace(config.loss, name=loss, r1_interval=every))
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each batch of images that a penalty may look at, whether it does."""
+    found: list[bool] = []
+    watched = ZeroCentred.watched
+
+    def watching(self, images, names, at):
+        images = watched(self, images, names, at)
+        if "r1" in names:
+            found.append(images.requires_grad)
+        return images
+
+    monkeypatch.setattr(ZeroCentred, "watched", watching)
+    return found
+
+
+@pytest.mark.parametrize(("every", "d_repeats"), [(1, 1), (4, 1), (4, 2), (3, 2), (2, 3), (2, 2), (1, 2)])
+def test_lazy_penalties_count_as_often_as_they_come(every: int, d_repeats: int, taken: list[bool]) -> None:
+    state, schedule, _ = begin(lazy(every, d_repeats), half_and_half())
+    phase, feed = schedule.trained(schedule.stages[-1]), Rehearsal(state)
+    for _ in range(every):
+        train_step(state, phase, feed)
+    in_a_run = sum(taken) / every
+    expected = 0.0
+    for nimg, share in kinds_of_steps(state.config, phase):
+        taken.clear()
+        state.nimg = nimg
+        train_step(state, phase, feed)
+        expected += share * sum(taken)
+    assert expected == pytest.approx(in_a_run) == d_repeats / every
+
+
+@pytest.mark.parametrize("loss", ["logistic", "relativistic"])
+def test_what_is_worked_out_beforehand_has_the_penalties_at_any_moment(loss: str, taken: list[bool]) -> None:
+    state, schedule, _ = begin(lazy(16, loss=loss), half_and_half())
+    phase = schedule.trained(schedule.stages[-1])
+    state.nimg = 7 * phase.minibatch
+    for total in Rehearsal(state).d_losses(phase, phase.minibatch):
+        total.backward()
+    assert taken == [True]
