@@ -36,7 +36,7 @@ from growgan.training.run import RunFolder
 HELD_OUT = "7"
 """The last letter of the names of files that are held out."""
 IMAGES = {"cpu": "10k", "gpu": "50k"}
-"""Fakes of the final FID and KID, by the kind of device."""
+"""Fakes of the final FID and KID, by the kind of device; a GPU also has the time for FID's features of every real."""
 FINAL = "1"
 """Seed of the final measures: not that of those by which the snapshot was chosen."""
 
@@ -127,7 +127,8 @@ class Reference:
     def measure(self, chosen: Path) -> None:
         """The final measures that are not yet in measures.jsonl, on other fakes than those that chose it."""
         n = self.images
-        wanted = [self.swd, f"msssim{n}", f"fid{n}_full", f"kid{n}", f"pr_inception{n}"]
+        fid = f"fid{n}_full" if self.kind == "gpu" else f"fid{n}"
+        wanted = [self.swd, f"msssim{n}", fid, f"kid{n}", f"pr_inception{n}"]
         model = open_model(chosen)
         done = [line["metric"] for line in read(Path("measures.jsonl")) if line["subject_hash"] == model.hash]
         missing = [name for name in wanted if not any(metric.startswith(name) for metric in done)]

@@ -103,7 +103,7 @@ def test_reference(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert call("reference", monkeypatch, *words) == 0
     made = inspect(out / "faces-64.safetensors")
     assert sorted(made.networks) == ["D", "G_ema"] and made.dtypes == ["F16"] and made.truncation
-    names = [*("fid64_full", "kid64", "msssim64"), *("pr_inception64_precision", "pr_inception64_recall", "swd64")]
+    names = [*("fid64", "kid64", "msssim64"), *("pr_inception64_precision", "pr_inception64_recall", "swd64")]
     assert sorted(made.file.measures) == names
     assert all(found["images"] == 64 and found["seed"] == 1 for found in made.file.measures.values())
     card = made.file.card

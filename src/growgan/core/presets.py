@@ -23,7 +23,7 @@ from growgan.core.config import (
     SnapshotConfig,
 )
 from growgan.core.errors import ConfigError
-from growgan.core.fields import PerResolution, per
+from growgan.core.fields import per
 
 
 def v1_1gpu() -> RunConfig:
@@ -119,18 +119,18 @@ def laptop() -> RunConfig:
 
 def fast() -> RunConfig:
     """Pictures soon: what the years since the paper found cheaper, on a network that grows (docs/recipes.md)."""
-    minibatch = per(32, {8: 64, 16: 64})
+    # StyleGAN2-ADA's rule of thumb, 0.0002 pixels / minibatch (Karras et al. 2020), but for the lowest sizes.
+    gamma = {8: 0.005, 16: 0.01, 32: 0.02, 64: 0.05, 128: 0.2, 256: 0.8, 512: 3.2, 1024: 12.8}
     return RunConfig(
         network=NetworkSpec(fmap_base=1024, fmap_max=128, stddev_group=4, d_down="pool_act"),
-        loss=LossConfig(name="logistic", r1_gamma=_r1_gamma(minibatch), r1_interval=16),
+        loss=LossConfig(name="logistic", r1_gamma=per(0.005, gamma), r1_interval=16),
         augment=AugmentConfig(policy="colour,translation,cutout", strength="adaptive"),
-        optim=OptimConfig(g_lr=per(0.002), d_lr=per(0.002), ema_kimg=10, ema_rampup=0.05),
+        optim=OptimConfig(g_lr=per(0.002), d_lr=per(0.002), lr_end=0.05, ema_kimg=20, ema_rampup=0.05),
         schedule=ScheduleConfig(
             initial_resolution=8,
-            training_kimg=per(120, {8: 20, 16: 40, 32: 80}),
-            transition_kimg=per(60, {16: 20, 32: 40}),
+            training_kimg=per(150, {8: 50, 16: 80, 32: 120}),
+            transition_kimg=per(50, {16: 30, 32: 40}),
             total_kimg=800,
-            minibatch=minibatch,
             tick_kimg=per(10),
         ),
         data=DataConfig(build_resolution=64),
@@ -151,12 +151,6 @@ def robust() -> RunConfig:
         loss=LossConfig(name="relativistic", r1_gamma=gamma, gamma_end=0.1),
         optim=replace(optim, lr_end=0.25, beta2=0.9, beta2_end=0.99),
     )
-
-
-def _r1_gamma(minibatch: PerResolution) -> PerResolution:
-    """The release of StyleGAN2-ADA's rule of thumb (Karras et al. 2020): 0.0002 pixels / minibatch."""
-    gammas = {size: 0.0002 * size**2 / minibatch(size) for size in geometry.stages(1024)}
-    return per(gammas[64], gammas)
 
 
 def transfer() -> RunConfig:
