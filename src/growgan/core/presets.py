@@ -120,10 +120,10 @@ def laptop() -> RunConfig:
 def fast() -> RunConfig:
     """Pictures soon: what the years since the paper found cheaper, on a network that grows (docs/recipes.md)."""
     # StyleGAN2-ADA's rule of thumb, 0.0002 pixels / minibatch (Karras et al. 2020), but for the lowest sizes.
-    gamma = {8: 0.005, 16: 0.01, 32: 0.02, 64: 0.05, 128: 0.2, 256: 0.8, 512: 3.2, 1024: 12.8}
+    gamma = {4: 0.005, 8: 0.005, 16: 0.01, 32: 0.02, 64: 0.05, 128: 0.2, 256: 0.8, 512: 3.2, 1024: 12.8}
     return RunConfig(
         network=NetworkSpec(fmap_base=1024, fmap_max=128, stddev_group=4, d_down="pool_act"),
-        loss=LossConfig(name="logistic", r1_gamma=per(0.005, gamma), r1_interval=16),
+        loss=LossConfig(name="logistic", r1_gamma=per(12.8, gamma), r1_interval=16),
         augment=AugmentConfig(policy="colour,translation,cutout", strength="adaptive"),
         optim=OptimConfig(g_lr=per(0.002), d_lr=per(0.002), lr_end=0.05, ema_kimg=20, ema_rampup=0.05),
         schedule=ScheduleConfig(
@@ -158,10 +158,12 @@ def transfer() -> RunConfig:
 
     No low stages: the schedule begins where the model ended. The rates are those that the networks were trained at
     (as in Mo et al. 2020); they rise over the first steps, in which Adam, fresh, would take the sign of a gradient for
-    its size. The average forgets within a few thousand images what the pictures were before.
+    its size. The average forgets within a few thousand images what the pictures were before. All that D sees is
+    augmented, without which it soon knows a hundred pictures by heart (Zhao et al. 2020).
     """
     return RunConfig(
         network=laptop().network,
+        augment=AugmentConfig(policy="colour,translation,cutout"),
         optim=OptimConfig(rampup_kimg=1, ema_kimg=2),
         schedule=ScheduleConfig(
             training_kimg=per(20),
