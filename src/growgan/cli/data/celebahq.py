@@ -71,7 +71,7 @@ def _make(args: argparse.Namespace) -> CelebAHQReport:
 
 
 def _restore(args: argparse.Namespace) -> CelebAHQReport:
-    from growgan.data.faces.celebahq import restore
+    from growgan.data.faces.restore import restore
 
     for name in ("resolution", "artefacts", "superres"):
         if getattr(args, name) is not None:
