@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from growgan.cli import data
-from growgan.core.errors import ConfigError, DataError
+from growgan.core.errors import ConfigError, DataError, RunError
+from growgan.data.dataset import open_dataset
 
 
 def run(*words: object) -> int:
@@ -42,7 +43,7 @@ def test_build_and_info(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert info["duplicates"] == [["00000/img00000000.png", "00000/img00000002.png"]]
     assert run("info", out, "--check") == 0
     said = capsys.readouterr()
-    assert "content hash: " in said.out and "  a: 2" in said.out and "equal pictures: 1 groups" in said.out
+    assert "content hash: " in said.out and "  a: 2" in said.out and "equal pictures: 1 group\n" in said.out
 
 
 def test_check_lists_broken_pictures(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,8 +58,51 @@ def test_show(photos: Path, tmp_path: Path) -> None:
     assert run("show", tmp_path / "s.zip", "--grid", "2x4", "--out", tmp_path / "sheet.png") == 0
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (32, 32)
-    with pytest.raises(DataError, match="cannot be written"):
-        run("show", tmp_path / "s.zip", "--out", tmp_path / "absent" / "sheet.png")
+    with pytest.raises(RunError, match="cannot write"):
+        run("show", tmp_path / "s.zip", "--out", photos / "a" / "y.png" / "sheet.png")
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_sheet_is_what_its_name_says(photos: Path, tmp_path: Path, channels: int) -> None:
+    run("build", photos, tmp_path / "s.zip", "--resolution", 16, "--channels", channels)
+    for name, format in (("s.PNG", "PNG"), ("s.jpg", "JPEG"), ("s.jpeg", "JPEG"), ("new/s.webp", "WEBP")):
+        assert run("show", tmp_path / "s.zip", "--out", tmp_path / name) == 0
+        with Image.open(tmp_path / name) as sheet:
+            assert sheet.format == format and sheet.width == 8 * 16
+    for name in ("sheet", "sheet.gif", "sheet.pdf"):
+        with pytest.raises(ConfigError, match=r"a sheet is a \.png, \.jpg or \.webp file"):
+            run("show", tmp_path / "s.zip", "--out", tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
+def test_compare_tells_by_its_status(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("build", photos, tmp_path / "a.zip", "--resolution", 16)
+    run("build", photos, tmp_path / "b", "--resolution", 16)
+    (photos / "a" / "z.png").unlink()
+    run("build", photos, tmp_path / "c.zip", "--resolution", 16)
+    capsys.readouterr()
+    assert run("compare", tmp_path / "a.zip", tmp_path / "b") == 0
+    assert "the same pictures" in capsys.readouterr().out
+    assert run("compare", tmp_path / "a.zip", tmp_path / "c.zip") == 1
+    assert f"only in {tmp_path / 'a.zip'}: 1 (" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("compare", "--help")
+    assert "Exit status: 0 where they do" in capsys.readouterr().out
+
+
+def test_columns_that_are_none(photos: Path, tmp_path: Path) -> None:
+    run("build", photos, tmp_path / "s.zip", "--resolution", 16)
+    table = tmp_path / "t.csv"
+    table.write_text("name,Smiling,Male\nx,1,0\ny,0,1\nz,0,0\n")
+    labels = ["labels", tmp_path / "s.zip", "--from", table, "--columns"]
+    with pytest.raises(DataError, match=r"'Smilling' or 'age' \(did you mean 'Smiling'\?\); it has Smiling, Male"):
+        run(*labels, "Smilling,Male,age")
+    for none in ("", ",", "Male,"):
+        with pytest.raises(ConfigError, match="must be names of columns"):
+            run(*labels, none)
+    assert run(*labels, "Male, Smiling") == 0
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        assert dataset.class_names == ("Smiling", "Male")
 
 
 @pytest.mark.parametrize(

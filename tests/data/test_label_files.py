@@ -142,7 +142,7 @@ def test_a_refused_relabelling_changes_nothing(photos: Path, tmp_path: Path, nam
     table = write(tmp_path, "name,a,b\nx,1,0\ny,1,0\n")
     for labels, columns, message in (
         (str(table), [], "nothing is changed"),
-        (str(table), ["c"], "has no column c"),
+        (str(table), ["c"], "has no column of labels 'c'"),
         ("absent.csv", [], "cannot be read"),
         ("folders", ["a"], "columns are chosen"),
     ):

@@ -100,6 +100,8 @@ def test_a_program_gives_the_models_images_without_growgan(
     extra = {"growgan.spec": "", "growgan.training": ""}
     torch.export.load(tmp_path / "m.pt2", extra_files=extra)
     assert json.loads(extra["growgan.training"])["resolution"] == 8
+    with pytest.raises(ModelError, match=r"a program of torch\.export .*give the model"):
+        growgan.load(tmp_path / "m.pt2")
 
 
 def test_the_graph_is_plain(onnx_of: OnnxOf) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,3 +47,22 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole text file, or none."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def take_lock(handle: int) -> bool:
+    """Take a lock that lasts as long as the open file; False if somebody else has it.
+
+    Where the file system knows no locks there is none to wait for.
+    """
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+    return True

@@ -1,4 +1,4 @@
-"""Text from elsewhere on the user's terminal."""
+"""Text for the user's terminal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things in words: 1 picture, 1,000 pictures, 2 classes."""
+    plural = thing if number == 1 else f"{thing}es" if thing.endswith("s") else f"{thing}s"
+    return f"{number:,} {plural}"
 
 
 def _escape(letter: str) -> str:

@@ -121,10 +121,10 @@ def _check_wishes(source: Path, out: Path, resolution: int | None, limit: int | 
     check_places(source, out)
 
 
-def check_limit(limit: int | None) -> None:
-    """DataError for a limit that lets nothing through."""
+def check_limit(limit: int | None, name: str = "limit") -> None:
+    """DataError for a limit that lets nothing through; ``name``: what the user calls it."""
     if limit is not None and limit < 1:
-        raise DataError(f"limit {limit}: must be at least 1")
+        raise DataError(f"{name} {limit}: must be at least 1")
 
 
 def check_places(source: Path, out: Path) -> None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -98,7 +99,10 @@ def _read_table(
     at = next((head.index(title) for title in head if title.lower() in NAME_COLUMNS), 0)
     titles = [title for number, title in enumerate(head) if number != at]
     if unknown := [title for title in wanted if title not in titles]:
-        raise DataError(f"{path}: has no column {unknown[0]} (there are {', '.join(titles)})")
+        near = difflib.get_close_matches(unknown[0], titles, 1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        wrong = " or ".join(map(repr, unknown))
+        raise DataError(f"{path}: has no column of labels {wrong}{meant}; it has {', '.join(titles)}")
     chosen = [number for number, title in enumerate(head) if number != at and (not wanted or title in wanted)]
     labels: dict[str, Label] = {}
     for line, row in enumerate(rows, first_line):

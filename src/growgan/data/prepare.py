@@ -12,7 +12,7 @@ from pathlib import Path
 from growgan.core.cache import cache_dir
 from growgan.core.errors import DataError
 from growgan.core.progress import MakeProgress
-from growgan.core.text import printable
+from growgan.core.text import counted, printable
 from growgan.data.build import BuildReport, build
 from growgan.data.dataset import ImageSet, is_finished, open_dataset
 from growgan.data.framing import check_resolution
@@ -120,7 +120,7 @@ def _prune(folder: Path) -> None:
 
 def _describe(path: Path, report: BuildReport) -> str:
     return (
-        f"{path}: {report.count:,} pictures cropped to their {report.framing}, resized to"
+        f"{path}: {counted(report.count, 'picture')} cropped to their {report.framing}, resized to"
         f" {report.resolution}x{report.resolution} and kept as {report.path}"
     )
 
@@ -130,4 +130,6 @@ def _check_wishes(dataset: ImageSet, resolution: int | None, channels: int | Non
         own = f"{dataset.resolution}x{dataset.resolution}"
         raise DataError(f"{dataset.path}: its pictures are {own}, less than the {resolution}x{resolution} asked for")
     if channels is not None and channels != dataset.channels:
-        raise DataError(f"{dataset.path}: its pictures have {dataset.channels} channels, not the {channels} asked for")
+        raise DataError(
+            f"{dataset.path}: its pictures have {counted(dataset.channels, 'channel')}, not the {channels} asked for"
+        )

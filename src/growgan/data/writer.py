@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from growgan.core.errors import DataError
 from growgan.core.files import sync_folder
@@ -24,18 +26,39 @@ FOLDER_TIME = 315_532_800
 SYNCING_THREADS = 16
 
 
+class Stored(NamedTuple):
+    """A file of a set: its name there, its size in bytes and its CRC-32."""
+
+    name: str
+    size: int
+    crc: int
+
+
 class SetWriter(ABC):
     """Takes files in order; leaving the ``with`` block without ``finish`` removes everything."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, partial: Path | None = None) -> None:
+        """``partial``: what the set is called until it is whole, and what is there goes on (None: a new name)."""
         self.path = path
-        self.partial = name_partial(path)
+        self.partial = partial or name_partial(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(path)
 
     @abstractmethod
     def add(self, name: str, data: bytes) -> None:
         """Write one file."""
+
+    @abstractmethod
+    def take_up(self, files: Iterable[Stored]) -> int:
+        """Keep the first of ``files`` that a killed process wrote whole, and return how many; remove all else."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Hand what was added to the system, so that the end of this process does it no harm."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """Close what was written without removing it."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -57,18 +80,46 @@ class SetWriter(ABC):
 class ZipWriter(SetWriter):
     """A zip whose files are stored as they are: pictures are compressed already, and reading needs no inflating."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._file = self.partial.open("wb")
+    def __init__(self, path: Path, partial: Path | None = None) -> None:
+        super().__init__(path, partial)
+        self._file = self.partial.open("r+b" if self.partial.exists() else "w+b")
         self._hold = Hold(self.partial)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, data: bytes) -> None:
         """Store one file."""
-        member = zipfile.ZipInfo(name, ZIP_TIME)
-        member.create_system = 3
-        member.external_attr = 0o644 << 16
-        self._zip.writestr(member, data)
+        self._zip.writestr(_describe_member(name), data)
+
+    def take_up(self, files: Iterable[Stored]) -> int:
+        """Read what is there: a zip that is not whole has no directory, but each file's header before it."""
+        members = []
+        end = 0
+        self._file.seek(0)
+        for name, size, crc in files:
+            member = _describe_member(name)
+            member.header_offset, member.file_size, member.compress_size, member.CRC = end, size, size, crc
+            header = member.FileHeader(zip64=False)
+            if self._file.read(len(header)) != header or zlib.crc32(self._file.read(size)) != crc:
+                break
+            members.append(member)
+            end = self._file.tell()
+        self._file.seek(end)
+        self._file.truncate()
+        self._zip.fp = None
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
+        self._zip.filelist += members
+        self._zip.NameToInfo |= {member.filename: member for member in members}
+        return len(members)
+
+    def flush(self) -> None:
+        """Empty the file's buffer."""
+        self._file.flush()
+
+    def leave(self) -> None:
+        """Close the zip without its directory, so that nothing takes it for a whole one."""
+        self._zip.fp = None
+        self._file.close()
+        self._hold.release()
 
     def finish(self) -> None:
         """Write the zip's directory, bring it to disk, rename."""
@@ -82,9 +133,7 @@ class ZipWriter(SetWriter):
 
     def discard(self) -> None:
         """Remove the partial zip without writing its directory, which a full disk would refuse again."""
-        self._zip.fp = None
-        self._file.close()
-        self._hold.release()
+        self.leave()
         self.partial.unlink(missing_ok=True)
 
 
@@ -94,9 +143,9 @@ BUILT_NAME = re.compile(r"[0-9]{5}/img[0-9]{8}\.(png|jpg|jpeg|webp)")
 class FolderWriter(SetWriter):
     """A folder of files."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.partial.mkdir()
+    def __init__(self, path: Path, partial: Path | None = None) -> None:
+        super().__init__(path, partial)
+        self.partial.mkdir(exist_ok=partial is not None)
         self._hold = Hold(self.partial)
 
     def add(self, name: str, data: bytes) -> None:
@@ -105,6 +154,25 @@ class FolderWriter(SetWriter):
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(data)
         os.utime(file, (FOLDER_TIME, FOLDER_TIME))
+
+    def take_up(self, files: Iterable[Stored]) -> int:
+        """Read the files; what comes after the first damaged one goes."""
+        kept: set[Path] = set()
+        for name, size, crc in files:
+            file = self.partial / name
+            if not (file.is_file() and file.stat().st_size == size and zlib.crc32(file.read_bytes()) == crc):
+                break
+            kept.add(file)
+        for file in [file for file in self.partial.rglob("*") if file.is_file() and file not in kept]:
+            file.unlink()
+        return len(kept)
+
+    def flush(self) -> None:
+        """Every file is closed already."""
+
+    def leave(self) -> None:
+        """Let go of the folder."""
+        self._hold.release()
 
     def finish(self) -> None:
         """Bring all files to disk and rename the folder."""
@@ -140,14 +208,21 @@ def check_place(path: Path, overwrite: bool = False) -> None:
         raise DataError(f"{path}: holds something else than a set that was built, and is not overwritten")
 
 
-def open_writer(path: Path, overwrite: bool = False) -> SetWriter:
+def open_writer(path: Path, overwrite: bool = False, partial: Path | None = None) -> SetWriter:
     """Begin a set at ``path``: a zip where it is called .zip, else a folder. DataError where it must not be."""
     check_place(path, overwrite)
     path = path.resolve()
     try:
-        return ZipWriter(path) if path.suffix.lower() == ".zip" else FolderWriter(path)
+        return ZipWriter(path, partial) if path.suffix.lower() == ".zip" else FolderWriter(path, partial)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _describe_member(name: str) -> zipfile.ZipInfo:
+    member = zipfile.ZipInfo(name, ZIP_TIME)
+    member.create_system = 3
+    member.external_attr = 0o644 << 16
+    return member
 
 
 def _holds_a_set_alone(path: Path) -> bool:

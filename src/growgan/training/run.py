@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import socket
@@ -13,7 +12,7 @@ from typing import Any
 from growgan.core.config import RunConfig
 from growgan.core.errors import ConfigError, RunError
 from growgan.core.fields import from_json, replaced, to_json
-from growgan.core.files import write_text
+from growgan.core.files import take_lock, write_text
 from growgan.core.runfiles import RunFiles, images_shown
 
 Override = tuple[str, str]
@@ -132,7 +131,7 @@ class RunFolder(RunFiles):
         except OSError as error:
             raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
         with file:
-            if not _lock(file.fileno()):
+            if not take_lock(file.fileno()):
                 file.seek(0)
                 holder = file.read().strip() or "another process"
                 raise RunError(f"{self.path} is being trained by {holder}")
@@ -171,22 +170,3 @@ def _clock(line: str) -> float:
         return float(json.loads(line)["nimg"])
     except (ValueError, KeyError, TypeError):
         return float("inf")
-
-
-def _lock(handle: int) -> bool:
-    """Take a lock that lasts as long as the open file; False if somebody else has it.
-
-    Where the file system knows no locks there is none to wait for.
-    """
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
-    return True

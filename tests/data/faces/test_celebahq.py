@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import bz2
 import hashlib
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from growgan.cli.main import main
 from growgan.core.errors import DataError, ModelError
 from growgan.data.dataset import open_dataset
 from growgan.data.faces import celebahq, deltas
-from growgan.data.faces.celebahq import make, restore
+from growgan.data.faces import restore as restoring
+from growgan.data.faces.celebahq import make
 from growgan.data.faces.crop import crop_face
 from growgan.data.faces.deltas import add, add_nearly
 from growgan.data.faces.enhance import TILE, Enhancer
 from growgan.data.faces.geometry import find_crop
+from growgan.data.faces.restore import restore
 
 SIDE = 64
 
@@ -109,7 +112,7 @@ def test_what_does_not_fit_is_listed(celeba: Path, tmp_path: Path) -> None:
 def test_other_versions_pixels(celeba: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where this machine decodes or resizes a little differently, no checksum comes out: it says so, or comes near."""
     finals = write_deltas(celeba, tmp_path / "deltas", (0, 1, 2, 3), shift=3)
-    monkeypatch.setattr(celebahq, "FIRST", 3)
+    monkeypatch.setattr(restoring, "FIRST", 3)
     with pytest.raises(DataError, match=r"Pillow 3\.1\.1 with libjpeg 8d; --nearly"):
         restore(celeba, tmp_path / "deltas", tmp_path / "hq", side=SIDE)
     report = restore(celeba, tmp_path / "deltas", tmp_path / "hq", side=SIDE, nearly=True)
@@ -117,6 +120,118 @@ def test_other_versions_pixels(celeba: Path, tmp_path: Path, monkeypatch: pytest
     with open_dataset(tmp_path / "hq") as dataset:
         for index, final in enumerate(finals.values()):
             assert np.abs(dataset.read(index).astype(int) - final).max() <= 3
+
+
+class Watch:
+    """A progress display that keeps what a kill would leave of a set after so many pictures."""
+
+    def __init__(self, out: Path, after: int, kept: Path) -> None:
+        self.out, self.left, self.kept = out, after, kept
+
+    def __call__(self, total: int | None, label: str) -> Watch:
+        return self
+
+    def advance(self, count: int = 1) -> None:
+        # It is called before a picture is taken.
+        self.left -= count
+        if self.left == -1:
+            for path in self.out.parent.glob(f"{self.out.name}.begun*"):
+                copy = shutil.copytree if path.is_dir() else shutil.copy
+                copy(path, self.kept / path.name)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("name", ["hq.zip", "hq"])
+def test_killed_restoring_goes_on(name: str, celeba: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes are those of an unbroken run, and no picture that was whole is made again."""
+    write_deltas(celeba, tmp_path / "deltas", (0, 1, 2, 3, 4, 5))
+    (celeba / "img_celeba" / "000002.jpg").rename(tmp_path / "000002.jpg")
+    left = tmp_path / "left"
+    left.mkdir()
+    restore(celeba, tmp_path / "deltas", tmp_path / name, side=SIDE, progress=Watch(tmp_path / name, 4, left))
+    assert not list(tmp_path.glob("*.begun*"))
+    journal = (left / f"{name}.begun.jsonl").read_bytes()
+    assert journal.count(b"\n") == 5
+    (left / f"{name}.begun.jsonl").write_bytes(journal + b'["0000')  # killed in the middle of a line
+    if name == "hq":
+        (left / "hq.begun" / "00000" / "img00000003.png").write_bytes(b"half")
+        (left / "hq.begun" / "00000" / "img00000009.png").write_bytes(b"of another time")
+    else:
+        with (left / "hq.zip.begun").open("ab") as file:
+            file.write(b"PK\3\4 half a file")
+
+    worked: list[str] = []
+    honest = restoring._restore
+
+    def work(*args: Any) -> Any:
+        worked.append(args[-1].orig_file)
+        return honest(*args)
+
+    def go_on(to: str) -> dict[str, bytes]:
+        shutil.copytree(left, tmp_path / to)
+        worked.clear()
+        report = restore(celeba, tmp_path / "deltas", tmp_path / to / name, side=SIDE)
+        assert report.exact == report.count and report.count + len(report.skipped) == 6
+        assert not list((tmp_path / to).glob("*.begun*"))
+        return read_all(tmp_path / to / name)
+
+    monkeypatch.setattr(restoring, "_restore", work)
+    assert go_on("again") == read_all(tmp_path / name)
+    # The one that was left out is tried again.
+    assert sorted(worked) == ["000002.jpg", "000005.jpg", "000006.jpg"]
+
+    file = left / (f"{name}.begun" if name == "hq.zip" else "hq.begun/00000/img00000002.png")
+    data = bytearray(file.read_bytes())
+    data[-80] ^= 1
+    file.write_bytes(data)  # in the last whole picture
+    assert go_on("damaged") == read_all(tmp_path / name)
+    assert sorted(worked) == ["000002.jpg", "000004.jpg", "000005.jpg", "000006.jpg"]
+
+    (tmp_path / "000002.jpg").rename(celeba / "img_celeba" / "000002.jpg")
+    restore(celeba, tmp_path / "deltas", tmp_path / f"whole{name}", side=SIDE)
+    assert go_on("mended") == read_all(tmp_path / f"whole{name}")
+
+
+def read_all(path: Path) -> dict[str, bytes]:
+    """A set's files by name."""
+    files = sorted(path.rglob("*.*")) if path.is_dir() else [path]
+    return {str(file.relative_to(path)): file.read_bytes() for file in files}
+
+
+def test_one_process_restores(celeba: Path, tmp_path: Path) -> None:
+    """Another waits for nothing, and of other settings nothing is taken up."""
+    write_deltas(celeba, tmp_path / "deltas", (0, 1, 2, 3))
+    out = tmp_path / "hq.zip"
+
+    class Second(Watch):
+        def advance(self, count: int = 1) -> None:
+            if count:
+                with pytest.raises(DataError, match="another process"):
+                    restore(celeba, tmp_path / "deltas", out, side=SIDE)
+
+    report = restore(celeba, tmp_path / "deltas", out, side=SIDE, progress=Second(out, 0, tmp_path), limit=3)
+    assert report.count == 3
+    left = tmp_path / "left"
+    left.mkdir()
+    watch = Watch(tmp_path / "near.zip", 3, left)
+    restore(celeba, tmp_path / "deltas", tmp_path / "near.zip", nearly=True, side=SIDE, progress=watch)
+    assert len(list(left.iterdir())) == 2
+    restore(celeba, tmp_path / "deltas", left / "near.zip", side=SIDE, limit=3)
+    assert (left / "near.zip").read_bytes() == out.read_bytes()
+    assert [path.name for path in left.iterdir()] == ["near.zip"]
+
+
+def test_a_smaller_count_is_taken_from_what_is_there(celeba: Path, tmp_path: Path) -> None:
+    write_deltas(celeba, tmp_path / "deltas", (0, 1, 2, 3))
+    left = tmp_path / "left"
+    left.mkdir()
+    watch = Watch(tmp_path / "hq.zip", 3, left)
+    restore(celeba, tmp_path / "deltas", tmp_path / "hq.zip", side=SIDE, progress=watch)
+    restore(celeba, tmp_path / "deltas", left / "hq.zip", side=SIDE, limit=2)
+    restore(celeba, tmp_path / "deltas", tmp_path / "two.zip", side=SIDE, limit=2)
+    assert (left / "hq.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
 
 
 def test_nearly_never_turns_white_into_black() -> None:
@@ -277,6 +392,8 @@ def test_the_command(celeba: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["data", "celebahq", str(celeba), str(out), "--resolution", "32", "--count", "2"]) == 0
     said = capsys.readouterr().out
     assert "2 pictures of 32x32 out of 6" in said and "hq.zip.ranking.csv" in said
-    for wrong in (["--nearly"], ["--deltas", str(tmp_path), "--resolution", "64"], ["--superres", "none.pt"]):
+    wishes = "--nearly", "--superres none.pt", "--count 0", "--count -1", "--resolution 0", "--resolution 100"
+    with_deltas = f"--deltas {tmp_path} --resolution 64", f"--deltas {tmp_path} --count 0"
+    for wrong in (wish.split() for wish in wishes + with_deltas):
         assert main(["data", "celebahq", str(celeba), str(tmp_path / "x.zip"), *wrong]) == 2
         assert capsys.readouterr().err.count("\n") == 1

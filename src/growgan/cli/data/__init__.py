@@ -21,12 +21,13 @@ COMMANDS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe every sub-command."""
+    """Describe every sub-command; a module's STATUS tells exit statuses that are not plain success or an error."""
     commands = parser.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         command = import_module(module)
         about = command.SUMMARY
-        command.add_arguments(commands.add_parser(name, help=about, description=about))
+        status = getattr(command, "STATUS", None)
+        command.add_arguments(commands.add_parser(name, help=about, description=about, epilog=status))
 
 
 def run(args: argparse.Namespace) -> int:

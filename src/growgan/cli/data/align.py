@@ -7,6 +7,7 @@ import sys
 
 from growgan.cli.data.words import add_source_arguments
 from growgan.core.progress import Progress
+from growgan.core.text import counted
 
 SUMMARY = "make a set of the faces in photographs, framed as CelebA-HQ's"
 
@@ -71,8 +72,9 @@ def run(args: argparse.Namespace) -> int:
     for line in list_skipped(report.skipped, None):
         print(line, file=sys.stderr)
     print(
-        f"{report.path}: {report.counts[KEPT]:,} faces of {args.resolution}x{args.resolution} from"
-        f" {report.pictures:,} pictures in {report.seconds:.1f} s; {len(report.skipped):,} files skipped"
+        f"{report.path}: {counted(report.counts[KEPT], 'face')} of {args.resolution}x{args.resolution} from"
+        f" {counted(report.pictures, 'picture')} in {report.seconds:.1f} s;"
+        f" {counted(len(report.skipped), 'file')} skipped"
     )
     if dropped := [f"{reason} {count:,}" for reason, count in report.counts.items() if reason != KEPT]:
         print(f"not kept: {', '.join(dropped)}")

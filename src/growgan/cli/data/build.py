@@ -7,7 +7,7 @@ import sys
 
 from growgan.cli.data.words import add_source_arguments, format_size
 from growgan.core.progress import Progress
-from growgan.core.text import printable
+from growgan.core.text import counted, printable
 
 SUMMARY = "make a finished set from pictures of any kind: a folder, an archive, LSUN, CIFAR, TFRecords ..."
 
@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     for line in list_skipped(report.skipped, None):
         print(line, file=sys.stderr)
     print(
-        f"{report.path}: {report.count:,} pictures of {report.resolution}x{report.resolution},"
-        f" {report.channels} channels, {report.framing}; {report.copied:,} copied as they were,"
+        f"{report.path}: {counted(report.count, 'picture')} of {report.resolution}x{report.resolution},"
+        f" {counted(report.channels, 'channel')}, {report.framing}; {report.copied:,} copied as they were,"
         f" {len(report.skipped):,} skipped; {format_size(report.size_bytes)} in {report.seconds:.1f} s"
     )
     if report.equal and not args.unique:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
+from growgan.core.text import counted
 
 if TYPE_CHECKING:
     from growgan.data.faces.celebahq import CelebAHQReport
@@ -37,11 +38,11 @@ def run(args: argparse.Namespace) -> int:
     for line in list_skipped(report.skipped, None):
         print(line, file=sys.stderr)
     print(
-        f"{report.path}: {report.count:,} pictures of {report.resolution}x{report.resolution} out of"
+        f"{report.path}: {counted(report.count, 'picture')} of {report.resolution}x{report.resolution} out of"
         f" {report.considered:,} in {report.seconds:.1f} s; {len(report.skipped):,} skipped"
     )
     if report.ranking is None:
-        print(f"{report.exact:,} of them have the release's checksum")
+        print(f"{report.exact:,} with the release's checksum")
     else:
         print(f"the ranking: {report.ranking}")
     return 0
@@ -71,7 +72,7 @@ def _make(args: argparse.Namespace) -> CelebAHQReport:
 
 
 def _restore(args: argparse.Namespace) -> CelebAHQReport:
-    from growgan.data.faces.celebahq import restore
+    from growgan.data.faces.restore import restore
 
     for name in ("resolution", "artefacts", "superres"):
         if getattr(args, name) is not None:

@@ -7,9 +7,12 @@ from dataclasses import asdict
 
 from growgan.cli.data.words import print_json
 from growgan.core.progress import Progress
-from growgan.core.text import printable
+from growgan.core.text import counted, printable
 
 SUMMARY = "say whether two sets, or any two sources, hold the same pictures, by their pixels"
+STATUS = (
+    "Exit status: 0 where they do, with the same labels, whatever the names, files and order; else 1; 2 for errors."
+)
 
 LISTED = 10
 
@@ -32,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(asdict(found) | {"same": found.are_same})
         return 0 if found.are_same else 1
-    print(f"{args.a}: {found.count_a:,} pictures; {args.b}: {found.count_b:,} pictures")
+    print(f"{args.a}: {counted(found.count_a, 'picture')}; {args.b}: {counted(found.count_b, 'picture')}")
     lists = {
         f"only in {args.a}": found.only_a,
         f"only in {args.b}": found.only_b,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from growgan.cli.data.words import add_source_arguments
 from growgan.core.progress import Progress
+from growgan.core.text import counted
 
 SUMMARY = "write the pictures of a set, or of any source, as plain files"
 
@@ -32,5 +33,5 @@ def run(args: argparse.Namespace) -> int:
         count, skipped = extract(source, Path(args.out), by_class=args.by_class, limit=args.limit, progress=Progress)
     for line in list_skipped(skipped, None):
         print(line, file=sys.stderr)
-    print(f"{args.out}: {count:,} pictures")
+    print(f"{args.out}: {counted(count, 'picture')}")
     return 0

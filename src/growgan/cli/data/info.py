@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from growgan.cli.data.words import add_source_arguments, format_size, print_json
 from growgan.core.progress import Progress
-from growgan.core.text import printable
+from growgan.core.text import counted, printable
 
 if TYPE_CHECKING:
     from growgan.data.inspect import CheckResult, SetInfo, SourceInfo
 
 SUMMARY = "say what a set holds, or what a set could be made of"
+STATUS = "Exit status: 0; 1 where --check finds broken pictures; 2 for errors."
 
 LISTED = 12
 """Sizes, classes and reasons that are printed; --json has all."""
@@ -64,24 +65,27 @@ def _print_info(info: SetInfo | SourceInfo, check: CheckResult | None) -> None:
         print(f"broken: {len(check.broken):,}")
         for message in check.broken:
             print(printable(f"  {message}"))
-        print(f"equal pictures: {len(check.duplicates):,} groups")
+        print(f"equal pictures: {counted(len(check.duplicates), 'group')}")
         for names in check.duplicates:
             print(printable(f"  {', '.join(names)}"))
 
 
 def _print_set(info: SetInfo) -> None:
-    print(f"{info.path}: {info.count:,} pictures of {info.resolution}x{info.resolution}, {info.channels} channels")
+    print(
+        f"{info.path}: {counted(info.count, 'picture')} of {info.resolution}x{info.resolution},"
+        f" {counted(info.channels, 'channel')}"
+    )
     print(f"size on disk: {format_size(info.size_bytes)}")
     print(f"pyramid: {'ready' if info.pyramid else 'not made yet'}")
     print(f"content hash: {info.content_hash}")
     if info.labels:
-        print(f"labels: {len(info.labels)} classes{', several a picture' if info.multi_label else ''}")
+        print(f"labels: {counted(len(info.labels), 'class')}{', several a picture' if info.multi_label else ''}")
     for name, count in info.labels.items():
         print(printable(f"  {name}: {count:,}"))
 
 
 def _print_source(info: SourceInfo) -> None:
-    print(f"{info.path}: {info.count:,} pictures, no finished set yet; {format_size(info.size_bytes)}")
+    print(f"{info.path}: {counted(info.count, 'picture')}, no finished set yet; {format_size(info.size_bytes)}")
     for title, counts in (("formats", info.formats), ("sizes", info.sizes), ("channels", info.channels)):
         _print_counts(title, counts)
     _print_counts("labels", info.labels)

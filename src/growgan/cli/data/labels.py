@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from growgan.cli.data.words import print_json
-from growgan.core.errors import DataError
+from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
-from growgan.core.text import printable
+from growgan.core.text import counted, printable
 
 SUMMARY = "list the labels of a finished set, or give it new ones"
 
@@ -32,16 +32,19 @@ def run(args: argparse.Namespace) -> int:
     from growgan.data.inspect import count_labels
     from growgan.data.relabel import relabel
 
+    columns = [] if args.columns is None else [name.strip() for name in args.columns.split(",")]
+    if not all(columns):
+        raise ConfigError(f"--columns {args.columns!r}: must be names of columns, as in Smiling,Male")
     if args.labels is not None:
-        relabel(Path(args.set), args.labels, args.columns.split(",") if args.columns else (), Progress)
-    elif args.columns:
-        raise DataError("--columns goes with --from")
+        relabel(Path(args.set), args.labels, columns, Progress)
+    elif columns:
+        raise ConfigError("--columns goes with --from")
     with open_dataset(args.set) as dataset:
         counts, several = count_labels(dataset), dataset.multi_label
     if args.json:
         print_json({"multi_label": several, "labels": counts})
         return 0
-    words = f"{len(counts)} classes{', several a picture' if several else ''}" if counts else "no labels"
+    words = f"{counted(len(counts), 'class')}{', several a picture' if several else ''}" if counts else "no labels"
     print(f"{args.set}: {words}")
     for name, count in counts.items():
         print(printable(f"  {name}: {count:,}"))

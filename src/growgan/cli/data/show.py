@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from growgan.cli.data.words import add_source_arguments
-from growgan.core.errors import DataError
+from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 
+FORMATS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
 SUMMARY = "draw a contact sheet of a set, or of any pictures"
 
 
@@ -16,17 +18,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("set", metavar="SET", help="a finished set, or whatever `data build` takes")
     add_source_arguments(parser)
     parser.add_argument("--grid", default="8x4", metavar="CxR", help="columns and rows (8x4)")
-    parser.add_argument("--out", required=True, metavar="FILE.png", help="where the sheet goes")
+    parser.add_argument("--out", required=True, metavar="FILE", help="where the sheet goes: .png, .jpg or .webp")
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw the sheet and print where it is."""
+    from growgan.core.files import whole
     from growgan.data.dataset import is_finished, open_dataset
     from growgan.data.inspect import draw_sheet, draw_source_sheet
-    from growgan.data.pictures import strict_pillow
+    from growgan.data.pictures import convert, strict_pillow
     from growgan.data.sources import Wishes, open_source
+    from growgan.data.transform import encode
 
     columns, rows = parse_grid(args.grid)
+    out = Path(args.out)
+    if out.suffix.lower() not in FORMATS:
+        raise ConfigError(f"--out {out}: a sheet is a .png, .jpg or .webp file")
+    format = FORMATS[out.suffix.lower()]
     with strict_pillow():
         with open_source(args.set, args.kind, Wishes(args.split)) as source:
             finished = args.kind is None and is_finished(source)
@@ -34,9 +42,7 @@ def run(args: argparse.Namespace) -> int:
         if sheet is None:
             with open_dataset(args.set) as dataset:
                 sheet = draw_sheet(dataset, columns, rows)
-    try:
-        sheet.save(args.out)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{args.out}: cannot be written ({error})") from error
+    with whole(out) as temporary:
+        temporary.write_bytes(encode(convert(sheet, 3) if format == "jpg" else sheet, format))
     print(args.out)
     return 0

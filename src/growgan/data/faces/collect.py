@@ -35,11 +35,16 @@ class Collection:
 
     def add(self, data: bytes, origin: str, label: Label | None = None) -> str:
         """Write one picture's file and return its name; all have a label or none."""
+        name = self.count(origin, label)
+        self._writer.add(name, data)
+        return name
+
+    def count(self, origin: str, label: Label | None = None) -> str:
+        """Count a picture whose file is there already, and return its name."""
         index = f"{len(self._names):08d}"
         self._names.append(f"{index[:5]}/img{index}{SUFFIXES[self._format]}")
         self._origins.append(origin)
         self._labels += [] if label is None else [label]
-        self._writer.add(self._names[-1], data)
         return self._names[-1]
 
     def finish(self, number: Number = number_labels) -> None:

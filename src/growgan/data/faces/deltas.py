@@ -71,6 +71,11 @@ def read_image_list(folder: Path) -> list[Target]:
     return targets
 
 
+def hash_list(folder: Path) -> str:
+    """Return a hex digest that tells one image_list.txt from others."""
+    return hashlib.blake2b((folder / IMAGE_LIST).read_bytes(), digest_size=16).hexdigest()
+
+
 def read_delta(folder: Path, target: Target, original: bytes, side: int) -> Pixels:
     """Return a delta, uint8 [3, side, side]; ``original``: the bytes of CelebA's JPEG. Raises Rejected."""
     path = folder / f"deltas{target.idx - target.idx % PER_ZIP:05d}.zip"

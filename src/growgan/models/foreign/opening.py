@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from growgan.core.errors import ModelError
+from growgan.core.text import counted
 from growgan.models.foreign import gan_zoo, mmgen, names, pickled, pro_gan_pth, release, theano, torchfile
 from growgan.models.foreign.kinds import LEGACY, PICKLES, ZIP, is_foreign
 from growgan.models.foreign.layout import Imported
@@ -112,7 +113,7 @@ def _read(path: Path) -> Imported:
 
 def _swap_colours(found: Imported) -> None:
     if found.spec.channels != 3:
-        raise Refused(f"its pictures have {found.spec.channels} channels: there are no colours to swap")
+        raise Refused(f"its pictures have {counted(found.spec.channels, 'channel')}: there are no colours to swap")
     for state in found.states.values():
         for name, value in state.items():
             if ".torgb." in name:

@@ -184,9 +184,18 @@ class Zip:
         return found
 
 
+PROGRAMS = ("/models/model.json", "serialized_exported_program.json")
+"""What tells a program of torch.export from tensors: its graph, by its name now and its earlier one."""
+
+
 def read_zip(file: mmap.mmap) -> Any:
     """What a zip of PyTorch's holds."""
     archive = Zip(file)
+    if any(name.endswith(PROGRAMS) for name in archive.entries):
+        raise Refused(
+            "it is a program of torch.export (.pt2), which torch.export.load runs and growgan does not; give the"
+            " model or the run folder that it was exported from"
+        )
     pickles = [name for name in archive.entries if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise Refused("it is a zip, but none that PyTorch wrote")

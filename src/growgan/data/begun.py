@@ -1,0 +1,109 @@
+"""Sets that take hours: what a killed process left is taken up, and the set has the bytes of one that nobody killed."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from growgan.core.errors import DataError
+from growgan.core.files import take_lock
+from growgan.core.progress import MakeProgress
+from growgan.data.writer import Stored, check_place, open_writer
+
+
+class Step(NamedTuple):
+    """What became of one picture of the source: ``note`` tells it, ``stored`` is its file, None without one."""
+
+    origin: str
+    note: str
+    stored: Stored | None = None
+
+
+class Begun:
+    """A set called OUT.begun until it is whole, and the journal of its making, OUT.begun.jsonl: a step a line.
+
+    The journal's first line is ``settings``, which say what the set is made of and how: one of others is begun anew.
+    Leaving the ``with`` block without `end` leaves both, unless there is no picture yet.
+    """
+
+    def __init__(self, path: Path, settings: str, overwrite: bool = False) -> None:
+        """DataError where a set must not be made at ``path``, or another process is making it."""
+        check_place(path, overwrite)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path.with_name(f"{path.name}.begun.jsonl")
+        self._journal = self._path.open("a+b")
+        if not take_lock(self._journal.fileno()):
+            self._journal.close()
+            raise DataError(f"{path}: another process is making it")
+        self._settings = settings
+        self._ended = False
+        self.steps = self._read()
+        """Those that other processes took, until `go_on`; then those that stand."""
+        self.writer = open_writer(path, overwrite, path.with_name(f"{path.name}.begun").absolute())
+
+    def go_on(self, count: int, progress: MakeProgress | None = None) -> None:
+        """Keep the first ``count`` steps, fewer where files are damaged; has to come before any `note`."""
+        steps = self.steps[:count]
+        files = [step.stored for step in steps if step.stored is not None]
+        whole = self.writer.take_up(_show(files, progress if files else None))
+        if whole < len(files):
+            steps = steps[: next(index for index, step in enumerate(steps) if step.stored == files[whole])]
+        self.steps = steps
+        self._journal.truncate(0)
+        self._journal.write(b"".join(map(_to_line, [self._settings, *steps])))
+        self._journal.flush()
+
+    def note(self, origin: str, note: str, name: str | None = None, data: bytes = b"") -> None:
+        """Remember a step that was taken; ``name``, ``data``: of the file that `writer` has got."""
+        step = Step(origin, note, None if name is None else Stored(name, len(data), zlib.crc32(data)))
+        self.steps.append(step)
+        self.writer.flush()
+        self._journal.write(_to_line(step))
+        self._journal.flush()
+
+    def end(self) -> None:
+        """Say that the set has its name, so that the journal goes with the ``with`` block."""
+        self._ended = True
+
+    def _read(self) -> list[Step]:
+        """Return the steps of a journal of the same settings, without its last line if that is not whole."""
+        self._journal.seek(0)
+        first, *lines = self._journal.read().split(b"\n")
+        if first + b"\n" != _to_line(self._settings):
+            return []
+        try:
+            rows = [json.loads(line) for line in lines[:-1]]
+            return [Step(origin, note, stored and Stored(*stored)) for origin, note, stored in rows]
+        except (ValueError, TypeError):  # damaged: it only saved time
+            return []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._journal.close()
+        if any(step.stored for step in self.steps) and not self._ended:
+            self.writer.leave()
+        else:
+            self.writer.discard()
+            self._path.unlink(missing_ok=True)
+
+
+def _show(files: Sequence[Stored], progress: MakeProgress | None) -> Iterator[Stored]:
+    bar = progress(len(files), "reading what is there") if progress else None
+    for stored in files:
+        yield stored
+        if bar:
+            bar.advance()
+    if bar:
+        bar.close()
+
+
+def _to_line(value: str | Step) -> bytes:
+    return json.dumps(value).encode() + b"\n"
