@@ -54,7 +54,7 @@ class Begun:
             steps = steps[: next(index for index, step in enumerate(steps) if step.stored == files[whole])]
         self.steps = steps
         self._journal.truncate(0)
-        self._journal.write(b"".join(map(_to_line, [self._settings, *steps])))
+        self._journal.write(b"".join([_to_line(self._settings), *map(_to_line, steps)]))
         self._journal.flush()
 
     def note(self, origin: str, note: str, name: str | None = None, data: bytes = b"") -> None:

@@ -211,6 +211,12 @@ def test_the_command(
     assert "4 faces of 32x32 from 7 pictures" in said.out
     assert "not kept: " in said.out and "too small 1" in said.out and "set.zip.faces.png" in said.out
     assert said.err == "skipped h broken.png: not a picture\n"
+    for wrong in (["--no-refine"], ["--detector", str(tmp_path)]):
+        assert main([*words, "--landmarks", str(photos[1]), *wrong]) == 2
+        assert (
+            capsys.readouterr().err
+            == f"growgan: {wrong[0]} is for landmarks that are found, and --landmarks gives them\n"
+        )
     monkeypatch.setattr(weights, "installed_folder", lambda: None)
     assert main([*words, "--overwrite"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -223,7 +229,7 @@ class Finder:
     asked: ClassVar[list[tuple[int, int]]] = []
     patience = 1000
 
-    def __init__(self, smallest: float, weights: Path | None) -> None:
+    def __init__(self, smallest: float, weights: Path | None, refine: bool) -> None:
         self.asked.clear()
 
     def detect(self, image: Image.Image) -> list[Face]:

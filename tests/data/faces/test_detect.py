@@ -15,6 +15,7 @@ from PIL import Image
 from growgan.data.faces import detect
 from growgan.data.faces.detect import Detector, Face
 from growgan.data.faces.geometry import find_crop
+from growgan.data.faces.refine import FEATURES, Refiner
 from growgan.data.faces.weights import installed_folder
 
 
@@ -71,7 +72,7 @@ def seeing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_landmarks_come_back_to_the_picture(seeing: Path, smallest: float, size: int, half: float) -> None:
     """Through the pyramid, the working size, windows turned upright and mirrored: within 2 hundredths of the crop."""
     landmarks = place(size * 0.52, size * 0.47, half, 12)
-    faces = Detector(smallest, seeing).detect(draw((size, size), landmarks))
+    faces = Detector(smallest, seeing, refine=False).detect(draw((size, size), landmarks))
     assert faces and faces[0].confidence == pytest.approx(0.95)
     assert np.abs(faces[0].landmarks - landmarks).max() < 0.02 * find_crop(landmarks).side
 
@@ -85,8 +86,20 @@ def test_mirroring_cancels_what_leans_to_one_side(seeing: Path, monkeypatch: pyt
 
     monkeypatch.setattr(detect, "output", lean)
     landmarks = place(100, 95, 24)
-    faces = Detector(90, seeing).detect(draw((200, 200), landmarks))
+    faces = Detector(90, seeing, refine=False).detect(draw((200, 200), landmarks))
     assert np.abs(faces[0].landmarks - landmarks).max() < 0.02 * find_crop(landmarks).side
+
+
+def test_landmarks_are_refined_unless_told_otherwise(seeing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The map sees the picture as the detector does, and what it says is brought back to the photograph."""
+    larger = Refiner(np.zeros((FEATURES, 4), np.float32), np.array([0, 0, np.log(1.05), 0], np.float32))
+    monkeypatch.setattr(Refiner, "load", lambda: larger)
+    picture = draw((640, 640), place(330, 300, 80, 12))
+    plain, refined = Detector(300, seeing, refine=False), Detector(300, seeing)
+    crop, found = (find_crop(detector.detect(picture)[0].landmarks) for detector in (plain, refined))
+    assert found.side == pytest.approx(1.05 * crop.side, rel=1e-4)
+    assert found.centre == pytest.approx(crop.centre, abs=0.01)
+    assert plain.digest != refined.digest
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (15, 15)])

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from growgan.cli.data.words import add_source_arguments
+from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 from growgan.core.text import counted
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolution", type=int, default=1024, metavar="N", help="power of two (1024)")
     parser.add_argument("--landmarks", metavar="FILE", help="eyes, nose and mouth: a CSV or CelebA's list (found)")
     parser.add_argument("--detector", metavar="DIR", help="pnet.pt, rnet.pt, onet.pt (of facenet-pytorch, installed)")
+    parser.add_argument("--no-refine", action="store_true", help="leave the landmarks that are found as they are")
     parser.add_argument("--faces", type=int, metavar="N", help="of one picture at most N faces, the largest (all)")
     parser.add_argument("--min-size", type=float, metavar="PX", help="side of the crop (half the resolution)")
     parser.add_argument(
@@ -45,6 +47,9 @@ def run(args: argparse.Namespace) -> int:
     from growgan.data.faces.judge import KEPT, Rules
     from growgan.data.prepare import list_skipped
 
+    for name, given in (("detector", args.detector is not None), ("no-refine", args.no_refine)):
+        if given and args.landmarks is not None:
+            raise ConfigError(f"--{name} is for landmarks that are found, and --landmarks gives them")
     rules = Rules(
         resolution=args.resolution,
         min_size=args.resolution / 2 if args.min_size is None else args.min_size,
@@ -59,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         rules,
         landmarks=args.landmarks,
         weights=args.detector,
+        refine=not args.no_refine,
         kind=args.kind,
         split=args.split,
         labels=args.labels,

@@ -71,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
         f" {len(report.skipped):,} skipped; {format_size(report.size_bytes)} in {report.seconds:.1f} s"
     )
     if report.equal and not args.unique:
-        print(f"{report.equal:,} are equal to an earlier one (--unique leaves them out)")
+        verb = "is" if report.equal == 1 else "are"
+        print(f"{report.equal:,} {verb} equal to an earlier one (--unique leaves such out)")
     if report.class_names:
         print(f"classes: {printable(', '.join(report.class_names))}")
     return 0

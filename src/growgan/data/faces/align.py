@@ -56,6 +56,7 @@ def align(
     *,
     landmarks: str | Path | None = None,
     weights: str | Path | None = None,
+    refine: bool = True,
     labels: str | None = None,
     kind: str | None = None,
     split: str | None = None,
@@ -68,7 +69,8 @@ def align(
 ) -> AlignReport:
     """Make a set of the faces in a source's pictures at ``out``, OUT.faces.csv and OUT.faces.png beside it.
 
-    ``landmarks``: a file with them (`read_landmarks`), else they are found by `Detector` with the ``weights``.
+    ``landmarks``: a file with them (`read_landmarks`), else they are found by `Detector` with the ``weights``
+    and, if asked for, fitted to CelebA-HQ's framing by `Refiner`.
     ``kind``, ``split``, ``labels``, ``format``, ``quality``, ``strict`` as in `growgan.data.build.build`; ``limit``: so
     many faces at most. The same pictures give the same bytes. What the detector found is kept in OUT.faces.found until
     the set is whole: a build that was killed looks for no face again. DataError, with no set left behind, for
@@ -85,7 +87,7 @@ def align(
     with strict_pillow(), one_thread_each(), open_source(source, kind, Wishes(split)) as pictures:
         check_labels(labels, pictures)
         labelling = Labelling(pictures, labels)
-        find, finder = _choose_finder(rules, landmarks, weights)
+        find, finder = _choose_finder(rules, landmarks, weights, refine)
         sheet, table = Sheet(), Table()
         try:
             with open_writer(out, overwrite) as writer, ExitStack() as stack:
@@ -150,11 +152,13 @@ def one_thread_each() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _choose_finder(rules: Rules, landmarks: str | Path | None, weights: str | Path | None) -> tuple[Find, str | None]:
+def _choose_finder(
+    rules: Rules, landmarks: str | Path | None, weights: str | Path | None, refine: bool
+) -> tuple[Find, str | None]:
     """Return what finds faces, and what decides what it finds; None where that is a list."""
     if landmarks is not None:
         return read_landmarks(Path(landmarks)).find, None
-    detector = Detector(rules.min_size, None if weights is None else Path(weights))
+    detector = Detector(rules.min_size, None if weights is None else Path(weights), refine)
 
     def find(name: str, image: Image.Image) -> list[Face]:
         return detector.detect(image)

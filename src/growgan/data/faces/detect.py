@@ -17,6 +17,7 @@ from growgan.data.faces.boxes import Boxes, make_square, move, suppress
 from growgan.data.faces.crop import glance
 from growgan.data.faces.geometry import Crop, Points, find_crop, turn
 from growgan.data.faces.mtcnn import STRIDE, WINDOW, output, propose, refine
+from growgan.data.faces.refine import Refiner
 from growgan.data.faces.weights import hash_weights, load_weights
 from growgan.data.pictures import Rejected
 
@@ -32,9 +33,10 @@ SMALLEST_BOX = 20.0
 WORKING_CROP = 96.0
 """Pixels that the smallest crop wanted has where it is looked for: the last network sees 48 of a part of it."""
 
-LOOKS = (0.65, 0.7, 0.75)
-"""Sides of the closer looks, over the crop's. At 0.7 the landmarks scatter least (docs/faces.md)."""
-LOOKS_LOWERED = 0.1
+LOOKS = tuple((size, lowered) for size in (0.55, 0.65, 0.7) for lowered in (0.1, 0.15))
+"""Of the closer looks: the side over the crop's, and how far below its middle, in half sides. Of 315 choices of such
+looks this left the least scatter; more looks, turned, shifted or in other lights, add nothing (docs/faces.md)."""
+FIRST_LOOK = ((0.65, 0.1),)
 MIRRORED = [1, 0, 2, 4, 3]
 
 
@@ -49,11 +51,16 @@ class Face:
 class Detector:
     """Finds faces; may be used from several threads at once."""
 
-    def __init__(self, smallest: float, weights: Path | None = None) -> None:
-        """``smallest``: side in pixels of the smallest crop that is wanted. ``weights``: a folder (`load_weights`)."""
+    def __init__(self, smallest: float, weights: Path | None = None, refine: bool = True) -> None:
+        """``smallest``: side in pixels of the smallest crop that is wanted. ``weights``: a folder (`load_weights`).
+
+        ``refine``: whether landmarks are fitted to CelebA-HQ's framing (`Refiner`).
+        """
         self._smallest = smallest
+        self._refiner = Refiner.load() if refine else None
         self._pnet, self._rnet, self._onet = load_weights(weights)
-        self.digest = hash_weights(self._pnet, self._rnet, self._onet)
+        refiner = {} if self._refiner is None else self._refiner.tensors
+        self.digest = hash_weights(self._pnet, self._rnet, self._onet, refiner)
         try:
             self._check()
         except (KeyError, RuntimeError) as error:
@@ -61,10 +68,7 @@ class Detector:
 
     def detect(self, image: Image.Image) -> list[Face]:
         """Return the faces of an upright RGB picture, the surest first."""
-        scale = min(1.0, WORKING_CROP / self._smallest)
-        if scale < 1:
-            size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-            image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+        image, scale = shrink(image, self._smallest)
         with torch.inference_mode():
             faces = self._run_cascade(image, max(self._smallest * scale * BOX_PER_CROP, SMALLEST_BOX))
             found = [Face(self._look_closer(image, face.landmarks), face.confidence) for face in faces]
@@ -112,20 +116,20 @@ class Detector:
         return np.concatenate(all_boxes), np.concatenate(all_scores)
 
     def _look_closer(self, image: Image.Image, landmarks: Points) -> Points:
-        """Return better landmarks: means over windows turned upright, of several sizes, each also mirrored."""
-        for _ in range(2):
+        """Return better landmarks: means over windows turned upright, in several places, each also mirrored."""
+        for places in (FIRST_LOOK, LOOKS):
             try:
                 crop = find_crop(landmarks)
             except Rejected:
                 return landmarks
-            looks = [_Look(crop, size) for size in LOOKS]
+            looks = [_Look(crop, *place) for place in places]
             pixels = [look.cut(image) for look in looks]
             points = _to_numpy(output(self._onet, _to_input([*pixels, *(part[:, ::-1] for part in pixels)]))[2])
             points = points.reshape(2, len(looks), 2, 5).transpose(0, 1, 3, 2)
             points[1, :, :, 0] = 1 - points[1, :, :, 0]
             means = (points[0] + points[1][:, MIRRORED]) / 2
             landmarks = np.mean([look.place(part) for look, part in zip(looks, means)], axis=0, dtype=np.float32)
-        return landmarks
+        return landmarks if self._refiner is None else self._refiner(image, landmarks)
 
     def _check(self) -> None:
         with torch.inference_mode():
@@ -134,11 +138,20 @@ class Detector:
             output(self._onet, torch.zeros(1, 3, WINDOW[2], WINDOW[2]))
 
 
+def shrink(image: Image.Image, smallest: float) -> tuple[Image.Image, float]:
+    """Return a picture as small as crops of ``smallest`` pixels and more allow, and by which factor it is smaller."""
+    scale = min(1.0, WORKING_CROP / smallest)
+    if scale < 1:
+        size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+    return image, scale
+
+
 class _Look:
     """A window of the last network that is turned as the face is."""
 
-    def __init__(self, crop: Crop, size: float) -> None:
-        centre = crop.centre + turn(crop.half) * np.float32(LOOKS_LOWERED)
+    def __init__(self, crop: Crop, size: float, lowered: float) -> None:
+        centre = crop.centre + turn(crop.half) * np.float32(lowered)
         self._crop = Crop(centre, crop.half * np.float32(size))
         self._corner = self._crop.quad[0]
 
