@@ -1,84 +1,92 @@
-"""Make the data set that is shipped inside the package: a balanced part of Fashion-MNIST as a finished growgan set.
+"""Make the demo's training set: faces of nobody, by one of the package's own models.
 
-    python scripts/make_demo_data.py FOLDER [OUT]
+    python scripts/make_demo_data.py faces-64
 
-FOLDER holds train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz (https://github.com/zalandoresearch/fashion-mnist,
-in Debian the package dataset-fashion-mnist). The same files give the same bytes, as long as zlib packs alike.
+writes src/growgan/demo/faces.zip, a finished set, and faces.NOTICE.txt, which says how it was made. The same model and
+versions give the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import io
-import json
-import zipfile
-import zlib
+import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from PIL import Image
+from growgan.core.errors import UserError, say
+from growgan.core.files import write_text
+from growgan.core.progress import Progress
+from growgan.data.labels import format_sidecar
+from growgan.data.sources import SIDECAR
+from growgan.data.transform import encode
+from growgan.data.writer import open_writer
+from growgan.sampling.images import to_picture
+from growgan.sampling.model import Model, load
 
-CLASS_NAMES = [
-    "t-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-]
-PER_CLASS = 310  # the most that fits the limit
-BORDER = 2  # 28 pixels to 32
-MIB_LIMIT = 2.0
-OUT = Path(__file__).parents[1] / "src/growgan/demo/fashion.zip"
-TIMESTAMP = (2017, 8, 25, 0, 0, 0)  # any fixed one
+OUT = Path(__file__).parents[1] / "src/growgan/demo/faces.zip"
+COUNT = 4000
+TRUNCATION = 0.8
+"""A little: broken faces become rare, and the set stays varied."""
+QUALITY = 80
+"""WebP's, 1 to 100."""
+MB_LIMIT = 8.0
+NOTICE = """\
+{count:,} faces of nobody, {size}x{size} pixels: none is a photograph, none shows a real person.
 
+Made by scripts/make_demo_data.py with the model {name}
+(SHA-256 {hash})
+from seeds 0 to {last}, truncation {truncation:g}; WebP of quality {quality}. "sources" in dataset.json names each
+picture's seed.
 
-def read_idx(path: Path, header: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return the bytes after an IDX file's header."""
-    return np.frombuffer(gzip.decompress(path.read_bytes())[header:], np.uint8)
-
-
-def smallest_png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    """Encode a grey picture [S, S] with whichever of zlib's strategies packs it best."""
-    packed = []
-    for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_RLE):
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, "png", optimize=True, compress_level=9, compress_type=strategy)
-        packed.append(stream.getvalue())
-    return min(packed, key=len)
+Licence: {license}. It is that of the model's weights, for what the model makes is bound by the terms of what it was
+trained on: {data}
+"""
 
 
-def main() -> None:
-    """Write the zip and say how large it is."""
-    parser = argparse.ArgumentParser(description="Write the demo data set from Fashion-MNIST's training files.")
-    parser.add_argument("folder", type=Path, help="holds the two train-*.gz files")
+def write_set(model: Model, out: Path, count: int, truncation: float, quality: int) -> None:
+    """Write a zip of the pictures of seeds 0 .. count - 1."""
+    names = [f"{i // 1000:05d}/img{i:08d}.webp" for i in range(count)]
+    with open_writer(out, True) as writer, Progress(count, "faces") as progress:
+        pictures = (one for pixels in model.batches(range(count), truncation=truncation, batch=50) for one in pixels)
+        for name, picture in zip(names, pictures):
+            writer.add(name, encode(to_picture(picture), "webp", quality))
+            progress.advance()
+        writer.add(SIDECAR, format_sidecar(names, None, (), [f"seed{i:04d}" for i in range(count)]))
+        writer.finish()
+
+
+def main() -> int:
+    """Write the set and the notice, and say how large it is."""
+    parser = argparse.ArgumentParser(description="Write the demo's training set from a model's pictures.")
+    parser.add_argument("model", metavar="MODEL", help="a shipped name, or a file with a card")
     parser.add_argument("out", type=Path, nargs="?", default=OUT)
-    arguments = parser.parse_args()
-    images = read_idx(arguments.folder / "train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
-    labels = read_idx(arguments.folder / "train-labels-idx1-ubyte.gz", 8)
-
-    # Column c: the first pictures of class c; row by row the classes take turns, so any beginning of it is balanced.
-    chosen = np.stack([np.flatnonzero(labels == c)[:PER_CLASS] for c in range(len(CLASS_NAMES))], axis=1).ravel()
-    names = [f"{k // 1000:05d}/img{k:08d}.png" for k in range(len(chosen))]
-    table = {
-        "labels": [[name, int(labels[i])] for name, i in zip(names, chosen)],
-        "class_names": CLASS_NAMES,
-    }
-    with zipfile.ZipFile(arguments.out, "w", zipfile.ZIP_STORED) as archive:
-        for name, i in zip(names, chosen):
-            archive.writestr(zipfile.ZipInfo(name, TIMESTAMP), smallest_png(np.pad(images[i], BORDER)))
-        archive.writestr(zipfile.ZipInfo("dataset.json", TIMESTAMP), json.dumps(table, separators=(",", ":")))
-    size = arguments.out.stat().st_size / 2**20
-    print(f"{arguments.out}: {len(chosen)} pictures, {size:.2f} MiB")
-    if size > MIB_LIMIT:
-        raise SystemExit(f"more than {MIB_LIMIT} MiB: lower PER_CLASS")
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--truncation", type=float, default=TRUNCATION)
+    parser.add_argument("--quality", type=int, default=QUALITY)
+    args = parser.parse_args()
+    try:
+        model = load(args.model)
+        card = model.file.card
+        write_set(model, args.out, args.count, args.truncation, args.quality)
+        text = NOTICE.format(
+            count=args.count,
+            size=model.resolution,
+            name=Path(args.model).stem,
+            hash=model.file.hash,
+            last=args.count - 1,
+            truncation=args.truncation,
+            quality=args.quality,
+            license=card.get("license", "not stated"),
+            data=card.get("data", "not stated"),
+        )
+        write_text(args.out.with_suffix(".NOTICE.txt"), text)
+    except UserError as error:
+        return say(error)
+    megabytes = args.out.stat().st_size / 1e6
+    print(f"{args.out}: {args.count} pictures, {megabytes:.2f} MB")
+    if megabytes > MB_LIMIT:
+        return say(UserError(f"more than {MB_LIMIT:g} MB: lower --count or --quality"))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import shutil
 import sys
@@ -17,6 +18,7 @@ from feature_nets import save_network
 from PIL import Image
 
 from growgan.cli.main import main
+from growgan.data.dataset import open_dataset
 from growgan.models.inspect import inspect
 from growgan.sampling.model import load
 from growgan.training.run import RunFolder
@@ -120,3 +122,26 @@ def test_reference(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     written = (out / "measures.jsonl").read_bytes()
     assert call("reference", monkeypatch, *words) == 0  # nothing is measured again
     assert (out / "measures.jsonl").read_bytes() == written
+
+
+def test_demo_data(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (
+        main(["export", str(tiny_run), str(tmp_path / "m.safetensors"), "--license", "mine", "--card", "data=discs"])
+        == 0
+    )
+    words = (tmp_path / "m.safetensors", "--count", "9", "--truncation", "0.8", "--quality", "90")
+    for out in ("one.zip", "two.zip"):
+        assert call("make_demo_data", monkeypatch, words[0], tmp_path / out, *words[1:]) == 0
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    model = load(tmp_path / "m.safetensors")
+    with open_dataset(tmp_path / "one.zip") as dataset:
+        assert dataset.sources[8] == "seed0008" and dataset.labels is None
+        kept = dataset.images(range(9))
+    for pixels, picture in zip(kept, model.sample(9, truncation=0.8)):
+        file = io.BytesIO()
+        picture.save(file, "WEBP", quality=90)
+        with Image.open(file) as written:
+            assert np.array_equal(pixels.transpose(1, 2, 0), np.asarray(written))
+    notice = (tmp_path / "one.NOTICE.txt").read_text(encoding="utf-8")
+    for part in (model.file.hash, "seeds 0 to 8", "truncation 0.8", "quality 90", "Licence: mine", "discs"):
+        assert part in notice

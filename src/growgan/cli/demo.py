@@ -9,7 +9,7 @@ from pathlib import Path
 from growgan.core.errors import ConfigError
 from growgan.core.shipped import shipped
 
-SUMMARY = "train on embedded pictures at 32x32, offline, in a few minutes"
+SUMMARY = "train on embedded faces of nobody at 32x32, offline, in a few minutes"
 
 PRESET = "laptop"
 SETTINGS = (
@@ -20,6 +20,9 @@ SETTINGS = (
     ("schedule.transition_kimg", "5,8:3,16:3"),
     ("schedule.total_kimg", "50"),
     ("schedule.tick_kimg", "2"),
+    ("loss.name", "logistic"),
+    ("loss.r1_interval", "16"),
+    ("loss.r1_gamma", "0.02,4:0.005,8:0.005,16:0.01"),
     ("optim.g_lr", "0.003"),
     ("optim.d_lr", "0.003"),
     ("optim.ema_kimg", "1.5"),

@@ -125,7 +125,7 @@ def fast() -> RunConfig:
         network=NetworkSpec(fmap_base=1024, fmap_max=128, stddev_group=4, d_down="pool_act"),
         loss=LossConfig(name="logistic", r1_gamma=per(12.8, gamma), r1_interval=16),
         augment=AugmentConfig(policy="colour,translation,cutout", strength="adaptive"),
-        optim=OptimConfig(g_lr=per(0.002), d_lr=per(0.002), lr_end=0.05, ema_kimg=20, ema_rampup=0.05),
+        optim=OptimConfig(g_lr=per(0.002), d_lr=per(0.002), lr_end=0.3, ema_kimg=20, ema_rampup=0.05),
         schedule=ScheduleConfig(
             initial_resolution=8,
             training_kimg=per(150, {8: 50, 16: 80, 32: 120}),
