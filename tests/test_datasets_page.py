@@ -1,4 +1,4 @@
-"""The commands of docs/datasets.md are commands that there are, and its table is that of the kinds."""
+"""The commands of docs/datasets.md and docs/faces.md are commands that there are; the table is that of the kinds."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from growgan.core.presets import preset as find_preset
 from growgan.data.download import DOWNLOADS
 from growgan.data.sources import FORMATS
 
-PAGE = Path(__file__).parents[1] / "docs" / "datasets.md"
-BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "datasets.md"
+TEXT = PAGE.read_text(encoding="utf-8") + (DOCS / "faces.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.startswith("growgan ")]
 
 
