@@ -118,7 +118,7 @@ def test_labels_are_listed_and_set(growgan: Any, photos: Path, tmp_path: Path) -
     said = growgan("data", "labels", tmp_path / "s.zip", "--from", tmp_path / "l.csv", "--columns", "smile")
     assert said.out.splitlines()[1:] == ["  0: 2", "  1: 2"]
     assert (
-        "no column nose"
+        "no column of labels 'nose'"
         in growgan("data", "labels", tmp_path / "s.zip", "--from", tmp_path / "l.csv", "--columns", "nose").refusal()
     )
     assert "--columns goes with" in growgan("data", "labels", tmp_path / "s.zip", "--columns", "a").refusal()
