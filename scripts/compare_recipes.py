@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from growgan.core.runfiles import RunFiles, images_shown
+
 COMMON = {
     "snapshots.model_ticks": "2",
     "snapshots.keep": "1",
@@ -111,9 +113,8 @@ def measure(args: argparse.Namespace) -> None:
 
 def last_model(folder: Path, kimg: float) -> Path | None:
     """The snapshot at the end of a run, if it is there."""
-    models = sorted(folder.glob("models/*[0-9].safetensors"))
-    ended = [m for m in models if int("".join(c for c in m.stem if c.isdigit())[-9:]) >= kimg * 1000]
-    return ended[-1] if ended else None
+    snapshots = RunFiles(folder).snapshots()
+    return snapshots[-1] if snapshots and images_shown(snapshots[-1]) >= kimg * 1000 else None
 
 
 def time(args: argparse.Namespace) -> None:
@@ -143,15 +144,15 @@ def curve(folder: Path, seconds_per_image: dict[str, float]) -> list[dict[str, f
     for entry in entries:
         minutes += (entry["nimg"] - before) * seconds_per_image[str(entry["resolution"])] / 60
         before = entry["nimg"]
-        swd = entry.get("measures", {}).get("swd")
-        if swd and entry["resolution"] == entries[-1]["resolution"]:
-            points.append({"kimg": entry["kimg"], "minutes": minutes, "swd": swd["value"]})
+        for found in entry.get("measures", {}).values():
+            if found["resolution"] == entries[-1]["resolution"]:
+                points.append({"kimg": entry["kimg"], "minutes": minutes, "swd": found["value"]})
     return points
 
 
 def draw(args: argparse.Namespace) -> None:
     """Write the table and the curves of all runs that are there."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # slow to import
 
     speed = json.loads((args.out / "speed.json").read_text())
     figure = Figure(figsize=(11, 4.5), layout="constrained")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -84,3 +85,21 @@ def joined(groups: Iterable[Terms]) -> Terms:
         all_.parts.update(terms.parts)
         all_.seen.update(terms.seen)
     return all_
+
+
+def check_by_differences(loss: Callable[[], Tensor], D: Discriminator) -> None:
+    """Hold the gradients of `loss` by weights of an 8x8 D in float64 against differences along a direction."""
+    loss().backward()
+    step = 1e-6
+    for layer in ("8x8.fromrgb", "8x8.conv1", "4x4.conv", "4x4.dense1"):
+        weight = D.get_parameter(f"{layer}.weight")
+        direction, values = normal(*weight.shape, seed=9), []
+        for move in (step, -2 * step):
+            with torch.no_grad():
+                weight.add_(move * direction)
+            values.append(loss().item())
+        with torch.no_grad():
+            weight.add_(step * direction)
+        assert weight.grad is not None
+        expected = (weight.grad * direction).sum().item()
+        assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=1e-5, abs=1e-7), layer

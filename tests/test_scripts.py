@@ -145,3 +145,33 @@ def test_demo_data(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     notice = (tmp_path / "one.NOTICE.txt").read_text(encoding="utf-8")
     for part in (model.file.hash, "seeds 0 to 8", "truncation 0.8", "quality 90", "Licence: mine", "discs"):
         assert part in notice
+
+
+@pytest.mark.slow
+def test_compare_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run, its time and its measures become a row and a curve; a run that ended is not begun again."""
+    compare = script("compare_recipes")
+    short = {"schedule.initial_resolution": "8", "schedule.training_kimg": "0.1", "schedule.transition_kimg": "0"}
+    small = {"network.fmap_base": "32", "network.fmap_max": "8", "snapshots.measure_images": "32"}
+    ticks = {"schedule.tick_kimg": "0.1", "snapshots.model_ticks": "1"}
+    monkeypatch.setattr(compare, "RECIPES", {"one": short | small | ticks})
+    monkeypatch.setattr(compare, "METRICS", "swd64")
+    data, out = save_discs(tmp_path / "pictures", 96, sizes=((16, 16),)), tmp_path / "out"
+
+    def act(name: str) -> None:
+        words = ["compare", name, "--data", str(data), "--out", str(out), "--resolution", "16", "--kimg", "0.5"]
+        monkeypatch.setattr(sys, "argv", words)
+        compare.main()
+
+    act("run")
+    written = (out / "one-1" / "log.jsonl").read_bytes()
+    for name in ("run", "measure", "time", "draw"):
+        act(name)
+    assert (out / "one-1" / "log.jsonl").read_bytes() == written
+    first, *_, last = compare.curve(out / "one-1", {"8": 60.0, "16": 600.0})
+    assert first["swd"] > 0 and last["kimg"] > first["kimg"]
+    assert last["minutes"] - first["minutes"] == pytest.approx(10 * 1000 * (last["kimg"] - first["kimg"]))
+    head, _, row = (out / "table.md").read_text(encoding="utf-8").splitlines()
+    assert "swd64" in head and row.startswith("| one | 1 |")
+    with Image.open(out / "curves.png") as picture:
+        assert picture.width > 500

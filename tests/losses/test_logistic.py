@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
-from making import FixedDraws, joined, make_nets, make_spec, normal
+from making import FixedDraws, check_by_differences, joined, make_nets, make_spec, normal
 from torch import Tensor
 
 from growgan.core.config import LossConfig
@@ -72,19 +71,7 @@ def test_r1_s_gradient_against_finite_differences() -> None:
             create(LossConfig(name="logistic"), False).d_terms(D, reals, reals, None, FixedDraws(N), At(4))
         ).parts["r1"]
 
-    r1().backward()
-    step = 1e-6
-    for layer in ("8x8.fromrgb", "8x8.conv1", "4x4.conv", "4x4.dense1"):
-        weight = D.get_parameter(f"{layer}.weight")
-        direction, values = normal(*weight.shape, seed=9), []
-        for move in (step, -2 * step):
-            with torch.no_grad():
-                weight.add_(move * direction)
-            values.append(r1().item())
-        with torch.no_grad():
-            weight.add_(step * direction)
-        expected = (weight.grad * direction).sum().item()
-        assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=1e-5, abs=1e-7), layer
+    check_by_differences(r1, D)
 
 
 def test_r2_is_of_the_fakes_and_off_unless_it_is_asked() -> None:

@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 import pytest
-import torch
-from making import FixedDraws, joined, make_nets, make_spec, normal
+from making import FixedDraws, check_by_differences, joined, make_nets, make_spec, normal
 from torch import Tensor
 
 from growgan.core.config import LossConfig
@@ -102,16 +101,4 @@ def test_the_penalties_gradient_against_finite_differences() -> None:
         parts = joined(loss.d_terms(D, reals, fakes, None, FixedDraws(4), At(8))).parts
         return parts["r1"] + parts["r2"]
 
-    penalties().backward()
-    step = 1e-6
-    for layer in ("8x8.fromrgb", "8x8.conv1", "4x4.conv", "4x4.dense1"):
-        weight = D.get_parameter(f"{layer}.weight")
-        direction, values = normal(*weight.shape, seed=9), []
-        for move in (step, -2 * step):
-            with torch.no_grad():
-                weight.add_(move * direction)
-            values.append(penalties().item())
-        with torch.no_grad():
-            weight.add_(step * direction)
-        expected = (weight.grad * direction).sum().item()
-        assert (values[0] - values[1]) / (2 * step) == pytest.approx(expected, rel=1e-5, abs=1e-7), layer
+    check_by_differences(penalties, D)

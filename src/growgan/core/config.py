@@ -151,9 +151,9 @@ class ExecutionConfig:
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
-    """Type of the arithmetic. bfloat16: the convolutions but G's toRGB, and what flows between them; weights, Adam,
-    averages, sums of norms, G's images, dense layers and losses stay float32. auto: bfloat16 where the processor has
-    units for it, else float32."""
+    """Type of the arithmetic. bfloat16: the convolutions but G's toRGB, dense layers but D's last, and what flows
+    between them; weights, Adam, averages, sums of norms, G's images, scores and losses stay float32. auto: bfloat16
+    where the processor has units for it, else float32."""
     microbatch: int | None = None
     """Images computed at once; None = the whole minibatch. Less memory, the same gradients."""
     plan: Literal["measured", "plain"] = "measured"
