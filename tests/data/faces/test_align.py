@@ -240,6 +240,23 @@ class Finder:
         return [Face(points, 0.9 + 1 / 30), Face(place(120, 110, 10), 0.95)] if np.asarray(image)[..., 0].any() else []
 
 
+def test_the_terms_of_the_fit_are_told_where_it_is_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(align_module, "Detector", Finder)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    image = draw((300, 220), place(120, 110, 20, 7))
+    image.save(folder / "a.png")
+    words = ["data", "align", str(folder), str(tmp_path / "set.zip"), "--resolution", "32", "--overwrite"]
+    assert main(words) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert "non-commercial" in first and "--no-refine" in first
+    for without in (["--no-refine"], ["--landmarks", str(tmp_path / "set.zip.faces.csv")]):
+        assert main([*words, *without]) == 0
+        assert "non-commercial" not in capsys.readouterr().out
+
+
 def write_photos(folder: Path) -> None:
     for n in range(12):
         (folder / f"{n}").mkdir(parents=True)

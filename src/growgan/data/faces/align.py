@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ from growgan.data.faces.detect import Detector, Face
 from growgan.data.faces.found import Found
 from growgan.data.faces.judge import KEPT, Find, Rules, Verdict, judge_picture
 from growgan.data.faces.landmarks import read_landmarks
+from growgan.data.faces.refine import TERMS
 from growgan.data.faces.sheet import Sheet
 from growgan.data.faces.table import Table
 from growgan.data.framing import check_resolution
@@ -66,11 +67,12 @@ def align(
     quality: int | None = None,
     overwrite: bool = False,
     progress: MakeProgress | None = None,
+    say: Callable[[str], None] = print,
 ) -> AlignReport:
     """Make a set of the faces in a source's pictures at ``out``, OUT.faces.csv and OUT.faces.png beside it.
 
     ``landmarks``: a file with them (`read_landmarks`), else they are found by `Detector` with the ``weights``
-    and, if asked for, fitted to CelebA-HQ's framing by `Refiner`.
+    and, if asked for, fitted to CelebA-HQ's framing by `Refiner`, whose terms ``say`` gets before the work begins.
     ``kind``, ``split``, ``labels``, ``format``, ``quality``, ``strict`` as in `growgan.data.build.build`; ``limit``: so
     many faces at most. The same pictures give the same bytes. What the detector found is kept in OUT.faces.found until
     the set is whole: a build that was killed looks for no face again. DataError, with no set left behind, for
@@ -88,6 +90,8 @@ def align(
         check_labels(labels, pictures)
         labelling = Labelling(pictures, labels)
         find, finder = _choose_finder(rules, landmarks, weights, refine)
+        if finder is not None and refine:
+            say(TERMS)
         sheet, table = Sheet(), Table()
         try:
             with open_writer(out, overwrite) as writer, ExitStack() as stack:
