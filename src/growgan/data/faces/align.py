@@ -125,7 +125,8 @@ def align(
                         if len(faces) == limit:
                             break
                 if not len(faces):
-                    raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)})")
+                    least = f"crops of less than {rules.min_size:g} pixels are too small: resolution, min-size"
+                    raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)}); {least}")
                 _write_beside(report, table, sheet)
                 faces.finish(labelling.number)
                 if found is not None:
