@@ -16,7 +16,7 @@ from PIL import Image
 from growgan import __version__
 from growgan.core.errors import DataError
 from growgan.core.files import whole
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.collect import Collection
 from growgan.data.faces.detect import Detector, Face
@@ -66,7 +66,7 @@ def align(
     format: str = "png",
     quality: int | None = None,
     overwrite: bool = False,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
     say: Callable[[str], None] = print,
 ) -> AlignReport:
     """Make a set of the faces in a source's pictures at ``out``, OUT.faces.csv and OUT.faces.png beside it.
@@ -101,13 +101,10 @@ def align(
                     found = Found(out.with_name(f"{out.name}.faces.found"), finder)
                     stack.callback(found.close)
                 work = partial(_work, find if found is None else found.before(find), rules, labelling, faces)
-                bar = progress(pictures.count, "looking for faces") if progress else None
-                if bar:
-                    stack.callback(bar.close)
+                bar = stack.enter_context(progress(pictures.count, "looking for faces"))
                 with closing(map_ordered(work, pictures, weigh)) as looked:
                     for item in looked:
-                        if bar:
-                            bar.advance()
+                        bar.advance()
                         if isinstance(item, Skipped):
                             if strict:
                                 raise DataError(f"{item.name}: {item.reason}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.begun import Begun
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.align import one_thread_each
@@ -69,7 +69,7 @@ def make(
     settings: str = "",
     strict: bool = False,
     overwrite: bool = False,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
 ) -> CelebAHQReport:
     """Make a set like CelebA-HQ from CelebA in the wild: frame every face, rank them by sharpness, keep the best.
 
@@ -100,16 +100,14 @@ def make(
             for step in begun.steps:
                 faces.count(step.origin)
             rest = best[len(begun.steps) :]
-            bar = progress(len(best), "making the best") if progress else None
-            if bar:
+            with (
+                closing(map_ordered(lambda name: faces.encode(frame(name)), rest)) as made,
+                progress(len(best), "making the best") as bar,
+            ):
                 bar.advance(len(best) - len(rest))
-            with closing(map_ordered(lambda name: faces.encode(frame(name)), rest)) as made:
                 for name, data in zip(rest, made):
                     begun.note(name, "", faces.add(data, name), data)
-                    if bar:
-                        bar.advance()
-            if bar:
-                bar.close()
+                    bar.advance()
             report.finish(faces, source)
             begun.end()
     except OSError as error:

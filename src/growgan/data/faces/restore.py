@@ -12,7 +12,7 @@ from pathlib import Path
 import PIL
 
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.begun import Begun, Step
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.celeba import WildCelebA
@@ -54,7 +54,7 @@ def restore(
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
     side: int = SIDE,
 ) -> CelebAHQReport:
     """Put CelebA-HQ together from CelebA in the wild and the released deltas, in the order of image_list.txt.
@@ -84,13 +84,10 @@ def restore(
                 else:
                     report.skip(Skipped(step.origin, step.note), strict)
             rest = [] if len(faces) == limit else targets[len(begun.steps) :]
-            bar = progress(len(targets), "applying deltas") if progress else None
-            if bar:
+            with closing(map_ordered(work, rest)) as made, progress(len(targets), "applying deltas") as bar:
                 bar.advance(len(targets) - len(rest))
-            with closing(map_ordered(work, rest)) as made:
                 for target, result in zip(rest, made):
-                    if bar:
-                        bar.advance()
+                    bar.advance()
                     if isinstance(result, Skipped):
                         report.skip(result, strict)
                         if not len(faces) and _all_differ(report):
@@ -102,8 +99,6 @@ def restore(
                     report.exact += note == EXACT
                     if len(faces) == limit:
                         break
-            if bar:
-                bar.close()
             report.finish(faces, source)
             begun.end()
     except OSError as error:
