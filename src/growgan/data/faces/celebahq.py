@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -50,12 +51,22 @@ class CelebAHQReport:
             raise DataError(f"{skipped.name}: {skipped.reason}")
         self.skipped.append(skipped)
 
-    def finish(self, faces: Collection, source: WildCelebA) -> None:
+    @contextmanager
+    def timed(self, start: float) -> Iterator[None]:
+        """Take the time since ``start``; a full disk becomes a DataError."""
+        try:
+            yield
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be written ({error.strerror or error})") from error
+        self.seconds = time.monotonic() - start
+
+    def finish(self, faces: Collection, source: WildCelebA, begun: Begun) -> None:
         """Make the set whole; DataError where it is empty."""
         if not len(faces):
             first = f" ({self.skipped[0].name}: {self.skipped[0].reason})" if self.skipped else ""
             raise DataError(f"{source.path}: no picture of it can be used{first}")
         faces.finish()
+        begun.end()
         self.count = len(faces)
 
 
@@ -84,7 +95,7 @@ def make(
     source = WildCelebA(Path(celeba))
     path = out.with_name(f"{out.name}.ranking.csv")
     report = CelebAHQReport(out, resolution, considered=len(source.names), ranking=path)
-    try:
+    with report.timed(start):
         open_writer(out, overwrite).discard()  # or hours of work would be in vain
         frame = partial(_frame, source, resolution, enhance)
         with strict_pillow(), one_thread_each():
@@ -108,11 +119,7 @@ def make(
                 for name, data in zip(rest, made):
                     begun.note(name, "", faces.add(data, name), data)
                     bar.advance()
-            report.finish(faces, source)
-            begun.end()
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
-    report.seconds = time.monotonic() - start
+            report.finish(faces, source, begun)
     return report
 
 

@@ -72,38 +72,33 @@ def restore(
     source, targets = WildCelebA(Path(celeba)), read_image_list(deltas)
     report = CelebAHQReport(out, side, considered=len(targets))
     settings = f"deltas {hash_list(deltas)} {side} {'nearly' if nearly else 'exactly'} Pillow {PIL.__version__}"
-    try:
-        with strict_pillow(), Begun(out, settings, overwrite) as begun:
-            faces = Collection(begun.writer)
-            work = partial(_restore, source, deltas, nearly, side, faces)
-            begun.go_on(_count_standing(begun.steps, targets, work, limit), progress)
-            for step in begun.steps:
-                if step.stored is not None:
-                    faces.count(step.origin)
-                    report.exact += step.note == EXACT
-                else:
-                    report.skip(Skipped(step.origin, step.note), strict)
-            rest = [] if len(faces) == limit else targets[len(begun.steps) :]
-            with closing(map_ordered(work, rest)) as made, progress(len(targets), "applying deltas") as bar:
-                bar.advance(len(targets) - len(rest))
-                for target, result in zip(rest, made):
-                    bar.advance()
-                    if isinstance(result, Skipped):
-                        report.skip(result, strict)
-                        if not len(faces) and _all_differ(report):
-                            raise DataError(f"{celeba}: {WRONG_VERSIONS}")
-                        begun.note(*result)
-                        continue
-                    data, note = result
-                    begun.note(target.orig_file, note, faces.add(data, target.orig_file), data)
-                    report.exact += note == EXACT
-                    if len(faces) == limit:
-                        break
-            report.finish(faces, source)
-            begun.end()
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
-    report.seconds = time.monotonic() - start
+    with report.timed(start), strict_pillow(), Begun(out, settings, overwrite) as begun:
+        faces = Collection(begun.writer)
+        work = partial(_restore, source, deltas, nearly, side, faces)
+        begun.go_on(_count_standing(begun.steps, targets, work, limit), progress)
+        for step in begun.steps:
+            if step.stored is not None:
+                faces.count(step.origin)
+                report.exact += step.note == EXACT
+            else:
+                report.skip(Skipped(step.origin, step.note), strict)
+        rest = [] if len(faces) == limit else targets[len(begun.steps) :]
+        with closing(map_ordered(work, rest)) as made, progress(len(targets), "applying deltas") as bar:
+            bar.advance(len(targets) - len(rest))
+            for target, result in zip(rest, made):
+                bar.advance()
+                if isinstance(result, Skipped):
+                    report.skip(result, strict)
+                    if not len(faces) and _all_differ(report):
+                        raise DataError(f"{celeba}: {WRONG_VERSIONS}")
+                    begun.note(*result)
+                    continue
+                data, note = result
+                begun.note(target.orig_file, note, faces.add(data, target.orig_file), data)
+                report.exact += note == EXACT
+                if len(faces) == limit:
+                    break
+        report.finish(faces, source, begun)
     return report
 
 
