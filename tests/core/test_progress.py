@@ -7,7 +7,7 @@ import io
 import pytest
 
 from growgan.core import progress
-from growgan.core.progress import Progress
+from growgan.core.progress import Progress, Silent
 
 
 class Terminal(io.StringIO):
@@ -56,3 +56,13 @@ def test_short_work_leaves_no_trace_in_a_log_and_unknown_totals_are_fine(clock: 
         bar.advance()
         bar.close()
     assert stream.getvalue() == "pictures: 2, 0.2/s\n"
+
+
+def test_silence_counts_and_shows_nothing(clock: list[float]) -> None:
+    stream = Terminal()
+    with Silent(10, "pictures", stream) as bar:
+        bar.advance(3)
+        clock[0] += 60
+        bar.advance(4)
+        bar.clear()
+    assert bar.done == 7 and stream.getvalue() == ""

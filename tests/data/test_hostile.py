@@ -237,3 +237,20 @@ def test_a_living_build_is_not_taken_for_a_dead_one(tmp_path: Path) -> None:
     hold.release()
     remove_abandoned(tmp_path / "s.zip")
     assert not partial.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_links_in_a_folder_are_followed_and_what_is_no_file_is_listed(tmp_path: Path) -> None:
+    photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for folder in (photos, elsewhere):
+        folder.mkdir()
+    (elsewhere / "a.png").write_bytes(encode(make_pixels(1)[0]))
+    (photos / "linked").symlink_to(elsewhere)
+    (elsewhere / "circle").symlink_to(photos)
+    (photos / "nowhere.png").symlink_to(tmp_path / "missing.png")
+    os.mkfifo(photos / "pipe.png")
+    report = build(photos, tmp_path / "s.zip")
+    assert report.count == 1
+    assert dict(report.skipped) == {"nowhere.png": "link to nowhere", "pipe.png": "not a plain file"}
+    with pytest.raises(DataError, match=r"not a plain file|link to nowhere"):
+        build(photos, tmp_path / "t.zip", strict=True)

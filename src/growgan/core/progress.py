@@ -80,7 +80,21 @@ class Progress:
         self.close()
 
 
-# What work that can show its progress is given: Progress itself, or a caller's own.
+class Silent(Progress):
+    """Counts and shows nothing."""
+
+    def advance(self, n: int = 1) -> None:
+        """Count ``n`` more as done."""
+        self.done += n
+
+    def clear(self) -> None:
+        """There is no line."""
+
+    def close(self) -> None:
+        """There is no line."""
+
+
+# What work that can show its progress is given: Progress itself, Silent, or a caller's own.
 MakeProgress = Callable[[int | None, str], Progress]
 
 

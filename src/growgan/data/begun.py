@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 from growgan.core.errors import DataError
 from growgan.core.files import take_lock
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.writer import Stored, check_place, open_writer
 
 
@@ -45,11 +45,11 @@ class Begun:
         """Those that other processes took, until `go_on`; then those that stand."""
         self.writer = open_writer(path, overwrite, path.with_name(f"{path.name}.begun").absolute())
 
-    def go_on(self, count: int, progress: MakeProgress | None = None) -> None:
+    def go_on(self, count: int, progress: MakeProgress = Silent) -> None:
         """Keep the first ``count`` steps, fewer where files are damaged; has to come before any `note`."""
         steps = self.steps[:count]
         files = [step.stored for step in steps if step.stored is not None]
-        whole = self.writer.take_up(_show(files, progress if files else None))
+        whole = self.writer.take_up(_show(files, progress if files else Silent))
         if whole < len(files):
             steps = steps[: next(index for index, step in enumerate(steps) if step.stored == files[whole])]
         self.steps = steps
@@ -95,14 +95,11 @@ class Begun:
             self._path.unlink(missing_ok=True)
 
 
-def _show(files: Sequence[Stored], progress: MakeProgress | None) -> Iterator[Stored]:
-    bar = progress(len(files), "reading what is there") if progress else None
-    for stored in files:
-        yield stored
-        if bar:
+def _show(files: Sequence[Stored], progress: MakeProgress) -> Iterator[Stored]:
+    with progress(len(files), "reading what is there") as bar:
+        for stored in files:
+            yield stored
             bar.advance()
-    if bar:
-        bar.close()
 
 
 def _to_line(value: str | Step) -> bytes:

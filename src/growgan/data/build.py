@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.framing import Framing, check_resolution
 from growgan.data.labelling import Labelling, check_labels, is_word_or_file
 from growgan.data.labels import format_sidecar
@@ -64,7 +64,7 @@ def build(
     quality: int | None = None,
     upscale: bool = False,
     overwrite: bool = False,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
 ) -> BuildReport:
     """Make a finished set at ``out`` (a zip where it is called .zip, else a folder) from any source of pictures.
 
@@ -150,20 +150,15 @@ class _Builder:
     labels: list[Label] = field(default_factory=list)
     _seen: dict[bytes, str] = field(default_factory=dict)
 
-    def run(self, writer: SetWriter, progress: MakeProgress | None) -> None:
+    def run(self, writer: SetWriter, progress: MakeProgress) -> None:
         total = count_total(self.source, self.limit)
-        bar = progress(total, "making pictures") if progress else None
-        try:
-            with closing(map_ordered(self._make, self.source, weigh)) as made:
-                for origin, picture, label in made:
-                    if bar:
-                        bar.advance()
-                    self._take(writer, origin, picture, label)
-                    if len(self.names) == self.limit:
-                        break
-        finally:
-            if bar:
-                bar.close()
+        pictures = map_ordered(self._make, self.source, weigh)
+        with progress(total, "making pictures") as bar, closing(pictures) as made:
+            for origin, picture, label in made:
+                bar.advance()
+                self._take(writer, origin, picture, label)
+                if len(self.names) == self.limit:
+                    break
         if not self.names:
             raise DataError(f"{self.source.path}: {_explain_nothing(self.report.skipped)}")
         self.report.count = len(self.names)

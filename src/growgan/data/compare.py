@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.labelling import Labelling, name_label
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import decode_whole
@@ -53,7 +53,7 @@ def hash_pixels(pixels: NDArray[np.uint8]) -> bytes:
     return digest.digest()
 
 
-def hash_pictures(source: Source, progress: MakeProgress | None = None) -> Iterator[Hashed | Skipped]:
+def hash_pictures(source: Source, progress: MakeProgress = Silent) -> Iterator[Hashed | Skipped]:
     """Decode every picture of a source and yield its digest, in order."""
     labelling = Labelling(source, None)
 
@@ -66,18 +66,13 @@ def hash_pictures(source: Source, progress: MakeProgress | None = None) -> Itera
             return Skipped(item.name, explain(error))
         return Hashed(item.name, digest, name_label(labelling.find(item), labelling.class_names))
 
-    bar = progress(source.count, f"reading {source.path.name}") if progress else None
-    try:
+    with progress(source.count, f"reading {source.path.name}") as bar:
         for found in map_ordered(read, source, weigh):
             yield found
-            if bar:
-                bar.advance()
-    finally:
-        if bar:
-            bar.close()
+            bar.advance()
 
 
-def compare(a: Source, b: Source, progress: MakeProgress | None = None) -> Comparison:
+def compare(a: Source, b: Source, progress: MakeProgress = Silent) -> Comparison:
     """Compare two sources; a picture that one has twice has to be in the other twice."""
     found_a, found_b = (list(hash_pictures(source, progress)) for source in (a, b))
     pictures_a, pictures_b = ([item for item in found if isinstance(item, Hashed)] for found in (found_a, found_b))

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from growgan.core.errors import DataError
 from growgan.core.geometry import LOWEST, is_size
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data import pyramid
 from growgan.data.labels import collect_labels, read_sidecar
 from growgan.data.parallel import count_cores, map_ordered
@@ -115,7 +115,7 @@ class ImageSet:
         """Say whether the pyramid lies ready."""
         return self._levels is not None or self._find_levels() is not None
 
-    def ensure_pyramid(self, progress: MakeProgress | None = None) -> Path:
+    def ensure_pyramid(self, progress: MakeProgress = Silent) -> Path:
         """Build the pyramid unless it lies ready, and return where it is.
 
         Every picture is decoded once, so that a broken one, or one of another size, ends it with a DataError here.
@@ -143,7 +143,7 @@ class ImageSet:
     ) -> None:
         self.close()
 
-    def _open_pyramid(self, progress: MakeProgress | None = None) -> pyramid.Levels:
+    def _open_pyramid(self, progress: MakeProgress = Silent) -> pyramid.Levels:
         with self._lock:
             for _ in range(3):
                 # Another process may replace a pyramid between its writing and its opening here: then once more.
@@ -159,18 +159,13 @@ class ImageSet:
         places = pyramid.find_places(self.path, self.content_hash)
         return next((levels for place in places if (levels := pyramid.open_levels(place, self._meta))), None)
 
-    def _decode_chunks(self, progress: MakeProgress | None) -> Iterator[pyramid.Levels]:
+    def _decode_chunks(self, progress: MakeProgress) -> Iterator[pyramid.Levels]:
         step = max(1, CHUNK_BYTES // (self.channels * self.resolution**2))
         chunks = (self._entries[start : start + step] for start in range(0, len(self), step))
-        bar = progress(len(self), "reading pictures") if progress else None
-        try:
+        with progress(len(self), "reading pictures") as bar:
             for levels in map_ordered(self._decode_levels, chunks):
                 yield levels
-                if bar:
-                    bar.advance(len(levels[LOWEST]))
-        finally:
-            if bar:
-                bar.close()
+                bar.advance(len(levels[LOWEST]))
 
     def _decode_levels(self, entries: Sequence[Entry]) -> pyramid.Levels:
         return pyramid.shrink(np.stack([self._decode(entry) for entry in entries]), self._meta.levels)

@@ -16,7 +16,7 @@ from typing import Any
 
 from growgan.core.errors import DataError
 from growgan.core.files import sync_folder
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 
 CHUNK_BYTES = 2**18
 TIMEOUT_SECONDS = 60.0
@@ -75,7 +75,7 @@ DOWNLOADS: dict[str, tuple[Remote, ...]] = {
 }
 
 
-def download(name: str, folder: Path, progress: MakeProgress | None = None) -> list[Path]:
+def download(name: str, folder: Path, progress: MakeProgress = Silent) -> list[Path]:
     """Bring a data set's files into a folder, those that are there and sound already excepted; return where they are.
 
     DataError where the name is unknown, the address cannot be reached, or what comes is not what was published.
@@ -89,7 +89,7 @@ def download(name: str, folder: Path, progress: MakeProgress | None = None) -> l
         raise DataError(f"{folder}: cannot be written ({error.strerror})") from error
 
 
-def _fetch(remote: Remote, folder: Path, progress: MakeProgress | None) -> Path:
+def _fetch(remote: Remote, folder: Path, progress: MakeProgress) -> Path:
     path, part = folder / remote.name, folder / f"{remote.name}.part"
     if path.is_file() and _hash(path) == remote.md5:
         return path
@@ -103,7 +103,7 @@ def _fetch(remote: Remote, folder: Path, progress: MakeProgress | None) -> Path:
     return path
 
 
-def _transfer_all(remote: Remote, part: Path, progress: MakeProgress | None) -> None:
+def _transfer_all(remote: Remote, part: Path, progress: MakeProgress) -> None:
     """Go on with a file to its end; DataError, with what came kept, where the transfer breaks off again and again."""
     for _ in range(ATTEMPTS):
         had = _size(part)
@@ -114,7 +114,7 @@ def _transfer_all(remote: Remote, part: Path, progress: MakeProgress | None) -> 
     raise _unreachable(remote, part, "the transfer breaks off")
 
 
-def _transfer(remote: Remote, part: Path, progress: MakeProgress | None) -> bool:
+def _transfer(remote: Remote, part: Path, progress: MakeProgress) -> bool:
     """Go on with a file; say whether its end was reached. DataError where the server cannot be reached at all."""
     start = _size(part)
     request = urllib.request.Request(remote.url, headers={"User-Agent": "growgan"})
@@ -140,25 +140,21 @@ def _transfer(remote: Remote, part: Path, progress: MakeProgress | None) -> bool
     return total is None or _size(part) >= total
 
 
-def _receive(answer: Any, part: Path, start: int, total: int | None, name: str, progress: MakeProgress | None) -> None:
+def _receive(answer: Any, part: Path, start: int, total: int | None, name: str, progress: MakeProgress) -> None:
     megabyte = 10**6
-    bar = progress(None if total is None else total // megabyte, f"{name} (MB)") if progress else None
+    shown = None if total is None else total // megabyte
     try:
-        with part.open("r+b" if start else "wb") as file:
+        with part.open("r+b" if start else "wb") as file, progress(shown, f"{name} (MB)") as bar:
             file.seek(start)
             done = 0
             while chunk := _read(answer):
                 file.write(chunk)
                 done += len(chunk)
-                if bar:
-                    bar.advance((start + done) // megabyte - bar.done)
+                bar.advance((start + done) // megabyte - bar.done)
     except OSError as error:
         if isinstance(error, ConnectionError):
             raise
         raise DataError(f"{part}: cannot be written ({error.strerror or error})") from error
-    finally:
-        if bar:
-            bar.close()
 
 
 def _read(answer: Any) -> bytes:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.labelling import Labelling, name_label
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import encode_png, open_picture, to_picture
@@ -24,7 +24,7 @@ def extract(
     *,
     by_class: bool = False,
     limit: int | None = None,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
 ) -> tuple[int, list[Skipped]]:
     """Write the files of a source's pictures as they are, pixels without a file as PNG; return how many.
 
@@ -49,9 +49,8 @@ def extract(
             return Skipped(item.name, explain(error))
 
     count, skipped = 0, []
-    bar = progress(source.count, "writing pictures") if progress else None
     try:
-        with FolderWriter(out.resolve()) as writer:
+        with FolderWriter(out.resolve()) as writer, progress(source.count, "writing pictures") as bar:
             for found in map_ordered(read, source, weigh):
                 if isinstance(found, Skipped):
                     skipped.append(found)
@@ -59,8 +58,7 @@ def extract(
                 folder, suffix, data = found
                 writer.add(f"{folder}img{count:08d}{suffix}", data)
                 count += 1
-                if bar:
-                    bar.advance()
+                bar.advance()
                 if count == limit:
                     break
             if not count:
@@ -68,9 +66,6 @@ def extract(
             writer.finish()
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
-    finally:
-        if bar:
-            bar.close()
     return count, skipped
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.compare import hash_pictures, hash_pixels
 from growgan.data.dataset import ImageSet
 from growgan.data.framing import Framing
@@ -93,7 +93,7 @@ def describe_set(dataset: ImageSet) -> SetInfo:
     )
 
 
-def describe_source(source: Source, progress: MakeProgress | None = None) -> SourceInfo:
+def describe_source(source: Source, progress: MakeProgress = Silent) -> SourceInfo:
     """Tell what a source holds, by the headers of all its pictures."""
     found = survey(source, None, progress)
     framing = source.framing or Framing()
@@ -118,7 +118,7 @@ def describe_source(source: Source, progress: MakeProgress | None = None) -> Sou
     )
 
 
-def check_source(source: Source, progress: MakeProgress | None = None) -> CheckResult:
+def check_source(source: Source, progress: MakeProgress = Silent) -> CheckResult:
     """Decode every picture; list the broken ones and those whose pixels are the same."""
     broken: list[str] = []
     alike: dict[bytes, list[str]] = {}
@@ -142,7 +142,7 @@ def count_labels(dataset: ImageSet) -> dict[str, int]:
     return dict(zip(names, counts.tolist()))
 
 
-def check_set(dataset: ImageSet, progress: MakeProgress | None = None) -> CheckResult:
+def check_set(dataset: ImageSet, progress: MakeProgress = Silent) -> CheckResult:
     """Decode every picture; list the broken ones and those whose pixels are the same."""
 
     def digest(index: int) -> bytes | str:
@@ -151,18 +151,15 @@ def check_set(dataset: ImageSet, progress: MakeProgress | None = None) -> CheckR
         except DataError as error:
             return str(error)
 
-    bar = progress(len(dataset), "checking pictures") if progress else None
     broken: list[str] = []
     alike: dict[bytes, list[str]] = {}
-    for name, found in zip(dataset.names, map_ordered(digest, range(len(dataset)))):
-        if isinstance(found, str):
-            broken.append(found)
-        else:
-            alike.setdefault(found, []).append(name)
-        if bar:
+    with progress(len(dataset), "checking pictures") as bar:
+        for name, found in zip(dataset.names, map_ordered(digest, range(len(dataset)))):
+            if isinstance(found, str):
+                broken.append(found)
+            else:
+                alike.setdefault(found, []).append(name)
             bar.advance()
-    if bar:
-        bar.close()
     return CheckResult(broken, [names for names in alike.values() if len(names) > 1])
 
 

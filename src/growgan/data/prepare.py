@@ -11,7 +11,7 @@ from pathlib import Path
 
 from growgan.core.cache import cache_dir
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.core.text import counted, printable
 from growgan.data.build import BuildReport, build
 from growgan.data.dataset import ImageSet, is_finished, open_dataset
@@ -31,7 +31,7 @@ def prepare(
     resolution: int | None = None,
     at_most: int | None = None,
     channels: int | None = None,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
     say: Callable[[str], None] = print,
 ) -> ImageSet:
     """Open ``path`` for training, its pyramid ready.
@@ -76,7 +76,7 @@ def _open(
     resolution: int | None,
     at_most: int | None,
     channels: int | None,
-    progress: MakeProgress | None,
+    progress: MakeProgress,
     say: Callable[[str], None],
 ) -> ImageSet:
     with ExitStack() as stack:

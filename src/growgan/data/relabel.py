@@ -7,7 +7,7 @@ from pathlib import Path
 
 from growgan.core.errors import DataError
 from growgan.core.files import whole
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.dataset import ImageSet, open_dataset
 from growgan.data.label_files import read_label_file
 from growgan.data.labelling import find_folder, name_by_folders, number_labels
@@ -17,7 +17,7 @@ from growgan.data.sources import SIDECAR, Files, Label, open_files
 from growgan.data.writer import ZipWriter
 
 
-def relabel(path: Path, labels: str, columns: Sequence[str] = (), progress: MakeProgress | None = None) -> None:
+def relabel(path: Path, labels: str, columns: Sequence[str] = (), progress: MakeProgress = Silent) -> None:
     """Give the set at ``path`` the labels of its folders ("folders"), of a file (see label_files), or none ("none").
 
     Names are those of the set or, if it remembers them, those that its pictures had before; ``columns``: of a table
@@ -63,16 +63,10 @@ def _find_labels(
     return number_labels(name_by_folders(found) if labels == "folders" else found, class_names)
 
 
-def _rewrite_zip(files: Files, sidecar: bytes, progress: MakeProgress | None) -> None:
-    bar = progress(len(files.entries), "copying pictures") if progress else None
-    try:
-        with ZipWriter(files.path.resolve()) as writer:
-            for entry in files.entries:
-                writer.add(entry.name, files.read(entry))
-                if bar:
-                    bar.advance()
-            writer.add(SIDECAR, sidecar)
-            writer.finish()
-    finally:
-        if bar:
-            bar.close()
+def _rewrite_zip(files: Files, sidecar: bytes, progress: MakeProgress) -> None:
+    with progress(len(files.entries), "copying pictures") as bar, ZipWriter(files.path.resolve()) as writer:
+        for entry in files.entries:
+            writer.add(entry.name, files.read(entry))
+            bar.advance()
+        writer.add(SIDECAR, sidecar)
+        writer.finish()

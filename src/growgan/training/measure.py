@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from growgan.core.config import RunConfig
 from growgan.core.errors import RunError
-from growgan.core.progress import Progress
+from growgan.core.progress import Progress, Silent
 from growgan.core.schedule import Phase
 from growgan.data.dataset import ImageSet
 from growgan.data.reals import Reals
@@ -80,8 +79,7 @@ class Measure(ABC):
         """
         starts = range(numbers.start, numbers.stop, BATCH)
         batches = [range(start, min(start + BATCH, numbers.stop)) for start in starts]
-        bar = Progress(len(numbers), what) if ranks.first else None
-        with bar or nullcontext():
+        with (Progress if ranks.first else Silent)(len(numbers), what) as bar:
             for start in range(0, len(batches), ranks.world):
                 some = batches[start : start + ranks.world]
                 if self.stop is not None and ranks.agree(int(self.stop.asked is not None))[0]:
@@ -89,8 +87,7 @@ class Measure(ABC):
                 own = some[ranks.rank : ranks.rank + 1]
                 for made in ranks.collect(ranks.together(partial(_each, make, own))):
                     yield from made
-                if bar is not None:
-                    bar.advance(sum(map(len, some)))
+                bar.advance(sum(map(len, some)))
 
     @torch.no_grad()
     def fakes(self, state: TrainState, phase: Phase, batch: range) -> np.ndarray:

@@ -12,7 +12,7 @@ from growgan.core.config import RunConfig
 from growgan.core.errors import ConfigError, DataError, RunError
 from growgan.core.fields import replaced
 from growgan.core.presets import preset as find_preset
-from growgan.core.progress import Progress
+from growgan.core.progress import Progress, Silent
 from growgan.core.schedule import Schedule
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import prepare
@@ -71,7 +71,7 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
     if path is None:
         raise ConfigError("a new run needs --data: a folder or zip of pictures")
     wanted = config.network.resolution if request.names("network.resolution") else None
-    progress = Progress if first else None
+    progress = Progress if first else Silent
     return prepare(path, resolution=wanted, at_most=config.data.build_resolution, progress=progress, say=request.say)
 
 

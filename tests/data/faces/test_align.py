@@ -114,7 +114,8 @@ def test_nothing_is_left_of_what_fails(photos: tuple[Path, Path], tmp_path: Path
     before = sorted(tmp_path.iterdir())
     with pytest.raises(DataError, match=r"h broken\.png: not a picture"):
         align(photos[0], out, RULES, landmarks=photos[1], strict=True)
-    with pytest.raises(DataError, match=r"no face in it is kept \(too small: 7, no face: 1, not readable: 1\)"):
+    nothing = r"no face in it is kept \(too small: 7, no face: 1, not readable: 1\); crops of less than 2000 pixels"
+    with pytest.raises(DataError, match=nothing):
         align(photos[0], out, Rules(resolution=32, min_size=2000), landmarks=photos[1])
     with pytest.raises(DataError, match="inside its own source"):
         align(photos[0], photos[0] / "set.zip", RULES, landmarks=photos[1])
@@ -238,6 +239,23 @@ class Finder:
         self.asked.append(image.size)
         points = place(120.1, 110.2, 20, 7)
         return [Face(points, 0.9 + 1 / 30), Face(place(120, 110, 10), 0.95)] if np.asarray(image)[..., 0].any() else []
+
+
+def test_the_terms_of_the_fit_are_told_where_it_is_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(align_module, "Detector", Finder)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    image = draw((300, 220), place(120, 110, 20, 7))
+    image.save(folder / "a.png")
+    words = ["data", "align", str(folder), str(tmp_path / "set.zip"), "--resolution", "32", "--overwrite"]
+    assert main(words) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert "non-commercial" in first and "--no-refine" in first
+    for without in (["--no-refine"], ["--landmarks", str(tmp_path / "set.zip.faces.csv")]):
+        assert main([*words, *without]) == 0
+        assert "non-commercial" not in capsys.readouterr().out
 
 
 def write_photos(folder: Path) -> None:

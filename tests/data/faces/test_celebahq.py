@@ -18,6 +18,7 @@ from PIL import Image, ImageFilter
 
 from growgan.cli.main import main
 from growgan.core.errors import DataError, ModelError
+from growgan.core.progress import Silent
 from growgan.data.dataset import open_dataset
 from growgan.data.faces import celebahq, deltas
 from growgan.data.faces import restore as restoring
@@ -122,10 +123,11 @@ def test_other_versions_pixels(celeba: Path, tmp_path: Path, monkeypatch: pytest
             assert np.abs(dataset.read(index).astype(int) - final).max() <= 3
 
 
-class Watch:
+class Watch(Silent):
     """A progress display that keeps what a kill would leave of a set after so many pictures."""
 
     def __init__(self, out: Path, after: int, kept: Path) -> None:
+        super().__init__(None, "")
         self.out, self.left, self.kept = out, after, kept
 
     def __call__(self, total: int | None, label: str) -> Watch:
@@ -138,9 +140,6 @@ class Watch:
             for path in self.out.parent.glob(f"{self.out.name}.begun*"):
                 copy = shutil.copytree if path.is_dir() else shutil.copy
                 copy(path, self.kept / path.name)
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize("name", ["hq.zip", "hq"])

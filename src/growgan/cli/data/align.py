@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolution", type=int, default=1024, metavar="N", help="power of two (1024)")
     parser.add_argument("--landmarks", metavar="FILE", help="eyes, nose and mouth: a CSV or CelebA's list (found)")
     parser.add_argument("--detector", metavar="DIR", help="pnet.pt, rnet.pt, onet.pt (of facenet-pytorch, installed)")
-    parser.add_argument("--no-refine", action="store_true", help="leave the landmarks that are found as they are")
+    parser.add_argument("--no-refine", action="store_true", help="do without the non-commercial fit of landmarks")
     parser.add_argument("--faces", type=int, metavar="N", help="of one picture at most N faces, the largest (all)")
     parser.add_argument("--min-size", type=float, metavar="PX", help="side of the crop (half the resolution)")
     parser.add_argument(

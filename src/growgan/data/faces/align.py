@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,13 +16,14 @@ from PIL import Image
 from growgan import __version__
 from growgan.core.errors import DataError
 from growgan.core.files import whole
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.collect import Collection
 from growgan.data.faces.detect import Detector, Face
 from growgan.data.faces.found import Found
 from growgan.data.faces.judge import KEPT, Find, Rules, Verdict, judge_picture
 from growgan.data.faces.landmarks import read_landmarks
+from growgan.data.faces.refine import TERMS
 from growgan.data.faces.sheet import Sheet
 from growgan.data.faces.table import Table
 from growgan.data.framing import check_resolution
@@ -65,12 +66,13 @@ def align(
     format: str = "png",
     quality: int | None = None,
     overwrite: bool = False,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
+    say: Callable[[str], None] = print,
 ) -> AlignReport:
     """Make a set of the faces in a source's pictures at ``out``, OUT.faces.csv and OUT.faces.png beside it.
 
     ``landmarks``: a file with them (`read_landmarks`), else they are found by `Detector` with the ``weights``
-    and, if asked for, fitted to CelebA-HQ's framing by `Refiner`.
+    and, if asked for, fitted to CelebA-HQ's framing by `Refiner`, whose terms ``say`` gets before the work begins.
     ``kind``, ``split``, ``labels``, ``format``, ``quality``, ``strict`` as in `growgan.data.build.build`; ``limit``: so
     many faces at most. The same pictures give the same bytes. What the detector found is kept in OUT.faces.found until
     the set is whole: a build that was killed looks for no face again. DataError, with no set left behind, for
@@ -88,6 +90,8 @@ def align(
         check_labels(labels, pictures)
         labelling = Labelling(pictures, labels)
         find, finder = _choose_finder(rules, landmarks, weights, refine)
+        if finder is not None and refine:
+            say(TERMS)
         sheet, table = Sheet(), Table()
         try:
             with open_writer(out, overwrite) as writer, ExitStack() as stack:
@@ -97,13 +101,10 @@ def align(
                     found = Found(out.with_name(f"{out.name}.faces.found"), finder)
                     stack.callback(found.close)
                 work = partial(_work, find if found is None else found.before(find), rules, labelling, faces)
-                bar = progress(pictures.count, "looking for faces") if progress else None
-                if bar:
-                    stack.callback(bar.close)
+                bar = stack.enter_context(progress(pictures.count, "looking for faces"))
                 with closing(map_ordered(work, pictures, weigh)) as looked:
                     for item in looked:
-                        if bar:
-                            bar.advance()
+                        bar.advance()
                         if isinstance(item, Skipped):
                             if strict:
                                 raise DataError(f"{item.name}: {item.reason}")
@@ -121,7 +122,8 @@ def align(
                         if len(faces) == limit:
                             break
                 if not len(faces):
-                    raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)})")
+                    least = f"crops of less than {rules.min_size:g} pixels are too small: resolution, min-size"
+                    raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)}); {least}")
                 _write_beside(report, table, sheet)
                 faces.finish(labelling.number)
                 if found is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.begun import Begun
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.align import one_thread_each
@@ -50,12 +51,22 @@ class CelebAHQReport:
             raise DataError(f"{skipped.name}: {skipped.reason}")
         self.skipped.append(skipped)
 
-    def finish(self, faces: Collection, source: WildCelebA) -> None:
+    @contextmanager
+    def timed(self, start: float) -> Iterator[None]:
+        """Take the time since ``start``; a full disk becomes a DataError."""
+        try:
+            yield
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be written ({error.strerror or error})") from error
+        self.seconds = time.monotonic() - start
+
+    def finish(self, faces: Collection, source: WildCelebA, begun: Begun) -> None:
         """Make the set whole; DataError where it is empty."""
         if not len(faces):
             first = f" ({self.skipped[0].name}: {self.skipped[0].reason})" if self.skipped else ""
             raise DataError(f"{source.path}: no picture of it can be used{first}")
         faces.finish()
+        begun.end()
         self.count = len(faces)
 
 
@@ -69,7 +80,7 @@ def make(
     settings: str = "",
     strict: bool = False,
     overwrite: bool = False,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
 ) -> CelebAHQReport:
     """Make a set like CelebA-HQ from CelebA in the wild: frame every face, rank them by sharpness, keep the best.
 
@@ -84,7 +95,7 @@ def make(
     source = WildCelebA(Path(celeba))
     path = out.with_name(f"{out.name}.ranking.csv")
     report = CelebAHQReport(out, resolution, considered=len(source.names), ranking=path)
-    try:
+    with report.timed(start):
         open_writer(out, overwrite).discard()  # or hours of work would be in vain
         frame = partial(_frame, source, resolution, enhance)
         with strict_pillow(), one_thread_each():
@@ -100,21 +111,15 @@ def make(
             for step in begun.steps:
                 faces.count(step.origin)
             rest = best[len(begun.steps) :]
-            bar = progress(len(best), "making the best") if progress else None
-            if bar:
+            with (
+                closing(map_ordered(lambda name: faces.encode(frame(name)), rest)) as made,
+                progress(len(best), "making the best") as bar,
+            ):
                 bar.advance(len(best) - len(rest))
-            with closing(map_ordered(lambda name: faces.encode(frame(name)), rest)) as made:
                 for name, data in zip(rest, made):
                     begun.note(name, "", faces.add(data, name), data)
-                    if bar:
-                        bar.advance()
-            if bar:
-                bar.close()
-            report.finish(faces, source)
-            begun.end()
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
-    report.seconds = time.monotonic() - start
+                    bar.advance()
+            report.finish(faces, source, begun)
     return report
 
 

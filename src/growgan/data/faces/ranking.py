@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.faces.spectrum import measure_sharpness
 from growgan.data.parallel import map_ordered
 from growgan.data.sources import Skipped
@@ -30,14 +30,11 @@ class Ranking:
         self._read()
 
     def complete(
-        self, names: Sequence[str], frame: Callable[[str], Image.Image], progress: MakeProgress | None = None
+        self, names: Sequence[str], frame: Callable[[str], Image.Image], progress: MakeProgress = Silent
     ) -> None:
         """Measure what is not measured yet; ``frame`` makes a picture of a name, or raises Rejected."""
         known = self._sharpness.keys() | {item.name for item in self.skipped}
         rest = [name for name in names if name not in known]
-        bar = progress(len(names), "measuring pictures") if progress else None
-        if bar:
-            bar.advance(len(names) - len(rest))
 
         def measure(name: str) -> float | str:
             try:
@@ -48,15 +45,14 @@ class Ranking:
         with (
             self._path.open("a", encoding="utf-8", newline="") as file,
             closing(map_ordered(measure, rest)) as measured,
+            progress(len(names), "measuring pictures") as bar,
         ):
+            bar.advance(len(names) - len(rest))
             for name, result in zip(rest, measured):
                 file.write(_format_row(name, result))
                 file.flush()
                 self._take(name, result)
-                if bar:
-                    bar.advance()
-        if bar:
-            bar.close()
+                bar.advance()
 
     def best(self, count: int) -> list[str]:
         """Return the names of the sharpest, in the order of their names; of equals the earlier names."""

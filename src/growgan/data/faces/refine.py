@@ -24,7 +24,12 @@ from growgan.data.pictures import Rejected
 Values = NDArray[np.float32]
 
 FILE = Path(__file__).with_name("refine.safetensors")
-"""The map that is used: see LICENSE-refine beside it."""
+"""The map that is used; its licence is refine.LICENSE.txt, beside it."""
+TERMS = (
+    "landmarks are fitted to CelebA-HQ's framing by coefficients that are for non-commercial research;"
+    " --no-refine does without them"
+)
+"""What whoever uses it is told."""
 
 SIDE = 64
 """Of the window that is described, pixels; SIZE of it over the crop's side, LOWERED in half sides of the crop."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import PIL
 
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress
+from growgan.core.progress import MakeProgress, Silent
 from growgan.data.begun import Begun, Step
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.celeba import WildCelebA
@@ -54,7 +54,7 @@ def restore(
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
-    progress: MakeProgress | None = None,
+    progress: MakeProgress = Silent,
     side: int = SIDE,
 ) -> CelebAHQReport:
     """Put CelebA-HQ together from CelebA in the wild and the released deltas, in the order of image_list.txt.
@@ -72,43 +72,33 @@ def restore(
     source, targets = WildCelebA(Path(celeba)), read_image_list(deltas)
     report = CelebAHQReport(out, side, considered=len(targets))
     settings = f"deltas {hash_list(deltas)} {side} {'nearly' if nearly else 'exactly'} Pillow {PIL.__version__}"
-    try:
-        with strict_pillow(), Begun(out, settings, overwrite) as begun:
-            faces = Collection(begun.writer)
-            work = partial(_restore, source, deltas, nearly, side, faces)
-            begun.go_on(_count_standing(begun.steps, targets, work, limit), progress)
-            for step in begun.steps:
-                if step.stored is not None:
-                    faces.count(step.origin)
-                    report.exact += step.note == EXACT
-                else:
-                    report.skip(Skipped(step.origin, step.note), strict)
-            rest = [] if len(faces) == limit else targets[len(begun.steps) :]
-            bar = progress(len(targets), "applying deltas") if progress else None
-            if bar:
-                bar.advance(len(targets) - len(rest))
-            with closing(map_ordered(work, rest)) as made:
-                for target, result in zip(rest, made):
-                    if bar:
-                        bar.advance()
-                    if isinstance(result, Skipped):
-                        report.skip(result, strict)
-                        if not len(faces) and _all_differ(report):
-                            raise DataError(f"{celeba}: {WRONG_VERSIONS}")
-                        begun.note(*result)
-                        continue
-                    data, note = result
-                    begun.note(target.orig_file, note, faces.add(data, target.orig_file), data)
-                    report.exact += note == EXACT
-                    if len(faces) == limit:
-                        break
-            if bar:
-                bar.close()
-            report.finish(faces, source)
-            begun.end()
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error
-    report.seconds = time.monotonic() - start
+    with report.timed(start), strict_pillow(), Begun(out, settings, overwrite) as begun:
+        faces = Collection(begun.writer)
+        work = partial(_restore, source, deltas, nearly, side, faces)
+        begun.go_on(_count_standing(begun.steps, targets, work, limit), progress)
+        for step in begun.steps:
+            if step.stored is not None:
+                faces.count(step.origin)
+                report.exact += step.note == EXACT
+            else:
+                report.skip(Skipped(step.origin, step.note), strict)
+        rest = [] if len(faces) == limit else targets[len(begun.steps) :]
+        with closing(map_ordered(work, rest)) as made, progress(len(targets), "applying deltas") as bar:
+            bar.advance(len(targets) - len(rest))
+            for target, result in zip(rest, made):
+                bar.advance()
+                if isinstance(result, Skipped):
+                    report.skip(result, strict)
+                    if not len(faces) and _all_differ(report):
+                        raise DataError(f"{celeba}: {WRONG_VERSIONS}")
+                    begun.note(*result)
+                    continue
+                data, note = result
+                begun.note(target.orig_file, note, faces.add(data, target.orig_file), data)
+                report.exact += note == EXACT
+                if len(faces) == limit:
+                    break
+        report.finish(faces, source, begun)
     return report
 
 

@@ -63,4 +63,6 @@ class FolderSource(Files):
                     found.append(Entry(name, status.st_size, status.st_mtime_ns))
                 elif item.is_symlink():
                     self.skipped.append(Skipped(name, "link to nowhere"))
+                else:
+                    self.skipped.append(Skipped(name, "not a plain file"))
         return found
