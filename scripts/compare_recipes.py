@@ -52,6 +52,9 @@ RECIPES: dict[str, dict[str, str]] = {
     "from 4x4": LOGISTIC | {"schedule.initial_resolution": "4", "schedule.training_kimg": "30,4:10,8:10,16:20"},
     "from 16x16": LOGISTIC | {"schedule.initial_resolution": "16"},
     "act_pool": LOGISTIC | {"network.d_down": "act_pool"},
+    "augmented": LOGISTIC | {"augment.policy": "colour,translation,cutout"},
+    "relativistic": LOGISTIC
+    | {"loss.name": "relativistic", "loss.r1_gamma": "0.5,8:0.05,16:0.1,32:0.2", "loss.r1_interval": "4"},
 }
 """What each changes; "paper" is the paper's recipe on the compact network and short schedule."""
 METRICS = "swd,kid,msssim,pr_inception"

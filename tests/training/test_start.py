@@ -264,7 +264,7 @@ def test_a_run_says_where_it_comes_from_and_needs_the_model_no_more(colour_set, 
     train(colour_set, run, *words)
     config = json.loads((run / "config.json").read_text())
     content_hash = open_model(find(source)).hash
-    wanted = {"model": str(source), "content_hash": content_hash, "resolution": 16, "freeze_d": 1}
+    wanted = {"model": str(source), "content_hash": content_hash, "license": "", "resolution": 16, "freeze_d": 1}
     assert config["start"] == wanted
     file = open_model(find(run))
     assert file.training["parent"] == {"model": "source", "sha256": content_hash}
@@ -357,6 +357,19 @@ def test_the_model_card_names_the_parent(colour_set, tiny_run, tmp_path):
     file = open_model(find(tmp_path / "run"))
     text = to_markdown(file, "hf://me/discs", {}, {}, "samples.png")
     assert f"| began as | run, SHA-256 `{open_model(find(tiny_run)).hash}` |" in text
+
+
+def test_the_licence_of_the_parent_goes_on_into_the_child(colour_set, tiny_run, tmp_path, capsys):
+    from growgan.sharing.card import to_markdown
+
+    parent = tmp_path / "parent.safetensors"
+    assert main(["export", str(tiny_run), str(parent), "--license", "cc-by-nc-4.0"]) == 0
+    train(colour_set, tmp_path / "run", *TINY, *QUIET, "--from", parent, "--kimg", "0.016")
+    assert "its licence: cc-by-nc-4.0" in capsys.readouterr().err
+    file = open_model(find(tmp_path / "run"))
+    assert file.training["parent"]["license"] == "cc-by-nc-4.0"
+    text = to_markdown(file, "hf://me/discs", {"license": "mit"}, {}, "samples.png")
+    assert "mit\n\nIt began as parent.safetensors, licensed: cc-by-nc-4.0." in text
 
 
 def test_config_of_a_run_that_says_nothing_of_a_start():

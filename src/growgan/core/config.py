@@ -40,6 +40,8 @@ class StartConfig:
     """The model: a path, an address on the hub or a shipped name; empty = fresh networks."""
     content_hash: str = ""
     """SHA-256 of its file."""
+    license: str = ""
+    """What its card says of the licence of its weights, which may bind what is made of them."""
     resolution: int | None = None
     """Side of the highest stage that was taken over."""
     freeze_d: int = 0

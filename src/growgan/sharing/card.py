@@ -63,7 +63,7 @@ def to_markdown(file: DescribedFile, address: str, card: dict[str, Any], measure
         f"## Data\n\n{card.get('data', 'Not stated.')}{_data_hash(training)}",
         f"## Training\n\n{_training(training)}",
         f"## Measures\n\n{_measures(measures)}",
-        f"## Licence\n\n{card.get('license', 'Not stated: ask before you use it.')}",
+        f"## Licence\n\n{card.get('license', 'Not stated: ask before you use it.')}{_terms_of_parent(training)}",
     ]
     if card.get("author"):
         sections.append(f"## Author\n\n{card['author']}")
@@ -83,6 +83,12 @@ def _front_matter(card: dict[str, Any], conditional: bool) -> str:
 
 def _data_hash(training: dict[str, Any]) -> str:
     return f"\n\nHash of the set: `{training['data']}`." if training.get("data") else ""
+
+
+def _terms_of_parent(training: dict[str, Any]) -> str:
+    """What the model that this one began as asks for: its weights live on in these."""
+    parent = training.get("parent", {})
+    return f"\n\nIt began as {parent.get('model')}, licensed: {parent['license']}." if parent.get("license") else ""
 
 
 def _training(training: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ SETTLED = {
     "data.content_hash": "--data",
     "start.model": "--from",
     "start.content_hash": "--from",
+    "start.license": "--from",
     "start.resolution": "--from",
 }
 """Fields that say what was given, with the flags that give it."""

@@ -120,7 +120,8 @@ def _parent(start: StartConfig) -> dict[str, Any]:
     if not start.model:
         return {}
     name = Path(start.model).name if Path(start.model).is_absolute() else start.model
-    return {"parent": {"model": name, "sha256": start.content_hash}}
+    terms = {"license": start.license} if start.license else {}
+    return {"parent": {"model": name, "sha256": start.content_hash, **terms}}
 
 
 def _networks(state: TrainState) -> dict[str, Generator | Discriminator]:

@@ -50,7 +50,7 @@ def starting_from(config: RunConfig, source: str, file: ModelFile, own_loss: boo
         loss=(_loss(file) if own_loss else None) or config.loss,
         schedule=replace(config.schedule, initial_resolution=top),
         data=replace(config.data, build_resolution=file.resolution),
-        start=StartConfig(model=_name(source), content_hash=file.hash, resolution=top),
+        start=StartConfig(model=_name(source), content_hash=file.hash, license=_license(file), resolution=top),
     )
 
 
@@ -189,6 +189,12 @@ def _name(source: str) -> str:
     return source if hub.is_address(source) or is_shipped(source) else str(Path(source).resolve())
 
 
+def _license(file: ModelFile) -> str:
+    """What the model's card says of its licence; a card is anybody's text."""
+    found = file.card.get("license", "")
+    return found if isinstance(found, str) else ""
+
+
 def _describe(config: RunConfig, file: ModelFile, labels: Sequence[int | None]) -> str:
     """What is taken over and what is not, in a line."""
     spec, before, top = config.network, file.spec, config.start.resolution or LOWEST
@@ -204,4 +210,6 @@ def _describe(config: RunConfig, file: ModelFile, labels: Sequence[int | None]) 
         parts.append(f"{kept} of {spec.num_labels} labels are among its {before.num_labels}")
     if config.start.frozen:
         parts.append(f"in D {', '.join(map(stage_name, config.start.frozen))} stand still")
+    if config.start.license:
+        parts.append(f"its licence: {config.start.license}")
     return f"starts from {config.start.model} ({file.describe()}): {'; '.join(parts)}"
