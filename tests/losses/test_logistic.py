@@ -10,7 +10,7 @@ from torch import Tensor
 from growgan.core.config import LossConfig
 from growgan.core.fields import per
 from growgan.losses import create
-from growgan.losses.base import At
+from growgan.losses.base import At, Terms
 
 N = 5
 WEIGHT = normal(3, 4, 4, seed=3) / 4
@@ -48,6 +48,21 @@ def test_lazy_r1_is_rare_and_heavy() -> None:
     plain = 0.5 * (WEIGHT**2).sum().item()
     assert [r1(8, step) for step in range(4, 9)] == pytest.approx([4 * 0.5 * plain, 0, 0, 0, 4 * 0.5 * plain])
     assert sum(r1(16, step) for step in range(3, 11)) / 8 == pytest.approx(10 * plain)
+
+
+def test_without_a_penalty_reals_and_fakes_are_judged_at_once_and_alike() -> None:
+    _, D = make_nets(make_spec(8, stddev_group=4))
+    reals, fakes = normal(4, 3, 8, 8, seed=1), normal(4, 3, 8, 8, seed=2)
+    loss = create(LossConfig(name="logistic", r1_gamma=per(10), r1_interval=2), False)
+
+    def terms(step: int) -> list[Terms]:
+        return list(loss.d_terms(D, reals, fakes, None, FixedDraws(4), At(8, step=step)))
+
+    apart, (together,) = terms(0), terms(1)
+    assert len(apart) == 2 and together.parts["r1"] == 0
+    for name in ("fake", "real"):
+        assert together.parts[name].item() == pytest.approx(joined(apart).parts[name].item(), rel=1e-9)
+    assert together.seen.keys() == apart[0].seen.keys() | apart[1].seen.keys()
 
 
 def test_r1_is_of_the_reals() -> None:

@@ -40,7 +40,9 @@ CASES = {
     "winograd 2": (algorithms.F2, plain),
     "winograd 4": (algorithms.F4, plain),
     "up": (algorithms.UP["direct"], up),
+    "up taps": (algorithms.UP_TAPS["taps"], up),
     "down": (algorithms.DOWN["direct"], down),
+    "down taps": (algorithms.DOWN_TAPS["taps"], down),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,16 +18,25 @@ class Logistic(ZeroCentred):
     def d_terms(
         self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
     ) -> Iterator[Terms]:
-        """See `Loss.d_terms`: the fakes, then the reals, with their penalties."""
-        fakes = self.watched(fakes, ("r2",), at)
-        fake, logits = D(fakes)
-        parts = {"fake": F.softplus(fake).mean(), **self.label_terms(logits, labels, "labels_fake")}
-        yield Terms(parts | self.penalties(fake, fakes, ("r2",), at), score_mean("fake", fake))
-        reals = self.watched(reals, ("r1",), at)
-        real, logits = D(reals)
-        parts = {"real": F.softplus(-real).mean(), **self.label_terms(logits, labels, "labels_real")}
-        seen = score_mean("real", real) | sign_mean(real)
-        yield Terms(parts | self.penalties(real, reals, ("r1",), at), seen)
+        """See `Loss.d_terms`: the fakes, then the reals, with their penalties; all at once where none is due."""
+        fakes, reals = self.watched(fakes, ("r2",), at), self.watched(reals, ("r1",), at)
+        if fakes.requires_grad or reals.requires_grad:
+            yield self._fake_terms(*D(fakes), fakes, labels, at)
+            yield self._real_terms(*D(reals), reals, labels, at)
+            return
+        scores, logits = D(torch.cat([fakes, reals]), parts=2)
+        of_fakes, of_reals = zip(scores.chunk(2), logits.chunk(2), strict=True)
+        fake, real = self._fake_terms(*of_fakes, fakes, labels, at), self._real_terms(*of_reals, reals, labels, at)
+        yield Terms(fake.parts | real.parts, fake.seen | real.seen)
+
+    def _fake_terms(self, scores: Tensor, logits: Tensor, fakes: Tensor, labels: Tensor | None, at: At) -> Terms:
+        parts = {"fake": F.softplus(scores).mean(), **self.label_terms(logits, labels, "labels_fake")}
+        return Terms(parts | self.penalties(scores, fakes, ("r2",), at), score_mean("fake", scores))
+
+    def _real_terms(self, scores: Tensor, logits: Tensor, reals: Tensor, labels: Tensor | None, at: At) -> Terms:
+        parts = {"real": F.softplus(-scores).mean(), **self.label_terms(logits, labels, "labels_real")}
+        seen = score_mean("real", scores) | sign_mean(scores)
+        return Terms(parts | self.penalties(scores, reals, ("r1",), at), seen)
 
     def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
         """See `Loss.g_terms`."""

@@ -8,15 +8,18 @@ import torch
 from torch import Tensor
 
 from growgan.networks.convolution import Algorithm, Product
-from growgan.networks.direct import ChannelsFirst, Dense, Direct, Down, Taps, Up
+from growgan.networks.direct import ChannelsFirst, Dense, Direct, Down, DownTaps, Taps, Up, UpTaps
 from growgan.networks.winograd import Winograd
 
 DIRECT, FIRST, TAPS, F2, F4 = Direct(), ChannelsFirst(), Taps(), Winograd(2), Winograd(4)
 UP, DOWN, DENSE = {"direct": Up()}, {"direct": Down()}, {"direct": Dense()}
+UP_TAPS, DOWN_TAPS = UP | {"taps": UpTaps()}, DOWN | {"taps": DownTaps()}
 MOST = 2**27
 """Bytes that images may take when they are unfolded, or one when it is transformed: above, memory matters more."""
 SMALL = 4
-"""Pixels a side above which the forward product's primitive is always faster than a product of matrices."""
+"""Pixels a side above which products of matrices are never faster than the primitives, but for weight gradients."""
+STILL_SMALL = 16
+"""The same for weight gradients across two resolutions, at the lower one."""
 NARROW = 32
 """Channels below which Winograd's products of matrices are too thin to be worth a try."""
 
@@ -29,7 +32,7 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
     size = shape.numel() * a.element_size()
     if which == "weights":
         found |= {"channels first": FIRST}
-    if 9 * size <= MOST and (which == "weights" or (which == "forward" and shape[-1] <= SMALL)):
+    if 9 * size <= MOST and (which == "weights" or shape[-1] <= SMALL):
         found |= {"taps": TAPS}
     # Rounding once more in 16 bits would cost what F(2x2) gains.
     if a.dtype == torch.float32 and min(weight[:2]) >= NARROW:
@@ -40,12 +43,19 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
 
 def up(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
     """Of a doubling, then a convolution."""
-    return UP
+    return UP_TAPS if _small(which, a, shape[-1]) else UP
 
 
 def down(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
     """Of a convolution, then a halving."""
-    return DOWN
+    return DOWN_TAPS if _small(which, a, shape[-1] // 2) else DOWN
+
+
+def _small(which: Product, a: Tensor, side: int) -> bool:
+    """Whether products of matrices are worth a try at the lower of two resolutions."""
+    return (
+        a.device.type == "cpu" and a.dtype != torch.float64 and side <= (STILL_SMALL if which == "weights" else SMALL)
+    )
 
 
 def dense(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:

@@ -65,8 +65,10 @@ class Convolution:
     Kernels are in the type that the convolution is computed in; weight gradients in the weight's own.
     """
 
-    def __init__(self, candidates: Candidates, scale: float) -> None:
+    def __init__(self, candidates: Candidates, scale: float, kind: str = "") -> None:
         self.candidates = candidates
+        self.kind = kind
+        """Name by which plans tell it from others of the same shapes."""
         self.scale = scale
         """By which the weight is multiplied before it is used (equalised learning rate)."""
         self.plan = UNMEASURED
@@ -110,6 +112,7 @@ class Convolution:
         if len(found) == 1:
             return by(next(iter(found.values())))
         key = f"{which} {'x'.join(map(str, shape))} {weight.shape[0]} {str(a.dtype).removeprefix('torch.')}"
+        key = f"{key} {self.kind}".rstrip()
         work = 2.0 * weight.numel() * shape[0] * shape[2] * shape[3]
         chosen = self.plan.choose(key, work, found, by)
         if self.plan.measures:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -63,19 +65,18 @@ class Taps(Direct):
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, H, W]."""
-        n, _, h, w = x.shape
-        matrix = kernel.permute(2, 3, 1, 0).reshape(-1, kernel.shape[0])
-        seen = _seen(_filled(x, kernel))
-        y = torch.empty((n, matrix.shape[1], h, w), dtype=x.dtype, memory_format=torch.channels_last)
-        rows = y.permute(0, 2, 3, 1).view(n * h * w, -1)  # what is returned must not be a view itself
-        torch.mm(seen, matrix, out=rows) if bias is None else torch.addmm(bias, seen, matrix, out=rows)
-        return y
+        seen = _seen(F.pad(_filled(x, kernel), (1, 1, 1, 1)))
+        return _product(seen, kernel.permute(2, 3, 1, 0).flatten(0, 2), bias, (x.shape[0], *x.shape[2:]))
+
+    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+        """[N, I, H, W]."""
+        around = _transposed(gy, kernel, stride=1)
+        return around[:, : shape[1], 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)
 
     def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """[O, I, 3, 3], as channels last."""
-        channels = x.shape[1]
-        gradient = gy.permute(0, 2, 3, 1).reshape(-1, gy.shape[1]).T @ _seen(x)
-        return gradient.view(-1, 3, 3, channels).permute(0, 3, 1, 2)
+        gradient = _rows(gy).T @ _seen(F.pad(x, (1, 1, 1, 1)))
+        return gradient.view(-1, 3, 3, x.shape[1]).permute(0, 3, 1, 2)
 
 
 class Dense:
@@ -134,6 +135,27 @@ class Up:
         return _by_kernel(x, resample.boxes(gy, edges=True), kernel, stride=2, padding=0)
 
 
+class UpTaps(Up):
+    """The same as products of matrices, as `Taps`: for small images the primitives take two to four times as long."""
+
+    def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """[N, O, 2H, 2W]."""
+        return resample.boxes(_transposed(x, kernel, stride=2), bias=bias)
+
+    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+        """[N, I, H, W]."""
+        return _strided(resample.boxes(gy, edges=True), kernel, None)
+
+    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+        """[3, 3, O, I], the order in which they are made part of a weight soonest."""
+        gradient = _seen(resample.boxes(gy, edges=True), stride=2).T @ _rows(x)
+        return gradient.view(3, 3, -1, x.shape[1])
+
+    def adjoint(self, gradient: Tensor, shape: torch.Size) -> Tensor:
+        """[O, I, 3, 3]."""
+        return gradient.flip(0, 1).permute(2, 3, 0, 1)
+
+
 class Down:
     """A 3x3 convolution, then `resample.downscale`, in a quarter of the work: first the means of all boxes of 2x2,
     then the convolution of every second one."""
@@ -161,12 +183,62 @@ class Down:
         return _by_kernel(gy, resample.boxes(x, edges=True), kernel, stride=2, padding=0)
 
 
-def _seen(x: Tensor) -> Tensor:
-    """What the taps of a 3x3 kernel see at every pixel: [N H W, 9 C], taps row by row, channels last."""
-    n, channels, h, w = x.shape
-    around = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
-    seen = around.unfold(1, h, 1).unfold(2, w, 1)  # [N, 3, 3, C, H, W]
-    return seen.permute(0, 4, 5, 1, 2, 3).reshape(n * h * w, 9 * channels)
+class DownTaps(Down):
+    """The same as products of matrices."""
+
+    def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """[N, O, H / 2, W / 2]."""
+        return _strided(resample.boxes(x, edges=True), kernel, bias)
+
+    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+        """[N, I, H, W]."""
+        return resample.boxes(_transposed(gy, kernel, stride=2))
+
+    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+        """As the kernel."""
+        gradient = _rows(gy).T @ _seen(resample.boxes(x, edges=True), stride=2)
+        return gradient.view(-1, 3, 3, x.shape[1]).permute(0, 3, 1, 2)
+
+
+def _seen(x: Tensor, stride: int = 1) -> Tensor:
+    """What the taps of a 3x3 kernel see at every place within x: [N H' W', 9 C], taps row by row, channels last."""
+    seen = x.permute(0, 2, 3, 1).unfold(1, 3, stride).unfold(2, 3, stride)  # [N, H', W', C, 3, 3]
+    return seen.permute(0, 1, 2, 4, 5, 3).flatten(0, 2).flatten(1)
+
+
+def _strided(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    """As `F.conv2d` with a stride of 2: [N, C, 2H + 1, 2W + 1] and [O, C, 3, 3] to [N, O, H, W]."""
+    n, _, h, w = x.shape
+    return _product(_seen(x, stride=2), kernel.permute(2, 3, 1, 0).flatten(0, 2), bias, (n, h // 2, w // 2))
+
+
+def _transposed(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    """As `F.conv_transpose2d`, the adjoint of `F.conv2d` without padding: [N, O, H, W] to [N, C, H', W'].
+
+    Where taps overlap they are added up in float32 at least.
+    """
+    n, _, h, w = x.shape
+    taps = (_rows(x) @ kernel.permute(0, 2, 3, 1).flatten(1)).view(n, h, w, 3, 3, -1)
+    below, right = stride * (h - 1) + 1, stride * (w - 1) + 1
+    exact = torch.promote_types(x.dtype, torch.float32)
+    y = x.new_zeros((n, below + 2, right + 2, taps.shape[-1]), dtype=exact)
+    for i, j in product(range(3), repeat=2):
+        y[:, i : i + below : stride, j : j + right : stride] += taps[:, :, :, i, j]
+    return y.to(x.dtype).permute(0, 3, 1, 2)
+
+
+def _product(rows: Tensor, matrix: Tensor, bias: Tensor | None, places: tuple[int, int, int]) -> Tensor:
+    """Rows, one for each place [N, H, W], times a matrix, plus a bias, as images [N, C, H, W]."""
+    n, h, w = places
+    y = torch.empty((n, matrix.shape[1], h, w), dtype=rows.dtype, memory_format=torch.channels_last)
+    out = _rows(y)  # what is returned must not be a view itself
+    torch.mm(rows, matrix, out=out) if bias is None else torch.addmm(bias, rows, matrix, out=out)
+    return y
+
+
+def _rows(x: Tensor) -> Tensor:
+    """[N H W, C]."""
+    return _pixels(x).flatten(0, 1)
 
 
 def _pixels(x: Tensor) -> Tensor:

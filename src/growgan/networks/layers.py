@@ -51,8 +51,8 @@ class Conv(Equalized):
     def __init__(self, inputs: int, outputs: int, kernel: int, wscale: bool, gain: float = HE_GAIN) -> None:
         super().__init__((outputs, inputs, kernel, kernel), gain, wscale)
         self.plain = Convolution(algorithms.plain, self.scale)
-        self.up = Convolution(algorithms.up, self.scale)
-        self.down = Convolution(algorithms.down, self.scale)
+        self.up = Convolution(algorithms.up, self.scale, "up")
+        self.down = Convolution(algorithms.down, self.scale, "down")
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [N, outputs, H, W]."""

@@ -6,6 +6,7 @@ once, three to five times as fast in 16 bits as pooling, padding and adding are;
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -83,7 +84,13 @@ def _by_channel(x: Tensor) -> bool:
 
 def _convolved(x: Tensor, weight: float, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:
     channels = x.shape[1]
-    return F.conv2d(x, x.new_full((channels, 1, 2, 2), weight), bias, stride, padding, groups=channels)
+    return F.conv2d(x, _alike(channels, weight, x.dtype), bias, stride, padding, groups=channels)
+
+
+@cache
+def _alike(channels: int, weight: float, dtype: torch.dtype) -> Tensor:
+    """A kernel that adds up boxes, each channel for itself."""
+    return torch.full((channels, 1, 2, 2), weight, dtype=dtype, device="cpu")
 
 
 def spread(value: Tensor, x: Tensor) -> Tensor:

@@ -42,15 +42,16 @@ class Rehearsal:
     def d_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
         """D's loss on `rows` images, not yet backward, in the parts that are sent there one after the other.
 
-        It has its lazy penalties, whatever the moment: what is measured by it then holds for every step of the stage.
+        With its lazy penalties, whatever the moment, and then without, if not every step has them: what is measured
+        by it holds for every step of the stage.
         """
         state, draws = self.state, self._draws(phase, rows)
-        at = replace(state.at(phase), step=0)
         with torch.no_grad():
             fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
-        D = state.critic(phase, draws)
-        for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, at):
-            yield terms.total
+        for step in (0, 1) if state.config.loss.r1_interval > 1 else (0,):
+            D, at = state.critic(phase, draws), replace(state.at(phase), step=step)
+            for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, at):
+                yield terms.total
 
     def g_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
         """G's loss on `rows` images, not yet backward."""
