@@ -27,8 +27,8 @@ from growgan.data.transform import Transform
 
 
 def measure_build(args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of the bare work and of a whole build of the same pictures, the share of the cores each kept busy, and the
-    space that set and pyramid take."""
+    """Seconds of the bare work and of a whole build of the same pictures, the share of the cores each kept busy,
+    and the space that set and pyramid take."""
     crop = tuple(map(float, args.crop.split(","))) if args.crop else None
     files = sorted(args.pictures.iterdir())[: args.limit]
     transform = Transform(resolution=args.resolution, channels=3, framing=Framing(crop))  # type: ignore[arg-type]
@@ -65,7 +65,9 @@ def measure_build(args: argparse.Namespace) -> dict[str, float]:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
 
 
 def timed(work: object) -> tuple[float, float]:

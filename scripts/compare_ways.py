@@ -141,7 +141,13 @@ def table(wanted: list[Run]) -> str:
                     continue
                 own = [spread([a[name] for a, _ in values]) for name in columns]
                 apart = [f"{statistics.mean(a[name] - b[name] for a, b in values):+.3f}" for name in columns]
-                cells = [f"{size}x{size}", f"{moment:g}", way, *own, *([""] * len(columns) if way == "plain" else apart)]
+                cells = [
+                    f"{size}x{size}",
+                    f"{moment:g}",
+                    way,
+                    *own,
+                    *([""] * len(columns) if way == "plain" else apart),
+                ]
                 lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
