@@ -26,7 +26,7 @@ MARGIN = 3.0
 Seen on a processor: 3.1 for the small network at 64x64."""
 LARGE = 1.75
 """The same of a process so large that it gives holes back (`core.allocator`). Seen at 1024x1024 in float32: 1.4, and
-1.65 while a plan is measured."""
+1.6 while a plan is measured."""
 KERNELS = 7
 """Times the weights that the kernels of measured algorithms may take in float32: scaled, and transformed to 16 and 36
 numbers for every 9."""
