@@ -27,7 +27,8 @@ from growgan.data.transform import Transform
 
 
 def measure_build(args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of the bare work and of a whole build of the same pictures, and the share of the cores each kept busy."""
+    """Seconds of the bare work and of a whole build of the same pictures, the share of the cores each kept busy,
+    and the space that set and pyramid take."""
     crop = tuple(map(float, args.crop.split(","))) if args.crop else None
     files = sorted(args.pictures.iterdir())[: args.limit]
     transform = Transform(resolution=args.resolution, channels=3, framing=Framing(crop))  # type: ignore[arg-type]
@@ -35,16 +36,20 @@ def measure_build(args: argparse.Namespace) -> dict[str, float]:
         file.read_bytes()
     bare, bare_busy = timed(lambda: [None for _ in map_ordered(lambda file: transform.apply(file.read_bytes()), files)])
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
+        made = Path(folder) / "set.zip"
         whole, busy = timed(
             lambda: build(
                 args.pictures,
-                Path(folder) / "set.zip",
+                made,
                 resolution=args.resolution,
                 channels=3,
                 crop=crop,  # type: ignore[arg-type]
                 limit=args.limit,
             )
         )
+        with open_dataset(made) as dataset:
+            count, pyramid = len(dataset), size_of(dataset.ensure_pyramid())
+        size = size_of(made)
     return {
         "pictures": len(files),
         "cores": count_cores(),
@@ -53,7 +58,16 @@ def measure_build(args: argparse.Namespace) -> dict[str, float]:
         "build_seconds": whole,
         "build_cores_busy": busy,
         "build_over_bare": whole / bare,
+        "set_over_pictures": size / sum(map(size_of, files)),
+        "pyramid_bytes_per_picture": pyramid / count,
     }
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
 
 
 def timed(work: object) -> tuple[float, float]:

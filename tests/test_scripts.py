@@ -175,3 +175,22 @@ def test_compare_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "swd64" in head and row.startswith("| one | 1 |")
     with Image.open(out / "curves.png") as picture:
         assert picture.width > 500
+
+
+def test_compare_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The winograd run took what it was told to, and a row for each way says how far it is from the plain one."""
+    compare = script("compare_ways")
+    narrow = {"network.fmap_base": "256", "network.fmap_max": "32", "snapshots.measure_images": "16"}
+    monkeypatch.setattr(compare, "COMMON", compare.COMMON | narrow)
+    data, out = save_discs(tmp_path / "pictures", 32, sizes=((16, 16),)), tmp_path / "out"
+    for act in ("run", "draw"):
+        words = ["compare", act, "plain", "winograd", "--data", str(data), "--out", str(out), "--resolutions", "16"]
+        monkeypatch.setattr(sys, "argv", [*words, "--seeds", "1", "--kimg", "0.064", "--tick", "0.064"])
+        compare.main()
+    taken = json.loads((out / "winograd-16-1" / "ways.json").read_text(encoding="utf-8"))
+    assert all(name.endswith("winograd 4") for name in taken) and len(taken) >= 12
+    assert not (out / "plain-16-1" / "ways.json").exists()
+    _, _, plain, other = (out / "table.md").read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in (plain, other)]
+    assert [row[2] for row in cells] == ["plain", "winograd"] and cells[0][-1] == ""
+    assert float(cells[1][-1]) == pytest.approx(float(cells[1][6]) - float(cells[0][6]), abs=0.002)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 from dataclasses import dataclass, field
@@ -11,12 +10,10 @@ from pathlib import Path
 import torch
 
 from growgan import __version__
+from growgan.core.allocator import keep_memory
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError
 from growgan.core.plan import Plan, cached_plan, read_plan
-
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
-"""Options of mallopt(3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +66,6 @@ def set_up(execution: ExecutionConfig) -> Machine:
         torch.float64 if precision == "float64" else torch.float32,
         torch.bfloat16 if precision == "bfloat16" else None,
     )
-
-
-def keep_memory() -> None:
-    """Have the C library keep large blocks that were freed, instead of giving them back and asking for them again.
-
-    Every fresh block is filled with zeros by the kernel, page by page: a tenth of a step at 8x8. The price is that the
-    process stays at its peak. Does nothing where the C library is not glibc.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    libc = ctypes.CDLL(None)
-    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):
-        libc.mallopt(option, value)
 
 
 def choose_device(name: str) -> torch.device:

@@ -94,24 +94,46 @@ def test_images_may_be_transformed_one_by_one(name: str, monkeypatch: pytest.Mon
         torch.testing.assert_close(one, other, **CLOSE)
 
 
-def test_a_penalty_s_first_pass_makes_no_weight_gradients() -> None:
-    asked: list[str] = []
+class Counting(type(algorithms.DIRECT)):
+    """Counts the weight gradients that are computed."""
 
-    class Counting(type(algorithms.DIRECT)):
-        def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-            asked.append("weights")
-            return super().weights(x, gy, kernel)
+    def __init__(self) -> None:
+        self.count = 0
 
-    convolution = Convolution(lambda *shapes: {"only": Counting()}, 1.0)
+    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+        self.count += 1
+        return super().weights(x, gy, kernel)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_penalty_s_first_pass_makes_no_weight_gradients(told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not told:  # as by a PyTorch that has no such function
+        monkeypatch.delattr(torch._C, "_will_engine_execute_node")
+    counting = Counting()
+    convolution = Convolution(lambda *shapes: {"only": counting}, 1.0)
     x = normal(2, 3, 4, 4).requires_grad_()
     weight, bias = torch.nn.Parameter(normal(5, 3, 3, 3)), torch.nn.Parameter(normal(5))
     y = convolution(x, weight, bias)
     (gx,) = torch.autograd.grad(y.sin().sum(), x, create_graph=True)
-    assert not asked
+    assert counting.count == (0 if told else 1)
     gx.square().sum().backward()
-    assert len(asked) == 2 and weight.grad is not None and bias.grad is not None
+    assert counting.count == (2 if told else 3) and weight.grad is not None and bias.grad is not None
+    (right,) = torch.autograd.grad(plain(x, weight, bias).sin().sum(), x, create_graph=True)
+    for found, by_plain in zip((weight.grad, bias.grad), torch.autograd.grad(right.square().sum(), (weight, bias))):
+        torch.testing.assert_close(found, by_plain, **CLOSE)
     (gw,) = torch.autograd.grad(convolution(x, weight, bias).sin().sum(), weight)
-    assert len(asked) == 3 and gw.shape == weight.shape
+    assert counting.count == (3 if told else 4) and gw.shape == weight.shape
+
+
+@pytest.mark.parametrize("outputs", [2, 7])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_input_gradients_read_nothing_but_their_operands(outputs: int, layout: torch.memory_format) -> None:
+    """Of the input only the size counts: more or fewer numbers than the output's gradient has."""
+    gy, kernel = normal(2, outputs, 6, 6).contiguous(memory_format=layout), normal(outputs, 4, 3, 3)
+    before = gy.clone()
+    found = algorithms.DIRECT.inputs(gy, kernel, torch.Size((2, 4, 6, 6)))
+    torch.testing.assert_close(found, F.conv_transpose2d(gy, kernel, padding=1), **CLOSE)
+    assert torch.equal(gy, before)
 
 
 @pytest.mark.parametrize(("m", "most"), [(2, 1e-6), (4, 3e-6)])

@@ -198,12 +198,14 @@ def _wanted(ctx: Any, place: int, tensor: Tensor | None) -> bool:
     """Whether the backward pass that is under way asks for the gradient by this weight.
 
     A penalty's first pass asks for the images' alone, which PyTorch tells its own functions but not those in Python.
+    What it tells by is private; without it weight gradients are made that nobody reads.
     """
     if tensor is None or not ctx.needs_input_grad[place]:
         return False
     if not tensor.is_leaf:
         return True
+    asked = getattr(torch._C, "_will_engine_execute_node", None)
     try:
-        return bool(torch._C._will_engine_execute_node(get_gradient_edge(tensor).node))
+        return asked is None or bool(asked(get_gradient_edge(tensor).node))
     except RuntimeError:  # raised for a weight whose gradient autograd.grad was asked for
         return True

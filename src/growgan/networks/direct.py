@@ -252,10 +252,21 @@ def _filled(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _by_input(gy: Tensor, kernel: Tensor, size: torch.Size, stride: int, padding: int) -> Tensor:
-    like = gy.new_empty(1).expand(size)  # only its size is looked at
     mask = [True, False, False]
+    like = _sized(gy, size)
     found: Tensor = backward(gy, like, kernel, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1, mask)[0]
     return found
+
+
+def _sized(tensor: Tensor, size: torch.Size) -> Tensor:
+    """Something of this size whose numbers nobody looks at: the given tensor's own memory where that suffices.
+
+    It has to lie as images do, else a copy of it would be made, as large as an image's features.
+    """
+    if tensor.numel() < size.numel() or not tensor.is_contiguous(memory_format=torch.channels_last):
+        return torch.empty(size, dtype=tensor.dtype, device=tensor.device, memory_format=torch.channels_last)
+    _, channels, h, w = size
+    return tensor.as_strided(size, (channels * h * w, 1, w * channels, channels))
 
 
 def _by_kernel(gy: Tensor, x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:

@@ -109,7 +109,7 @@ def load(source: str | Path, device: str | torch.device = "cpu", precision: str 
     else its newest), the name of a shipped model, or
     ``hf://OWNER/NAME[@REVISION][/FILE]`` on the Hugging Face Hub (the extra `hub`). precision: "float32", in which a
     seed's picture is the same on one machine whatever the batch, to one level; "bfloat16", faster where the device has
-    units for it; "auto". On a processor the C library is told to keep freed memory (`devices.keep_memory`). Raises
+    units for it; "auto". On a processor the C library is told to keep freed memory (`core.allocator`). Raises
     `ModelError`, in one line, for what is none of these or is damaged.
     """
     path = find(source)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from growgan.core import geometry
+from growgan.core.allocator import FREELY
 from growgan.core.config import RunConfig
 from growgan.core.errors import OutOfMemory
 from growgan.core.schedule import Phase, Schedule
@@ -22,7 +23,10 @@ from growgan.training.state import TrainState
 
 MARGIN = 3.0
 """How much more a step takes than what backward keeps: gradients on their way, the convolutions' own room, fragments.
-Seen on a processor: 2.3 and 2.6 at 1024x1024 in float32 and bfloat16, 3.1 for the small network at 64x64."""
+Seen on a processor: 3.1 for the small network at 64x64."""
+LARGE = 1.75
+"""The same of a process so large that it gives holes back (`core.allocator`). Seen at 1024x1024 in float32: 1.4, and
+1.6 while a plan is measured."""
 KERNELS = 7
 """Times the weights that the kernels of measured algorithms may take in float32: scaled, and transformed to 16 and 36
 numbers for every 9."""
@@ -75,7 +79,10 @@ def needed_memory(config: RunConfig, phase: Phase, machine: Machine) -> float:
     low = (machine.compute or machine.dtype).itemsize / machine.dtype.itemsize
     transformed = machine.device.type == "cpu" and low == 1 and config.execution.plan == "measured"
     kernels = KERNELS * weights if transformed else low * weights
-    return 4 * weights + averaged + kernels + MARGIN * kept
+    work = MARGIN * kept
+    if machine.device.type == "cpu":
+        work = min(work, max(FREELY, LARGE * kept))
+    return 4 * weights + averaged + kernels + work
 
 
 def free_memory(device: torch.device) -> float | None:
