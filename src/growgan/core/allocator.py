@@ -52,5 +52,6 @@ def _give_back_holes(libc: ctypes.CDLL, most: float) -> None:
 
 
 def resident() -> int:
-    """Bytes of memory that this process occupies now. Linux only."""
-    return int(STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of memory that this process occupies now, without files that it maps (a set may be one). Linux only."""
+    pages, of_files = map(int, STATM.read_bytes().split()[1:3])
+    return (pages - of_files) * os.sysconf("SC_PAGE_SIZE")
