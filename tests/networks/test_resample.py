@@ -79,3 +79,15 @@ def test_lerp_is_exact_at_both_ends() -> None:
         assert torch.equal(resample.lerp(a, b, 0.0), a)
         assert torch.equal(resample.lerp(a, b, 1.0), b)
         torch.testing.assert_close(resample.lerp(a, b, 0.25), 0.75 * a + 0.25 * b)
+
+
+@pytest.mark.skipif(not resample.LIBRARY, reason="kernels are kept for oneDNN alone")
+def test_sampling_first_does_not_stand_in_trainings_way() -> None:
+    """Kernels are kept, and PyTorch refuses gradients through a tensor that was made in inference mode."""
+    resample._alike.cache_clear()
+    x = normal(2, 8, 8, 8).float().contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        resample.boxes(x)
+    x.requires_grad_()
+    resample.boxes(x).sum().backward()
+    assert x.grad is not None and x.grad[0, 0, 3, 3] == 4

@@ -89,8 +89,9 @@ def _convolved(x: Tensor, weight: float, bias: Tensor | None, stride: int = 1, p
 
 @cache
 def _alike(channels: int, weight: float, dtype: torch.dtype) -> Tensor:
-    """A kernel that adds up boxes, each channel for itself."""
-    return torch.full((channels, 1, 2, 2), weight, dtype=dtype, device="cpu")
+    """A kernel that adds up boxes, each channel for itself. One that sampling made first serves training as well."""
+    with torch.inference_mode(False):
+        return torch.full((channels, 1, 2, 2), weight, dtype=dtype, device="cpu")
 
 
 def spread(value: Tensor, x: Tensor) -> Tensor:
