@@ -87,6 +87,18 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Values that lie in the processor's memory, on `device`.
+
+    A CUDA GPU fetches them in its turn and nothing waits for that: they are laid where the system does not move them,
+    and PyTorch keeps that place until they are fetched. Elsewhere the copy is waited for: MPS would read what the
+    values' memory holds later, when it may be another tensor's.
+    """
+    if device.type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
+
+
 def choose_layout(device: torch.device) -> torch.memory_format:
     """How images lie in memory: channels last where convolutions, and products of matrices, run faster so."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from growgan.core import seeds
+from growgan.devices import on_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Draws:
     def of(self, rows: Tensor) -> Draws:
         """The same draws, for some rows of the minibatch."""
         return replace(self, rows=rows)
+
+    @property
+    def count(self) -> int:
+        """How many images they are for."""
+        return self.n if self.rows is None else len(self.rows)
 
     def normal(self, name: str, *shape: int) -> Tensor:
         """N(0, 1), [rows, *shape]."""
@@ -49,4 +55,4 @@ class Draws:
     def _taken(self, values: Tensor) -> Tensor:
         if self.rows is not None:
             values = values[self.rows]
-        return values.to(device=self.device, dtype=self.dtype, non_blocking=True)
+        return on_device(values.to(self.dtype), self.device)

@@ -11,7 +11,7 @@ from torch import Tensor
 from growgan.augment.changes import mirror
 from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase
-from growgan.devices import Machine
+from growgan.devices import Machine, on_device
 from growgan.networks.resample import downscale, lerp, upscale
 from growgan.training.draws import Draws
 from growgan.training.ranks import ALONE, Ranks
@@ -37,7 +37,7 @@ class Source(Protocol):
         """
 
     def random_labels(self, draws: Draws) -> Tensor | None:
-        """Labels drawn from the training set's, for a whole minibatch of fakes; None without labels."""
+        """Labels drawn from the training set's, for the fakes of some draws; None without labels."""
 
 
 class Feed:
@@ -65,20 +65,19 @@ class Feed:
         if not len(rows):
             return torch.empty(0), None
         pixels, labels = self.pictures.batch(nimg, n, phase.resolution, rows.numpy())
-        x = torch.from_numpy(pixels).to(self.device, non_blocking=True).to(self.dtype) * (2 / 255) - 1
+        x = on_device(torch.from_numpy(pixels), self.device).to(self.dtype) * (2 / 255) - 1
         if self.config.data.mirror:
             draws = Draws(self.config.seed, "D", nimg, n, self.device, torch.float32, rows)
             x = mirror(x, draws.uniform("mirror") < 0.5)
         # Reals fade too, else D would know them by a sharpness that G cannot have yet.
         if phase.fading:
             x = lerp(upscale(downscale(x)), x, phase.alpha)
-        return x, self._on_device(torch.from_numpy(labels)) if self.labels is not None and labels is not None else None
+        if self.labels is None or labels is None:
+            return x, None
+        return x, on_device(torch.from_numpy(labels), self.device)
 
     def random_labels(self, draws: Draws) -> Tensor | None:
-        """Labels drawn from the training set's, for a minibatch of fakes."""
+        """Labels drawn from the training set's, for the fakes of some draws."""
         if self.labels is None:
             return None
-        return self._on_device(self.labels[draws.integers("labels", len(self.labels))])
-
-    def _on_device(self, labels: Tensor) -> Tensor:
-        return labels.to(self.device, non_blocking=True)
+        return on_device(self.labels[draws.integers("labels", len(self.labels))], self.device)

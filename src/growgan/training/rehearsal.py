@@ -36,8 +36,8 @@ class Rehearsal:
         return self._grey(phase, own), self._labels(own)
 
     def random_labels(self, draws: Draws) -> Tensor | None:
-        """Labels for a minibatch."""
-        return self._labels(draws.n)
+        """Labels for as many fakes."""
+        return self._labels(draws.count)
 
     def d_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
         """D's loss on `rows` images, not yet backward, in the parts that are sent there one after the other.

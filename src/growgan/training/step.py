@@ -38,14 +38,12 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
 def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None) -> Figures:
     """Update D on `reals`, [own N, C, S, S] faded as the networks are, and on as many fakes."""
     draws = state.draws("D", phase)
-    z = draws.normal("z", state.spec.z_size)
     at = state.at(phase)
     figures: Figures = {}
     for part in state.parts(phase):
-        some = labels[part.own] if labels is not None else None
+        of, some = draws.of(part.rows), labels[part.own] if labels is not None else None
         with torch.no_grad():
-            fakes = state.G(z[part.rows], some, phase.resolution, phase.alpha)
-        of = draws.of(part.rows)
+            fakes = state.G(of.normal("z", state.spec.z_size), some, phase.resolution, phase.alpha)
         for terms in state.loss.d_terms(state.critic(phase, of), reals[part.own], fakes, some, of, at):
             backward(terms, len(part) / phase.minibatch, figures, "D")
     state.ranks.add_up(state.D, figures, phase)
@@ -60,13 +58,12 @@ def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None
 def g_step(state: TrainState, phase: Phase, feed: Source, reals: Tensor) -> Figures:
     """Update G on fresh latents and labels, through a D that stands still; `reals`: what D was updated on last."""
     draws = state.draws("G", phase)
-    z, labels = draws.normal("z", state.spec.z_size), feed.random_labels(draws)
     figures: Figures = {}
     with frozen(state.D):
         for part in state.parts(phase):
-            some = labels[part.rows] if labels is not None else None
-            fakes = state.G(z[part.rows], some, phase.resolution, phase.alpha)
             of = draws.of(part.rows)
+            some = feed.random_labels(of)
+            fakes = state.G(of.normal("z", state.spec.z_size), some, phase.resolution, phase.alpha)
             terms = state.loss.g_terms(state.critic(phase, of), reals[part.own], fakes, some, of)
             backward(terms, len(part) / phase.minibatch, figures, "G")
     state.ranks.add_up(state.G, figures, phase)

@@ -1,0 +1,87 @@
+"""A step on a device of its own: the processor hands work over and waits for none of it.
+
+PyTorch's meta device stands in for the GPU: it takes the same operations and computes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from training.making import RECIPES, Memory, half_and_half, recipe, small
+
+from growgan.core.fields import per
+from growgan.core.schedule import Schedule
+from growgan.devices import Machine, on_device
+from growgan.training.feed import Feed
+from growgan.training.state import TrainState
+from growgan.training.step import train_step
+
+COPIES = ("aten::_to_copy", "aten::copy_")
+
+
+class Watch(TorchDispatchMode):
+    """Notes operations for which a GPU would make the processor wait, and copies that another tensor may spoil."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies = 0
+        self.waits: set[str] = set()
+        self.unsafe: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        given, made = ([leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)] for tree in (args, out))
+        # Numbers, which are tensors of no dimension on the processor, go with the operation itself.
+        sources = {tensor.device.type for tensor in given if tensor.dim()}
+        targets = {tensor.device.type for tensor in made} if sources else set()
+        if len(sources | targets) > 1:
+            self.copies += 1
+            name = func._schema.name
+            if name not in COPIES or "cpu" in targets:
+                self.waits.add(name)
+            if (kwargs or {}).get("non_blocking") and not given[-1].is_pinned():
+                self.unsafe.add(name)
+        return out
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_step_neither_waits_nor_copies_from_memory_that_may_change(name: str) -> None:
+    config = recipe(small(minibatch=per(8)), name)
+    config = replace(
+        config,
+        network=replace(config.network, num_labels=3),
+        execution=replace(config.execution, microbatch=4),
+        data=replace(config.data, mirror=True),
+    )
+    machine = Machine(torch.device("meta"), compute=torch.bfloat16)
+    labels = np.arange(64) % 3
+    state, feed = TrainState(config, machine), Feed(Memory(half_and_half(), labels), labels, config, machine)
+    schedule = Schedule(config.schedule, config.optim, 8)
+    phase = schedule.trained(schedule.stages[-1], 0.5)
+    train_step(state, phase, feed)  # in the first one some of what a loss remembers is on the processor yet
+    with Watch() as watch:
+        train_step(state, phase, feed)
+    assert not watch.waits and not watch.unsafe
+    assert watch.copies >= 4, "latents, pictures and labels come from the processor"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_a_gpu_fetches_values_by_itself() -> None:
+    device = torch.device("cuda")
+    values = [torch.full((2**20,), float(i)) for i in range(8)]
+    for value in values:  # room is made for them once, which may have to wait
+        on_device(value, device)
+    torch.cuda.synchronize()
+    torch.cuda._sleep(10**9)
+    there = [on_device(value, device) for value in values]
+    assert not torch.cuda.current_stream().query(), "the processor has waited"
+    for value in values:
+        value.fill_(-1)
+    assert [value.mean().item() for value in there] == list(range(8))
