@@ -1,12 +1,14 @@
 """growgan beside pro-gan-pth, in one run and in alternation: train steps, pictures, memory, cold starts, with ratios.
 
-    python benchmarks/peers.py --peer PYTHON [--only WORDS] [--threads N] [--quick] [--json FILE]
+    python benchmarks/peers.py --peer PYTHON [--only WORDS] [--threads N] [--device D] [--quick] [--json FILE]
 
 Rows are named as the table shows them, and `--only` takes those whose name holds one of its words, separated by commas:
 ``--only train`` or ``--only "memory generate,cold"``. A memory row is the peak of a fresh process (of it PyTorch alone
 about 230 MB); a cold row is one picture, from a process that does not yet exist to the PNG: by `growgan generate`, and
 by the shortest script that does the same with pro-gan-pth and weights of its own. The memory of a train step at
 1024x1024 is measured with 1 and 2 images as well: where pro-gan-pth does not fit with 4, they tell what an image adds.
+With ``--device cuda`` steps are those of every size at the release's minibatches, memory is the most that the device's
+allocator gave out, and cold starts are left out.
 
 PYTHON is an interpreter of a virtual environment that holds pro-gan-pth, made by
 
@@ -36,12 +38,16 @@ from pathlib import Path
 from typing import Any
 
 STEPS = ((8, 16), (32, 8), (128, 2))
-"""Resolution and minibatch of the train steps."""
+"""Resolution and minibatch of the train steps on a processor."""
 PEAKS = ((32, 8), (1024, 1), (1024, 2), (1024, 4))
 """The same for those whose memory is measured."""
 
 
-def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
+TOGETHER = 10
+"""Pieces of work that are timed at once on a GPU, which is only waited for at their end."""
+
+
+def growgan_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callable[[], object]]:
     """What growgan does for a request."""
     import torch
 
@@ -65,9 +71,9 @@ def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object
         if request["work"] == "generate":
             G = Generator(spec)
             initialize(G, 1, "G")
-            machine = set_up(ExecutionConfig(device="cpu", precision=request["precision"], threads=threads))
-            G.eval().requires_grad_(False).to(memory_format=machine.layout)
-            G.compute, z = machine.compute, torch.randn(request["minibatch"], spec.z_size)
+            machine = set_up(ExecutionConfig(device=device, precision=request["precision"], threads=threads))
+            G.eval().requires_grad_(False).to(device=machine.device, memory_format=machine.layout)
+            G.compute, z = machine.compute, torch.randn(request["minibatch"], spec.z_size, device=machine.device)
             follow(G, machine.plan)
 
             def generate() -> object:
@@ -82,7 +88,7 @@ def growgan_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object
             base,
             network=spec,
             schedule=dataclasses.replace(base.schedule, minibatch=per(request["minibatch"])),
-            execution=ExecutionConfig(device="cpu", precision=request["precision"], threads=threads),
+            execution=ExecutionConfig(device=device, precision=request["precision"], threads=threads),
         )
         machine = set_up(config.execution)
         state = TrainState(config, machine)
@@ -119,9 +125,12 @@ def import_peer() -> None:
     networks.nf.__defaults__ = (8192, *networks.nf.__defaults__[1:])
 
 
-def peer_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
+def peer_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callable[[], object]]:
     """What pro-gan-pth does for a request."""
     import torch
+
+    # With its number, else pro-gan-pth cuts each minibatch for all GPUs, which only costs time where there is one.
+    place = torch.device("cuda:0" if device == "cuda" else device)
 
     import_peer()
     from pro_gan_pytorch import gan, losses, networks
@@ -130,8 +139,8 @@ def peer_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
 
     def make(request: dict[str, Any]) -> Callable[[], object]:
         depth, n = request["resolution"].bit_length() - 1, request["minibatch"]
-        G = networks.Generator(depth=depth)
-        z = torch.randn(n, 512)
+        G = networks.Generator(depth=depth).to(place)
+        z = torch.randn(n, 512, device=place)
         if request["work"] == "generate":
 
             def generate() -> object:
@@ -140,15 +149,15 @@ def peer_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
 
             return generate
         with contextlib.redirect_stdout(io.StringIO()):
-            pair = gan.ProGAN(G, networks.Discriminator(depth=depth))
+            pair = gan.ProGAN(G, networks.Discriminator(depth=depth), place)
         adam = [
             torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.0, 0.99), eps=1e-8) for net in (pair.gen, pair.dis)
         ]
-        loss, reals = losses.WganGP(), torch.zeros(n, 3, request["resolution"], request["resolution"])
+        loss, reals = losses.WganGP(), torch.zeros(n, 3, request["resolution"], request["resolution"], device=place)
 
         def step() -> None:
-            pair.optimize_discriminator(loss, adam[1], torch.randn(n, 512), reals, depth, 0.5)
-            pair.optimize_generator(loss, adam[0], torch.randn(n, 512), reals, depth, 0.5)
+            pair.optimize_discriminator(loss, adam[1], torch.randn(n, 512, device=place), reals, depth, 0.5)
+            pair.optimize_generator(loss, adam[0], torch.randn(n, 512, device=place), reals, depth, 0.5)
             gan.update_average(pair.gen_shadow, pair.gen, beta=0.999)
 
         return step
@@ -156,31 +165,42 @@ def peer_work(threads: int) -> Callable[[dict[str, Any]], Callable[[], object]]:
     return make
 
 
-def serve(which: str, threads: int) -> None:
-    """Answer requests, a line each: set up and warm up, or do the work once and tell the seconds."""
-    make = {"growgan": growgan_work, "peer": peer_work}[which](threads)
+def serve(which: str, threads: int, device: str) -> None:
+    """Answer requests, a line each: set up and warm up, or do the work and tell the seconds that it takes once."""
+    import torch
+
+    make = {"growgan": growgan_work, "peer": peer_work}[which](threads, device)
     work: Callable[[], object] = list
+    gpu = device != "cpu"
+    count = TOGETHER if gpu else 1
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "peak":
-            base = memory("VmRSS")
+            base = 0.0 if gpu else memory("VmRSS")
             work = make(request)
             work()
-            print(json.dumps({"peak": memory("VmHWM"), "base": base}), flush=True)
+            peak = torch.cuda.max_memory_allocated(device) if gpu else memory("VmHWM")
+            print(json.dumps({"peak": peak, "base": base}), flush=True)
             continue
         if request["do"] == "set up":
+            work = list  # what came before need not fit beside it
             work = make(request)
             work()
+        if gpu:
+            torch.cuda.synchronize(device)
         started = time.perf_counter()
-        work()
-        print(json.dumps(time.perf_counter() - started), flush=True)
+        for _ in range(count):
+            work()
+        if gpu:
+            torch.cuda.synchronize(device)
+        print(json.dumps((time.perf_counter() - started) / count), flush=True)
 
 
 class Worker:
     """A process that works when asked, and waits otherwise."""
 
-    def __init__(self, python: str, which: str, threads: int) -> None:
-        words = [python, __file__, "--serve", which, "--threads", str(threads)]
+    def __init__(self, python: str, which: str, args: argparse.Namespace) -> None:
+        words = [python, __file__, "--serve", which, "--threads", str(args.threads), "--device", args.device]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, **request: Any) -> Any:
@@ -218,7 +238,7 @@ def beside(theirs: list[float], mine: list[float]) -> dict[str, Any]:
 def compare_times(args: argparse.Namespace, workers: list[Worker], request: dict[str, Any]) -> dict[str, Any]:
     """Seconds of both, warm and in alternation."""
     if not workers:
-        workers += [Worker(args.peer, "peer", args.threads), Worker(sys.executable, "growgan", args.threads)]
+        workers += [Worker(args.peer, "peer", args), Worker(sys.executable, "growgan", args)]
     for worker in workers:
         if worker.ask(do="set up", **request) is None:
             sys.exit(f"the process for {request} has ended; see above")
@@ -230,7 +250,7 @@ def compare_memory(args: argparse.Namespace, request: dict[str, Any]) -> dict[st
     """Bytes at the peak of both, each in a fresh process, one after the other; None where it did not survive."""
     found: dict[str, Any] = {}
     for name, python in (("peer", args.peer), ("growgan", sys.executable)):
-        worker = Worker(python, name, args.threads)
+        worker = Worker(python, name, args)
         answer = worker.ask(do="peak", **request)
         worker.close()
         found[name] = answer["peak"] if answer else None
@@ -281,13 +301,23 @@ def peer_cold(do: str, weights: Path, size: int) -> None:
     Image.fromarray(pixels).save(weights.with_suffix(".png"))
 
 
-def rows(quick: bool) -> list[dict[str, Any]]:
+def steps(device: str) -> list[tuple[int, int]]:
+    """Resolutions and minibatches of the train steps."""
+    from growgan.core.presets import preset
+
+    if device == "cpu":
+        return list(STEPS)
+    minibatch = preset("v2-1gpu").schedule.minibatch
+    return [(2**k, int(minibatch(2**k))) for k in range(2, 11)]
+
+
+def rows(quick: bool, device: str) -> list[dict[str, Any]]:
     """All that can be compared: what is measured, of which work."""
     both = [{"precision": precision} for precision in ("float32", "bfloat16")]
     size = 64 if quick else 1024
     found = [
         {"measure": "time", "work": "train", "resolution": resolution, "minibatch": n, **precision, "d_down": down}
-        for resolution, n in STEPS[: 1 if quick else None]
+        for resolution, n in steps(device)[: 1 if quick else None]
         for precision in both
         for down in ("act_pool", "pool_act")
     ]
@@ -298,7 +328,7 @@ def rows(quick: bool) -> list[dict[str, Any]]:
         for p in both
     ]
     found += [{"measure": "memory", "work": "generate", "resolution": size, "minibatch": 1, **p} for p in both]
-    sizes = (64,) if quick else (128, 1024)
+    sizes = () if device != "cpu" else (64,) if quick else (128, 1024)
     return found + [{"measure": "cold", "work": "generate", "resolution": s, "minibatch": 1} for s in sizes]
 
 
@@ -327,6 +357,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", help="Python of the environment that holds pro-gan-pth")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="words, separated by commas, of which a row's name holds one")
     parser.add_argument("--quick", action="store_true", help="8x8 and small pictures only")
@@ -336,16 +367,18 @@ def main() -> None:
     parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
-        serve(args.serve, args.threads)
+        serve(args.serve, args.threads, args.device)
         return
     if args.cold:
         peer_cold(args.cold[0], Path(args.cold[1]), args.size)
         return
     if not args.peer:
         parser.error("--peer is needed")
-    chosen = [row for row in rows(args.quick) if any(word in name(row) for word in args.only.split(","))]
+    chosen = [row for row in rows(args.quick, args.device) if any(word in name(row) for word in args.only.split(","))]
     if not chosen:
-        parser.error(f"--only {args.only!r} leaves nothing; there are: {'; '.join(map(name, rows(args.quick)))}")
+        parser.error(
+            f"--only {args.only!r} leaves nothing; there are: {'; '.join(map(name, rows(args.quick, args.device)))}"
+        )
     workers: list[Worker] = []
     found = []
     print(f"{'':<52} {'pro-gan-pth':>12} {'growgan':>12} {'ratio':>7}")
