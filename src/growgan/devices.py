@@ -30,13 +30,17 @@ class Machine:
     plan: Plan = field(default_factory=Plan, compare=False)
     """How each convolution is computed, as far as that was measured."""
 
+    @property
+    def precision(self) -> str:
+        """Name of the type that convolutions are done in, such as ``bfloat16``."""
+        return str(self.compute or self.dtype).removeprefix("torch.")
+
     def describe(self) -> str:
         """What was chosen, in a few words."""
         layout = "channels last" if self.layout == torch.channels_last else "channels first"
-        compute = str(self.compute or self.dtype).removeprefix("torch.")
         count = torch.get_num_threads()
         threads = f"{count} thread{'s' * (count > 1)}, " if self.device.type == "cpu" else ""
-        return f"{self.device}, {threads}{compute} convolutions, {layout}"
+        return f"{self.device}, {threads}{self.precision} convolutions, {layout}"
 
     def known_plan(self) -> Plan:
         """What was measured on this machine before, by any run."""

@@ -5,6 +5,7 @@ PyTorch's meta device stands in for the GPU: it takes the same operations and co
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from growgan.core.schedule import Schedule
 from growgan.devices import Machine, on_device
 from growgan.training.feed import Feed
 from growgan.training.state import TrainState
-from growgan.training.step import train_step
+from growgan.training.step import read, train_step
 
 COPIES = ("aten::_to_copy", "aten::copy_")
 
@@ -31,12 +32,13 @@ class Watch(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.copies = 0
+        self.copies, self.reads = 0, 0
         self.waits: set[str] = set()
         self.unsafe: set[str] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
+        self.reads += func._schema.name == "aten::_local_scalar_dense"
         given, made = ([leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)] for tree in (args, out))
         # Numbers, which are tensors of no dimension on the processor, go with the operation itself.
         sources = {tensor.device.type for tensor in given if tensor.dim()}
@@ -85,3 +87,12 @@ def test_a_gpu_fetches_values_by_itself() -> None:
     for value in values:
         value.fill_(-1)
     assert [value.mean().item() for value in there] == list(range(8))
+
+
+def test_figures_are_read_at_once() -> None:
+    figures = {"D/loss": torch.tensor(0.1), "G/loss": torch.tensor(float("nan")), "D/penalty": torch.tensor(3.0)}
+    with Watch() as watch:
+        found = read(figures)
+    assert watch.reads == 0 and found.keys() == figures.keys()
+    assert found["D/loss"] == figures["D/loss"].item() and math.isnan(found["G/loss"]) and found["D/penalty"] == 3
+    assert read({}) == {}

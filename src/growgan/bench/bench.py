@@ -19,7 +19,7 @@ from growgan.core.fields import replaced, to_json
 from growgan.core.geometry import LOWEST, is_size
 from growgan.core.presets import preset
 from growgan.core.schedule import Stage
-from growgan.devices import Machine, set_up
+from growgan.devices import set_up
 
 PARTS = ("limits", "steps", "generate", "loader", "memory", "startup")
 """What is measured, in this order, unless only some are asked for."""
@@ -121,7 +121,7 @@ class Bench:
 
     def _step(self, case: steps.Case) -> list[steps.StepTime]:
         copies = [rate.rate for rate in self.found.get("limits", []) if rate.what == limits.COPY]
-        limit = self.limit(precision_of(self.machine))
+        limit = self.limit(self.machine.precision)
         return [steps.time_step(case, self.machine, self._seconds, limit, copies[0] if copies else None)]
 
     def _generation(self) -> list[Piece]:
@@ -141,7 +141,7 @@ class Bench:
             config = replace(config, network=replace(config.network, resolution=dataset.resolution))
             sizes = [(size, int(config.schedule.minibatch(size))) for size in config.network.stages]
             found = loading.rates(dataset, sizes, 0.2 if quick else 1.0)
-        taken = stages.consumption(config, self.machine, self.limit(precision_of(self.machine)))
+        taken = stages.consumption(config, self.machine, self.limit(self.machine.precision))
         return [loading.beside(rate, *taken[rate.resolution]) for rate in found]
 
     def _memory(self) -> list[Piece]:
@@ -165,7 +165,7 @@ class Bench:
         ]
 
     def _stage(self, stage: Stage) -> list[stages.StageTime]:
-        limit = self.limit(precision_of(self.machine))
+        limit = self.limit(self.machine.precision)
         return [stages.time_stage(self.config, stage, self.machine, self._seconds, limit)]
 
     def _cases(self) -> list[steps.Case]:
@@ -208,11 +208,6 @@ def configured(request: Request) -> RunConfig:
         config = replaced(config, path, text)
     config.check_whole()
     return config
-
-
-def precision_of(machine: Machine) -> str:
-    """The type that convolutions are done in."""
-    return str(machine.compute or machine.dtype).removeprefix("torch.")
 
 
 def _check_sizes(request: Request, config: RunConfig) -> None:

@@ -49,13 +49,12 @@ class Footprint:
 
 def of_step(case: Case, machine: Machine) -> list[Footprint]:
     """The memory of a train step."""
-    precision = str(machine.compute or machine.dtype).removeprefix("torch.")
-    row = (case.name, case.resolution, case.minibatch, case.config.network.d_down, precision)
+    row = (case.name, case.resolution, case.minibatch, case.config.network.d_down, machine.precision)
     needed, free = needed_memory(case.config, case.phase, machine), free_memory(machine.device)
     if free is not None and needed > free:
         note = f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free"
         return [Footprint("train", *row, None, None, note)]
-    return [Footprint("train", *row, **_asked(case, machine, "train", precision))]
+    return [Footprint("train", *row, **_asked(case, machine, "train", machine.precision))]
 
 
 def of_pictures(spec: NetworkSpec, batch: int, precision: str, machine: Machine) -> list[Footprint]:

@@ -117,8 +117,7 @@ def time_step(
 ) -> StepTime:
     """Time a step. limit: the measured convolution rate; bandwidth: the measured bytes a second."""
     spec, phase = case.config.network, case.phase
-    precision = str(machine.compute or machine.dtype).removeprefix("torch.")
-    row = StepTime(case.name, case.resolution, case.minibatch, spec.d_down, precision, None)
+    row = StepTime(case.name, case.resolution, case.minibatch, spec.d_down, machine.precision, None)
     needed, free = needed_memory(case.config, phase, machine), free_memory(machine.device)
     if free is not None and needed > free:
         return replace(row, note=f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free")

@@ -20,6 +20,7 @@ from growgan.core.errors import RunError
 from growgan.core.schedule import Phase
 from growgan.sampling import latents
 from growgan.training.state import TrainState
+from growgan.training.step import read
 
 FAKES = 16
 FIRST_SEED = 0
@@ -80,11 +81,8 @@ def _explosion(state: TrainState) -> str:
 
 
 def _means(state: TrainState) -> dict[str, float]:
-    """The figures' means since the last tick, read from the device at once."""
-    if not state.tick_sums:
-        return {}
-    values = (torch.stack(list(state.tick_sums.values())) / state.tick_steps).tolist()
-    return dict(zip(state.tick_sums, values))
+    """The figures' means since the last tick."""
+    return {name: value / state.tick_steps for name, value in read(state.tick_sums).items()}
 
 
 def _weights(state: TrainState) -> str:

@@ -23,7 +23,7 @@ from growgan.training.forecast import Forecast
 from growgan.training.run import RunFolder
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
-from growgan.training.step import Figures
+from growgan.training.step import Figures, read
 from growgan.training.tuning import Tuning
 
 LIVE_SECONDS = 0.5
@@ -87,7 +87,7 @@ class Report:
         if now - self._shown < (LIVE_SECONDS if self.live else PLAIN_SECONDS):
             return
         self._shown = now
-        line = self._line(state, phase, {name: value.item() for name, value in figures.items()})
+        line = self._line(state, phase, read(figures))
         if self.live:
             self.stream.write("\r" + line.ljust(self._width))
             self.stream.flush()
@@ -105,7 +105,7 @@ class Report:
         measured = self._measured(state, phase) if due else None
         if not self.writes:
             return
-        means = {name: value.item() / state.tick_steps for name, value in state.tick_sums.items()}
+        means = {name: value / state.tick_steps for name, value in read(state.tick_sums).items()}
         images_seen = state.nimg - state.tick_start
         line = self._line(state, phase, means)
         entry: dict[str, Any] = {

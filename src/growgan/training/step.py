@@ -81,11 +81,16 @@ def backward(terms: Terms, share: float, figures: Figures, network: str) -> None
         figures[key] = figures.get(key, 0) + value.detach() * share
 
 
+def read(figures: Figures) -> dict[str, float]:
+    """Figures as plain numbers, for which a device is waited for once and not for each."""
+    return dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True)) if figures else {}
+
+
 def refuse_nonsense(figures: Figures, network: str) -> None:
     """Move no weight by a loss that is not finite; on a GPU, which looking would hold up, `health` finds it later."""
     loss = figures[f"{network}/loss"]
     if loss.device.type == "cpu" and not loss.isfinite():
-        named = ", ".join(f"{name} {value.item():g}" for name, value in figures.items())
+        named = ", ".join(f"{name} {value:g}" for name, value in read(figures).items())
         raise FloatingPointError(f"the loss of {network} is not finite: {named}")
 
 
