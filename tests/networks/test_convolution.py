@@ -182,6 +182,16 @@ def test_kernels_are_made_anew_when_the_weight_changes(change: str) -> None:
             torch.testing.assert_close(call(x), same(x), msg=name)
 
 
+def test_layers_that_were_made_in_inference_mode_work_and_follow_their_weights() -> None:
+    x = normal(2, 3, 8, 8).float()
+    with torch.inference_mode():
+        layer = layers.Conv(3, 5, 3, wscale=True)
+        layers.initialize(layer, 0, "x")
+        before = layer(x)
+        layer.weight.mul_(2)
+        torch.testing.assert_close(layer(x), 2 * before)  # there is no bias yet
+
+
 def test_fused_resampling_is_the_plain_one() -> None:
     layer = layers.Conv(3, 5, 3, wscale=True).double()
     layers.initialize(layer, 0, "x")

@@ -122,7 +122,8 @@ class Convolution:
     def _kernel(self, algorithm: Algorithm, weight: Tensor, dtype: torch.dtype) -> Tensor:
         """The weight as the algorithm applies it."""
         of, version, of_dtype, kernels = self._made
-        lasting = isinstance(weight, torch.nn.Parameter)
+        # Of a network that was made in inference mode nobody counts the changes.
+        lasting = isinstance(weight, torch.nn.Parameter) and not weight.is_inference()
         if not lasting or of is not weight or version != weight._version or of_dtype != dtype:
             kernels = {}
         if algorithm.family not in kernels:
