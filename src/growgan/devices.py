@@ -40,7 +40,8 @@ class Machine:
         layout = "channels last" if self.layout == torch.channels_last else "channels first"
         count = torch.get_num_threads()
         threads = f"{count} thread{'s' * (count > 1)}, " if self.device.type == "cpu" else ""
-        return f"{self.device}, {threads}{self.precision} convolutions, {layout}"
+        tf32 = " (by TF32)" if self.precision == "float32" and convolves_in_tf32(self.device) else ""
+        return f"{self.device}, {threads}{self.precision} convolutions{tf32}, {layout}"
 
     def known_plan(self) -> Plan:
         """What was measured on this machine before, by any run."""
@@ -53,8 +54,13 @@ class Machine:
 
 
 def set_up(execution: ExecutionConfig) -> Machine:
-    """The machine for a run; the number of threads is set for the whole process. Raises `ConfigError`."""
+    """The machine for a run; what PyTorch has for the whole process is set there. Raises `ConfigError`."""
     device = choose_device(execution.device)
+    if device.type == "cuda" and execution.plan == "measured":
+        # Shapes stay for a whole stage: it is worth cuDNN's while to try its ways on each that it meets. Plans do not
+        # get in its way: on a card nothing is measured for them (`training.tuning`), and each product has but one way
+        # of growgan's own (`networks.algorithms`), by whose calls cuDNN measures.
+        torch.backends.cudnn.benchmark = True
     if device.type == "cpu":
         keep_memory()
     if execution.threads is not None:
@@ -106,6 +112,13 @@ def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
 def choose_layout(device: torch.device) -> torch.memory_format:
     """How images lie in memory: channels last where convolutions, and products of matrices, run faster so."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def convolves_in_tf32(device: torch.device) -> bool:
+    """Whether convolutions in float32 round what they multiply to TF32, as cuDNN does where it may and can."""
+    # `allow_tf32`, the older name of the switch, raises where the newer one was used.
+    switch = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
+    return device.type == "cuda" and switch == "tf32" and torch.cuda.is_tf32_supported()
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

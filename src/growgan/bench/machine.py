@@ -12,7 +12,7 @@ import torch
 
 import growgan
 from growgan.data.parallel import count_cores
-from growgan.devices import Machine, has_fast_bfloat16, processor
+from growgan.devices import Machine, convolves_in_tf32, has_fast_bfloat16, processor
 
 ROOT = Path(growgan.__file__).parent
 
@@ -42,7 +42,8 @@ def describe(machine: Machine) -> dict[str, Any]:
             "gpu_capability": f"{properties.major}.{properties.minor}",
             "gpu_memory_bytes": properties.total_memory,
             "cuda": torch.version.cuda,
-            "tf32": torch.backends.cuda.matmul.allow_tf32,
+            "tf32_convolutions": convolves_in_tf32(device),
+            "tf32_products": torch.backends.cuda.matmul.fp32_precision == "tf32",
         }
     return found
 

@@ -31,7 +31,9 @@ class Model(BaseModel):
 
     def __init__(self, file: ModelFile, device: str | torch.device = "cpu", precision: str = "float32") -> None:
         self.file: ModelFile = file
-        machine = set_up(ExecutionConfig(device=str(device), precision=precision))  # type: ignore[arg-type]
+        # Batches are of any size, and often the only one of theirs: nothing is measured for them.
+        execution = ExecutionConfig(device=str(device), precision=precision, plan="plain")  # type: ignore[arg-type]
+        machine = set_up(execution)
         self.G: Generator = file.generator().to(device=machine.device, memory_format=machine.layout)  # type: ignore[call-overload]
         self.G.compute = machine.compute
         follow(self.G, machine.known_plan())
