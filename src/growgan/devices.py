@@ -98,13 +98,13 @@ def choose_device(name: str) -> torch.device:
 
 
 def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Values that lie in the processor's memory, on `device`.
+    """Values on `device`; those that are there already stay where they are.
 
     A CUDA GPU fetches them in its turn and nothing waits for that: they are laid where the system does not move them,
     and PyTorch keeps that place until they are fetched. Elsewhere the copy is waited for: MPS would read what the
     values' memory holds later, when it may be another tensor's.
     """
-    if device.type == "cuda":
+    if device.type == "cuda" and values.device.type == "cpu":
         return values.pin_memory().to(device, non_blocking=True)
     return values.to(device)
 

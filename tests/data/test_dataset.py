@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from growgan.core.errors import DataError
+from growgan.core.progress import Silent
+from growgan.data import dataset as dataset_module
 from growgan.data import pyramid
 from growgan.data.dataset import open_dataset
 
@@ -75,6 +77,25 @@ def test_levels_above_256_are_decoded(tmp_path: Path) -> None:
         assert np.array_equal(dataset.images([1, 0], 256), np.rint(quarters[[1, 0]]))
         files = sorted(item.name for item in (tmp_path / "set.pyramid").glob("*.u8"))
         assert files == sorted(f"{2**k}x{2**k}.u8" for k in range(2, 9))
+
+
+@pytest.mark.parametrize("size", [4, 256, 512, 1024])
+def test_all_pictures_come_in_their_order_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(dataset_module, "CHUNK_BYTES", 2 * 1024**2 if size > 256 else 2 * size**2)
+    bars: list[Silent] = []
+
+    def progress(total: int | None, what: str) -> Silent:
+        bars.append(Silent(total, what))
+        return bars[-1]
+
+    with open_dataset(write_set(tmp_path / "set", make_pixels(3, 1024, 1))) as dataset:
+        dataset.ensure_pyramid()
+        chunks = list(dataset.chunks(size, progress))
+        assert [len(chunk) for chunk in chunks] == [2, 1] and all(chunk.flags.writeable for chunk in chunks)
+        assert np.array_equal(np.concatenate(chunks), dataset.images([0, 1, 2], size))
+        assert [(bar.done, bar.total) for bar in bars] == [(3, 3)]
 
 
 def test_impossible_resolutions(tmp_path: Path) -> None:

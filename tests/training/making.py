@@ -26,6 +26,8 @@ class Memory:
         self.pictures, self.labels = pictures, labels
         self.sampler = Sampler(len(pictures), seed)
 
+    def prepare(self, state, phase) -> None: ...
+
     def batch(
         self, nimg: int, n: int, resolution: int, own: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:

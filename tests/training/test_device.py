@@ -6,6 +6,7 @@ PyTorch's meta device stands in for the GPU: it takes the same operations and co
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +20,13 @@ from training.making import RECIPES, Memory, half_and_half, recipe, small
 
 from growgan.core.fields import per
 from growgan.core.schedule import Schedule
+from growgan.data.sampler import Loader, Sampler
 from growgan.devices import Machine, on_device
 from growgan.training.feed import Feed
+from growgan.training.resident import Resident
 from growgan.training.state import TrainState
 from growgan.training.step import read, train_step
+from growgan.training.stop import Stop
 
 COPIES = ("aten::_to_copy", "aten::copy_")
 
@@ -32,7 +36,7 @@ class Watch(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.copies, self.reads = 0, 0
+        self.copies, self.bytes, self.reads = 0, 0, 0
         self.waits: set[str] = set()
         self.unsafe: set[str] = set()
 
@@ -45,12 +49,27 @@ class Watch(TorchDispatchMode):
         targets = {tensor.device.type for tensor in made} if sources else set()
         if len(sources | targets) > 1:
             self.copies += 1
+            self.bytes += sum(tensor.nbytes for tensor in given if tensor.device.type == "cpu")
             name = func._schema.name
             if name not in COPIES or "cpu" in targets:
                 self.waits.add(name)
             if (kwargs or {}).get("non_blocking") and not given[-1].is_pinned():
                 self.unsafe.add(name)
         return out
+
+
+class Held:
+    """Pictures [N, C, S, S] in memory, as a set of one size (`data.dataset.ImageSet`)."""
+
+    def __init__(self, pictures: np.ndarray, labels: np.ndarray) -> None:
+        self.pictures, self.labels = pictures, labels
+        self.channels = pictures.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def chunks(self, resolution: int, progress: Any) -> Iterator[np.ndarray]:
+        yield from (chunk for chunk in np.array_split(self.pictures, 3))
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -72,6 +91,32 @@ def test_a_step_neither_waits_nor_copies_from_memory_that_may_change(name: str) 
         train_step(state, phase, feed)
     assert not watch.waits and not watch.unsafe
     assert watch.copies >= 4, "latents, pictures and labels come from the processor"
+
+
+def test_of_pictures_that_are_kept_there_only_their_numbers_are_copied() -> None:
+    """In a step that neither waits nor copies from memory that may change."""
+    config = small(minibatch=per(8))
+    config = replace(
+        config,
+        network=replace(config.network, num_labels=3),
+        execution=replace(config.execution, resident="always", microbatch=4),
+    )
+    machine, labels = Machine(torch.device("meta")), np.arange(64) % 3
+    schedule = Schedule(config.schedule, config.optim, 8)
+    phase = schedule.trained(schedule.stages[-1], 0.5)
+    pixels, moved = half_and_half(), []
+    dataset: Any = Held(pixels, labels)
+    with Loader(dataset, Sampler(64, 1)) as loader:
+        for pictures in (Memory(pixels, labels), Resident(loader, config, machine, print, Stop())):
+            state, feed = TrainState(config, machine), Feed(pictures, labels, config, machine)
+            feed.prepare(state, phase)
+            train_step(state, phase, feed)
+            with Watch() as watch:
+                train_step(state, phase, feed)
+            assert not watch.waits and not watch.unsafe
+            moved.append(watch.bytes)
+    # Eight numbers of eight bytes come instead of the pictures, and they find the labels too, as large as they are.
+    assert moved[0] - moved[1] == 8 * pixels[0].nbytes
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -111,10 +111,14 @@ def test_a_process_that_dies_ends_the_other_and_any_number_goes_on(tmp_path, col
 
 @pytest.mark.slow
 def test_what_the_processes_make_together_is_what_one_makes(tmp_path, colour_set):
-    """Grids, measures, log and models: the first process writes for both what the one writes alone."""
+    """Grids, measures, log and models: the first process writes for both what the one writes alone.
+
+    Each of the two keeps the pictures in its memory, and the one reads them.
+    """
     words = [*TINY, "--precision", "float64", "--set", "snapshots.measure_images=96"]
-    (status, said), other = train(tmp_path / "two", colour_set, 2, *words)
+    (status, said), other = train(tmp_path / "two", colour_set, 2, *words, "--set", "execution.resident=always")
     assert (status, other) == (0, (0, "")), said
+    assert said.count("pictures: keeping 96 of ") == 3
     assert main(["train", "--out", str(tmp_path / "one"), "--data", str(colour_set), *words]) == 0
     one, two = RunFiles(tmp_path / "one"), RunFiles(tmp_path / "two")
     names = [{path.relative_to(run.path) for path in run.path.rglob("*.*")} for run in (one, two)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -90,6 +91,19 @@ class ImageSet:
         images = [pyramid.shrink(image, [resolution])[resolution] for image in decoded]
         return np.stack(images) if images else np.empty((0, self.channels, resolution, resolution), np.uint8)
 
+    def chunks(self, resolution: int, progress: MakeProgress = Silent) -> Generator[NDArray[np.uint8], None, None]:
+        """Yield all pictures in their order, some at a time, as ``images`` returns them; all cores decode."""
+        resolution = self.check_resolution(resolution)
+        if resolution > pyramid.LARGEST_LEVEL:
+            yield from (levels[resolution] for levels in self._decode_chunks([resolution], progress))
+            return
+        level = self._open_pyramid(progress)[resolution]
+        step = max(1, CHUNK_BYTES // level[0].nbytes)
+        with progress(len(self), "reading pictures") as bar:
+            for start in range(0, len(self), step):
+                yield np.array(level[start : start + step])
+                bar.advance(min(step, len(self) - start))
+
     def fingerprint(self) -> dict[str, int | str]:
         """Return what the content hash is made of, part by part, so that a change can be named; JSON values."""
         parts = {
@@ -152,23 +166,23 @@ class ImageSet:
                     return self._levels
                 places = pyramid.find_places(self.path, self.content_hash)
                 with strict_pillow():
-                    pyramid.write_levels(places, self._meta, self._decode_chunks(progress))
+                    pyramid.write_levels(places, self._meta, self._decode_chunks(self._meta.levels, progress))
         raise DataError(f"{places[0]}: other processes keep replacing it")
 
     def _find_levels(self) -> pyramid.Levels | None:
         places = pyramid.find_places(self.path, self.content_hash)
         return next((levels for place in places if (levels := pyramid.open_levels(place, self._meta))), None)
 
-    def _decode_chunks(self, progress: MakeProgress) -> Iterator[pyramid.Levels]:
+    def _decode_chunks(self, sizes: Sequence[int], progress: MakeProgress) -> Iterator[pyramid.Levels]:
         step = max(1, CHUNK_BYTES // (self.channels * self.resolution**2))
         chunks = (self._entries[start : start + step] for start in range(0, len(self), step))
         with progress(len(self), "reading pictures") as bar:
-            for levels in map_ordered(self._decode_levels, chunks):
+            for levels in map_ordered(partial(self._decode_levels, sizes), chunks):
                 yield levels
-                bar.advance(len(levels[LOWEST]))
+                bar.advance(len(levels[sizes[-1]]))
 
-    def _decode_levels(self, entries: Sequence[Entry]) -> pyramid.Levels:
-        return pyramid.shrink(np.stack([self._decode(entry) for entry in entries]), self._meta.levels)
+    def _decode_levels(self, sizes: Sequence[int], entries: Sequence[Entry]) -> pyramid.Levels:
+        return pyramid.shrink(np.stack([self._decode(entry) for entry in entries]), sizes)
 
     def _decode(self, entry: Entry) -> NDArray[np.uint8]:
         try:

@@ -16,14 +16,19 @@ from growgan.networks.resample import downscale, lerp, upscale
 from growgan.training.draws import Draws
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.shares import own_rows, parts
+from growgan.training.state import TrainState
+
+Values = np.ndarray | Tensor
+"""What comes from the set: arrays, or tensors on any device."""
 
 
 class Pictures(Protocol):
-    """An endless shuffled stream of pictures: `growgan.data.sampler.Loader`."""
+    """An endless shuffled stream of pictures: `resident.Resident`."""
 
-    def batch(
-        self, nimg: int, n: int, resolution: int, rows: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def prepare(self, state: TrainState, phase: Phase) -> None:
+        """Steps like those of `phase` are about to begin, or to go on."""
+
+    def batch(self, nimg: int, n: int, resolution: int, rows: np.ndarray | None = None) -> tuple[Values, Values | None]:
         """Of pictures nimg .. nimg + n - 1 of the stream `rows`, or all: uint8 [rows, C, S, S], and their labels."""
 
 
@@ -58,6 +63,10 @@ class Feed:
         self.dtype = machine.dtype
         self.labels = torch.from_numpy(label_table) if label_table is not None and config.network.num_labels else None
 
+    def prepare(self, state: TrainState, phase: Phase) -> None:
+        """Make ready for steps like those of `phase`. Asked before every step."""
+        self.pictures.prepare(state, phase)
+
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
         """This process's images of the minibatch at `nimg`, and their labels: see `Source.reals`."""
         n, config, ranks = phase.minibatch, self.config, self.ranks
@@ -65,7 +74,7 @@ class Feed:
         if not len(rows):
             return torch.empty(0), None
         pixels, labels = self.pictures.batch(nimg, n, phase.resolution, rows.numpy())
-        x = on_device(torch.from_numpy(pixels), self.device).to(self.dtype) * (2 / 255) - 1
+        x = on_device(torch.as_tensor(pixels), self.device).to(self.dtype) * (2 / 255) - 1
         if self.config.data.mirror:
             draws = Draws(self.config.seed, "D", nimg, n, self.device, torch.float32, rows)
             x = mirror(x, draws.uniform("mirror") < 0.5)
@@ -74,7 +83,7 @@ class Feed:
             x = lerp(upscale(downscale(x)), x, phase.alpha)
         if self.labels is None or labels is None:
             return x, None
-        return x, on_device(torch.from_numpy(labels), self.device)
+        return x, on_device(torch.as_tensor(labels), self.device)
 
     def random_labels(self, draws: Draws) -> Tensor | None:
         """Labels drawn from the training set's, for the fakes of some draws."""

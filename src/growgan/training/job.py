@@ -31,6 +31,7 @@ from growgan.training.pace import lasting, on_threads
 from growgan.training.ranks import ALONE, Ranks, check_device
 from growgan.training.report import Report
 from growgan.training.request import Request
+from growgan.training.resident import Resident, check_resident
 from growgan.training.run import RunFolder
 from growgan.training.shares import fewest_groups
 from growgan.training.snapshots import Snapshots
@@ -109,6 +110,7 @@ def work(job: Job, hours: float | None = None) -> Outcome:
     with ExitStack() as stack, Stop() as stop:
         exists = ranks.decide(lambda: _take_over(job.run, stack))
         ranks.together(lambda: check_memory(job.config, job.schedule, job.machine))
+        ranks.together(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset))
         if not exists:
             config = ranks.decide(lambda: on_threads(job.config, job.schedule, job.machine, ranks, job.say))
             if hours is not None:
@@ -154,7 +156,8 @@ def _train(job: Job, stop: Stop) -> Outcome:
         if state.nimg == 0:
             report.write_first(state, schedule.at(0))
         with Loader(job.dataset, Sampler(len(job.dataset), config.seed)) as loader:
-            feed = Feed(loader, table, config, job.machine, ranks)
+            pictures = Resident(loader, config, job.machine, report.say, stop)
+            feed = Feed(pictures, table, config, job.machine, ranks)
             while True:
                 try:
                     ended = train(state, schedule, feed, report, stop)

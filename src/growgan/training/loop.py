@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from growgan.core.schedule import Phase, Schedule
-from growgan.training.feed import Source
+from growgan.training.feed import Feed
 from growgan.training.health import Trouble, examine
 from growgan.training.state import TrainState
 from growgan.training.step import Figures, train_step
@@ -33,7 +33,7 @@ class Witness(Protocol):
         """Write the state down, so that the run can be taken up from here, and a grid of fakes if asked."""
 
 
-def train(state: TrainState, schedule: Schedule, feed: Source, witness: Witness, stop: Stop) -> bool:
+def train(state: TrainState, schedule: Schedule, feed: Feed, witness: Witness, stop: Stop) -> bool:
     """Train from wherever `state` is until the schedule ends or `stop` is asked for. Returns whether it ended.
 
     A round holds its phase for `minibatch_repeats` minibatches. Ticks and stages end with rounds; the state may be
@@ -44,6 +44,7 @@ def train(state: TrainState, schedule: Schedule, feed: Source, witness: Witness,
     while state.repeat or state.nimg < schedule.total:
         phase = begin_round(state, schedule) if state.repeat == 0 else schedule.at(state.held)
         witness.before_stage(state, phase)
+        feed.prepare(state, phase)
         seconds, figures = _timed_step(state, phase, feed)
         state.repeat = (state.repeat + 1) % schedule.config.minibatch_repeats
         state.seconds += seconds
@@ -83,7 +84,7 @@ def begin_round(state: TrainState, schedule: Schedule) -> Phase:
     return phase
 
 
-def _timed_step(state: TrainState, phase: Phase, feed: Source) -> tuple[float, Figures]:
+def _timed_step(state: TrainState, phase: Phase, feed: Feed) -> tuple[float, Figures]:
     started = time.perf_counter()
     try:
         figures = train_step(state, phase, feed)

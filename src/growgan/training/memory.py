@@ -27,6 +27,9 @@ Seen on a processor: 3.1 for the small network at 64x64."""
 LARGE = 1.75
 """The same of a process so large that it gives holes back (`core.allocator`). Seen at 1024x1024 in float32: 1.4, and
 1.6 while a plan is measured."""
+SPARE = 0.5
+"""Share of what steps leave free that pictures may take: measures are taken between the steps, libraries want room to
+work in, and what a step needs is an estimate."""
 KERNELS = 7
 """Times the weights that the kernels of measured algorithms may take in float32: scaled, and transformed to 16 and 36
 numbers for every 9."""
@@ -37,14 +40,12 @@ def check_memory(config: RunConfig, schedule: Schedule, machine: Machine) -> Non
     free = free_memory(machine.device)
     if free is None:
         return
-    # A fade keeps a little more than what comes after it.
-    phases = [schedule.trained(stage, 0.5 if stage.faded > stage.start else 1.0) for stage in schedule.stages]
-    largest = max(phases, key=lambda phase: _pixels(config, phase))
+    largest = max(fullest_phases(schedule), key=lambda phase: _pixels(config, phase))
     needed = needed_memory(config, largest, machine)
     if needed > free:
         raise OutOfMemory(
-            f"stage {largest.resolution}x{largest.resolution} needs about {_gb(needed)} of memory for a minibatch of "
-            f"{largest.minibatch}, and {_gb(free)} are free: {_advice(config, largest, machine, free)}"
+            f"stage {largest.resolution}x{largest.resolution} needs about {readable(needed)} of memory for a minibatch "
+            f"of {largest.minibatch}, and {readable(free)} are free: {_advice(config, largest, machine, free)}"
         )
     if machine.device.type == "cpu" and config.snapshots.measure == "swd":
         _check_measure(config, free)
@@ -56,7 +57,7 @@ def _check_measure(config: RunConfig, free: float) -> None:
     needed = swd.descriptor_bytes(count, config.network.resolution)
     if needed > free:
         raise OutOfMemory(
-            f"measuring {count:,} images needs about {_gb(needed)} of memory, and {_gb(free)} are free: "
+            f"measuring {count:,} images needs about {readable(needed)} of memory, and {readable(free)} are free: "
             "--set snapshots.measure=none, or a smaller snapshots.measure_images"
         )
 
@@ -83,6 +84,20 @@ def needed_memory(config: RunConfig, phase: Phase, machine: Machine) -> float:
     if machine.device.type == "cpu":
         work = min(work, max(FREELY, LARGE * kept))
     return 4 * weights + averaged + kernels + work
+
+
+def fullest_phases(schedule: Schedule) -> list[Phase]:
+    """The phase of each stage that needs most: a fade keeps a little more than what comes after it."""
+    return [schedule.trained(stage, 0.5 if stage.faded > stage.start else 1.0) for stage in schedule.stages]
+
+
+def spare_memory(config: RunConfig, phase: Phase, machine: Machine, taken: float = 0.0) -> float | None:
+    """Bytes that may be given to pictures beside steps of `phase`; None where that cannot be told.
+
+    taken: bytes that such a step needs and this process has already, which are therefore not among the free ones.
+    """
+    free = free_memory(machine.device)
+    return None if free is None else SPARE * max(0.0, free + taken - needed_memory(config, phase, machine))
 
 
 def free_memory(device: torch.device) -> float | None:
@@ -161,5 +176,6 @@ def _control_group_free() -> float | None:
         return None
 
 
-def _gb(count: float) -> str:
-    return f"{count / 2**30:.1f} GiB"
+def readable(count: float) -> str:
+    """Bytes as people read them: 0.5 GiB, 12.3 MiB."""
+    return f"{count / 2**30:.1f} GiB" if count >= 0.1 * 2**30 else f"{count / 2**20:.1f} MiB"
