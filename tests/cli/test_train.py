@@ -67,6 +67,15 @@ def test_dry_run_prints_the_whole_and_writes_nothing(growgan: Growgan, colour_se
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_a_preset_the_device_decides(
+    growgan: Growgan, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for gpu, name in ((False, "fast"), (True, "v2-1gpu")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda found=gpu: found)
+        result = growgan("train", "--data", colour_set, "--out", tmp_path / "run", "--device", "cpu", "--dry-run")
+        assert (result.status, json.loads(result.out)["preset"]) == (0, name)
+
+
 def test_dry_run_of_a_run_shows_it_and_leaves_it(growgan: Growgan, run: Path) -> None:
     before = files(run)
     result = growgan("train", "--out", run, "--kimg", "0.5", "--dry-run")

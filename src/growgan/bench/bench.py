@@ -17,7 +17,7 @@ from growgan.core.config import NetworkSpec, RunConfig
 from growgan.core.errors import ConfigError
 from growgan.core.fields import replaced, to_json
 from growgan.core.geometry import LOWEST, is_size
-from growgan.core.presets import preset
+from growgan.core.presets import preset, usual
 from growgan.core.schedule import Stage
 from growgan.devices import set_up
 
@@ -199,7 +199,7 @@ def configured(request: Request) -> RunConfig:
     """The configuration that is measured: a preset at its own resolution, then the fields that were named."""
     if request.preset and request.run:
         raise ConfigError("--run names a preset itself: it does not go with --preset")
-    name = request.preset or request.run or ("v2-1gpu" if torch.cuda.is_available() else "laptop")
+    name = request.preset or request.run or usual(torch.cuda.is_available())
     config = preset(name)
     config = replace(config, network=replace(config.network, resolution=stages.run_resolution(config)))
     for path, text in request.overrides:

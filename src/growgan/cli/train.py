@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         type=_filled,
         metavar="NAME[,modifier...]",
-        help="paper, v2-1gpu, celeba128, laptop ... (default: laptop on a CPU, v2-1gpu on a GPU; transfer with --from)",
+        help="paper, v2-1gpu, celeba128, laptop ... (default: fast on a CPU, v2-1gpu on a GPU; transfer with --from)",
     )
     parser.add_argument(
         "--from",

@@ -12,6 +12,7 @@ from growgan.core.config import RunConfig
 from growgan.core.errors import ConfigError, DataError, RunError
 from growgan.core.fields import replaced
 from growgan.core.presets import preset as find_preset
+from growgan.core.presets import usual
 from growgan.core.progress import Progress, Silent
 from growgan.core.schedule import Schedule
 from growgan.data.dataset import ImageSet
@@ -48,8 +49,7 @@ def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
 
 def _started(request: Request) -> RunConfig:
     """The configuration that a new run starts from: preset, model, then flags and ``--set`` in their order."""
-    usual = "v2-1gpu" if torch.cuda.is_available() else "laptop"
-    name = request.preset or (usual if request.start is None else "transfer")
+    name = request.preset or (usual(torch.cuda.is_available()) if request.start is None else "transfer")
     config = find_preset(name)
     file = None
     if request.start is not None:
