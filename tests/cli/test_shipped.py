@@ -58,8 +58,7 @@ def faults(path: Path) -> Iterator[str]:
     for name, measure in file.measures.items():
         if not (math.isfinite(measure["value"]) and measure["images"] > 0):
             yield f"{name} is no number with a count"
-        told = name.startswith("fid") and "what reals give among themselves was not taken" in file.card.get("notes", "")
-        if name.startswith(("swd", "fid")) and not measure["reference"] and not told:
+        if name.startswith(("swd", "fid")) and not measure["reference"]:
             yield f"{name} lacks what reals give"
     if "/" in json.dumps([measure.get("against", "") for measure in file.measures.values()]):
         yield "tells paths of the machine that measured"
