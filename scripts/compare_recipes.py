@@ -172,6 +172,8 @@ def draw(args: argparse.Namespace) -> None:
             label = name if seed == 1 else None
             axes.plot([p[x] for p in points], [p["swd"] for p in points], color=colours[name], label=label)
     left.set(xlabel="thousand images shown", ylabel="sliced Wasserstein distance x 1000", yscale="log")
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_formatter("{x:g}")
     right.set(xlabel="minutes on one core")
     left.legend(fontsize="small")
     figure.savefig(args.out / "curves.png", dpi=110)
