@@ -15,192 +15,34 @@ PYTHON is an interpreter of a virtual environment that holds pro-gan-pth, made b
     python -m venv peer && peer/bin/pip install torch==2.13.0 numpy pillow
     peer/bin/pip install --no-deps pro-gan-pth==3.4
 
-pro-gan-pth asks for torch 1.10 and torchvision. It runs on today's PyTorch with the three shims below: torchvision and
-TensorBoard are replaced by empty modules, since neither is used in what is timed, and one internal signature of
-PyTorch's transposed convolution has gained an argument. Its default widths are twice the paper's and are set to equal.
-Each of the two works in a process of its own and waits without computing while the other one works.
+What both do is in peer_work.py. Each of the two works in a process of its own and waits without computing while the
+other one works. Rows in bfloat16 are left out where the device has no units for it.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import types
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+WORK = Path(__file__).with_name("peer_work.py")
 STEPS = ((8, 16), (32, 8), (128, 2))
 """Resolution and minibatch of the train steps on a processor."""
 PEAKS = ((32, 8), (1024, 1), (1024, 2), (1024, 4))
 """The same for those whose memory is measured."""
 
 
-TOGETHER = 10
-"""Pieces of work that are timed at once on a GPU, which is only waited for at their end."""
-
-
-def growgan_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callable[[], object]]:
-    """What growgan does for a request."""
-    import torch
-
-    from growgan.core.config import ExecutionConfig, NetworkSpec, RunConfig
-    from growgan.core.fields import per
-    from growgan.core.presets import preset
-    from growgan.core.schedule import Schedule
-    from growgan.devices import set_up
-    from growgan.networks.generator import Generator
-    from growgan.networks.layers import follow, initialize
-    from growgan.training.rehearsal import Rehearsal
-    from growgan.training.state import TrainState
-    from growgan.training.step import train_step
-
-    torch.set_num_threads(threads)
-
-    def make(request: dict[str, Any]) -> Callable[[], object]:
-        import dataclasses
-
-        spec = NetworkSpec(resolution=request["resolution"], d_down=request.get("d_down", "act_pool"))
-        if request["work"] == "generate":
-            G = Generator(spec)
-            initialize(G, 1, "G")
-            machine = set_up(ExecutionConfig(device=device, precision=request["precision"], threads=threads))
-            G.eval().requires_grad_(False).to(device=machine.device, memory_format=machine.layout)
-            G.compute, z = machine.compute, torch.randn(request["minibatch"], spec.z_size, device=machine.device)
-            follow(G, machine.plan)
-
-            def generate() -> object:
-                with torch.inference_mode():
-                    return G(z)
-
-            with machine.plan.measuring():
-                generate()
-            return generate
-        base = preset("paper")
-        config: RunConfig = dataclasses.replace(
-            base,
-            network=spec,
-            schedule=dataclasses.replace(base.schedule, minibatch=per(request["minibatch"])),
-            execution=ExecutionConfig(device=device, precision=request["precision"], threads=threads),
-        )
-        machine = set_up(config.execution)
-        state = TrainState(config, machine)
-        schedule = Schedule(config.schedule, config.optim, spec.resolution)
-        phase = schedule.trained(schedule.stages[-1], 0.5)
-        with machine.plan.measuring():  # as a run does before each stage
-            train_step(state, phase, Rehearsal(state))
-        return lambda: train_step(state, phase, Rehearsal(state))
-
-    return make
-
-
-def import_peer() -> None:
-    """Make pro-gan-pth importable on today's PyTorch, at the paper's widths."""
-    from torch.nn.modules.conv import _ConvTransposeNd
-
-    for name, members in {
-        "torchvision": (),
-        "torchvision.utils": ("save_image",),
-        "torchvision.transforms": ("Compose", "RandomHorizontalFlip", "Resize", "ToTensor"),
-        "torch.utils.tensorboard": ("SummaryWriter",),
-    }.items():
-        sys.modules[name] = types.ModuleType(name)
-        for member in members:
-            setattr(sys.modules[name], member, lambda *args, **kwargs: None)
-    padding = _ConvTransposeNd._output_padding
-
-    def output_padding(self, x, output_size, stride, padding_, kernel_size, spatial=2, dilation=None):
-        return padding(self, x, output_size, stride, padding_, kernel_size, spatial, dilation)
-
-    _ConvTransposeNd._output_padding = output_padding
-    from pro_gan_pytorch import networks
-
-    networks.nf.__defaults__ = (8192, *networks.nf.__defaults__[1:])
-
-
-def peer_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callable[[], object]]:
-    """What pro-gan-pth does for a request."""
-    import torch
-
-    # With its number, else pro-gan-pth cuts each minibatch for all GPUs, which only costs time where there is one.
-    place = torch.device("cuda:0" if device == "cuda" else device)
-
-    import_peer()
-    from pro_gan_pytorch import gan, losses, networks
-
-    torch.set_num_threads(threads)
-
-    def make(request: dict[str, Any]) -> Callable[[], object]:
-        depth, n = request["resolution"].bit_length() - 1, request["minibatch"]
-        G = networks.Generator(depth=depth).to(place)
-        z = torch.randn(n, 512, device=place)
-        if request["work"] == "generate":
-
-            def generate() -> object:
-                with torch.no_grad():
-                    return G(z, depth, 1.0)
-
-            return generate
-        with contextlib.redirect_stdout(io.StringIO()):
-            pair = gan.ProGAN(G, networks.Discriminator(depth=depth), place)
-        adam = [
-            torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.0, 0.99), eps=1e-8) for net in (pair.gen, pair.dis)
-        ]
-        loss, reals = losses.WganGP(), torch.zeros(n, 3, request["resolution"], request["resolution"], device=place)
-
-        def step() -> None:
-            pair.optimize_discriminator(loss, adam[1], torch.randn(n, 512, device=place), reals, depth, 0.5)
-            pair.optimize_generator(loss, adam[0], torch.randn(n, 512, device=place), reals, depth, 0.5)
-            gan.update_average(pair.gen_shadow, pair.gen, beta=0.999)
-
-        return step
-
-    return make
-
-
-def serve(which: str, threads: int, device: str) -> None:
-    """Answer requests, a line each: set up and warm up, or do the work and tell the seconds that it takes once."""
-    import torch
-
-    make = {"growgan": growgan_work, "peer": peer_work}[which](threads, device)
-    work: Callable[[], object] = list
-    gpu = device != "cpu"
-    count = TOGETHER if gpu else 1
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["do"] == "peak":
-            base = 0.0 if gpu else memory("VmRSS")
-            work = make(request)
-            work()
-            peak = torch.cuda.max_memory_allocated(device) if gpu else memory("VmHWM")
-            print(json.dumps({"peak": peak, "base": base}), flush=True)
-            continue
-        if request["do"] == "set up":
-            work = list  # what came before need not fit beside it
-            work = make(request)
-            work()
-        if gpu:
-            torch.cuda.synchronize(device)
-        started = time.perf_counter()
-        for _ in range(count):
-            work()
-        if gpu:
-            torch.cuda.synchronize(device)
-        print(json.dumps((time.perf_counter() - started) / count), flush=True)
-
-
 class Worker:
     """A process that works when asked, and waits otherwise."""
 
     def __init__(self, python: str, which: str, args: argparse.Namespace) -> None:
-        words = [python, __file__, "--serve", which, "--threads", str(args.threads), "--device", args.device]
+        words = [python, str(WORK), "serve", which, "--threads", str(args.threads), "--device", args.device]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, **request: Any) -> Any:
@@ -216,12 +58,6 @@ class Worker:
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait()
-
-
-def memory(field: str) -> float:
-    """Bytes of this process by a field of Linux's account of it."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    return next(float(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def beside(theirs: list[float], mine: list[float]) -> dict[str, Any]:
@@ -268,8 +104,8 @@ def compare_cold(args: argparse.Namespace, request: dict[str, Any]) -> dict[str,
         model, weights = Path(folder) / "model.safetensors", Path(folder) / "weights.pt"
         save_random_model(model, NetworkSpec(resolution=request["resolution"]))
         size = ["--size", str(request["resolution"])]
-        subprocess.run([args.peer, __file__, "--cold", "write", str(weights), *size], check=True)
-        theirs = [args.peer, __file__, "--cold", "read", str(weights), *size]
+        subprocess.run([args.peer, str(WORK), "write", str(weights), *size], check=True)
+        theirs = [args.peer, str(WORK), "read", str(weights), *size]
         mine = [sys.executable, "-m", "growgan", "generate", str(model), "--seeds", "0", "--out", folder]
         pairs = [[_seconds(theirs), _seconds(mine)] for _ in range(args.rounds + 1)][1:]
     return beside(*map(list, zip(*pairs)))
@@ -279,26 +115,6 @@ def _seconds(words: list[str]) -> float:
     began = time.perf_counter()
     subprocess.run(words, check=True, capture_output=True)
     return time.perf_counter() - began
-
-
-def peer_cold(do: str, weights: Path, size: int) -> None:
-    """The shortest script: write weights, or read them and write one picture beside them."""
-    import torch
-
-    import_peer()
-    from pro_gan_pytorch import networks
-
-    depth = size.bit_length() - 1
-    if do == "write":
-        torch.save({"generator": networks.Generator(depth=depth).get_save_info()}, weights)
-        return
-    from PIL import Image
-
-    G = networks.create_generator_from_saved_model(weights)
-    with torch.no_grad():
-        x = G(torch.randn(1, 512), depth, 1.0)
-    pixels = (x[0] * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
-    Image.fromarray(pixels).save(weights.with_suffix(".png"))
 
 
 def steps(device: str) -> list[tuple[int, int]]:
@@ -313,7 +129,10 @@ def steps(device: str) -> list[tuple[int, int]]:
 
 def rows(quick: bool, device: str) -> list[dict[str, Any]]:
     """All that can be compared: what is measured, of which work."""
-    both = [{"precision": precision} for precision in ("float32", "bfloat16")]
+    from growgan.devices import choose_device, has_fast_bfloat16
+
+    units = has_fast_bfloat16(choose_device(device))
+    both = [{"precision": precision} for precision in (("float32", "bfloat16") if units else ("float32",))]
     size = 64 if quick else 1024
     found = [
         {"measure": "time", "work": "train", "resolution": resolution, "minibatch": n, **precision, "d_down": down}
@@ -362,23 +181,13 @@ def main() -> None:
     parser.add_argument("--only", default="", help="words, separated by commas, of which a row's name holds one")
     parser.add_argument("--quick", action="store_true", help="8x8 and small pictures only")
     parser.add_argument("--json", help="write the figures to this file")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
-    parser.add_argument("--cold", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.serve:
-        serve(args.serve, args.threads, args.device)
-        return
-    if args.cold:
-        peer_cold(args.cold[0], Path(args.cold[1]), args.size)
-        return
     if not args.peer:
         parser.error("--peer is needed")
-    chosen = [row for row in rows(args.quick, args.device) if any(word in name(row) for word in args.only.split(","))]
+    offered = rows(args.quick, args.device)
+    chosen = [row for row in offered if any(word in name(row) for word in args.only.split(","))]
     if not chosen:
-        parser.error(
-            f"--only {args.only!r} leaves nothing; there are: {'; '.join(map(name, rows(args.quick, args.device)))}"
-        )
+        parser.error(f"--only {args.only!r} leaves nothing; there are: {'; '.join(map(name, offered))}")
     workers: list[Worker] = []
     found = []
     print(f"{'':<52} {'pro-gan-pth':>12} {'growgan':>12} {'ratio':>7}")

@@ -15,6 +15,7 @@ from growgan.devices import Machine, set_up
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SWITCH = torch.backends.cudnn.conv
+CHOOSE = devices.choose_device
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +60,18 @@ def test_the_switch_is_read_whichever_name_it_was_set_by(monkeypatch: pytest.Mon
     assert found["gpu"] == "a card" and found["tf32_convolutions"] is False and found["tf32_products"] is False
     SWITCH.fp32_precision = "tf32"
     assert bench_machine.describe(Machine(CUDA))["tf32_convolutions"] is True
+
+
+@pytest.mark.parametrize(
+    ("gpus", "named", "preset"),
+    [(0, None, "fast"), (1, None, "v2-1gpu"), (1, "cuda", "v2-1gpu"), (1, "cuda:0", "v2-1gpu"), (1, "cpu", "fast")],
+)
+def test_the_device_decides_on_the_preset(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, named: str | None, preset: str
+) -> None:
+    monkeypatch.setattr(devices, "choose_device", CHOOSE)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: gpus > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    overrides = [("seed", "1")] + ([("execution.device", named)] if named else [])
+    assert devices.usual_preset(overrides) == preset

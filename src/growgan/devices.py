@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,6 +96,15 @@ def choose_device(name: str) -> torch.device:
     if (device.index or 0) >= count.get(device.type, 0):
         raise ConfigError(f"this machine has no device {name!r}")
     return device
+
+
+def usual_preset(overrides: Iterable[tuple[str, str]]) -> str:
+    """The preset of a run that names none: the release's on a CUDA GPU, else what was measured to be the soonest.
+
+    overrides: the fields that were named; ``execution.device`` counts. Raises `ConfigError` if that is not there.
+    """
+    name = dict(overrides).get("execution.device", "auto")
+    return "v2-1gpu" if choose_device(name).type == "cuda" else "fast"
 
 
 def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:

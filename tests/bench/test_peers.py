@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 PEERS = Path(__file__).parents[2] / "benchmarks" / "peers.py"
 
 
@@ -17,8 +19,20 @@ def peers() -> ModuleType:
     return module
 
 
-def test_a_gpu_is_compared_at_every_size_with_the_releases_minibatches() -> None:
-    module = peers()
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: True)
+    return peers()
+
+
+def test_bfloat16_is_compared_where_there_are_units_for_it(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    for units, precisions in ((True, {"float32", "bfloat16", None}), (False, {"float32", None})):
+        monkeypatch.setattr("growgan.devices.has_fast_bfloat16", lambda device, found=units: found)
+        assert {row.get("precision") for row in module.rows(False, "cpu")} == precisions
+
+
+def test_a_gpu_is_compared_at_every_size_with_the_releases_minibatches(module: ModuleType) -> None:
     rows = {device: module.rows(False, device) for device in ("cpu", "cuda")}
     steps = {
         device: {row["resolution"]: row["minibatch"] for row in found if "time train" in module.name(row)}

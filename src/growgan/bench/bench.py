@@ -9,17 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from growgan.bench import footprint, generation, limits, loading, stages, startup, steps
 from growgan.bench.machine import describe
 from growgan.core.config import NetworkSpec, RunConfig
 from growgan.core.errors import ConfigError
 from growgan.core.fields import replaced, to_json
 from growgan.core.geometry import LOWEST, is_size
-from growgan.core.presets import preset, usual
+from growgan.core.presets import preset
 from growgan.core.schedule import Stage
-from growgan.devices import set_up
+from growgan.devices import set_up, usual_preset
 
 PARTS = ("limits", "steps", "generate", "loader", "memory", "startup")
 """What is measured, in this order, unless only some are asked for."""
@@ -199,7 +197,7 @@ def configured(request: Request) -> RunConfig:
     """The configuration that is measured: a preset at its own resolution, then the fields that were named."""
     if request.preset and request.run:
         raise ConfigError("--run names a preset itself: it does not go with --preset")
-    name = request.preset or request.run or usual(torch.cuda.is_available())
+    name = request.preset or request.run or usual_preset(request.overrides)
     config = preset(name)
     config = replace(config, network=replace(config.network, resolution=stages.run_resolution(config)))
     for path, text in request.overrides:

@@ -250,11 +250,6 @@ ROWS: dict[str, Callable[[RunConfig], RunConfig]] = {
 ROW_PRESETS = ("celeba128", "lsun")
 
 
-def usual(gpu: bool) -> str:
-    """The preset of a run that names none: what was measured to be the soonest on a CPU, the release's on a GPU."""
-    return "v2-1gpu" if gpu else "fast"
-
-
 def preset(name: str) -> RunConfig:
     """The configuration that ``BASE[,modifier...]`` stands for.
 

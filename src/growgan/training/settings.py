@@ -6,17 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from growgan.core.config import RunConfig
 from growgan.core.errors import ConfigError, DataError, RunError
 from growgan.core.fields import replaced
 from growgan.core.presets import preset as find_preset
-from growgan.core.presets import usual
 from growgan.core.progress import Progress, Silent
 from growgan.core.schedule import Schedule
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import prepare
+from growgan.devices import usual_preset
 from growgan.training import start
 from growgan.training.request import Request
 from growgan.training.run import RunFolder, resumed
@@ -49,7 +47,7 @@ def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
 
 def _started(request: Request) -> RunConfig:
     """The configuration that a new run starts from: preset, model, then flags and ``--set`` in their order."""
-    name = request.preset or (usual(torch.cuda.is_available()) if request.start is None else "transfer")
+    name = request.preset or (usual_preset(request.overrides) if request.start is None else "transfer")
     config = find_preset(name)
     file = None
     if request.start is not None:
