@@ -98,13 +98,20 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def asked_device(overrides: Iterable[tuple[str, str]]) -> torch.device:
+    """The device of a run of which these fields were named, ``execution.device`` among them or not.
+
+    Raises `ConfigError` for one that is not there.
+    """
+    return choose_device(dict(overrides).get("execution.device", "auto"))
+
+
 def usual_preset(overrides: Iterable[tuple[str, str]]) -> str:
     """The preset of a run that names none: the release's on a CUDA GPU, else what was measured to be the soonest.
 
-    overrides: the fields that were named; ``execution.device`` counts. Raises `ConfigError` if that is not there.
+    overrides: see `asked_device`.
     """
-    name = dict(overrides).get("execution.device", "auto")
-    return "v2-1gpu" if choose_device(name).type == "cuda" else "fast"
+    return "v2-1gpu" if asked_device(overrides).type == "cuda" else "fast"
 
 
 def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -48,6 +48,13 @@ def test_a_step_is_timed_and_its_share_is_of_the_limit() -> None:
     assert row.operations and row.bytes and row.share_bandwidth == pytest.approx(row.bytes / row.seconds / 1e9)
 
 
+def test_standard_steps_are_the_papers_whatever_a_run_takes_by_itself() -> None:
+    config = bench.configured(request(preset=None))
+    assert config.loss == preset("paper").loss
+    for case in steps.default_cases(set_up(config.execution), config):
+        assert case.config.loss.name == "wgan_gp" and case.config.network.fmap_max in (128, 512)
+
+
 def test_lazy_penalties_count_as_often_as_they_come() -> None:
     base = bench.configured(request(overrides=(*PLAIN, ("loss.name", "logistic"))))
 

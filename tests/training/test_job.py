@@ -23,6 +23,7 @@ from growgan.data.dataset import open_dataset
 from growgan.devices import Machine
 from growgan.metrics.swd import Descriptors, swd
 from growgan.models.native import open_model
+from growgan.networks.cost import step_flops
 from growgan.networks.generator import Generator
 from growgan.networks.layers import initialize
 from growgan.sampling import images, latents
@@ -324,6 +325,17 @@ def test_forecast_learns_from_what_it_sees():
     forecast.observe(16, 100, 5.0)
     assert forecast.seconds_per_image(16) == 0.05
     assert forecast.run_left(schedule.total - 20) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("seconds", "share"), [(0.03, (0.2, 0.3)), (3.0, (0.98, 1.0))])
+def test_forecast_of_larger_images_keeps_what_launching_costs_apart(seconds, share):
+    config = preset("fast")
+    schedule = Schedule(config.schedule, config.optim, 64)
+    forecast = Forecast(schedule, config.network)
+    forecast.observe(8, 16, seconds)  # one step
+    by_operations = step_flops(config.network, 64) / step_flops(config.network, 8) * seconds / 16
+    least, most = share
+    assert least < forecast.seconds_per_image(64) / by_operations < most
 
 
 def test_labels_of_a_set_reach_the_model(tmp_path):

@@ -17,7 +17,7 @@ from growgan.core.fields import replaced, to_json
 from growgan.core.geometry import LOWEST, is_size
 from growgan.core.presets import preset
 from growgan.core.schedule import Stage
-from growgan.devices import set_up, usual_preset
+from growgan.devices import asked_device, set_up
 
 PARTS = ("limits", "steps", "generate", "loader", "memory", "startup")
 """What is measured, in this order, unless only some are asked for."""
@@ -197,8 +197,9 @@ def configured(request: Request) -> RunConfig:
     """The configuration that is measured: a preset at its own resolution, then the fields that were named."""
     if request.preset and request.run:
         raise ConfigError("--run names a preset itself: it does not go with --preset")
-    name = request.preset or request.run or usual_preset(request.overrides)
-    config = preset(name)
+    # The paper's losses, whatever a run takes by itself: standard steps stay comparable.
+    standard = "v2-1gpu" if asked_device(request.overrides).type == "cuda" else "laptop"
+    config = preset(request.preset or request.run or standard)
     config = replace(config, network=replace(config.network, resolution=stages.run_resolution(config)))
     for path, text in request.overrides:
         if path == "preset" or path.startswith("data."):
