@@ -13,11 +13,25 @@ from growgan.cli.data import COMMANDS
 
 HEAVY = (
     *("torch", "numpy", "PIL", "safetensors", "matplotlib", "tensorboard"),
-    *("onnx", "onnxruntime", "onnxscript", "huggingface_hub"),
+    *("onnx", "onnxruntime", "onnxscript", "huggingface_hub", "av"),
 )
 WORDS = [
     "",
-    *["demo", "train", "generate", "evaluate", "neighbours", "info", "export", "push", "import", "data", "bench"],
+    *[
+        "demo",
+        "train",
+        "generate",
+        "video",
+        "timelapse",
+        "evaluate",
+        "neighbours",
+        "info",
+        "export",
+        "push",
+        "import",
+        "data",
+        "bench",
+    ],
     *(f"data {name}" for name in COMMANDS),
 ]
 SECONDS = 1.0

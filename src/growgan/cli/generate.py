@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     from growgan.sampling import images
 
-    model = _load(args.model, args.device, PRECISIONS[args.precision])
+    model = load_model(args.model, args.device, PRECISIONS[args.precision])
     label = model.label(args.label) if args.label is not None else None
     batches = model.batches(seeds, label=label, truncation=args.truncation, batch=args.batch)
     notes = {"model": model.file.hash, "truncation": f"{args.truncation:g}"}
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(source: str, device: str, precision: str) -> BaseModel:
+def load_model(source: str, device: str, precision: str) -> BaseModel:
     """The model, without torch where its file needs none."""
     from growgan.sampling.sources import find
 

@@ -17,6 +17,8 @@ COMMANDS = {
     "demo": "growgan.cli.demo",
     "train": "growgan.cli.train",
     "generate": "growgan.cli.generate",
+    "video": "growgan.cli.video",
+    "timelapse": "growgan.cli.timelapse",
     "evaluate": "growgan.cli.evaluate",
     "neighbours": "growgan.cli.neighbours",
     "info": "growgan.cli.info",

@@ -12,12 +12,17 @@ LOWEST = 4
 
 def is_size(resolution: int) -> bool:
     """Whether `resolution` is a side that the networks can have: a power of two, 4 or more."""
-    return resolution >= LOWEST and resolution & (resolution - 1) == 0
+    return resolution >= LOWEST and is_power_of_two(resolution)
+
+
+def is_power_of_two(number: int) -> bool:
+    """Whether it is 1, 2, 4, ..."""
+    return number >= 1 and number & (number - 1) == 0
 
 
 def log2(resolution: int) -> int:
     """The exact binary logarithm of a power of two."""
-    if resolution < 1 or resolution & (resolution - 1):
+    if not is_power_of_two(resolution):
         raise ValueError(f"{resolution} is not a power of two")
     return resolution.bit_length() - 1
 

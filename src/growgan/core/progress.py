@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self, TextIO, TypeVar
+
+T = TypeVar("T")
 
 REDRAW_SECONDS = 0.1
 LOG_SECONDS = 10.0
@@ -36,6 +38,12 @@ class Progress:
         if now - self._shown >= (REDRAW_SECONDS if self._on_terminal else LOG_SECONDS):
             self._shown = now
             self._show(now)
+
+    def counting(self, things: Iterable[T]) -> Iterator[T]:
+        """`things`, each of them counted when the next one is asked for."""
+        for thing in things:
+            yield thing
+            self.advance()
 
     def clear(self) -> None:
         """Wipe the line off a terminal, for something else to be written there; the next one that is shown is new."""

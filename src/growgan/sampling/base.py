@@ -15,6 +15,7 @@ from growgan.core.errors import ConfigError
 from growgan.models.description import DescribedFile
 from growgan.sampling import images, latents
 from growgan.sampling.latents import Label
+from growgan.sampling.walks import Walk
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,9 +61,7 @@ class BaseModel(ABC):
         columns, rows = min(max(1024 // size, 3), 8), 2 if size < PREVIEW else 1
         pixels = np.concatenate(list(self.batches(range(columns * rows), batch=columns)))
         factor = max(1, size // PREVIEW)
-        n, channels, side = len(pixels), pixels.shape[1], size // factor
-        small = pixels.reshape(n, channels, side, factor, side, factor).mean(axis=(3, 5)).round().astype(np.uint8)
-        return images.make_grid(small, columns)
+        return images.make_grid(images.resized(pixels, size // factor), columns)
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -141,13 +140,40 @@ class BaseModel(ABC):
         self, seeds: Sequence[int], *, label: Label | None = None, truncation: float = 1.0, batch: int = 16
     ) -> Iterator[np.ndarray]:
         """The pictures of `seeds` as uint8 [n, C, H, W], `batch` at a time."""
-        if not 0 <= truncation <= 2:
-            raise ConfigError(f"truncation must lie between 0 and 2, not {truncation}")
-        if batch < 1:
-            raise ConfigError(f"a batch must be at least 1 picture, not {batch}")
+        _check(truncation, batch)
         for start in range(0, len(seeds), batch):
             z, labels = latents.draw_arrays(seeds[start : start + batch], self.spec, self.distribution, label)
             yield self._pictures(z, labels, truncation)
+
+    def frames(
+        self,
+        walk: Walk,
+        *,
+        columns: int = 1,
+        size: int | None = None,
+        truncation: float = 1.0,
+        batch: int = 16,
+        first: int = 0,
+    ) -> Iterator[Image.Image]:
+        """The frames of a film, each a grid of the walk's cells, from frame `first` on.
+
+        columns: cells to a row. size: pixels a side of a cell, the model's own times or divided by a power of two; None
+        = its own, but at least 64. batch: pictures computed at once. Raises `ConfigError`.
+        """
+        _check(truncation, batch)
+        size = size or max(self.resolution, images.SMALLEST_SHOWN)
+        images.check_size(size, self.resolution)
+        cells = walk.z.shape[1]
+        z = walk.z[first:].reshape(-1, walk.z.shape[-1])
+        labels = walk.labels[first:].reshape(len(z), *walk.labels.shape[2:]) if walk.labels is not None else None
+        made: list[np.ndarray] = []
+        for start in range(0, len(z), batch):
+            some = slice(start, start + batch)
+            pixels = self._pictures(z[some], labels[some] if labels is not None else None, truncation)
+            made.extend(images.resized(pixels, size))
+            while len(made) >= cells:
+                yield images.make_grid(np.stack(made[:cells]), columns, size)
+                del made[:cells]
 
     def label(self, text: str) -> int:
         """The class of a name or number. Raises `ConfigError` for one that the model does not have."""
@@ -179,3 +205,10 @@ class BaseModel(ABC):
         """Distribution of the training labels, as `latents.label_distribution` wrote it."""
         found = self.file.training.get("labels", {})
         return found if isinstance(found, dict) else {}
+
+
+def _check(truncation: float, batch: int) -> None:
+    if not 0 <= truncation <= 2:
+        raise ConfigError(f"truncation must lie between 0 and 2, not {truncation}")
+    if batch < 1:
+        raise ConfigError(f"a batch must be at least 1 picture, not {batch}")

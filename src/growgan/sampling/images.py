@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from growgan.core import geometry
+from growgan.core.errors import ConfigError
 from growgan.core.files import whole
 
 if TYPE_CHECKING:
@@ -47,6 +49,25 @@ def enlarge(pixels: np.ndarray, resolution: int) -> np.ndarray:
     return pixels.repeat(factor, 2).repeat(factor, 3)
 
 
+def check_size(size: int, resolution: int) -> None:
+    """Raise `ConfigError` if pictures of `resolution` cannot be shown at `size` by `resized`."""
+    large, small = max(size, resolution), max(1, min(size, resolution))
+    if size < 1 or large % small or not geometry.is_power_of_two(large // small):
+        shape = f"{resolution}x{resolution}"
+        raise ConfigError(f"pictures of {shape} are shown at that times or divided by a power of two, not at {size}")
+
+
+def resized(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Pictures uint8 [N, C, H, W] at `size` pixels a side: enlarged by nearest neighbour, or means of boxes."""
+    n, channels, height, _ = pixels.shape
+    factor = height // size
+    if factor <= 1:
+        return enlarge(pixels, size)
+    boxes = pixels.reshape(n, channels, size, factor, size, factor)
+    smaller: np.ndarray = boxes.mean(axis=(3, 5)).round().astype(np.uint8)
+    return smaller
+
+
 def make_grid(pixels: np.ndarray, columns: int, resolution: int | None = None) -> Image.Image:
     """Pictures uint8 [N, C, H, W] side by side, `columns` to a row, each enlarged to `resolution` pixels a side.
 
@@ -64,8 +85,13 @@ def make_grid(pixels: np.ndarray, columns: int, resolution: int | None = None) -
 
 def save_png(path: Path, picture: Image.Image, notes: dict[str, str] | None = None) -> None:
     """Write a PNG, whole or not at all, with `notes` as its text fields."""
-    info = PngInfo()
-    for key, value in (notes or {}).items():
-        info.add_itxt(f"growgan:{key}", value)
     with whole(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=info)
+        picture.save(temporary, format="PNG", pnginfo=png_notes(notes or {}))
+
+
+def png_notes(notes: dict[str, str]) -> PngInfo:
+    """Text fields ``growgan:KEY`` for a PNG."""
+    info = PngInfo()
+    for key, value in notes.items():
+        info.add_itxt(f"growgan:{key}", value)
+    return info

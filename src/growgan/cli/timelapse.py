@@ -1,0 +1,63 @@
+"""``growgan timelapse``: a run's grids of fakes as a film."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from growgan.core.errors import ConfigError
+from growgan.core.geometry import parse_grid
+from growgan.core.progress import Progress
+
+SUMMARY = "make a film of a run: the same latents from its first pictures to its last"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="the run folder")
+    parser.add_argument(
+        "--out", type=Path, default=Path("timelapse.mp4"), metavar="FILE", help="the film; its suffix says what it is"
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="how long it is (default 20)")
+    parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames a second (default 30)")
+    parser.add_argument(
+        "--warp", type=float, default=1.5, metavar="W", help="above 1: the beginning lasts longer (1.5)"
+    )
+    parser.add_argument("--by", choices=("time", "images"), default="time", help="what passes evenly, but for the warp")
+    parser.add_argument("--hold", type=float, metavar="S", help="seconds of the last grid at the end (default 1)")
+    parser.add_argument("--grid", metavar="CxR", help="only so many columns and rows of each grid")
+    parser.add_argument("--no-captions", action="store_true", help="no line of text below")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the film."""
+    cells = parse_grid(args.grid) if args.grid else None
+    if not 0.1 <= args.warp <= 10:
+        raise ConfigError(f"--warp must lie between 0.1 and 10, not {args.warp:g}")
+
+    from growgan.sampling import films
+    from growgan.training import timelapse
+    from growgan.training.run import RunFolder
+
+    films.check(args.out, args.fps)
+    count, folder = films.frames_in(args.seconds, args.fps), RunFolder(args.run)
+    hold = args.hold if args.hold is not None else min(1.0, args.seconds / 4)
+    if not 0 <= hold <= args.seconds:
+        raise ConfigError(f"--hold must lie between 0 and the {args.seconds:g} seconds of --seconds, not {hold:g}")
+    held = round(hold * args.fps)
+    shown = timelapse.chosen(timelapse.moments(folder), count, args.warp, args.by, held)
+    notes = {"run": folder.path.resolve().name, "kimg": f"{shown[-1].nimg / 1000:g}", "by": args.by}
+    notes |= {
+        "warp": f"{args.warp:g}",
+        "hold": f"{hold:g}",
+        "grid": args.grid or "",
+        "captions": "no" if args.no_captions else "yes",
+    }
+    notes |= {"length": f"{count} frames"}
+    first = films.kept(args.out, notes)
+    resolution = folder.read_config().network.resolution
+    with Progress(count - first, "frames") as progress:
+        frames = progress.counting(timelapse.frames(shown[first:], resolution, cells, not args.no_captions))
+        films.write(args.out, frames, count, args.fps, notes)
+    print(args.out)
+    return 0

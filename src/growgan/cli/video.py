@@ -1,0 +1,72 @@
+"""``growgan video``: a walk through latent space as a film."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from growgan.cli.generate import PRECISIONS, load_model, parse_seeds
+from growgan.cli.model import add_model
+from growgan.core.errors import ConfigError
+from growgan.core.geometry import parse_grid
+from growgan.core.progress import Progress
+
+SUMMARY = "make a film of a walk through a model's pictures: .mp4, .webm, .gif, .webp, .png, or a folder of frames"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    add_model(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("walk.mp4"), metavar="FILE", help="the film; its suffix says what it is"
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="how long it is (default 20)")
+    parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames a second (default 30)")
+    parser.add_argument("--grid", default="1x1", metavar="CxR", help="so many walks side by side (default 1x1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of a random walk (default 0)")
+    parser.add_argument("--smoothing", type=float, default=1.0, metavar="S", help="seconds of its blur (default 1)")
+    parser.add_argument("--seeds", metavar="S", help="walk from seed to seed instead, such as 3,7,100-104")
+    parser.add_argument("--class", dest="label", metavar="K", help="the class, by number or name, of all pictures")
+    parser.add_argument("--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more usual")
+    parser.add_argument(
+        "--size", type=int, metavar="N", help="pixels a side of each picture (default: its own, from 64)"
+    )
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures computed at once (default 8)")
+    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
+    parser.add_argument(
+        "--precision", default="float32", choices=PRECISIONS, metavar="P", help="float32 (default), bfloat16 or auto"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the film. What is wrong with the command is said before a model is opened."""
+    columns, rows = parse_grid(args.grid)
+    seeds = parse_seeds(args.seeds) if args.seeds else None
+    if not 0 <= args.smoothing <= 3600:
+        raise ConfigError(f"--smoothing must lie between 0 and 3600 seconds, not {args.smoothing:g}")
+
+    from growgan.sampling import films, walks
+
+    films.check(args.out, args.fps)
+    count, cells = films.frames_in(args.seconds, args.fps), columns * rows
+    model = load_model(args.model, args.device, PRECISIONS[args.precision])
+    label = model.label(args.label) if args.label is not None else None
+    if seeds is None:
+        sigma = args.smoothing * args.fps
+        walk = walks.smooth(count, cells, model.spec, model.distribution, seed=args.seed, sigma=sigma, label=label)
+        way = {"seed": str(args.seed), "smoothing": f"{args.smoothing:g} s"}
+    else:
+        walk = walks.through(seeds, count, cells, model.spec, model.distribution, label=label)
+        way = {"seeds": args.seeds}
+    notes = {"model": model.file.hash, **way, "truncation": f"{args.truncation:g}", "grid": args.grid}
+    notes |= {"length": f"{count} frames", "size": str(args.size or "")} | ({"class": args.label} if args.label else {})
+    first = films.kept(args.out, notes)
+    frames = model.frames(
+        walk, columns=columns, size=args.size, truncation=args.truncation, batch=args.batch, first=first
+    )
+    with Progress(count - first, "frames") as progress:
+        films.write(args.out, progress.counting(frames), count, args.fps, notes)
+    print(f"by {model.describe()}", file=sys.stderr)
+    print(args.out)
+    return 0

@@ -1,0 +1,118 @@
+"""Closed ways through latent space, a latent for each frame and cell of a film: the last frame leads to the first.
+
+`smooth` is the release's film, `through` goes from seed to seed. Needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from growgan.core.config import NetworkSpec
+from growgan.core.errors import ConfigError
+from growgan.sampling import latents
+from growgan.sampling.latents import Label
+
+REACH = 4.0
+"""Standard deviations after which the smoothing filter ends, as SciPy's does, which the release uses."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The inputs of a film's pictures."""
+
+    z: np.ndarray
+    """Float32 [frames, cells, L]."""
+    labels: np.ndarray | None
+    """Int64 [frames, cells] or float32 [frames, cells, K]; None without labels."""
+
+
+def smooth(
+    frames: int,
+    cells: int,
+    spec: NetworkSpec,
+    distribution: dict[str, Any],
+    *,
+    seed: int = 0,
+    sigma: float = 30.0,
+    label: Label | None = None,
+) -> Walk:
+    """Noise that was smoothed over time, going round: the release's `generate_interpolation_video`.
+
+    RandomState(seed) draws [frames, cells, L]; a Gaussian of `sigma` frames goes over it, and the whole is divided by
+    its root mean square. Each cell keeps its label: `label`, else that of the seeds ``seed .. seed + cells - 1``.
+    """
+    _check(frames, cells)
+    _, labels = latents.draw_arrays(range(seed, seed + cells), spec, distribution, label)
+    random = np.random.RandomState(seed)
+    z = np.stack([random.standard_normal((cells, spec.z_size)).astype(np.float32) for _ in range(frames)])
+    for cell in range(cells):
+        z[:, cell] = smoothed(z[:, cell], sigma)
+    z /= np.sqrt(np.mean(np.square(z, dtype=np.float64))).astype(np.float32)
+    return Walk(z, np.repeat(labels[None], frames, 0) if labels is not None else None)
+
+
+def smoothed(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Values [T, ...] under a Gaussian of `sigma` steps along their first axis, which closes on itself."""
+    radius = int(REACH * sigma + 0.5)
+    steps = np.arange(-radius, radius + 1)
+    weights = np.exp(-0.5 * np.square(steps / sigma)) if sigma > 0 else np.ones(1)
+    kernel = np.zeros(len(values))
+    np.add.at(kernel, steps % len(values), weights / weights.sum())  # one that is wider than the film goes round it
+    spectrum = np.fft.rfft(kernel)[:, None] * np.fft.rfft(values.reshape(len(values), -1), axis=0)
+    return np.fft.irfft(spectrum, len(values), axis=0).reshape(values.shape)
+
+
+def through(
+    seeds: Sequence[int],
+    frames: int,
+    cells: int,
+    spec: NetworkSpec,
+    distribution: dict[str, Any],
+    *,
+    label: Label | None = None,
+) -> Walk:
+    """From seed to seed on great circles and back to the first, pausing at each; labels are mixed on the way.
+
+    The first cell takes the first ``len(seeds) / cells`` seeds, the second the next, and so on. Raises `ConfigError` if
+    they cannot be dealt evenly.
+    """
+    _check(frames, cells)
+    each, left = divmod(len(seeds), cells)
+    if left or each < 2:
+        raise ConfigError(f"{len(seeds)} seeds do not give each of {cells} cells the same number, at least two")
+    if frames < each:
+        raise ConfigError(f"{frames} frames are too few to meet {each} seeds")
+    keys, labels = latents.draw_arrays(seeds, spec, distribution, label)
+    keys = keys.reshape(cells, each, -1).swapaxes(0, 1)  # [keys, cells, L]
+    place = np.arange(frames) * each / frames
+    leg = place.astype(int)
+    t = place - leg
+    t = (t * t * (3 - 2 * t))[:, None, None]  # slow near a key, fast between two
+    start, end = keys[leg], keys[(leg + 1) % each]
+    z = arcs(start, end, t).astype(np.float32)
+    if labels is None or label is not None:
+        return Walk(z, np.repeat(labels[None, :cells], frames, 0) if labels is not None else None)
+    rows = np.eye(spec.num_labels, dtype=np.float32)[labels] if labels.ndim == 1 else labels
+    rows = rows.reshape(cells, each, -1).swapaxes(0, 1)
+    return Walk(z, ((1 - t) * rows[leg] + t * rows[(leg + 1) % each]).astype(np.float32))
+
+
+def arcs(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Points between vectors [..., L] along the great circle; lengths go straight. t: [..., 1], 0 to 1."""
+    lengths = [np.linalg.norm(one, axis=-1, keepdims=True) for one in (start, end)]
+    a, b = (one / np.maximum(length, 1e-12) for one, length in zip((start, end), lengths, strict=True))
+    angle = np.arccos(np.clip(np.sum(a * b, -1, keepdims=True), -1, 1))
+    far = np.sin(angle) > 1e-4  # else the same vector, or its opposite, to which no great circle is the nearest
+    sine = np.where(far, np.sin(angle), 1.0)
+    on_circle = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
+    direction = np.where(far, on_circle, (1 - t) * a + t * b)
+    return np.asarray(direction * ((1 - t) * lengths[0] + t * lengths[1]))
+
+
+def _check(frames: int, cells: int) -> None:
+    if frames < 1 or cells < 1:
+        raise ConfigError(f"a film wants at least one frame and one cell, not {frames} and {cells}")
