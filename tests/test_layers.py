@@ -27,6 +27,7 @@ LAYERS: dict[str, int] = {
     "networks": 1,
     "models": 2,
     "sampling": 3,
+    "editing": 4,
     "training": 4,
     "bench": 5,
     "evaluation": 5,

@@ -19,6 +19,8 @@ COMMANDS = {
     "generate": "growgan.cli.generate",
     "video": "growgan.cli.video",
     "timelapse": "growgan.cli.timelapse",
+    "directions": "growgan.cli.directions",
+    "edit": "growgan.cli.edit",
     "evaluate": "growgan.cli.evaluate",
     "neighbours": "growgan.cli.neighbours",
     "info": "growgan.cli.info",

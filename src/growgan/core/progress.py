@@ -39,11 +39,11 @@ class Progress:
             self._shown = now
             self._show(now)
 
-    def counting(self, things: Iterable[T]) -> Iterator[T]:
-        """`things`, each of them counted when the next one is asked for."""
+    def counting(self, things: Iterable[T], each: int = 1) -> Iterator[T]:
+        """`things`, each of them counted, as `each`, when the next one is asked for."""
         for thing in things:
             yield thing
-            self.advance()
+            self.advance(each)
 
     def clear(self) -> None:
         """Wipe the line off a terminal, for something else to be written there; the next one that is shown is new."""

@@ -35,6 +35,10 @@ class BaseModel(ABC):
     def _pictures(self, z: np.ndarray, labels: np.ndarray | None, truncation: float) -> np.ndarray:
         """Pictures uint8 [N, C, S, S] of latents float32 [N, L] and labels int64 [N] or float32 [N, K]."""
 
+    def first_weight(self) -> np.ndarray:
+        """The part [outputs, L] of the first dense layer's weight that latents meet. `ConfigError` without one."""
+        raise ConfigError(f"{self.file.path} has no weights that can be looked at")
+
     @property
     def spec(self) -> NetworkSpec:
         """What the networks are."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ModelError
+from growgan.core.geometry import LOWEST
 from growgan.devices import set_up
 from growgan.models.foreign.opening import open_any
 from growgan.models.native import ModelFile
@@ -55,6 +56,12 @@ class Model(BaseModel):
         """Float images [N, C, S, S] of latents [N, L]; see `Generator.forward`."""
         images_: Tensor = self.G(z, labels, resolution, alpha)
         return images_
+
+    def first_weight(self) -> np.ndarray:
+        """The part [outputs, L] of the first dense layer's weight that latents meet, as it is used."""
+        dense = self.G.stage(LOWEST).dense
+        weight: np.ndarray = (dense.weight * dense.scale).detach()[:, : self.spec.z_size].float().cpu().numpy()
+        return weight
 
     @torch.inference_mode()
     def _pictures(self, z: np.ndarray, labels: np.ndarray | None, truncation: float) -> np.ndarray:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,10 @@ class Walk:
     """Float32 [frames, cells, L]."""
     labels: np.ndarray | None
     """Int64 [frames, cells] or float32 [frames, cells, K]; None without labels."""
+
+    def each(self, change: Callable[[np.ndarray], np.ndarray]) -> Walk:
+        """The walk of what `change` makes of z, and of the labels if there are any."""
+        return Walk(change(self.z), change(self.labels) if self.labels is not None else None)
 
 
 def smooth(

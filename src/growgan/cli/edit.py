@@ -1,0 +1,107 @@
+"""``growgan edit``: pictures moved along directions."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from growgan.cli.generate import PRECISIONS, load_model, parse_seeds
+from growgan.cli.model import add_model
+from growgan.core.errors import ConfigError
+from growgan.core.progress import Progress
+
+SUMMARY = "change pictures in one respect: move their latents along directions (growgan directions)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    add_model(parser)
+    parser.add_argument(
+        "--move", required=True, metavar="NAME:A,...", help="directions and how far, such as 2:0.5 or smile:0.4,1:-0.3"
+    )
+    parser.add_argument(
+        "--directions", type=Path, metavar="FILE", help="of growgan directions (default: the model's own, by number)"
+    )
+    parser.add_argument("--seeds", default="0-3", metavar="S", help="such as 0-3 or 3,7,100-120 (default 0-3)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("edit.png"), metavar="FILE", help=".png: the way in steps; .mp4, .gif, ...: a "
+        "film there and back; a folder: the moved pictures (default edit.png)"
+    )  # fmt: skip
+    parser.add_argument("--steps", type=int, default=5, metavar="N", help="pictures on the way, for .png (default 5)")
+    parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="of the film (default 4)")
+    parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames a second (default 30)")
+    parser.add_argument("--class", dest="label", metavar="K", help="the class, by number or name, of all pictures")
+    parser.add_argument("--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more usual")
+    parser.add_argument(
+        "--size", type=int, metavar="N", help="pixels a side of each picture (default: its own, from 64)"
+    )
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures computed at once (default 8)")
+    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
+    parser.add_argument(
+        "--precision", default="float32", choices=PRECISIONS, metavar="P", help="float32 (default), bfloat16 or auto"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write a sheet, a film or pictures."""
+    seeds, moves = parse_seeds(args.seeds), parse_moves(args.move)
+    kind = args.out.suffix.lower()
+    if args.steps < 2:
+        raise ConfigError(f"--steps must be at least 2, not {args.steps}")
+
+    import numpy as np
+
+    from growgan.editing import directions, sheet
+    from growgan.sampling import films
+    from growgan.sampling.images import save_png
+
+    films.check(args.out, args.fps)
+    frames = films.frames_in(args.seconds, args.fps)
+    found = directions.read(args.directions) if args.directions else None
+    model = load_model(args.model, args.device, PRECISIONS[args.precision])
+    label = model.label(args.label) if args.label is not None else None
+    if found is None:
+        found = directions.of_weights(model, model.spec.z_size)
+    elif found.model != model.file.hash:
+        print(f"growgan: {args.directions} was made of another model", file=sys.stderr)
+    if kind == ".png":
+        far = np.linspace(0, 1, args.steps)
+    elif kind:
+        far = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / frames)  # there and back, slow at both ends
+    else:
+        far = np.ones(1)
+    on_the_way = [{name: amount * t for name, amount in moves.items()} for t in far]
+    walk = sheet.moved(model, found, on_the_way, seeds, label)
+    notes = {"model": model.file.hash, "seeds": args.seeds, "move": args.move, "truncation": f"{args.truncation:g}"}
+    notes |= {"class": args.label} if args.label else {}
+    shown = {"size": args.size, "truncation": args.truncation, "batch": args.batch}
+    with Progress(len(seeds) * len(far), "pictures") as progress:
+        if kind == ".png":
+            (picture,) = model.frames(sheet.edit(walk), columns=args.steps, **shown)
+            save_png(args.out, picture, notes)
+        elif kind:
+            columns = min(len(seeds), 8)
+            made = progress.counting(model.frames(walk, columns=columns, **shown), len(seeds))
+            films.write(args.out, made, frames, args.fps, notes)
+        else:
+            for seed, picture in zip(seeds, progress.counting(model.frames(sheet.apart(walk), **shown))):
+                save_png(args.out / f"seed{seed:04d}.png", picture, notes | {"seed": str(seed)})
+    print(f"by {model.describe()}", file=sys.stderr)
+    print(args.out)
+    return 0
+
+
+def parse_moves(text: str) -> dict[str, float]:
+    """Direction -> amount of such as ``smile:0.4,1:-0.3``. Raises `ConfigError` for anything else."""
+    moves: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, amount = part.strip().rpartition(":")
+        try:
+            value = float(amount)
+        except ValueError:
+            value = float("nan")
+        if not name or not abs(value) <= 10:
+            raise ConfigError(f"--move wants directions and amounts from -10 to 10 such as 2:0.5,4:-0.3, not {text!r}")
+        moves[name] = value
+    return moves

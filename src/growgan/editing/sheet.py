@@ -1,0 +1,74 @@
+"""Moved pictures beside each other: a sheet of directions, and the way of one edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from growgan.editing.directions import Directions
+from growgan.sampling import images
+from growgan.sampling.base import BaseModel
+from growgan.sampling.latents import Label, draw_arrays
+from growgan.sampling.walks import Walk
+
+PAPER, INK = (255, 255, 255), (30, 30, 30)
+MARGIN = 8
+LEGEND = 110
+"""Pixels to the left of a row, for its name."""
+LARGEST = 128
+"""Pixels a side above which a sheet of directions shrinks its pictures."""
+
+
+def moved(
+    model: BaseModel,
+    found: Directions,
+    moves: Sequence[Mapping[str, float]],
+    seeds: Sequence[int],
+    label: Label | None = None,
+) -> Walk:
+    """A frame for each of `moves`, a cell for each seed; the seeds keep their labels."""
+    found.check(model)
+    z, labels = draw_arrays(seeds, model.spec, model.distribution, label)
+    frames = np.stack([found.move(z, move) for move in moves])
+    return Walk(frames, np.repeat(labels[None], len(frames), 0) if labels is not None else None)
+
+
+def edit(walk: Walk) -> Walk:
+    """The same as one frame whose rows are the seeds, and whose columns were its frames."""
+    return walk.each(lambda one: one.swapaxes(0, 1).reshape(1, -1, *one.shape[2:]))
+
+
+def apart(walk: Walk) -> Walk:
+    """A frame for each picture."""
+    return walk.each(lambda one: one.reshape(-1, 1, *one.shape[2:]))
+
+
+def draw(
+    model: BaseModel,
+    found: Directions,
+    seeds: Sequence[int],
+    reach: float,
+    *,
+    steps: int = 5,
+    label: Label | None = None,
+    truncation: float = 1.0,
+    batch: int = 16,
+) -> Image.Image:
+    """A row for each direction: every seed in `steps` from ``-reach`` to ``reach``, the middle one as it is."""
+    side = min(max(model.resolution, images.SMALLEST_SHOWN), LARGEST)
+    width = len(seeds) * (steps * side + MARGIN)
+    sheet = Image.new("RGB", (LEGEND + width, len(found.names) * (side + MARGIN) + MARGIN), PAPER)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for row, (name, weight) in enumerate(zip(found.names, found.weights)):
+        top = MARGIN + row * (side + MARGIN)
+        pen.text((MARGIN, top + side // 2 - 16), f"{name[:14]}\n{weight:.2f}", INK, font)
+        moves = [{name: amount} for amount in np.linspace(-reach, reach, steps)]
+        walk = edit(moved(model, found, moves, seeds, label))
+        shown = model.frames(walk, columns=steps, size=side, truncation=truncation, batch=batch)
+        grid = next(shown).convert("RGB")
+        for i in range(len(seeds)):
+            strip = grid.crop((0, i * side, steps * side, (i + 1) * side))
+            sheet.paste(strip, (LEGEND + i * (steps * side + MARGIN), top))
+    return sheet
