@@ -22,7 +22,7 @@ def main(source: str, out: str, seeds: tuple[int, ...] = (1, 2, 3, 4)) -> None:
         margin = picture.width * i / FRAMES / 8
         box = (margin, margin, picture.width - margin, picture.height - margin)
         frames.append(picture.resize((256, 256), box=box))
-    films.write(out, frames, FRAMES, fps=16)
+    films.write(out, frames, fps=16)
 
 
 if __name__ == "__main__":

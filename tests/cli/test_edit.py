@@ -127,7 +127,8 @@ def test_tables_that_cannot_be_used(
         (["--move", "0:1", "--directions", "none"], "there is no file none"),
         (["--move", "0:1", "--steps", "1"], "--steps"),
         (["--move", "0:1", "--out", "edit.avi"], "a film is written as"),
-        (["--move", "0:1", "--size", "17"], "times or divided"),
+        (["--move", "0:1", "--size", "17"], "--size of pictures"),
+        (["--move", "0:1", "--steps", "9999"], "is too large"),
     ],
 )
 def test_refusals_of_edit(

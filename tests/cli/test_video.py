@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from growgan.core.errors import RunError
 from growgan.sampling import films, walks
 from growgan.sampling.model import load
 from growgan.training import timelapse
@@ -46,6 +47,12 @@ def test_a_random_walk(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None
         assert np.abs(found[number][32:64, 32:64] - cell).max() <= 1
 
 
+def test_a_short_walk_is_warned_of(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+    words = ["--fps", 4, "--out", tmp_path / "walk.gif", "--seconds"]
+    assert "hardly moves" in growgan("video", tiny_run, *words, 2)[2]
+    assert "hardly moves" not in growgan("video", tiny_run, *words, 2, "--smoothing", 0.4)[2]
+
+
 def test_from_seed_to_seed(growgan: Growgan, labelled_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "walk.png"
     words = ["--seconds", 2, "--fps", 4, "--seeds", "3,8", "--truncation", 0.7, "--batch", 3, "--size", 16]
@@ -72,8 +79,9 @@ def test_a_folder_of_frames_goes_on(growgan: Growgan, tiny_run: Path, tmp_path: 
     assert growgan("video", tiny_run, *words).status == 0
     assert {path: path.read_bytes() for path in sorted(out.iterdir())} == before
     assert [path.stat().st_mtime_ns for path in old] == times
-    assert growgan("video", tiny_run, *words, "--seed", 1).status == 0  # another film: made anew
-    assert all(path.read_bytes() != before[path] for path in before)
+    status, said, told = growgan("video", tiny_run, *words, "--seed", 1)
+    assert (status, said) == (2, "") and "holds frames of another film" in told
+    assert {path: path.read_bytes() for path in sorted(out.iterdir())} == before
 
 
 def test_a_model_without_torch_makes_films_too(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
@@ -91,14 +99,23 @@ def test_a_model_without_torch_makes_films_too(growgan: Growgan, tiny_run: Path,
     ("words", "told"),
     [
         (["--out", "walk.avi"], "a film is written as"),
-        (["--out", "walk.gif", "--size", "24"], "times or divided by a power of two"),
+        (["--out", "walk.gif", "--size", "24"], "--size of pictures of 16 pixels is that by a power of two"),
+        (["--out", "new/walk.mp4", "--size", "24"], "--size of pictures"),
+        (["--out", "walk.gif", "--size", "0"], "--size of pictures"),
+        (["--out", "walk.mp4", "--size", "1048576"], "is too large"),
+        (["--out", "walk.gif", "--grid", "600x1"], "is too large"),
+        (["--out", "frames", "--seconds", "80000", "--grid", "20x20"], "is too long"),
+        (["--out", "walk.gif", "--seeds", ""], "--seeds wants"),
+        (["--out", "walk.gif", "--seed", "4294967296"], "--seed must lie"),
+        (["--out", ""], "a film is written as"),
+        (["--out", "new/walk.mp4", "--truncation", "nan"], "truncation"),
         (["--out", "walk.gif", "--seconds", "0"], "--seconds"),
         (["--out", "walk.gif", "--fps", "0"], "--fps"),
         (["--out", "walk.gif", "--smoothing", "-1"], "--smoothing"),
         (["--out", "walk.gif", "--grid", "0x1"], "--grid"),
         (["--out", "walk.gif", "--seeds", "1"], "at least two"),
         (["--out", "walk.gif", "--seeds", "1-3", "--grid", "2x1"], "3 seeds"),
-        (["--out", "walk.gif", "--seed", "-1"], "a seed must lie"),
+        (["--out", "walk.gif", "--seed", "-1"], "--seed must lie"),
         (["--out", "walk.gif", "--class", "1"], "no classes"),
         (["--out", "walk.gif", "--truncation", "3"], "truncation"),
         (["--out", "walk.gif", "--batch", "0"], "a batch"),
@@ -123,7 +140,7 @@ def test_a_run_as_a_film(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> No
     first, *_, last = run.grids()
     found = frames(out, 5)
     assert len(found) == 10
-    for frame, path in ((found[0], first), (found[4], last), (found[9], last)):
+    for frame, path in ((found[0], first), (found[5], last), (found[9], last)):
         with Image.open(path) as picture:
             assert np.array_equal(frame, np.asarray(picture.convert("RGB")))
     assert growgan("timelapse", tiny_run, "--out", out, "--seconds", 2, "--fps", 5, "--grid", "2x1").status == 0
@@ -138,7 +155,9 @@ def test_what_a_film_of_a_run_shows_when(tiny_run: Path) -> None:
     assert [moment.nimg for moment in found] == sorted({moment.nimg for moment in found})
     assert found[0].seconds == 0 and found[-1].seconds == pytest.approx(run.read_log()[-1]["seconds"])
     assert found[0].resolution == 4 and found[-1].resolution == 16 and found[-1].alpha == 1
-    assert str(found[-1]).startswith("16x16   0 kimg")
+    assert found[-1].words[:2] == ("16x16", "0 kimg")
+    fading = timelapse.Moment(found[0].path, 12_345, 754.0, 32, 0.35)
+    assert fading.words == ("32x32", "fade 35%", "12 kimg", "12m34s")
     for by in ("time", "images"):
         shown = timelapse.chosen(found, 100, 1.0, by)
         numbers = [moment.nimg for moment in shown]
@@ -146,7 +165,8 @@ def test_what_a_film_of_a_run_shows_when(tiny_run: Path) -> None:
         early = timelapse.chosen(found, 100, 3.0, by)
         assert early.count(found[0]) > shown.count(found[0])
         held = timelapse.chosen(found, 100, 1.0, by, held=30)
-        assert held[69:] == [found[-1]] * 31 and held[68] != found[-1]
+        assert held[70:] == [found[-1]] * 30 and held[69] != found[-1]
+        assert timelapse.chosen(found, 1, 1.5, by) == [found[-1]]
     even = [found[0], found[-1]]
     even[1] = timelapse.Moment(even[1].path, 10, 4.0, 16, 1.0)
     assert timelapse.chosen(even, 5, 1.0) == [even[0]] * 4 + [even[1]]
@@ -157,14 +177,29 @@ def test_a_run_whose_grids_changed_their_size(tiny_run: Path, tmp_path: Path) ->
     with Image.open(run.grids()[-1]) as picture:
         small = picture.resize((200, 100))
     small.save(run.grids()[-1])
-    sizes = {frame.size for frame in timelapse.frames(timelapse.moments(run), 16)}
-    assert len(sizes) == 1
+    found = timelapse.moments(run)
+    sizes = [frame.size for frame in timelapse.frames(found, 16)]
+    assert len(set(sizes)) == 1
+    assert [frame.size for frame in timelapse.frames(found, 16, first=len(found) - 1)] == sizes[-1:]
+    run.grids()[1].write_bytes(b"")
+    with pytest.raises(RunError, match="cannot be read"):
+        list(timelapse.frames(found, 16))
+
+
+def test_captions_of_narrow_films_have_lines(tiny_run: Path) -> None:
+    found = timelapse.moments(RunFolder(tiny_run))
+    narrow, wide = (next(timelapse.frames(found, 16, cells)) for cells in ((1, 1), (8, 1)))
+    assert narrow.height > wide.height > 64
+    text = np.asarray(narrow)[64:]
+    assert (text[:, -2:] == 0).all() and (text > 100).any()  # nothing runs out of the picture
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["--grid", "99x1"], "the run's grids have"),
+        (["--out", "new/film.mp4", "--grid", "99x1"], "the run's grids have"),
+        (["--grid", ""], "--grid wants"),
         (["--warp", "0"], "--warp"),
         (["--hold", "21"], "--hold"),
         (["--out", "film.avi"], "a film is written as"),
@@ -188,4 +223,19 @@ def test_a_log_that_is_empty_still_has_its_grids(tiny_run: Path, tmp_path: Path)
     run.log.write_text(json.dumps({"nimg": 1, "seconds": 0.5}) + "\n")
     assert timelapse.moments(run)[-1].seconds == 0.5
     run.log.unlink()
-    assert {moment.seconds for moment in timelapse.moments(run)} == {0.0}
+    found = timelapse.moments(run)
+    assert {moment.seconds for moment in found} == {0.0}
+    assert timelapse.chosen(found, 50)[0] == found[0]
+
+
+def test_a_run_that_is_writing_its_log(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(tiny_run, tmp_path / "run"))
+    before = timelapse.moments(run)
+    with run.log.open("a") as file:
+        file.write('{"nimg": 99')
+    assert timelapse.moments(run) == before
+    run.log.write_text('{"nimg": 99\n' + run.log.read_text())
+    status, _, lines = growgan("timelapse", run.path, "--out", tmp_path / "film.gif")
+    assert status == 2 and "log.jsonl, line 1" in lines and len(lines.splitlines()) == 1
+    (run.path / "fakes-best.png").write_bytes(b"")
+    assert run.path / "fakes-best.png" not in run.grids()

@@ -82,6 +82,14 @@ def test_arcs_between_equal_and_opposite_vectors() -> None:
     assert np.isfinite(walks.arcs(a, -a, t)).all()
 
 
+def test_walks_have_an_end() -> None:
+    for make in (lambda: walks.smooth(10**7, 10, SPEC, {}), lambda: walks.through([1, 2], 10**9, 1, SPEC, {})):
+        with pytest.raises(ConfigError, match="is too long"):
+            make()
+    found = walks.smooth(3, 2, SPEC, {}, seed=2**32 - 1)  # labels of seeds beyond the last one begin anew
+    assert found.z.shape == (3, 2, SPEC.z_size)
+
+
 @pytest.mark.parametrize(
     ("seeds", "frames", "cells", "words"),
     [

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--out {args.out} should end in .safetensors")
     if not 0 < args.reach <= 10:
         raise ConfigError(f"--reach must be above 0 and at most 10, not {args.reach:g}")
-    said = read_labels(args.labels) if args.labels else None
+    said = read_labels(args.labels) if args.labels is not None else None
 
     from growgan.cli.generate import load_model
     from growgan.editing import directions, sheet
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args.model, args.device, "float32")
     label = model.label(args.label) if args.label is not None else None
     found = directions.of_labels(model, said) if said else directions.of_weights(model, args.count)
-    if args.without:
+    if args.without is not None:
         found = directions.without(found, [name.strip() for name in args.without.split(",")])
     drawn = sheet.draw(model, found, seeds, args.reach, label=label, truncation=args.truncation)
     directions.save(args.out, found)

@@ -58,32 +58,34 @@ def run(args: argparse.Namespace) -> int:
 
     films.check(args.out, args.fps)
     frames = films.frames_in(args.seconds, args.fps)
-    found = directions.read(args.directions) if args.directions else None
+    found = directions.read(args.directions) if args.directions is not None else None
     model = load_model(args.model, args.device, PRECISIONS[args.precision])
     label = model.label(args.label) if args.label is not None else None
     if found is None:
         found = directions.of_weights(model, model.spec.z_size)
     elif found.model != model.file.hash:
         print(f"growgan: {args.directions} was made of another model", file=sys.stderr)
+    size, columns = model.shown_size(args.size), min(len(seeds), 8)
     if kind == ".png":
+        films.check(args.out, args.fps, 1, (args.steps * size, len(seeds) * size))
         far = np.linspace(0, 1, args.steps)
     elif kind:
+        films.check(args.out, args.fps, frames, (columns * size, -(-len(seeds) // columns) * size))
         far = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / frames)  # there and back, slow at both ends
     else:
         far = np.ones(1)
     on_the_way = [{name: amount * t for name, amount in moves.items()} for t in far]
     walk = sheet.moved(model, found, on_the_way, seeds, label)
     notes = {"model": model.file.hash, "seeds": args.seeds, "move": args.move, "truncation": f"{args.truncation:g}"}
-    notes |= {"class": args.label} if args.label else {}
-    shown = {"size": args.size, "truncation": args.truncation, "batch": args.batch}
+    notes |= {"class": args.label} if args.label is not None else {}
+    shown = {"size": size, "truncation": args.truncation, "batch": args.batch}
     with Progress(len(seeds) * len(far), "pictures") as progress:
         if kind == ".png":
             (picture,) = model.frames(sheet.edit(walk), columns=args.steps, **shown)
             save_png(args.out, picture, notes)
         elif kind:
-            columns = min(len(seeds), 8)
             made = progress.counting(model.frames(walk, columns=columns, **shown), len(seeds))
-            films.write(args.out, made, frames, args.fps, notes)
+            films.write(args.out, made, args.fps, notes)
         else:
             for seed, picture in zip(seeds, progress.counting(model.frames(sheet.apart(walk), **shown))):
                 save_png(args.out / f"seed{seed:04d}.png", picture, notes | {"seed": str(seed)})

@@ -24,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--warp", type=float, default=1.5, metavar="W", help="above 1: the beginning lasts longer (1.5)"
     )
     parser.add_argument("--by", choices=("time", "images"), default="time", help="what passes evenly, but for the warp")
-    parser.add_argument("--hold", type=float, metavar="S", help="seconds of the last grid at the end (default 1)")
+    parser.add_argument("--hold", type=float, metavar="S", help="seconds of the last grid (1, at most a quarter)")
     parser.add_argument("--grid", metavar="CxR", help="only so many columns and rows of each grid")
     parser.add_argument("--no-captions", action="store_true", help="no line of text below")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the film."""
-    cells = parse_grid(args.grid) if args.grid else None
+    cells = parse_grid(args.grid) if args.grid is not None else None
     if not 0.1 <= args.warp <= 10:
         raise ConfigError(f"--warp must lie between 0.1 and 10, not {args.warp:g}")
 
@@ -44,20 +44,13 @@ def run(args: argparse.Namespace) -> int:
     hold = args.hold if args.hold is not None else min(1.0, args.seconds / 4)
     if not 0 <= hold <= args.seconds:
         raise ConfigError(f"--hold must lie between 0 and the {args.seconds:g} seconds of --seconds, not {hold:g}")
-    held = round(hold * args.fps)
-    shown = timelapse.chosen(timelapse.moments(folder), count, args.warp, args.by, held)
-    notes = {"run": folder.path.resolve().name, "kimg": f"{shown[-1].nimg / 1000:g}", "by": args.by}
-    notes |= {
-        "warp": f"{args.warp:g}",
-        "hold": f"{hold:g}",
-        "grid": args.grid or "",
-        "captions": "no" if args.no_captions else "yes",
-    }
-    notes |= {"length": f"{count} frames"}
-    first = films.kept(args.out, notes)
-    resolution = folder.read_config().network.resolution
+    shown = timelapse.chosen(timelapse.moments(folder), count, args.warp, args.by, round(hold * args.fps))
+    notes = {"run": str(folder.path.resolve()), "kimg": f"{shown[-1].nimg / 1000:g}", "frames": str(count)}
+    notes |= {"fps": f"{args.fps:g}", "by": args.by, "warp": f"{args.warp:g}", "hold": f"{hold:g}"}
+    notes |= {"grid": args.grid or "whole", "captions": "no" if args.no_captions else "yes"}
+    first, resolution = films.kept(args.out, notes), folder.read_config().network.resolution
+    frames = timelapse.frames(shown, resolution, cells, not args.no_captions, first)
     with Progress(count - first, "frames") as progress:
-        frames = progress.counting(timelapse.frames(shown[first:], resolution, cells, not args.no_captions))
-        films.write(args.out, frames, count, args.fps, notes)
+        films.write(args.out, progress.counting(frames), args.fps, notes, first)
     print(args.out)
     return 0

@@ -40,11 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the film. What is wrong with the command is said before a model is opened."""
+    """Write the film."""
     columns, rows = parse_grid(args.grid)
-    seeds = parse_seeds(args.seeds) if args.seeds else None
+    seeds = parse_seeds(args.seeds) if args.seeds is not None else None
     if not 0 <= args.smoothing <= 3600:
         raise ConfigError(f"--smoothing must lie between 0 and 3600 seconds, not {args.smoothing:g}")
+    if not 0 <= args.seed < 2**32:
+        raise ConfigError(f"--seed must lie between 0 and {2**32 - 1}, not {args.seed}")
 
     from growgan.sampling import films, walks
 
@@ -52,21 +54,25 @@ def run(args: argparse.Namespace) -> int:
     count, cells = films.frames_in(args.seconds, args.fps), columns * rows
     model = load_model(args.model, args.device, PRECISIONS[args.precision])
     label = model.label(args.label) if args.label is not None else None
+    size = model.shown_size(args.size)
+    films.check(args.out, args.fps, count, (columns * size, rows * size))
     if seeds is None:
         sigma = args.smoothing * args.fps
         walk = walks.smooth(count, cells, model.spec, model.distribution, seed=args.seed, sigma=sigma, label=label)
         way = {"seed": str(args.seed), "smoothing": f"{args.smoothing:g} s"}
+        if args.smoothing > args.seconds / 4:
+            print(f"growgan: a film of {args.seconds:g} s that is smoothed over {args.smoothing:g} s hardly moves; "
+                  "--smoothing less, or --seconds more", file=sys.stderr)  # fmt: skip
     else:
         walk = walks.through(seeds, count, cells, model.spec, model.distribution, label=label)
-        way = {"seeds": args.seeds}
-    notes = {"model": model.file.hash, **way, "truncation": f"{args.truncation:g}", "grid": args.grid}
-    notes |= {"length": f"{count} frames", "size": str(args.size or "")} | ({"class": args.label} if args.label else {})
+        way = {"seeds": ",".join(map(str, seeds))}
+    notes = {"model": model.file.hash, **way, "frames": str(count), "fps": f"{args.fps:g}", "grid": args.grid}
+    notes |= {"size": str(size), "truncation": f"{args.truncation:g}", "precision": args.precision}
+    notes |= {"class": args.label} if args.label is not None else {}
     first = films.kept(args.out, notes)
-    frames = model.frames(
-        walk, columns=columns, size=args.size, truncation=args.truncation, batch=args.batch, first=first
-    )
+    frames = model.frames(walk, columns=columns, size=size, truncation=args.truncation, batch=args.batch, first=first)
     with Progress(count - first, "frames") as progress:
-        films.write(args.out, progress.counting(frames), count, args.fps, notes)
+        films.write(args.out, progress.counting(frames), args.fps, notes, first)
     print(f"by {model.describe()}", file=sys.stderr)
     print(args.out)
     return 0

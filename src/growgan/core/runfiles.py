@@ -51,7 +51,7 @@ class RunFiles:
 
     def grids(self) -> list[Path]:
         """Grids of fakes, oldest first."""
-        return sorted(self.path.glob("fakes*.png"))
+        return sorted(self.path.glob("fakes[0-9]*.png"))
 
     def snapshots(self) -> list[Path]:
         """Models that were written now and then, oldest first."""

@@ -165,8 +165,18 @@ class BaseModel(ABC):
         = its own, but at least 64. batch: pictures computed at once. Raises `ConfigError`.
         """
         _check(truncation, batch)
-        size = size or max(self.resolution, images.SMALLEST_SHOWN)
+        return self._framed(walk, columns, self.shown_size(size), truncation, batch, first)
+
+    def shown_size(self, size: int | None) -> int:
+        """Pixels a side at which pictures are shown, see `frames`. Raises `ConfigError` for what cannot be."""
+        if size is None:
+            return max(self.resolution, images.SMALLEST_SHOWN)
         images.check_size(size, self.resolution)
+        return size
+
+    def _framed(
+        self, walk: Walk, columns: int, size: int, truncation: float, batch: int, first: int
+    ) -> Iterator[Image.Image]:
         cells = walk.z.shape[1]
         z = walk.z[first:].reshape(-1, walk.z.shape[-1])
         labels = walk.labels[first:].reshape(len(z), *walk.labels.shape[2:]) if walk.labels is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,53 +22,84 @@ CODECS = {
 """Encoders and their settings: a quality at which differences are hardly seen, whatever rate of bits that takes."""
 STILLS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 """Formats of pictures that may move, and their names in Pillow."""
-MOST_HELD = 2**31
-"""Bytes of frames that Pillow may hold, which needs them all at once."""
-BT709 = 1
-"""The number of these colours, those of high definition, in every field of a film that names its colours."""
+SLOWEST, FASTEST = 0.05, {".gif": 50.0}
+"""Frames a second. Viewers slow down GIFs that are faster than every second hundredth of a second."""
+MOST = 240.0
+"""Frames a second of all other formats."""
+WIDEST = 16_383
+"""Pixels a side, WebP's limit; nobody has a larger screen."""
+MOST_HELD = 2**30
+"""Bytes of different frames that Pillow may hold, which needs them all at once, and two to three times as much."""
+BT709, LIMITED = 1, 1
+"""The numbers of a film's colours, those of high definition, and of their range, from 16 to 235."""
 
 
-def check(path: str | Path, fps: float) -> None:
-    """Raise `ConfigError` if no film can be written to `path`: before any picture is made for it."""
+def check(path: str | Path, fps: float, count: int = 1, size: tuple[int, int] = (1, 1)) -> None:
+    """Raise `ConfigError` if no film can be written to `path`: to be called before any picture is made for it.
+
+    count: different frames. size: width and height of each.
+    """
     path = Path(path)
-    if not 0 < fps <= 240:
-        raise ConfigError(f"--fps must be above 0 and at most 240, not {fps:g}")
     suffix = path.suffix.lower()
-    if suffix in CODECS:
-        _av()
-    elif suffix and suffix not in STILLS:
+    most = FASTEST.get(suffix, MOST)
+    if not SLOWEST <= fps <= most:
+        what = f"a {suffix}" if most < MOST else "a film"
+        raise ConfigError(f"--fps of {what} must lie between {SLOWEST:g} and {most:g}, not {fps:g}")
+    if suffix not in (*CODECS, *STILLS, "") or path.name.lower() in (*CODECS, *STILLS, ""):
         known = ", ".join([*CODECS, *STILLS])
-        raise ConfigError(f"a film is written as {known}, or into a folder, not as {path.name}")
-    elif suffix and path.is_dir():
+        raise ConfigError(
+            f"a film is written as NAME{known.replace(' ', ' NAME')}, or into a folder, not as {str(path)!r}"
+        )
+    if suffix and path.is_dir():
         raise ConfigError(f"{path} is a folder")
-    elif not suffix and path.exists() and not path.is_dir():
+    if not suffix and path.exists() and not path.is_dir():
         raise ConfigError(f"{path} is a file; a film without a suffix goes into a folder")
+    if max(size) > WIDEST:
+        raise ConfigError(f"a film of {size[0]}x{size[1]} pixels is too large: at most {WIDEST} a side")
+    if suffix in CODECS:
+        _av(CODECS[suffix][0])
+    elif suffix:
+        _check_held(path, 4 * count * size[0] * size[1])
 
 
 def write(
-    path: str | Path, frames: Iterable[Image.Image], count: int, fps: float = 30.0, notes: dict[str, str] | None = None
+    path: str | Path,
+    frames: Iterable[Image.Image],
+    fps: float = 30.0,
+    notes: dict[str, str] | None = None,
+    first: int = 0,
 ) -> None:
-    """Write a film of `count` frames, whole or not at all; without a suffix a folder of frame00000.png, ...
+    """Write a film, whole or not at all; without a suffix a folder of frame00000.png, ...
 
-    frames: pictures of one size, in order. notes: what the file says of itself, where its format has a place for that.
-    For a folder `frames` begin with the first one that is not `kept` there: so goes on what was stopped.
+    frames: pictures of one size, in order; one that follows itself lasts longer. notes: what the file says of itself,
+    where its format has a place for that. first: the number of the first of them in a folder, where a part is `kept`.
     """
     check(path, fps)
     path, notes = Path(path), notes or {}
     suffix = path.suffix.lower()
+    frames = iter(frames)
+    start = next(frames, None)
+    if start is None and not first:
+        raise ConfigError("a film without frames is none")
+    frames = chain([start], frames) if start is not None else iter(())
     if suffix in CODECS:
         _write_movie(path, frames, fps, notes)
     elif suffix in STILLS:
-        _write_stills(path, iter(frames), count, fps, notes)
+        _write_stills(path, frames, fps, notes)
     else:
-        for number, frame in enumerate(frames, kept(path, notes)):
+        for number, frame in enumerate(frames, first):
             save_png(frame_path(path, number), frame, notes)
 
 
 def kept(path: Path, notes: dict[str, str]) -> int:
-    """How many first frames of a folder are there, made with the same notes. 0 for a film in one file."""
-    number = 0
-    while not path.suffix and _has_notes(frame_path(path, number), notes):
+    """How many first frames of a folder are there, made with the same notes. 0 for a film in one file.
+
+    Raises `ConfigError` for a folder with frames of another film: what is there is not lost, nor mixed with others.
+    """
+    number, wanted = 0, {f"growgan:{key}": value for key, value in notes.items()}
+    while not path.suffix and (found := _notes_of(frame_path(path, number))) is not None:
+        if found != wanted:
+            raise ConfigError(f"{path} holds frames of another film; a film goes into a folder of its own")
         number += 1
     return number
 
@@ -77,22 +109,32 @@ def frame_path(folder: Path, number: int) -> Path:
     return folder / f"frame{number:05d}.png"
 
 
-def _has_notes(path: Path, notes: dict[str, str]) -> bool:
+def frames_in(seconds: float, fps: float) -> int:
+    """Frames of a film so long. Raises `ConfigError` for one without any, or of more than a day."""
+    if not math.isfinite(seconds * fps) or not 0 < seconds <= 86_400 or round(seconds * fps) < 1:
+        raise ConfigError(f"--seconds must give at least one frame and at most a day, not {seconds:g}")
+    return round(seconds * fps)
+
+
+def _notes_of(path: Path) -> dict[str, str] | None:
+    """What a frame says of itself; None for one that is not there, or not whole."""
     try:
         with Image.open(path) as picture:
-            found = getattr(picture, "text", {})
-    except OSError:
-        return False
-    return all(found.get(f"growgan:{key}") == value for key, value in notes.items())
+            picture.load()
+            found = dict(getattr(picture, "text", {}))
+    except (OSError, SyntaxError, ValueError):  # Pillow's ways to say that a file is broken
+        return None
+    return {key: str(value) for key, value in found.items() if key.startswith("growgan:")}
 
 
-def _write_movie(path: Path, frames: Iterable[Image.Image], fps: float, notes: dict[str, str]) -> None:
-    av = _av()
+def _write_movie(path: Path, frames: Iterator[Image.Image], fps: float, notes: dict[str, str]) -> None:
     suffix = path.suffix.lower()
     codec, options = CODECS[suffix]
+    av = _av(codec)
     with whole(path) as temporary:
         try:
-            with av.open(str(temporary), "w", format=suffix[1:]) as film:
+            # FFmpeg takes a relative name with a colon in it for an address.
+            with av.open(str(temporary.resolve()), "w", format=suffix[1:]) as film:
                 film.metadata["comment"] = _said(notes)
                 stream = None
                 for picture in frames:
@@ -101,7 +143,8 @@ def _write_movie(path: Path, frames: Iterable[Image.Image], fps: float, notes: d
                         stream = film.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
                         _describe(stream, picture)
                     frame = av.VideoFrame.from_image(picture)
-                    film.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=1)))
+                    frame = frame.reformat(format="yuv420p", dst_colorspace=BT709, dst_color_range=LIMITED)
+                    film.mux(stream.encode(frame))
                 if stream is not None:
                     film.mux(stream.encode())
         except av.error.FFmpegError as error:
@@ -114,63 +157,75 @@ def _describe(stream: Any, picture: Image.Image) -> None:
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
     context.colorspace = context.color_primaries = context.color_trc = BT709
-    context.color_range = 1  # from 16 to 235, as films are
+    context.color_range = LIMITED
 
 
 def _even(picture: Image.Image) -> Image.Image:
     """In colour, with even sides, which films have: a last row or column is doubled."""
     picture = picture.convert("RGB")
     width, height = picture.size
-    if width % 2 or height % 2:
-        whole_ = Image.new("RGB", (width + width % 2, height + height % 2))
-        for place in ((width % 2, height % 2), (0, height % 2), (width % 2, 0), (0, 0)):
-            whole_.paste(picture, place)
-        picture = whole_
-    return picture
+    if width % 2 == height % 2 == 0:
+        return picture
+    larger = Image.new("RGB", (width + width % 2, height + height % 2))
+    for place in ((width % 2, height % 2), (0, height % 2), (width % 2, 0), (0, 0)):
+        larger.paste(picture, place)
+    return larger
 
 
-def _write_stills(path: Path, frames: Iterator[Image.Image], count: int, fps: float, notes: dict[str, str]) -> None:
-    first = next(frames)
-    held = count * first.width * first.height * len(first.getbands())
-    if held > MOST_HELD:
-        raise ConfigError(f"{path.name} would hold {held / 2**30:.1f} GiB of frames at once; .mp4 holds a few")
-    unit = 10 if path.suffix.lower() == ".gif" else 1  # GIF counts in hundredths of a second
-    ends = [unit * round(1000 * (number + 1) / fps / unit) for number in range(count)]
-    lasts = [max(unit, end - start) for start, end in zip([0, *ends], ends)]
+def _write_stills(path: Path, frames: Iterator[Image.Image], fps: float, notes: dict[str, str]) -> None:
     kind = STILLS[path.suffix.lower()]
+    unit = 10 if kind == "GIF" else 1  # GIF counts in hundredths of a second
+    pictures: list[Image.Image] = []
+    lasts: list[int] = []
+    held = end = number = 0
+    for number, picture in enumerate(frames, 1):
+        before, end = end, unit * round(1000 * number / fps / unit)
+        if pictures and picture is pictures[-1]:
+            lasts[-1] += end - before
+            continue
+        held += picture.width * picture.height * len(picture.getbands())
+        _check_held(path, held)
+        pictures.append(picture)
+        lasts.append(end - before)
     more: dict[str, dict[str, Any]] = {
         "GIF": {"comment": _said(notes)},
         "WEBP": {"quality": 90},
         "PNG": {"pnginfo": png_notes(notes)},
     }
     with whole(path) as temporary:
-        first.save(
-            temporary,
-            format=kind,
-            save_all=True,
-            append_images=list(frames),
-            duration=lasts if count > 1 else lasts[0],
-            loop=0,
-            **more[kind],
-        )
+        try:
+            pictures[0].save(
+                temporary,
+                format=kind,
+                save_all=True,
+                append_images=pictures[1:],
+                duration=lasts if len(lasts) > 1 else lasts[0],
+                loop=0,
+                **more[kind],
+            )
+        except (OverflowError, RuntimeError, ValueError) as error:  # more than the format can count
+            raise RunError(f"cannot write {path}: {error}") from error
+
+
+def _check_held(path: Path, held: int) -> None:
+    if held > MOST_HELD:
+        size = f"{held / 2**30:.1f} GiB of frames"
+        raise ConfigError(f"{path.name} would have {size}, all in memory at once; .mp4, .webm or a folder hold a few")
 
 
 def _said(notes: dict[str, str]) -> str:
-    return "growgan: " + ", ".join(f"{key} {value}" for key, value in notes.items())
+    return "growgan; " + "; ".join(f"{key}: {value}" for key, value in notes.items())
 
 
-def _av() -> Any:
+def _av(codec: str) -> Any:
     try:
         import av
     except ImportError:
         raise ConfigError(
             ".mp4 and .webm need the package av: pip install 'growgan[video]'; .gif needs nothing"
         ) from None
+    try:
+        av.Codec(codec, "w")
+    except ValueError:
+        raise ConfigError(f"this build of the package av has no encoder {codec}; .gif needs none") from None
     return av
-
-
-def frames_in(seconds: float, fps: float) -> int:
-    """Frames of a film so long. Raises `ConfigError` for one without any, or of more than a day."""
-    if not math.isfinite(seconds) or not 0 < seconds <= 86_400 or round(seconds * fps) < 1:
-        raise ConfigError(f"--seconds must give at least one frame and at most a day, not {seconds:g}")
-    return round(seconds * fps)

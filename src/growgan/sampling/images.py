@@ -53,8 +53,8 @@ def check_size(size: int, resolution: int) -> None:
     """Raise `ConfigError` if pictures of `resolution` cannot be shown at `size` by `resized`."""
     large, small = max(size, resolution), max(1, min(size, resolution))
     if size < 1 or large % small or not geometry.is_power_of_two(large // small):
-        shape = f"{resolution}x{resolution}"
-        raise ConfigError(f"pictures of {shape} are shown at that times or divided by a power of two, not at {size}")
+        some = f"such as {max(1, resolution // 2)}, {resolution} or {2 * resolution}"
+        raise ConfigError(f"--size of pictures of {resolution} pixels is that by a power of two, {some}, not {size}")
 
 
 def resized(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -16,6 +16,8 @@ from growgan.core.errors import ConfigError
 from growgan.sampling import latents
 from growgan.sampling.latents import Label
 
+MOST = 2**28
+"""Numbers of a walk's latents, a GiB of them."""
 REACH = 4.0
 """Standard deviations after which the smoothing filter ends, as SciPy's does, which the release uses."""
 
@@ -49,13 +51,16 @@ def smooth(
     RandomState(seed) draws [frames, cells, L]; a Gaussian of `sigma` frames goes over it, and the whole is divided by
     its root mean square. Each cell keeps its label: `label`, else that of the seeds ``seed .. seed + cells - 1``.
     """
-    _check(frames, cells)
-    _, labels = latents.draw_arrays(range(seed, seed + cells), spec, distribution, label)
+    z = _empty(frames, cells, spec)
+    _, labels = latents.draw_arrays([(seed + cell) % 2**32 for cell in range(cells)], spec, distribution, label)
     random = np.random.RandomState(seed)
-    z = np.stack([random.standard_normal((cells, spec.z_size)).astype(np.float32) for _ in range(frames)])
-    for cell in range(cells):
+    for frame in range(frames):
+        z[frame] = random.standard_normal((cells, spec.z_size))
+    squares = 0.0
+    for cell in range(cells):  # one after the other: the filter needs several times their memory
         z[:, cell] = smoothed(z[:, cell], sigma)
-    z /= np.sqrt(np.mean(np.square(z, dtype=np.float64))).astype(np.float32)
+        squares += float(np.square(z[:, cell], dtype=np.float64).sum())
+    z /= np.float32(np.sqrt(squares / z.size))
     return Walk(z, np.repeat(labels[None], frames, 0) if labels is not None else None)
 
 
@@ -84,7 +89,7 @@ def through(
     The first cell takes the first ``len(seeds) / cells`` seeds, the second the next, and so on. Raises `ConfigError` if
     they cannot be dealt evenly.
     """
-    _check(frames, cells)
+    z = _empty(frames, cells, spec)
     each, left = divmod(len(seeds), cells)
     if left or each < 2:
         raise ConfigError(f"{len(seeds)} seeds do not give each of {cells} cells the same number, at least two")
@@ -95,14 +100,16 @@ def through(
     place = np.arange(frames) * each / frames
     leg = place.astype(int)
     t = place - leg
-    t = (t * t * (3 - 2 * t))[:, None, None]  # slow near a key, fast between two
-    start, end = keys[leg], keys[(leg + 1) % each]
-    z = arcs(start, end, t).astype(np.float32)
+    t = (t * t * (3 - 2 * t))[:, None]  # slow near a key, fast between two
+    following = (leg + 1) % each
+    for cell in range(cells):
+        z[:, cell] = arcs(keys[leg, cell], keys[following, cell], t)
     if labels is None or label is not None:
         return Walk(z, np.repeat(labels[None, :cells], frames, 0) if labels is not None else None)
     rows = np.eye(spec.num_labels, dtype=np.float32)[labels] if labels.ndim == 1 else labels
     rows = rows.reshape(cells, each, -1).swapaxes(0, 1)
-    return Walk(z, ((1 - t) * rows[leg] + t * rows[(leg + 1) % each]).astype(np.float32))
+    t = t[:, None]
+    return Walk(z, ((1 - t) * rows[leg] + t * rows[following]).astype(np.float32))
 
 
 def arcs(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -117,6 +124,10 @@ def arcs(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.asarray(direction * ((1 - t) * lengths[0] + t * lengths[1]))
 
 
-def _check(frames: int, cells: int) -> None:
+def _empty(frames: int, cells: int, spec: NetworkSpec) -> np.ndarray:
+    """Room for a walk's latents. Raises `ConfigError` for none, or too many."""
     if frames < 1 or cells < 1:
         raise ConfigError(f"a film wants at least one frame and one cell, not {frames} and {cells}")
+    if frames * cells * spec.z_size > MOST:
+        raise ConfigError(f"a walk of {frames:,} frames of {cells:,} pictures is too long")
+    return np.empty((frames, cells, spec.z_size), dtype=np.float32)

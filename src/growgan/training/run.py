@@ -118,10 +118,21 @@ class RunFolder(RunFiles):
                 raise
 
     def read_log(self) -> list[dict[str, Any]]:
-        """Every entry of log.jsonl, oldest first."""
+        """Every entry of log.jsonl, oldest first, but a last line that is not whole: a run writes it, or was killed.
+
+        Raises `RunError` for any other line that cannot be read.
+        """
         if not self.log.is_file():
             return []
-        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in self.log.read_text(encoding="utf-8").splitlines() if line.strip()]
+        entries = []
+        for number, line in enumerate(lines, 1):
+            try:
+                entries.append(json.loads(line))
+            except ValueError as error:
+                if number < len(lines):
+                    raise RunError(f"{self.log}, line {number}: {error}") from error
+        return entries
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

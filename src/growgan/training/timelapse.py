@@ -19,6 +19,8 @@ from growgan.sampling.images import SMALLEST_SHOWN
 from growgan.training.run import RunFolder
 
 PAPER, INK = (0, 0, 0), (230, 230, 230)
+GAP = "   "
+"""Between the words of a caption."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,11 @@ class Moment:
     resolution: int
     alpha: float
 
-    def __str__(self) -> str:
-        fade = f" ({self.alpha:.0%} faded in)" if self.alpha < 1 else ""
-        return f"{self.resolution}x{self.resolution}{fade}   {self.nimg / 1000:,.0f} kimg   {clock(self.seconds)}"
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What a caption says of it."""
+        fade = (f"fade {self.alpha:.0%}",) if self.alpha < 1 else ()
+        return f"{self.resolution}x{self.resolution}", *fade, f"{self.nimg / 1000:,.0f} kimg", clock(self.seconds)
 
 
 def moments(run: RunFolder) -> list[Moment]:
@@ -61,45 +65,73 @@ def chosen(
 
     A film that is at t, from 0 to 1, shows what there was at t^warp of the whole ("time": of training; "images": of
     images shown), as the release's `generate_training_video` does: with more than 1 the lively beginning lasts longer.
+    A run whose log is lost goes by images.
     """
-    places = [moment.seconds if by == "time" else float(moment.nimg) for moment in found]
-    end = max(1, count - 1 - held)
-    at = np.minimum(np.arange(count) / end, 1.0) ** warp * places[-1]
-    return [found[max(0, bisect_right(places, place) - 1)] for place in at]
+    if by == "images" or not found[-1].seconds:
+        places = [float(moment.nimg) for moment in found]
+    else:
+        places = [moment.seconds for moment in found]
+    moving = count - max(1, min(held, count - 1))
+    at = np.minimum(np.arange(count) / moving, 1.0) if moving else np.ones(count)
+    return [found[max(0, bisect_right(places, place) - 1)] for place in at**warp * places[-1]]
 
 
 def frames(
-    moments_: list[Moment], resolution: int, cells: tuple[int, int] | None = None, captions: bool = True
+    shown: list[Moment], resolution: int, cells: tuple[int, int] | None = None, captions: bool = True, first: int = 0
 ) -> Iterator[Image.Image]:
-    """The frames that show `moments_`. resolution: the run's. cells: only the first columns and rows of the grids.
+    """The frames that show `shown`, from frame `first` on; a moment that is shown longer is the same picture again.
 
-    captions: size, images shown and time of training below. Raises `ConfigError` for more cells than there are.
+    resolution: the run's. cells: only the first columns and rows of the grids. captions: size, images shown and time of
+    training below. Raises `ConfigError` for more cells than there are, and `RunError` for a grid that cannot be read.
     """
+    side = max(resolution, SMALLEST_SHOWN) if cells else None
+    size = _read(shown[0], cells, side).size
+    caption = Caption(size[0], shown) if captions else None
+    return _framed(shown[first:], size, cells, side, caption)
+
+
+def _framed(
+    shown: list[Moment], size: tuple[int, int], cells: tuple[int, int] | None, side: int | None, caption: Caption | None
+) -> Iterator[Image.Image]:
     before: tuple[Moment, Image.Image] | None = None
-    size: tuple[int, int] | None = None
-    for moment in moments_:
+    for moment in shown:
         if before is None or before[0] is not moment:
-            with Image.open(moment.path) as file:
-                picture = file.convert("RGB")
-            if cells:
-                picture = _cut(picture, cells, max(resolution, SMALLEST_SHOWN))
-            size = size or picture.size
+            picture = _read(moment, cells, side)
             if picture.size != size:  # of an earlier start, with other settings
                 picture = picture.resize(size, Image.Resampling.NEAREST)
-            before = moment, _captioned(picture, str(moment)) if captions else picture
+            before = moment, caption.below(picture, moment) if caption else picture
         yield before[1]
 
 
-def _cut(picture: Image.Image, cells: tuple[int, int], side: int) -> Image.Image:
+def _read(moment: Moment, cells: tuple[int, int] | None, side: int | None) -> Image.Image:
+    try:
+        with Image.open(moment.path) as file:
+            picture = file.convert("RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise RunError(f"{moment.path} cannot be read: {error}") from error
+    if cells is None or side is None:
+        return picture
     columns, rows = picture.width // side, picture.height // side
     if cells[0] > columns or cells[1] > rows:
         raise ConfigError(f"the run's grids have {columns}x{rows} pictures, not {cells[0]}x{cells[1]}")
     return picture.crop((0, 0, cells[0] * side, cells[1] * side))
 
 
-def _captioned(picture: Image.Image, text: str) -> Image.Image:
-    size = max(12, min(28, picture.width // 36))
-    sheet = Image.new("RGB", (picture.width, picture.height + 2 * size), PAPER)
-    sheet.paste(picture)
-    ImageDraw.Draw(sheet).text((size // 2, picture.height + size // 2), text, INK, ImageFont.load_default(size))
-    return sheet
+class Caption:
+    """Text below the pictures of a film: in one line, or, where one of them would be too wide for that, in several."""
+
+    def __init__(self, width: int, shown: list[Moment]) -> None:
+        self.size = max(12, min(28, width // 36))
+        self.font = ImageFont.load_default(self.size)
+        widest = max(self.font.getlength(GAP.join(words)) for words in {moment.words for moment in shown})
+        self.lines = 1 if widest + self.size <= width else max(len(moment.words) for moment in shown)
+
+    def below(self, picture: Image.Image, moment: Moment) -> Image.Image:
+        """The picture with its caption."""
+        text = (GAP if self.lines == 1 else "\n").join(moment.words)
+        room = round(self.size * (1 + 1.25 * self.lines))
+        sheet = Image.new("RGB", (picture.width, picture.height + room), PAPER)
+        sheet.paste(picture)
+        place = (self.size // 2 if self.lines == 1 else 2, picture.height + self.size // 2)
+        ImageDraw.Draw(sheet).multiline_text(place, text, INK, self.font, spacing=self.size // 4)
+        return sheet
