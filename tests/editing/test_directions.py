@@ -130,6 +130,8 @@ def test_a_file_of_directions(tmp_path: Path) -> None:
     found = some()
     path = tmp_path / "new" / "d.safetensors"
     directions.save(path, found)
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
     again = directions.read(path)
     assert np.array_equal(again.vectors, found.vectors)
     directions.save(path, replace(found, vectors=np.asfortranarray(found.vectors)))

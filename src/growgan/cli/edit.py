@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_moves(text: str) -> dict[str, float]:
-    """Direction -> amount of such as ``smile:0.4,1:-0.3``. Raises `ConfigError` for anything else."""
+    """Direction -> amount of such as ``smile:0.4,1:-0.3``; what is named twice adds up. `ConfigError` for others."""
     moves: dict[str, float] = {}
     for part in text.split(","):
         name, _, amount = part.strip().rpartition(":")
@@ -105,5 +105,5 @@ def parse_moves(text: str) -> dict[str, float]:
             value = float("nan")
         if not name or not abs(value) <= 10:
             raise ConfigError(f"--move wants directions and amounts from -10 to 10 such as 2:0.5,4:-0.3, not {text!r}")
-        moves[name] = value
+        moves[name] = moves.get(name, 0.0) + value
     return moves

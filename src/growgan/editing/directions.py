@@ -13,10 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from growgan.core.errors import ConfigError, ModelError
-from growgan.core.files import whole
 from growgan.sampling.base import BaseModel
 from growgan.sampling.latents import draw_arrays
 
@@ -142,9 +140,13 @@ def without(found: Directions, names: Sequence[str]) -> Directions:
 
 def save(path: Path, found: Directions) -> None:
     """Write a .safetensors file, whole or not at all."""
+    import torch  # not needed to follow directions in a model that needs none
+
+    from growgan.models.native import write_tensors
+
     about = {"names": found.names, "weights": found.weights, "method": found.method, "model": found.model}
-    with whole(path) as temporary:
-        save_file({"directions": np.ascontiguousarray(found.vectors)}, temporary, metadata={KEY: json.dumps(about)})
+    vectors = torch.from_numpy(np.ascontiguousarray(found.vectors))
+    write_tensors(path, {"directions": vectors}, {KEY: json.dumps(about)})
 
 
 def read(path: Path) -> Directions:
