@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_directions_of_a_table(growgan: Growgan, tiny_run: Path, tmp_path: Path)
     table.write_text("seed,first,second\n" + "\n".join([*rows, "60,,1"]) + "\n")
     out = tmp_path / "d.safetensors"
     status, said, _ = growgan("directions", tiny_run, "--labels", table, "--without", "second", "--out", out)
-    assert status == 0 and said.startswith("direction  predicted\nfirst ")
+    assert status == 0 and said.startswith("direction  predicted  labels\nfirst ")
     found = directions.read(out)
     assert found.names == ("first", "second") and abs(found.of("first") @ found.of("second")) < 1e-6
     assert found.of("first")[0] > 0.5 and found.of("second")[1] > 0.5
@@ -101,7 +102,18 @@ def test_directions_of_a_table(growgan: Growgan, tiny_run: Path, tmp_path: Path)
         ("seed,x\nq,1\n", "line 2: 'q' is not a seed"),
         ("seed,x\n1,1\n2,maybe\n", "line 3: 'maybe' is not a number"),
         ("seed,x\n1,nan\n", "'nan' is not a number"),
-        ("seed,x\n1,1\n2,0\n", "at least 8 labels"),
+        ("seed,x\n1,1\n2,0\n", "at least 20 labels"),
+        ("seed,x\n" + "".join(f"{i},{5 + i % 2 * 1e-13}\n" for i in range(30)), "not all of them equal"),
+        ("seed,x,x\n1,1,1\n", "cannot be the name of one column"),
+        ("seed,x,seed\n1,1,1\n", "cannot be the name of one column"),
+        ("seed,a:b\n1,1\n", "cannot be the name of one column"),
+        ("seed,,x\n1,1,1\n", "cannot be the name of one column"),
+        ("seed,x\n\n\n1,1,1\n", "line 4: 3 columns, not 2"),
+        ("seed,x\n1,1\n1,0\n", "line 3: '1' a second time"),
+        ("seed,x\n99999999999,1\n", "line 2: '99999999999' is not a seed"),
+        ("seed,x\n\u0663,1\n", "is not a seed"),
+        ("seed,x\n1," + "9" * 3000 + "x\n", "is not a number"),
+        ('seed,x\n1,"1\n', "cannot be read"),
     ],
 )
 def test_tables_that_cannot_be_used(
@@ -109,7 +121,7 @@ def test_tables_that_cannot_be_used(
 ) -> None:
     path, out = tmp_path / "said.csv", tmp_path / "out" / "d.safetensors"
     if table is not None:
-        path.write_text(table)
+        path.write_text(table, encoding="utf-8")
     status, said, lines = growgan("directions", tiny_run, "--labels", path, "--out", out)
     assert (status, said) == (2, "") and told in lines and len(lines.splitlines()) == 1
     assert not out.parent.exists()
@@ -140,13 +152,35 @@ def test_refusals_of_edit(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_tables_as_spreadsheets_write_them(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+    for number, mark in enumerate((",", ";", "\t")):
+        table = f"\ufeffSeed{mark} tall \r\n" + "".join(f"{i}{mark} {i % 2}e200\r\n" for i in range(30))
+        (tmp_path / "said.csv").write_text(table, encoding="utf-8", newline="")
+        out = tmp_path / f"{number}.safetensors"
+        assert growgan("directions", tiny_run, "--labels", tmp_path / "said.csv", "--out", out).status == 0
+        found = directions.read(out)
+        assert found.names == ("tall",) and np.linalg.norm(found.vectors) == pytest.approx(1)
+
+
+def test_names_that_are_too_long_for_the_sheet(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+    name = "w" * 60
+    (tmp_path / "said.csv").write_text(f"seed,{name}\n" + "".join(f"{i},{i % 2}\n" for i in range(30)))
+    out = tmp_path / "d.safetensors"
+    status, said, _ = growgan("directions", tiny_run, "--labels", tmp_path / "said.csv", "--out", out)
+    assert status == 0 and name in said
+    legend = read(out.with_suffix(".png"))[:, 94:110]
+    assert (legend == 255).all()
+    words = ["--directions", out, "--move", f" {name} : 0.2 ,{name}:0.1", "--out", tmp_path / "e.png"]
+    assert growgan("edit", tiny_run, *words).status == 0
+
+
 def test_directions_of_another_model(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
     found = directions.of_weights(load(tiny_run), 2)
-    directions.save(tmp_path / "other.safetensors", directions.replace(found, model="0" * 64))
-    directions.save(tmp_path / "short.safetensors", directions.replace(found, vectors=found.vectors[:, :5]))
+    directions.save(tmp_path / "other.safetensors", replace(found, model="0" * 64))
+    directions.save(tmp_path / "short.safetensors", replace(found, vectors=np.eye(2, 5, dtype=np.float32)))
     words = ["--move", "0:1", "--out", tmp_path / "e.png", "--directions"]
     status, _, lines = growgan("edit", tiny_run, *words, tmp_path / "other.safetensors")
-    assert status == 0 and "was made of another model" in lines
+    assert status == 0 and "was made of another model file" in lines
     status, _, lines = growgan("edit", tiny_run, *words, tmp_path / "short.safetensors")
     assert status == 2 and "latents of 5 numbers" in lines
 
@@ -155,6 +189,11 @@ def test_directions_of_another_model(growgan: Growgan, tiny_run: Path, tmp_path:
     ("words", "told"),
     [
         (["--out", "d.txt"], "should end in .safetensors"),
+        (["--out", "."], "should end in .safetensors"),
+        (["--out", ""], "should end in .safetensors"),
+        (["--sheet", "/dev/null/d.png"], "cannot be written"),
+        (["--seeds", "0-19999"], "is too large"),
+        (["--count", "8", "--seeds", "0-999"], "is too large"),
         (["--sheet", "d.jpg"], "should end in .png"),
         (["--reach", "0"], "--reach"),
         (["--count", "9999"], "directions, not 9999"),

@@ -15,6 +15,7 @@ from growgan.core.errors import ConfigError, ModelError
 from growgan.editing import directions
 from growgan.editing.directions import Directions
 from growgan.models.native import save_model
+from growgan.networks.generator import latent_vectors
 from growgan.sampling.latents import draw_arrays
 from growgan.sampling.model import Model, load
 
@@ -37,6 +38,16 @@ def test_of_weights_are_where_the_first_layer_reacts_most(labels: int, tmp_path:
         assert found.vectors[i, np.abs(found.vectors[i]).argmax()] > 0
         assert found.weights[i] == pytest.approx(singular[i] / np.sqrt(np.mean(singular**2)), rel=1e-4)
     assert found.names == ("0", "1", "2", "3", "4") and found.model == model.file.hash
+    # It is the latent's part of the layer: moving a latent by a unit vector moves the layer by its gain.
+    model.G.spec = replace(model.G.spec, normalize_latents=False)
+    kind = torch.zeros(1, dtype=torch.int64) if labels else None
+    dense, zero = model.G.stage(4).dense, torch.zeros(1, size)
+    for i in range(5):
+        ahead, here = (
+            latent_vectors(model.G.spec, z, kind) for z in (torch.from_numpy(found.vectors[i : i + 1]), zero)
+        )
+        gain = (dense.project(ahead) - dense.project(here)).norm().item()
+        assert gain == pytest.approx(singular[i] * dense.scale, rel=1e-4)
     every = directions.of_weights(model, size)
     assert np.allclose(every.vectors @ every.vectors.T, np.eye(size), atol=1e-5)
     for count in (0, size + 1):
@@ -83,7 +94,7 @@ def test_what_is_predicted_is_so_of_labels_that_were_left_out() -> None:
     assert score == pytest.approx(1 - least / mean, abs=1e-6) and 0.2 < score < 1
 
 
-@pytest.mark.parametrize(("labels", "words"), [(dict.fromkeys(range(7), 1.0), "at least 8"), ({}, "has 0")])
+@pytest.mark.parametrize(("labels", "words"), [(dict.fromkeys(range(19), 1.0), "at least 20"), ({}, "has 0")])
 def test_labels_that_say_too_little(labels: dict[int, float], words: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=words):
         directions.of_labels(model_of(tmp_path), {"x": labels})
@@ -121,6 +132,8 @@ def test_without_frees_of_what_is_shared() -> None:
         assert np.array_equal(freed.of(name), found.of(name))
     with pytest.raises(ConfigError, match="there is no direction 'x'"):
         directions.without(found, ["x"])
+    again = directions.without(found, ["b", "d", "b"])  # what is named twice counts once
+    assert np.allclose(again.vectors, freed.vectors, atol=1e-6)
     twice = replace(found, vectors=found.vectors[[0, 0, 2, 3]])
     with pytest.raises(ConfigError, match="nothing is left of direction 'b' without a"):
         directions.without(twice, ["a"])
@@ -148,6 +161,12 @@ def test_a_file_of_directions(tmp_path: Path) -> None:
         (np.zeros((2, 4), np.float32), {directions.KEY: '{"names": ["a"], "weights": [1], "method": "", "model": ""}'}),
         (np.zeros(4, np.float32), {directions.KEY: '{"names": ["a"], "weights": [1], "method": "", "model": ""}'}),
         (np.full((1, 4), np.nan, np.float32), {directions.KEY: '{"names":["a"],"weights":[1],"method":"","model":""}'}),
+        (np.zeros((1, 4), np.float32), {directions.KEY: '{"names":["a"],"weights":[1],"method":"","model":""}'}),
+        (np.full((1, 4), 3e38, np.float32), {directions.KEY: '{"names":["a"],"weights":[1],"method":"","model":""}'}),
+        (np.eye(1, 4, dtype=np.float32), {directions.KEY: '{"names":["a"],"weights":[NaN],"method":"","model":""}'}),
+        (np.eye(1, 4, dtype=np.float32), {directions.KEY: "[" * 100_000}),
+        (np.eye(1, 4, dtype=np.float32), {directions.KEY: f'{{"names":["a"],"weights":[1{"0" * 400}]}}'}),
+        (np.zeros((0, 4), np.float32), {directions.KEY: '{"names":[],"weights":[],"method":"","model":""}'}),
         (np.zeros((1, 4), np.float64), {directions.KEY: '{"names":["a"],"weights":[1],"method":"","model":""}'}),
     ],
 )

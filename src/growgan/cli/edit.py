@@ -11,6 +11,8 @@ from growgan.cli.model import add_model
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 
+TOGETHER = 1000
+"""Seeds whose latents are moved together."""
 SUMMARY = "change pictures in one respect: move their latents along directions (growgan directions)"
 
 
@@ -64,41 +66,48 @@ def run(args: argparse.Namespace) -> int:
     if found is None:
         found = directions.of_weights(model, model.spec.z_size)
     elif found.model != model.file.hash:
-        print(f"growgan: {args.directions} was made of another model", file=sys.stderr)
+        print(f"growgan: {args.directions} was made of another model file", file=sys.stderr)
     size, columns = model.shown_size(args.size), min(len(seeds), 8)
+    shown = {"size": size, "truncation": args.truncation, "batch": args.batch}
+    notes = {"model": model.file.hash, "move": args.move, "directions": f"{found.method} of {found.model}"}
+    notes |= {"truncation": f"{args.truncation:g}", "size": str(size), "precision": args.precision}
     if kind == ".png":
         films.check(args.out, args.fps, 1, (args.steps * size, len(seeds) * size))
-        far = np.linspace(0, 1, args.steps)
+        way = [scaled(moves, t) for t in np.linspace(0, 1, args.steps)]
+        walk = sheet.edit(sheet.moved(model, found, way, seeds, label))
+        (picture,) = model.frames(walk, columns=args.steps, **shown)
+        save_png(args.out, picture, notes | {"seeds": args.seeds})
     elif kind:
         films.check(args.out, args.fps, frames, (columns * size, -(-len(seeds) // columns) * size))
         far = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / frames)  # there and back, slow at both ends
+        walk = sheet.moved(model, found, [scaled(moves, t) for t in far], seeds, label)
+        with Progress(frames, "frames") as progress:
+            made = progress.counting(model.frames(walk, columns=columns, **shown))
+            films.write(args.out, made, args.fps, notes | {"seeds": args.seeds})
     else:
-        far = np.ones(1)
-    on_the_way = [{name: amount * t for name, amount in moves.items()} for t in far]
-    walk = sheet.moved(model, found, on_the_way, seeds, label)
-    notes = {"model": model.file.hash, "seeds": args.seeds, "move": args.move, "truncation": f"{args.truncation:g}"}
-    notes |= {"class": args.label} if args.label is not None else {}
-    shown = {"size": size, "truncation": args.truncation, "batch": args.batch}
-    with Progress(len(seeds) * len(far), "pictures") as progress:
-        if kind == ".png":
-            (picture,) = model.frames(sheet.edit(walk), columns=args.steps, **shown)
-            save_png(args.out, picture, notes)
-        elif kind:
-            made = progress.counting(model.frames(walk, columns=columns, **shown), len(seeds))
-            films.write(args.out, made, args.fps, notes)
-        else:
-            for seed, picture in zip(seeds, progress.counting(model.frames(sheet.apart(walk), **shown))):
-                save_png(args.out / f"seed{seed:04d}.png", picture, notes | {"seed": str(seed)})
+        with Progress(len(seeds), "pictures") as progress:
+            for start in range(0, len(seeds), TOGETHER):
+                some = seeds[start : start + TOGETHER]
+                walk = sheet.apart(sheet.moved(model, found, [moves], some, label))
+                pictures = progress.counting(model.frames(walk, **shown))
+                for seed, name, picture in zip(some, model.labels(some, label) or [""] * len(some), pictures):
+                    told = notes | {"seed": str(seed)} | ({"class": name} if name else {})
+                    save_png(args.out / f"seed{seed:04d}.png", picture, told)
     print(f"by {model.describe()}", file=sys.stderr)
     print(args.out)
     return 0
+
+
+def scaled(moves: dict[str, float], t: float) -> dict[str, float]:
+    """A part of the way."""
+    return {name: amount * float(t) for name, amount in moves.items()}
 
 
 def parse_moves(text: str) -> dict[str, float]:
     """Direction -> amount of such as ``smile:0.4,1:-0.3``; what is named twice adds up. `ConfigError` for others."""
     moves: dict[str, float] = {}
     for part in text.split(","):
-        name, _, amount = part.strip().rpartition(":")
+        name, _, amount = map(str.strip, part.rpartition(":"))
         try:
             value = float(amount)
         except ValueError:

@@ -74,13 +74,14 @@ def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:
         rows = [line.split() for line in lines[1:] if line.strip()]
         return _read_table(path, ["name", *rows[0]] if rows else [], rows[1:], columns, 3)
     try:
-        rows = [row for row in csv.reader(lines, delimiter=_find_delimiter(lines), strict=True) if row]
+        rows = [row for row in csv.reader(lines, delimiter=find_delimiter(lines), strict=True) if row]
     except csv.Error as error:
         raise DataError(f"{path}: not a CSV ({error})") from error
     return _read_table(path, rows[0] if rows else [], rows[1:], columns, 2)
 
 
-def _find_delimiter(lines: Sequence[str]) -> str:
+def find_delimiter(lines: Sequence[str]) -> str:
+    """What parts the columns of a table, by its first line."""
     # Spreadsheets write semicolons where the comma is the decimal mark.
     head = lines[0] if lines else ""
     return next((mark for mark in "\t,;" if mark in head), ",")

@@ -20,8 +20,10 @@ from growgan.sampling.latents import draw_arrays
 
 KEY = "growgan.directions"
 """Metadata of a file of directions."""
-FEWEST = 8
+FEWEST = 20
 """Labels of which a direction can be fitted."""
+SAME = 1e-9
+"""What labels differ by that are equal, beside the largest."""
 LEAST_LEFT = 1e-3
 """Length below which what is left of a unit vector is nothing but rounding."""
 RIDGES = np.logspace(-3, 4, 29)
@@ -36,8 +38,8 @@ class Directions:
     """Float32 [K, L]."""
     names: tuple[str, ...]
     weights: tuple[float, ...]
-    """What speaks for each: of `of_weights` how strongly the first layer reacts, relative to its mean reaction; of
-    `of_labels` the part of the labels' variance that the labels of other seeds predict: 1 all of it, 0 nothing."""
+    """What speaks for each: of `of_weights` how strongly the first layer reacts, over the root mean square of all its
+    directions; of `of_labels` the part of the labels' variance that those of other seeds predict: 1 all, 0 nothing."""
     method: str
     """``weights`` or ``labels``."""
     model: str
@@ -46,7 +48,7 @@ class Directions:
     def of(self, name: str) -> np.ndarray:
         """The vector [L] of a name. Raises `ConfigError` for one that is not there."""
         if name not in self.names:
-            known = ", ".join(self.names[:20])
+            known = ", ".join([*self.names[:20], *(["..."] if len(self.names) > 20 else [])])
             raise ConfigError(f"there is no direction {name!r}; there are: {known}")
         vector: np.ndarray = self.vectors[self.names.index(name)]
         return vector
@@ -93,7 +95,9 @@ def of_labels(model: BaseModel, said: Mapping[str, Mapping[int, float]]) -> Dire
     vectors, scores = [], []
     for name, labels in said.items():
         values = np.array(list(labels.values()), dtype=np.float64)
-        if len(values) < FEWEST or values.min() == values.max():
+        largest = np.abs(values).max(initial=0)
+        values = values / largest if largest > 0 else values  # so that no square is too large or too small a number
+        if len(values) < FEWEST or not np.ptp(values) > SAME:
             raise ConfigError(f"{name!r} wants at least {FEWEST} labels, not all of them equal; it has {len(values)}")
         z, _ = draw_arrays(list(labels), model.spec, model.distribution)
         vector, score = _fitted(z / np.linalg.norm(z, axis=1, keepdims=True), values)
@@ -125,10 +129,14 @@ def _fitted(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
 def without(found: Directions, names: Sequence[str]) -> Directions:
     """The same, freed of what they share with those of `names`, which stay: InterFaceGAN's conditional manipulation.
 
+    Their weights stay those of what they were before.
     Raises `ConfigError` for a name that is not there, or a direction of which nothing is left.
     """
-    basis, _ = np.linalg.qr(np.stack([found.of(name) for name in names]).T.astype(np.float64))
-    freed = found.vectors - (found.vectors @ basis) @ basis.T
+    _, shares, rows = np.linalg.svd(
+        np.stack([found.of(name) for name in names]).astype(np.float64), full_matrices=False
+    )
+    basis = rows[shares > LEAST_LEFT]  # some may be nearly the same
+    freed = found.vectors - (found.vectors @ basis.T) @ basis
     lengths = np.linalg.norm(freed, axis=1)
     for i, name in enumerate(found.names):
         if name in names:
@@ -155,13 +163,15 @@ def read(path: Path) -> Directions:
         with safe_open(path, framework="numpy") as file:
             about = json.loads((file.metadata() or {})[KEY])
             vectors = file.get_tensor("directions")
-        names, weights = tuple(map(str, about["names"])), tuple(map(float, about["weights"]))
+        names, weights = tuple(map(str, list(about["names"]))), tuple(map(float, about["weights"]))
         found = Directions(vectors, names, weights, str(about["method"]), str(about["model"]))
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1)
     except FileNotFoundError:
         raise ModelError(f"there is no file {path}") from None
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ModelError(f"{path} is not a file of directions: {error}") from error
-    shape, finite = vectors.shape, np.isfinite(vectors).all() if vectors.dtype == np.float32 else False
-    if len(shape) != 2 or not len(names) == len(set(names)) == len(weights) == shape[0] or not finite:
-        raise ModelError(f"{path} is not a file of directions: {len(names)} names for {list(shape)} numbers")
+    if vectors.ndim != 2 or not 0 < len(names) == len(set(names)) == len(weights) == len(vectors):
+        raise ModelError(f"{path} is not a file of directions: {len(names)} names for {list(vectors.shape)} numbers")
+    if vectors.dtype != np.float32 or not np.isfinite(weights).all() or not np.allclose(lengths, 1, atol=1e-3):
+        raise ModelError(f"{path} is not a file of directions: these are no unit vectors in float32")
     return found

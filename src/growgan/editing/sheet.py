@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from growgan.core.errors import ConfigError
 from growgan.editing.directions import Directions
 from growgan.sampling import images
 from growgan.sampling.base import BaseModel
 from growgan.sampling.latents import Label, draw_arrays
-from growgan.sampling.walks import Walk
+from growgan.sampling.walks import Walk, room
 
 PAPER, INK = (255, 255, 255), (30, 30, 30)
 MARGIN = 8
@@ -19,6 +20,8 @@ LEGEND = 110
 """Pixels to the left of a row, for its name."""
 LARGEST = 128
 """Pixels a side above which a sheet of directions shrinks its pictures."""
+WIDEST = 16_383
+"""Pixels a side of a whole sheet."""
 
 
 def moved(
@@ -30,8 +33,10 @@ def moved(
 ) -> Walk:
     """A frame for each of `moves`, a cell for each seed; the seeds keep their labels."""
     found.check(model)
+    frames = room(len(moves), len(seeds), model.spec)
     z, labels = draw_arrays(seeds, model.spec, model.distribution, label)
-    frames = np.stack([found.move(z, move) for move in moves])
+    for frame, move in zip(frames, moves, strict=True):
+        frame[:] = found.move(z, move)
     return Walk(frames, np.repeat(labels[None], len(frames), 0) if labels is not None else None)
 
 
@@ -56,14 +61,20 @@ def draw(
     truncation: float = 1.0,
     batch: int = 16,
 ) -> Image.Image:
-    """A row for each direction: every seed in `steps` from ``-reach`` to ``reach``, the middle one as it is."""
+    """A row for each direction: every seed in `steps` from ``-reach`` to ``reach``; of an odd number one is as it is.
+
+    Raises `ConfigError` for a sheet of more than 16,383 pixels a side.
+    """
     side = min(max(model.resolution, images.SMALLEST_SHOWN), LARGEST)
     width = len(seeds) * (steps * side + MARGIN)
-    sheet = Image.new("RGB", (LEGEND + width, len(found.names) * (side + MARGIN) + MARGIN), PAPER)
+    size = LEGEND + width, len(found.names) * (side + MARGIN) + MARGIN
+    if max(size) > WIDEST:
+        raise ConfigError(f"a sheet of {size[0]}x{size[1]} pixels is too large: fewer seeds, or fewer directions")
+    sheet = Image.new("RGB", size, PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for row, (name, weight) in enumerate(zip(found.names, found.weights)):
         top = MARGIN + row * (side + MARGIN)
-        pen.text((MARGIN, top + side // 2 - 16), f"{name[:14]}\n{weight:.2f}", INK, font)
+        pen.text((MARGIN, top + side // 2 - 16), f"{fitted(name, font)}\n{weight:.2f}", INK, font)
         moves = [{name: amount} for amount in np.linspace(-reach, reach, steps)]
         walk = edit(moved(model, found, moves, seeds, label))
         shown = model.frames(walk, columns=steps, size=side, truncation=truncation, batch=batch)
@@ -72,3 +83,11 @@ def draw(
             strip = grid.crop((0, i * side, steps * side, (i + 1) * side))
             sheet.paste(strip, (LEGEND + i * (steps * side + MARGIN), top))
     return sheet
+
+
+def fitted(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """As much of a name as fits into the legend."""
+    shown = name
+    while font.getlength(shown) > LEGEND - 2 * MARGIN:
+        shown = shown.removesuffix("…")[:-1] + "…"
+    return shown

@@ -55,7 +55,9 @@ def check(path: str | Path, fps: float, count: int = 1, size: tuple[int, int] = 
     if not suffix and path.exists() and not path.is_dir():
         raise ConfigError(f"{path} is a file; a film without a suffix goes into a folder")
     if max(size) > WIDEST:
-        raise ConfigError(f"a film of {size[0]}x{size[1]} pixels is too large: at most {WIDEST} a side")
+        raise ConfigError(
+            f"{path.name} would have {size[0]}x{size[1]} pixels and is too large: at most {WIDEST} a side"
+        )
     if suffix in CODECS:
         _av(CODECS[suffix][0])
     elif suffix:

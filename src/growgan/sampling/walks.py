@@ -51,7 +51,7 @@ def smooth(
     RandomState(seed) draws [frames, cells, L]; a Gaussian of `sigma` frames goes over it, and the whole is divided by
     its root mean square. Each cell keeps its label: `label`, else that of the seeds ``seed .. seed + cells - 1``.
     """
-    z = _empty(frames, cells, spec)
+    z = room(frames, cells, spec)
     _, labels = latents.draw_arrays([(seed + cell) % 2**32 for cell in range(cells)], spec, distribution, label)
     random = np.random.RandomState(seed)
     for frame in range(frames):
@@ -89,7 +89,7 @@ def through(
     The first cell takes the first ``len(seeds) / cells`` seeds, the second the next, and so on. Raises `ConfigError` if
     they cannot be dealt evenly.
     """
-    z = _empty(frames, cells, spec)
+    z = room(frames, cells, spec)
     each, left = divmod(len(seeds), cells)
     if left or each < 2:
         raise ConfigError(f"{len(seeds)} seeds do not give each of {cells} cells the same number, at least two")
@@ -124,7 +124,7 @@ def arcs(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.asarray(direction * ((1 - t) * lengths[0] + t * lengths[1]))
 
 
-def _empty(frames: int, cells: int, spec: NetworkSpec) -> np.ndarray:
+def room(frames: int, cells: int, spec: NetworkSpec) -> np.ndarray:
     """Room for a walk's latents. Raises `ConfigError` for none, or too many."""
     if frames < 1 or cells < 1:
         raise ConfigError(f"a film wants at least one frame and one cell, not {frames} and {cells}")
