@@ -148,6 +148,18 @@ def test_a_run_as_a_film(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> No
     assert width == 128 and height > 64
 
 
+def test_a_film_of_a_run_names_no_path(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(tiny_run, tmp_path / "mine")
+    words = ["--seconds", 1, "--fps", 2, "--out", tmp_path / "film"]
+    assert growgan("timelapse", run, *words).status == 0
+    with Image.open(tmp_path / "film" / "frame00000.png") as picture:
+        assert picture.text["growgan:run"] == "mine" and str(tmp_path) not in str(picture.text)
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"seed": config["seed"] + 1}))
+    status, _, told = growgan("timelapse", run, *words)  # another run of the same name
+    assert status == 2 and "frames of another film" in told
+
+
 def test_what_a_film_of_a_run_shows_when(tiny_run: Path) -> None:
     run = RunFolder(tiny_run)
     found = timelapse.moments(run)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from growgan.cli.generate import parse_seeds
-from growgan.cli.model import add_model
+from growgan.cli.model import add_model, load_model
 from growgan.core.errors import ConfigError
 
 SUMMARY = "find directions along which a model's pictures change in one respect, for growgan edit"
@@ -44,7 +44,6 @@ def run(args: argparse.Namespace) -> int:
     if not 0 < args.reach <= 10:
         raise ConfigError(f"--reach must be above 0 and at most 10, not {args.reach:g}")
 
-    from growgan.cli.generate import load_model
     from growgan.editing import directions, sheet
     from growgan.editing.said import read_said
     from growgan.sampling.images import save_png

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from growgan.cli.generate import PRECISIONS, load_model, parse_seeds
-from growgan.cli.model import add_model
+from growgan.cli.generate import parse_seeds
+from growgan.cli.model import PRECISIONS, add_making, add_model, load_model
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 
@@ -33,16 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=5, metavar="N", help="pictures on the way, for .png (default 5)")
     parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="of the film (default 4)")
     parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames a second (default 30)")
-    parser.add_argument("--class", dest="label", metavar="K", help="the class, by number or name, of all pictures")
-    parser.add_argument("--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more usual")
-    parser.add_argument(
-        "--size", type=int, metavar="N", help="pixels a side of each picture (default: its own, from 64)"
-    )
-    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures computed at once (default 8)")
-    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
-    parser.add_argument(
-        "--precision", default="float32", choices=PRECISIONS, metavar="P", help="float32 (default), bfloat16 or auto"
-    )
+    add_making(parser, sizes=True)
 
 
 def run(args: argparse.Namespace) -> int:

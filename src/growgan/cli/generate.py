@@ -6,17 +6,12 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from growgan.cli.model import add_model
+from growgan.cli.model import PRECISIONS, add_making, add_model, load_model
 from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
 
-if TYPE_CHECKING:
-    from growgan.sampling.base import BaseModel
-
-PRECISIONS = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16", "auto": "auto"}
 SUMMARY = "make pictures from a model: a file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model's name"
 
 
@@ -26,13 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0-9", metavar="S", help="such as 0-9 or 3,7,100-120 (default 0-9)")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
     parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; seeds go on if they do not fill it")
-    parser.add_argument("--class", dest="label", metavar="K", help="the class, by number or name, of all pictures")
-    parser.add_argument("--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more usual")
-    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures computed at once (default 8)")
-    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
-    parser.add_argument(
-        "--precision", default="float32", choices=PRECISIONS, metavar="P", help="float32 (default), bfloat16 or auto"
-    )
+    add_making(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,22 +65,6 @@ def run(args: argparse.Namespace) -> int:
     print(f"by {model.describe()}", file=sys.stderr)
     print(path)
     return 0
-
-
-def load_model(source: str, device: str, precision: str) -> BaseModel:
-    """The model, without torch where its file needs none."""
-    from growgan.sampling.sources import find
-
-    path = find(source)
-    if path.suffix == ".onnx":
-        from growgan.sampling.onnx_model import OnnxModel
-
-        return OnnxModel(path, device)
-
-    from growgan.devices import choose_device
-    from growgan.sampling.model import load
-
-    return load(path, choose_device(device), precision)
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from pathlib import Path
 
 from growgan.core.errors import ConfigError
@@ -45,12 +46,19 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= hold <= args.seconds:
         raise ConfigError(f"--hold must lie between 0 and the {args.seconds:g} seconds of --seconds, not {hold:g}")
     shown = timelapse.chosen(timelapse.moments(folder), count, args.warp, args.by, round(hold * args.fps))
-    notes = {"run": str(folder.path.resolve()), "kimg": f"{shown[-1].nimg / 1000:g}", "frames": str(count)}
-    notes |= {"fps": f"{args.fps:g}", "by": args.by, "warp": f"{args.warp:g}", "hold": f"{hold:g}"}
-    notes |= {"grid": args.grid or "whole", "captions": "no" if args.no_captions else "yes"}
+    # Films are passed on: no path of this machine is in them.
+    notes = {"run": folder.path.resolve().name, "settings": fingerprint(folder.config)}
+    notes |= {"kimg": f"{shown[-1].nimg / 1000:g}", "frames": str(count), "fps": f"{args.fps:g}"}
+    notes |= {"by": args.by, "warp": f"{args.warp:g}", "hold": f"{hold:g}", "grid": args.grid or "whole"}
+    notes |= {"captions": "no" if args.no_captions else "yes"}
     first, resolution = films.kept(args.out, notes), folder.read_config().network.resolution
     frames = timelapse.frames(shown, resolution, cells, not args.no_captions, first)
     with Progress(count - first, "frames") as progress:
         films.write(args.out, progress.counting(frames), args.fps, notes, first)
     print(args.out)
     return 0
+
+
+def fingerprint(path: Path) -> str:
+    """What tells one file from others."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

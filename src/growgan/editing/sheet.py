@@ -11,6 +11,7 @@ from growgan.core.errors import ConfigError
 from growgan.editing.directions import Directions
 from growgan.sampling import images
 from growgan.sampling.base import BaseModel
+from growgan.sampling.films import WIDEST
 from growgan.sampling.latents import Label, draw_arrays
 from growgan.sampling.walks import Walk, room
 
@@ -20,8 +21,6 @@ LEGEND = 110
 """Pixels to the left of a row, for its name."""
 LARGEST = 128
 """Pixels a side above which a sheet of directions shrinks its pictures."""
-WIDEST = 16_383
-"""Pixels a side of a whole sheet."""
 
 
 def moved(

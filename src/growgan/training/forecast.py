@@ -33,7 +33,7 @@ class Forecast:
         if nearest == resolution:
             return seen
         # Small images cost what launching their operations costs, which a count of operations does not see: reckoned by
-        # that alone, the run looks three times as long as it is while it stands at 8x8.
+        # that alone, a run of a small network looks half as long again as it is, or more, while it stands at 8x8.
         images, target = self._step_images(nearest), self._step_images(resolution)
         overhead = min(OVERHEAD, 0.8 * seen * images)
         flops = step_flops(self.spec, resolution) * target / (step_flops(self.spec, nearest) * images)
