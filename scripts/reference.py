@@ -111,12 +111,15 @@ class Reference:
         growgan("train", *words, *start, *self.recipe.train, *widths, *hours)
 
     def choose(self) -> tuple[Path, str]:
-        """The snapshot of the full size that has the lowest KID; without Inception's weights, SWD; and which it was."""
+        """The snapshot of the full size that has the lowest KID; without Inception's weights, SWD; and which it was.
+
+        FID of so few pictures is for the curve alone.
+        """
         out, full = Path("choice.jsonl"), self.run.read_config().network.resolution
         models = [model for model in list_snapshots(self.run.path) if model.resolution == full and model.alpha == 1]
         for model in models:
             if not any(line["subject_hash"] == model.hash for line in read(out)):
-                self.evaluate(model.path, f"kid{self.few},swd{self.few}", ["--out", str(out)])
+                self.evaluate(model.path, f"kid{self.few},fid{self.few},swd{self.few}", ["--out", str(out)])
         for metric in ("kid", "swd"):
             lines = [line for line in read(out) if line["metric"].startswith(metric)]
             values = {line["subject_hash"]: line["value"] for line in lines}

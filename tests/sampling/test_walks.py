@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from making import make_spec
@@ -52,7 +54,7 @@ def test_each_cell_of_a_smooth_walk_keeps_its_label() -> None:
 def test_through_meets_its_seeds_and_returns() -> None:
     seeds = [3, 9, 4, 8]
     z, _ = draw_arrays(seeds, SPEC, {})
-    found = walks.through(seeds, 40, 2, SPEC, {}).z
+    found = walks.through(walks.still(seeds, SPEC, {}), 40, 2, SPEC).z
     assert found.shape == (40, 2, SPEC.z_size)
     for frame, keys in ((0, (0, 2)), (20, (1, 3))):
         np.testing.assert_allclose(found[frame], z[list(keys)], rtol=1e-5)
@@ -67,12 +69,24 @@ def test_through_mixes_labels_on_the_way() -> None:
     rows = {"rows": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}
     kinds = draw_arrays(range(20), CLASSES, {})[1]
     first, second = (int(np.flatnonzero(kinds == kind)[0]) for kind in (0, 2))
-    found = walks.through([first, second], 4, 1, CLASSES, {}).labels
+    found = walks.through(walks.still([first, second], CLASSES, {}), 4, 1, CLASSES).labels
     np.testing.assert_allclose(found[:, 0], [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1], [0.5, 0, 0.5]])
-    named = walks.through([first, second], 4, 1, CLASSES, {}, label=1).labels
+    named = walks.through(walks.still([first, second], CLASSES, {}, label=1), 4, 1, CLASSES).labels
     assert named is not None and named.dtype == np.int64 and named.tolist() == [[1]] * 4
-    many = walks.through([1, 2], 4, 1, make_spec(num_labels=3, multi_label=True), rows).labels
+    attributes = make_spec(num_labels=3, multi_label=True)
+    many = walks.through(walks.still([1, 2], attributes, rows), 4, 1, attributes).labels
     assert many is not None and many.dtype == np.float32 and many.sum(-1) == pytest.approx(1)
+
+
+def test_offsets_go_along_and_are_mixed() -> None:
+    keys = walks.still([4, 7], SPEC, {})
+    offset = np.arange(2, dtype=np.float32).reshape(1, 2, 1, 1, 1) * np.ones((8, 4, 4), dtype=np.float32)
+    found = walks.through(replace(keys, offset=offset), 8, 1, SPEC)
+    assert found.offset is not None and found.offset.dtype == np.float32
+    np.testing.assert_allclose(found.offset[[0, 2, 4, 6], 0, 3, 1, 2], [0, 0.5, 1, 0.5])
+    lasting = replace(keys, offset=offset).cells([1]).lasting(5)
+    assert lasting.z.shape == (5, 1, SPEC.z_size) and lasting.labels is None
+    assert lasting.offset is not None and (lasting.offset == 1).all() and lasting.offset.shape == (5, 1, 8, 4, 4)
 
 
 def test_arcs_between_equal_and_opposite_vectors() -> None:
@@ -83,7 +97,14 @@ def test_arcs_between_equal_and_opposite_vectors() -> None:
 
 
 def test_walks_have_an_end() -> None:
-    for make in (lambda: walks.smooth(10**7, 10, SPEC, {}), lambda: walks.through([1, 2], 10**9, 1, SPEC, {})):
+    keys = walks.still([1, 2], SPEC, {})
+    beyond = replace(keys, offset=np.zeros((1, 2, 8, 4, 4), dtype=np.float32))
+    for make in (
+        lambda: walks.smooth(10**7, 10, SPEC, {}),
+        lambda: walks.through(keys, 10**9, 1, SPEC),
+        lambda: walks.through(beyond, 3 * 10**6, 1, SPEC),
+        lambda: walks.still(range(10**8), SPEC, {}),
+    ):
         with pytest.raises(ConfigError, match="is too long"):
             make()
     found = walks.smooth(3, 2, SPEC, {}, seed=2**32 - 1)  # labels of seeds beyond the last one begin anew
@@ -93,13 +114,13 @@ def test_walks_have_an_end() -> None:
 @pytest.mark.parametrize(
     ("seeds", "frames", "cells", "words"),
     [
-        ([1, 2, 3], 10, 2, "3 seeds do not give each of 2 cells"),
+        ([1, 2, 3], 10, 2, "3 pictures do not give each of 2 cells"),
         ([1, 2], 10, 2, "at least two"),
         ([1], 10, 1, "at least two"),
-        ([1, 2, 3, 4], 3, 1, "3 frames are too few to meet 4 seeds"),
+        ([1, 2, 3, 4], 3, 1, "3 frames are too few to meet 4 pictures"),
         ([1, 2], 0, 1, "at least one frame"),
     ],
 )
 def test_seeds_that_make_no_walk(seeds: list[int], frames: int, cells: int, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        walks.through(seeds, frames, cells, SPEC, {})
+        walks.through(walks.still(seeds, SPEC, {}), frames, cells, SPEC)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from growgan.cli.generate import parse_seeds
-from growgan.cli.model import add_model, load_model
+from growgan.cli.model import add_model, check_place, load_model
 from growgan.core.errors import ConfigError
 
 SUMMARY = "find directions along which a model's pictures change in one respect, for growgan edit"
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if sheet_path.suffix.lower() != ".png":
         raise ConfigError(f"--sheet {sheet_path} should end in .png")
     for path in (args.out, sheet_path):
-        _check_place(path)
+        check_place(path)
     if not 0 < args.reach <= 10:
         raise ConfigError(f"--reach must be above 0 and at most 10, not {args.reach:g}")
 
@@ -64,9 +64,3 @@ def run(args: argparse.Namespace) -> int:
     print(args.out)
     print(sheet_path)
     return 0
-
-
-def _check_place(path: Path) -> None:
-    above = next(parent for parent in path.absolute().parents if parent.exists())
-    if path.is_dir() or not above.is_dir():
-        raise ConfigError(f"{path} is a folder" if path.is_dir() else f"{path} cannot be written: {above} is a file")

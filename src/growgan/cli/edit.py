@@ -7,12 +7,10 @@ import sys
 from pathlib import Path
 
 from growgan.cli.generate import parse_seeds
-from growgan.cli.model import PRECISIONS, add_making, add_model, load_model
+from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 
-TOGETHER = 1000
-"""Seeds whose latents are moved together."""
 SUMMARY = "change pictures in one respect: move their latents along directions (growgan directions)"
 
 
@@ -25,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--directions", type=Path, metavar="FILE", help="of growgan directions (default: the model's own, by number)"
     )
-    parser.add_argument("--seeds", default="0-3", metavar="S", help="such as 0-3 or 3,7,100-120 (default 0-3)")
+    add_latents(parser, "such as 0-3 or 3,7,100-120 (default 0-3)", usual="0-3")
     parser.add_argument(
         "--out", type=Path, default=Path("edit.png"), metavar="FILE", help=".png: the way in steps; .mp4, .gif, ...: a "
         "film there and back; a folder: the moved pictures (default edit.png)"
@@ -46,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from growgan.editing import directions, sheet
-    from growgan.sampling import films
+    from growgan.sampling import films, walks
     from growgan.sampling.images import save_png
 
     films.check(args.out, args.fps)
@@ -58,32 +56,37 @@ def run(args: argparse.Namespace) -> int:
         found = directions.of_weights(model, model.spec.z_size)
     elif found.model != model.file.hash:
         print(f"growgan: {args.directions} was made of another model file", file=sys.stderr)
-    size, columns = model.shown_size(args.size), min(len(seeds), 8)
+    if args.latents is not None:
+        origin, of = found_latents(args.latents, model, label)
+        names = [("photo", number) for number in range(origin.z.shape[1])]
+    else:
+        origin, of = walks.still(seeds, model.spec, model.distribution, label=label), {"seeds": args.seeds}
+        names = [("seed", seed) for seed in seeds]
+    size, columns = model.shown_size(args.size), min(len(names), 8)
     shown = {"size": size, "truncation": args.truncation, "batch": args.batch}
     notes = {"model": model.file.hash, "move": args.move, "directions": f"{found.method} of {found.model}"}
     notes |= {"truncation": f"{args.truncation:g}", "size": str(size), "precision": args.precision}
     if kind == ".png":
-        films.check(args.out, args.fps, 1, (args.steps * size, len(seeds) * size))
+        films.check(args.out, args.fps, 1, (args.steps * size, len(names) * size))
         way = [scaled(moves, t) for t in np.linspace(0, 1, args.steps)]
-        walk = sheet.edit(sheet.moved(model, found, way, seeds, label))
+        walk = sheet.edit(sheet.moved(model, found, way, origin))
         (picture,) = model.frames(walk, columns=args.steps, **shown)
-        save_png(args.out, picture, notes | {"seeds": args.seeds})
+        save_png(args.out, picture, notes | of)
     elif kind:
-        films.check(args.out, args.fps, frames, (columns * size, -(-len(seeds) // columns) * size))
+        films.check(args.out, args.fps, frames, (columns * size, -(-len(names) // columns) * size))
         far = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / frames)  # there and back, slow at both ends
-        walk = sheet.moved(model, found, [scaled(moves, t) for t in far], seeds, label)
+        walk = sheet.moved(model, found, [scaled(moves, t) for t in far], origin)
         with Progress(frames, "frames") as progress:
             made = progress.counting(model.frames(walk, columns=columns, **shown))
-            films.write(args.out, made, args.fps, notes | {"seeds": args.seeds})
+            films.write(args.out, made, args.fps, notes | of)
     else:
-        with Progress(len(seeds), "pictures") as progress:
-            for start in range(0, len(seeds), TOGETHER):
-                some = seeds[start : start + TOGETHER]
-                walk = sheet.apart(sheet.moved(model, found, [moves], some, label))
-                pictures = progress.counting(model.frames(walk, **shown))
-                for seed, name, picture in zip(some, model.labels(some, label) or [""] * len(some), pictures):
-                    told = notes | {"seed": str(seed)} | ({"class": name} if name else {})
-                    save_png(args.out / f"seed{seed:04d}.png", picture, told)
+        walk = sheet.apart(sheet.moved(model, found, [moves], origin))
+        words = model.words(origin.labels[0] if origin.labels is not None else None) or [""] * len(names)
+        with Progress(len(names), "pictures") as progress:
+            pictures = progress.counting(model.frames(walk, **shown))
+            for (what, number), name, picture in zip(names, words, pictures):
+                told = notes | {what: str(number)} | ({"class": name} if name else {})
+                save_png(args.out / f"{what}{number:04d}.png", picture, told)
     print(f"by {model.describe()}", file=sys.stderr)
     print(args.out)
     return 0

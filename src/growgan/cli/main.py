@@ -21,6 +21,7 @@ COMMANDS = {
     "timelapse": "growgan.cli.timelapse",
     "directions": "growgan.cli.directions",
     "edit": "growgan.cli.edit",
+    "project": "growgan.cli.project",
     "evaluate": "growgan.cli.evaluate",
     "neighbours": "growgan.cli.neighbours",
     "info": "growgan.cli.info",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from growgan.core.errors import ConfigError
 from growgan.core.shipped import shipped
 
 if TYPE_CHECKING:
     from growgan.sampling.base import BaseModel
+    from growgan.sampling.latents import Label
+    from growgan.sampling.walks import Walk
 
 PRECISIONS = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16", "auto": "auto"}
 
@@ -52,3 +57,34 @@ def load_model(source: str, device: str, precision: str) -> BaseModel:
     from growgan.sampling.model import load
 
     return load(path, choose_device(device), precision)
+
+
+def check_place(path: Path) -> None:
+    """Raise `ConfigError` where no file can be written."""
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    if path.is_dir() or not above.is_dir():
+        raise ConfigError(f"{path} is a folder" if path.is_dir() else f"{path} cannot be written: {above} is a file")
+
+
+def add_latents(parser: argparse.ArgumentParser, about: str, usual: str | None = None) -> None:
+    """Describe which pictures a command is about: seeds, or photographs that were found. about, usual: of the former."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--seeds", default=usual, metavar="S", help=about)
+    which.add_argument("--latents", type=Path, metavar="FILE", help="photographs of growgan project instead of seeds")
+
+
+def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Walk, dict[str, str]]:
+    """The photographs of a file as cells of one frame, and what a picture says of them.
+
+    Raises `UserError`; says on stderr if they were found in another model.
+    """
+    import hashlib
+
+    from growgan.editing import projected
+
+    if label is not None:
+        raise ConfigError("--class is for seeds: photographs have the class in which they were found")
+    found = projected.read(path)
+    if found.model != model.file.hash:
+        print(f"growgan: the photographs of {path} were found in another model file", file=sys.stderr)
+    return found.walk(model), {"latents": hashlib.sha256(path.read_bytes()).hexdigest()[:16]}

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from growgan.cli.generate import parse_seeds
-from growgan.cli.model import PRECISIONS, add_making, add_model, load_model
+from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
 from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", default="1x1", metavar="CxR", help="so many walks side by side (default 1x1)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of a random walk (default 0)")
     parser.add_argument("--smoothing", type=float, default=1.0, metavar="S", help="seconds of its blur (default 1)")
-    parser.add_argument("--seeds", metavar="S", help="walk from seed to seed instead, such as 3,7,100-104")
+    add_latents(parser, "walk from seed to seed instead, such as 3,7,100-104")
     add_making(parser, sizes=True)
 
 
@@ -47,7 +47,10 @@ def run(args: argparse.Namespace) -> int:
     label = model.label(args.label) if args.label is not None else None
     size = model.shown_size(args.size)
     films.check(args.out, args.fps, count, (columns * size, rows * size))
-    if seeds is None:
+    if args.latents is not None:
+        keys, way = found_latents(args.latents, model, label)
+        walk = walks.through(keys, count, cells, model.spec)
+    elif seeds is None:
         sigma = args.smoothing * args.fps
         walk = walks.smooth(count, cells, model.spec, model.distribution, seed=args.seed, sigma=sigma, label=label)
         way = {"seed": str(args.seed), "smoothing": f"{args.smoothing:g} s"}
@@ -55,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"growgan: a film of {args.seconds:g} s that is smoothed over {args.smoothing:g} s hardly moves; "
                   "--smoothing less, or --seconds more", file=sys.stderr)  # fmt: skip
     else:
-        walk = walks.through(seeds, count, cells, model.spec, model.distribution, label=label)
+        keys = walks.still(seeds, model.spec, model.distribution, label=label)
+        walk = walks.through(keys, count, cells, model.spec)
         way = {"seeds": ",".join(map(str, seeds))}
     notes = {"model": model.file.hash, **way, "frames": str(count), "fps": f"{args.fps:g}", "grid": args.grid}
     notes |= {"size": str(size), "truncation": f"{args.truncation:g}", "precision": args.precision}

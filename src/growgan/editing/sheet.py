@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -12,13 +13,15 @@ from growgan.editing.directions import Directions
 from growgan.sampling import images
 from growgan.sampling.base import BaseModel
 from growgan.sampling.films import WIDEST
-from growgan.sampling.latents import Label, draw_arrays
-from growgan.sampling.walks import Walk, room
+from growgan.sampling.latents import Label
+from growgan.sampling.walks import Walk, room, still
 
 PAPER, INK = (255, 255, 255), (30, 30, 30)
 MARGIN = 8
 LEGEND = 110
 """Pixels to the left of a row, for its name."""
+COLUMNS = 8
+"""Photographs beside each other."""
 LARGEST = 128
 """Pixels a side above which a sheet of directions shrinks its pictures."""
 
@@ -27,16 +30,26 @@ def moved(
     model: BaseModel,
     found: Directions,
     moves: Sequence[Mapping[str, float]],
-    seeds: Sequence[int],
-    label: Label | None = None,
+    origin: Walk,
 ) -> Walk:
-    """A frame for each of `moves`, a cell for each seed; the seeds keep their labels."""
+    """A frame for each of `moves`, in which the first frame of `origin` is moved; labels and offsets stay."""
     found.check(model)
-    frames = room(len(moves), len(seeds), model.spec)
-    z, labels = draw_arrays(seeds, model.spec, model.distribution, label)
-    for frame, move in zip(frames, moves, strict=True):
-        frame[:] = found.move(z, move)
-    return Walk(frames, np.repeat(labels[None], len(frames), 0) if labels is not None else None)
+    z = room(len(moves), origin.z.shape[1], model.spec)
+    for frame, move in zip(z, moves, strict=True):
+        frame[:] = found.move(origin.z[0], move)
+    return replace(origin.lasting(len(z)), z=z)
+
+
+def beside(model: BaseModel, photographs: Sequence[np.ndarray], found: Walk, truncation: float = 1.0) -> Image.Image:
+    """Photographs uint8 [C, S, S], and below each its picture: a cell of the first frame of `found`."""
+    below = np.concatenate(list(model.pictures(found, truncation=truncation)))
+    columns = min(len(below), COLUMNS)
+    rows: list[np.ndarray] = []
+    for start in range(0, len(below), columns):
+        for all_ in (np.stack(photographs), below):
+            some = all_[start : start + columns]
+            rows.append(np.pad(some, [(0, columns - len(some)), (0, 0), (0, 0), (0, 0)]))
+    return images.make_grid(np.concatenate(rows), columns)
 
 
 def edit(walk: Walk) -> Walk:
@@ -69,13 +82,14 @@ def draw(
     size = LEGEND + width, len(found.names) * (side + MARGIN) + MARGIN
     if max(size) > WIDEST:
         raise ConfigError(f"a sheet of {size[0]}x{size[1]} pixels is too large: fewer seeds, or fewer directions")
+    origin = still(seeds, model.spec, model.distribution, label=label)
     sheet = Image.new("RGB", size, PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for row, (name, weight) in enumerate(zip(found.names, found.weights)):
         top = MARGIN + row * (side + MARGIN)
         pen.text((MARGIN, top + side // 2 - 16), f"{fitted(name, font)}\n{weight:.2f}", INK, font)
         moves = [{name: amount} for amount in np.linspace(-reach, reach, steps)]
-        walk = edit(moved(model, found, moves, seeds, label))
+        walk = edit(moved(model, found, moves, origin))
         shown = model.frames(walk, columns=steps, size=side, truncation=truncation, batch=batch)
         grid = next(shown).convert("RGB")
         for i in range(len(seeds)):

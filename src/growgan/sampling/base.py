@@ -32,8 +32,13 @@ class BaseModel(ABC):
     file: DescribedFile
 
     @abstractmethod
-    def _pictures(self, z: np.ndarray, labels: np.ndarray | None, truncation: float) -> np.ndarray:
-        """Pictures uint8 [N, C, S, S] of latents float32 [N, L] and labels int64 [N] or float32 [N, K]."""
+    def _pictures(
+        self, z: np.ndarray, labels: np.ndarray | None, truncation: float, offset: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Pictures uint8 [N, C, S, S] of latents float32 [N, L] and labels int64 [N] or float32 [N, K].
+
+        offset: float32 [N, width, 4, 4], added to the first layer's output.
+        """
 
     def first_weight(self) -> np.ndarray:
         """The part [outputs, L] of the first dense layer's weight that latents meet. `ConfigError` without one."""
@@ -149,6 +154,15 @@ class BaseModel(ABC):
             z, labels = latents.draw_arrays(seeds[start : start + batch], self.spec, self.distribution, label)
             yield self._pictures(z, labels, truncation)
 
+    def pictures(self, walk: Walk, *, truncation: float = 1.0, batch: int = 16, first: int = 0) -> Iterator[np.ndarray]:
+        """All cells of all frames from picture `first` on as uint8 [n, C, H, W], `batch` at a time."""
+        _check(truncation, batch)
+        frames, cells = walk.z.shape[:2]
+        for start in range(first, frames * cells, batch):
+            at = np.divmod(np.arange(start, min(start + batch, frames * cells)), cells)
+            some = walk.each(lambda one, at=at: one[at])  # type: ignore[misc]
+            yield self._pictures(some.z, some.labels, truncation, some.offset)
+
     def frames(
         self,
         walk: Walk,
@@ -178,12 +192,8 @@ class BaseModel(ABC):
         self, walk: Walk, columns: int, size: int, truncation: float, batch: int, first: int
     ) -> Iterator[Image.Image]:
         cells = walk.z.shape[1]
-        z = walk.z[first:].reshape(-1, walk.z.shape[-1])
-        labels = walk.labels[first:].reshape(len(z), *walk.labels.shape[2:]) if walk.labels is not None else None
         made: list[np.ndarray] = []
-        for start in range(0, len(z), batch):
-            some = slice(start, start + batch)
-            pixels = self._pictures(z[some], labels[some] if labels is not None else None, truncation)
+        for pixels in self.pictures(walk, truncation=truncation, batch=batch, first=first * cells):
             made.extend(images.resized(pixels, size))
             while len(made) >= cells:
                 yield images.make_grid(np.stack(made[:cells]), columns, size)
@@ -205,14 +215,19 @@ class BaseModel(ABC):
         """What each seed shows, in words: its class, or its attributes; empty without labels."""
         if not self.spec.num_labels:
             return []
-        names = self.file.training.get("class_names") or [str(k) for k in range(self.spec.num_labels)]
         words = []
         for start in range(0, len(seeds), CHUNK):
             _, labels = latents.draw_arrays(seeds[start : start + CHUNK], self.spec, self.distribution, label)
-            for row in labels.tolist() if labels is not None else []:
-                mixture = isinstance(row, list)
-                words.append(", ".join(f"{n} {v:g}" for n, v in zip(names, row)) if mixture else names[row])
+            words.extend(self.words(labels))
         return words
+
+    def words(self, labels: np.ndarray | None) -> list[str]:
+        """Labels, int64 [N] or float [N, K], in words: the class, or all attributes; empty without labels."""
+        names = self.file.training.get("class_names") or [str(k) for k in range(self.spec.num_labels)]
+        rows = labels.tolist() if labels is not None else []
+        return [
+            ", ".join(f"{n} {v:g}" for n, v in zip(names, row)) if isinstance(row, list) else names[row] for row in rows
+        ]
 
     @property
     def distribution(self) -> dict[str, Any]:

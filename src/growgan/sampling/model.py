@@ -64,9 +64,13 @@ class Model(BaseModel):
         return weight
 
     @torch.inference_mode()
-    def _pictures(self, z: np.ndarray, labels: np.ndarray | None, truncation: float) -> np.ndarray:
+    def _pictures(
+        self, z: np.ndarray, labels: np.ndarray | None, truncation: float, offset: np.ndarray | None = None
+    ) -> np.ndarray:
         of = torch.from_numpy(labels).to(self.device) if labels is not None else None
         x = self.G.first(torch.from_numpy(z).to(self.device), of)
+        if offset is not None:
+            x = x + torch.from_numpy(offset).to(self.device)
         if truncation != 1:
             mean = self.truncation_mean(of)
             x = mean + truncation * (x - mean)

@@ -54,7 +54,11 @@ class OnnxModel(BaseModel):
         found: np.ndarray = self.session.run(["images"], feeds)[0]
         return found
 
-    def _pictures(self, z: np.ndarray, labels: np.ndarray | None, truncation: float) -> np.ndarray:
+    def _pictures(
+        self, z: np.ndarray, labels: np.ndarray | None, truncation: float, offset: np.ndarray | None = None
+    ) -> np.ndarray:
+        if offset is not None:
+            raise ConfigError(f"{self.file.path} takes latents alone: what was found beyond them needs the model file")
         return images.round_array(self(z, labels, truncation))
 
     def _check_inputs(self) -> None:

@@ -1,6 +1,6 @@
 """Closed ways through latent space, a latent for each frame and cell of a film: the last frame leads to the first.
 
-`smooth` is the release's film, `through` goes from seed to seed. Needs no torch.
+`smooth` is the release's film, `through` goes from picture to picture. Needs no torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from growgan.sampling import latents
 from growgan.sampling.latents import Label
 
 MOST = 2**28
-"""Numbers of a walk's latents, a GiB of them."""
+"""Numbers of a walk's latents, or of its offsets: a GiB of them."""
 REACH = 4.0
 """Standard deviations after which the smoothing filter ends, as SciPy's does, which the release uses."""
 
@@ -30,10 +30,28 @@ class Walk:
     """Float32 [frames, cells, L]."""
     labels: np.ndarray | None
     """Int64 [frames, cells] or float32 [frames, cells, K]; None without labels."""
+    offset: np.ndarray | None = None
+    """Float32 [frames, cells, width, 4, 4], added to the first layer's output: pictures that no latent makes."""
 
     def each(self, change: Callable[[np.ndarray], np.ndarray]) -> Walk:
-        """The walk of what `change` makes of z, and of the labels if there are any."""
-        return Walk(change(self.z), change(self.labels) if self.labels is not None else None)
+        """The walk of what `change` makes of z, and of labels and offset if there are any."""
+        labels, offset = (change(one) if one is not None else None for one in (self.labels, self.offset))
+        return Walk(change(self.z), labels, offset)
+
+    def cells(self, numbers: Sequence[int] | slice) -> Walk:
+        """The walk of some of the cells."""
+        return self.each(lambda one: one[:, numbers])
+
+    def lasting(self, frames: int) -> Walk:
+        """The first frame so many times, of which nothing is copied."""
+        return self.each(lambda one: np.broadcast_to(one[:1], (frames, *one.shape[1:])))
+
+
+def still(seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], *, label: Label | None = None) -> Walk:
+    """One frame, a cell for each seed. label: one for all, instead of each seed's own. Raises `ConfigError`."""
+    check_length(len(seeds) * spec.z_size, 1, len(seeds))
+    z, labels = latents.draw_arrays(seeds, spec, distribution, label)
+    return Walk(z[None], labels[None] if labels is not None else None)
 
 
 def smooth(
@@ -75,41 +93,46 @@ def smoothed(values: np.ndarray, sigma: float) -> np.ndarray:
     return np.fft.irfft(spectrum, len(values), axis=0).reshape(values.shape)
 
 
-def through(
-    seeds: Sequence[int],
-    frames: int,
-    cells: int,
-    spec: NetworkSpec,
-    distribution: dict[str, Any],
-    *,
-    label: Label | None = None,
-) -> Walk:
-    """From seed to seed on great circles and back to the first, pausing at each; labels are mixed on the way.
+def through(keys: Walk, frames: int, cells: int, spec: NetworkSpec) -> Walk:
+    """Along the cells of a first frame, on great circles and back, pausing at each; labels and offsets are mixed.
 
-    The first cell takes the first ``len(seeds) / cells`` seeds, the second the next, and so on. Raises `ConfigError` if
+    The first cell of the walk takes the first part of the keys, the second the next, and so on. Raises `ConfigError` if
     they cannot be dealt evenly.
     """
+    count = keys.z.shape[1]
     z = room(frames, cells, spec)
-    each, left = divmod(len(seeds), cells)
+    if keys.offset is not None:
+        check_length(frames * cells * keys.offset[0, 0].size, frames, cells)
+    each, left = divmod(count, cells)
     if left or each < 2:
-        raise ConfigError(f"{len(seeds)} seeds do not give each of {cells} cells the same number, at least two")
+        raise ConfigError(f"{count} pictures do not give each of {cells} cells the same number, at least two")
     if frames < each:
-        raise ConfigError(f"{frames} frames are too few to meet {each} seeds")
-    keys, labels = latents.draw_arrays(seeds, spec, distribution, label)
-    keys = keys.reshape(cells, each, -1).swapaxes(0, 1)  # [keys, cells, L]
+        raise ConfigError(f"{frames} frames are too few to meet {each} pictures")
     place = np.arange(frames) * each / frames
     leg = place.astype(int)
     t = place - leg
-    t = (t * t * (3 - 2 * t))[:, None]  # slow near a key, fast between two
+    t = t * t * (3 - 2 * t)  # slow near a key, fast between two
     following = (leg + 1) % each
+
+    def dealt(one: np.ndarray) -> np.ndarray:
+        """[1, keys, ...] as [keys of a cell, cells, ...]."""
+        return np.asarray(one[0].reshape(cells, each, *one.shape[2:]).swapaxes(0, 1))
+
+    def mixed(one: np.ndarray) -> np.ndarray:
+        key, share = dealt(one), t.reshape(-1, *[1] * (one.ndim - 1))
+        return np.asarray((1 - share) * key[leg] + share * key[following], dtype=np.float32)
+
+    points = dealt(keys.z)
     for cell in range(cells):
-        z[:, cell] = arcs(keys[leg, cell], keys[following, cell], t)
-    if labels is None or label is not None:
-        return Walk(z, np.repeat(labels[None, :cells], frames, 0) if labels is not None else None)
-    rows = np.eye(spec.num_labels, dtype=np.float32)[labels] if labels.ndim == 1 else labels
-    rows = rows.reshape(cells, each, -1).swapaxes(0, 1)
-    t = t[:, None]
-    return Walk(z, ((1 - t) * rows[leg] + t * rows[following]).astype(np.float32))
+        z[:, cell] = arcs(points[leg, cell], points[following, cell], t[:, None])
+    labels, offset = keys.labels, keys.offset
+    if labels is not None and (labels == labels[:, :1]).all():
+        labels = np.repeat(labels[:, :cells], frames, 0)
+    elif labels is not None:
+        labels = mixed(np.eye(spec.num_labels, dtype=np.float32)[labels] if labels.ndim == 2 else labels)
+    if offset is not None:
+        offset = mixed(offset)
+    return Walk(z, labels, offset)
 
 
 def arcs(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -128,6 +151,11 @@ def room(frames: int, cells: int, spec: NetworkSpec) -> np.ndarray:
     """Room for a walk's latents. Raises `ConfigError` for none, or too many."""
     if frames < 1 or cells < 1:
         raise ConfigError(f"a film wants at least one frame and one cell, not {frames} and {cells}")
-    if frames * cells * spec.z_size > MOST:
-        raise ConfigError(f"a walk of {frames:,} frames of {cells:,} pictures is too long")
+    check_length(frames * cells * spec.z_size, frames, cells)
     return np.empty((frames, cells, spec.z_size), dtype=np.float32)
+
+
+def check_length(numbers: int, frames: int, cells: int) -> None:
+    """Raise `ConfigError` for a walk of too many numbers."""
+    if numbers > MOST:
+        raise ConfigError(f"a walk of {frames:,} frames of {cells:,} pictures is too long")

@@ -1,0 +1,136 @@
+"""A file of photographs that were found in a model: their latents, for `growgan edit` and `growgan video`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from growgan.core.errors import ConfigError, ModelError
+from growgan.core.geometry import LOWEST
+from growgan.sampling.base import BaseModel
+from growgan.sampling.walks import Walk
+
+KEY = "growgan.projected"
+"""Metadata of a file of photographs."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a photograph became."""
+
+    z: np.ndarray
+    """Float32 [L]."""
+    label: np.ndarray | None
+    """Int64 [] or float32 [K]; None without labels."""
+    offset: np.ndarray | None
+    """Float32 [width, 4, 4]; None of latents alone."""
+    error: float
+    """Root mean square of the differences between photograph and picture, in levels of 255."""
+
+
+@dataclass(frozen=True)
+class Projected:
+    """Photographs as points of latent space, one a row."""
+
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+    """SHA-256 of each photograph as it was looked for: uint8 [C, S, S]."""
+    errors: tuple[float, ...]
+    """Root mean square of the differences between photograph and picture, in levels of 255."""
+    z: np.ndarray
+    """Float32 [N, L]."""
+    labels: np.ndarray | None
+    """Int64 [N] or float32 [N, K]; None without labels."""
+    offset: np.ndarray | None
+    """Float32 [N, width, 4, 4], added to the first layer's output; None of latents alone."""
+    model: str
+    """SHA-256 of the model file that they were found in."""
+    settings: str
+    """How they were looked for."""
+
+    def walk(self, model: BaseModel) -> Walk:
+        """One frame, a cell for each. Raises `ConfigError` for a model whose latents or labels are others."""
+        spec, base = model.spec, (model.spec.width(LOWEST), LOWEST, LOWEST)
+        fits = self.z.shape[1] == spec.z_size and (self.labels is not None) == bool(spec.num_labels)
+        if self.labels is not None and self.labels.ndim == 2:
+            fits = fits and self.labels.shape[1] == spec.num_labels
+        elif self.labels is not None:
+            fits = fits and self.labels.min() >= 0 and self.labels.max() < spec.num_labels
+        if not fits or (self.offset is not None and self.offset.shape[1:] != base):
+            raise ConfigError("these photographs were found in a model of other latents or labels")
+        labels, offset = (one[None] if one is not None else None for one in (self.labels, self.offset))
+        return Walk(self.z[None], labels, offset)
+
+
+def added(found: Projected | None, name: str, digest: str, point: Point, model: str, settings: str) -> Projected:
+    """The same with one more photograph, the last; of None: with this one alone."""
+    z, labels, offset = (one[None] if one is not None else None for one in (point.z, point.label, point.offset))
+    assert z is not None
+    one = Projected((name,), (digest,), (point.error,), z, labels, offset, model, settings)
+    if found is None:
+        return one
+    joined: dict[str, Any] = {
+        field: (*before, *getattr(one, field)) if isinstance(before, tuple) else np.concatenate([before, after])
+        for field, before in vars(found).items()
+        if not isinstance(before, str) and (after := getattr(one, field)) is not None
+    }
+    return replace(one, **joined)
+
+
+def save(path: Path, found: Projected) -> None:
+    """Write a .safetensors file, whole or not at all."""
+    import torch
+
+    from growgan.models.native import write_tensors
+
+    arrays = {"z": found.z, "labels": found.labels, "offset": found.offset}
+    tensors = {key: torch.from_numpy(np.ascontiguousarray(one)) for key, one in arrays.items() if one is not None}
+    about = {key: getattr(found, key) for key in ("names", "digests", "errors", "model", "settings")}
+    write_tensors(path, tensors, {KEY: json.dumps(about)})
+
+
+def read(path: Path) -> Projected:
+    """Read what `save` wrote. Raises `ModelError` with one line for anything else."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {})[KEY])
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        words = {key: tuple(map(str, list(about[key]))) for key in ("names", "digests")}
+        found = Projected(
+            **words,
+            errors=tuple(map(float, list(about["errors"]))),
+            z=arrays.pop("z"),
+            labels=arrays.pop("labels", None),
+            offset=arrays.pop("offset", None),
+            model=str(about["model"]),
+            settings=str(about["settings"]),
+        )
+    except FileNotFoundError:
+        raise ModelError(f"there is no file {path}") from None
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        raise ModelError(f"{path} is not a file of photographs: {error}") from error
+    if fault := _fault(found):
+        raise ModelError(f"{path} is not a file of photographs: {fault}")
+    return found
+
+
+def _fault(found: Projected) -> str:
+    """What is wrong with what a file held; nothing if all is well."""
+    count = len(found.names)
+    rows = {len(one) for one in (found.digests, found.errors, found.z)}
+    rows |= {len(one) for one in (found.labels, found.offset) if one is not None}
+    if not count or rows != {count}:
+        return f"{count} names for {sorted(rows)} rows"
+    if found.z.ndim != 2 or (found.offset is not None and found.offset.ndim != 4):
+        return "its arrays have other shapes"
+    if found.labels is not None and (found.labels.ndim, found.labels.dtype.name) not in ((1, "int64"), (2, "float32")):
+        return "its labels are neither classes nor attributes"
+    for one in (found.z, found.offset):
+        if one is not None and (one.dtype != np.float32 or not np.isfinite(one).all()):
+            return "its numbers are none, or not in float32"
+    return ""

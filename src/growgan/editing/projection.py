@@ -1,0 +1,226 @@
+"""Photographs to latents: gradient descent on what the generator is given (Zhu et al. 2016).
+
+First on the latent alone, from several of the nearest seeds at once; then, unless it is left out, on an offset to the
+first layer's output, which makes pictures that no latent makes (as Abdal et al. 2019 leave StyleGAN's own space).
+
+Pictures are compared by the levels of their Laplacian pyramids (L1, as Bojanowski et al. 2018) and, where the file has
+D, by D's features of every size, each place brought to a root mean square of 1 and squared (as Zhang et al. 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from growgan.core.errors import ConfigError
+from growgan.editing.projected import Point
+from growgan.networks.discriminator import Discriminator
+from growgan.networks.resample import downscale, upscale
+from growgan.sampling import latents
+from growgan.sampling.latents import Label
+from growgan.sampling.model import Model
+
+TOGETHER = 4
+"""Nearest seeds from which one photograph is looked for at once; the best of what they lead to is taken."""
+SMALL = 32
+"""Pixels a side at which photographs are compared with the pictures of many seeds."""
+FEATURES = 0.2
+"""Weight of D's features beside the pyramid."""
+FREEDOM = 0.05
+"""Weight of the offset's mean square: the first layer's output has a mean square of about 1."""
+RATES = 0.1, 0.02
+"""Adam's rates at their highest: of the latent, of the offset."""
+RISE = 0.05
+"""Part of the way in which the rate rises; from there on it falls by half a cosine."""
+NOISE, NOISY = 0.3, 0.5
+"""Standard deviation of the noise on the latent at first, and the part of the way after which it is gone."""
+TINY = 1e-8
+
+
+class Projector:
+    """Looks for photographs in one model."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        starts: int = 500,
+        steps: int = 300,
+        free: bool = True,
+        label: Label | None = None,
+        advance: Callable[[int], object] = lambda n: None,
+    ) -> None:
+        """starts: seeds, of which the nearest are begun with. steps: of the latent, and as many of the offset.
+
+        free: whether there is an offset. label: of all, instead of that of the seeds. advance: told how many pictures
+        of seeds were made. Raises `ConfigError`.
+        """
+        if starts < 1 or steps < 1:
+            raise ConfigError(f"projection wants at least one seed and one step, not {starts} and {steps}")
+        self.model, self.steps, self.free = model, steps, free
+        self.distance = Distance(_discriminator(model), model.G.alpha)
+        z, labels = latents.draw_arrays(range(starts), model.spec, model.distribution, label)
+        self._z, self._labels = z, labels
+        self._small = torch.cat(list(self._pictures(advance)))
+
+    @property
+    def work(self) -> int:
+        """Steps that a photograph takes."""
+        return self.steps * (2 if self.free else 1)
+
+    def __call__(self, photo: Tensor, advance: Callable[[], object] = lambda: None) -> Point:
+        """The point of a photograph [C, S, S] in [-1, 1] at the model's size. advance: told of every step."""
+        photo = photo.to(self.model.device)[None]
+        near = self._nearest(photo)
+        labels = torch.from_numpy(self._labels[near]).to(photo.device) if self._labels is not None else None
+        with torch.enable_grad():
+            z, best = self._latent(photo, torch.from_numpy(self._z[near]).to(photo.device), labels, advance)
+            base = self.model.G.first(z, labels[best : best + 1] if labels is not None else None).detach()
+            offset = self._offset(photo, base, advance) if self.free else None
+        with torch.no_grad():
+            found = self.model.G.synthesize(base if offset is None else base + offset)
+            error = float((found.clamp(-1, 1) - photo).square().mean().sqrt()) * 127.5
+        label = self._labels[near[best]] if self._labels is not None else None
+        return Point(_array(z[0]), label, _array(offset[0]) if offset is not None else None, error)
+
+    @torch.no_grad()
+    def _pictures(self, advance: Callable[[int], object], batch: int = 16) -> Iterator[Tensor]:
+        """The pictures of all starts, small."""
+        for start in range(0, len(self._z), batch):
+            some = slice(start, start + batch)
+            labels = torch.from_numpy(self._labels[some]).to(self.model.device) if self._labels is not None else None
+            yield _shrunk(self.model.G(torch.from_numpy(self._z[some]).to(self.model.device), labels))
+            advance(len(self._z[some]))
+
+    @torch.no_grad()
+    def _nearest(self, photo: Tensor) -> list[int]:
+        """Numbers of the starts whose pictures are nearest."""
+        wanted = pyramid(_shrunk(photo))
+        distances = torch.cat([absolute(pyramid(some), wanted) for some in torch.split(self._small, 64)])
+        near: list[int] = distances.topk(min(TOGETHER, len(distances)), largest=False).indices.tolist()
+        return near
+
+    def _latent(
+        self, photo: Tensor, z: Tensor, labels: Tensor | None, advance: Callable[[], object]
+    ) -> tuple[Tensor, int]:
+        """The best of the latents [1, L] that several lead to, and which of them it came from."""
+        random = torch.Generator().manual_seed(0)
+        length = z.norm(dim=1, keepdim=True)  # kept: that of a seed, where a normal distribution has its weight
+        z = z.clone().requires_grad_()
+        wanted = self.distance.describe(photo)
+        optimizer = torch.optim.Adam([z], betas=(0.9, 0.99))
+        for step in range(self.steps):
+            t = step / self.steps
+            noise = NOISE * max(0.0, 1 - t / NOISY) ** 2 * torch.randn(z.shape, generator=random).to(z.device)
+            far = self.distance(shown(self.model.G(z + noise, labels), photo), wanted)
+            self._descend(optimizer, RATES[0] * _pace(t), far)
+            with torch.no_grad():
+                z.mul_(length / z.norm(dim=1, keepdim=True))
+            advance()
+        with torch.no_grad():
+            best = int(self.distance(shown(self.model.G(z, labels), photo), wanted).argmin())
+        return z[best : best + 1].detach(), best
+
+    def _offset(self, photo: Tensor, base: Tensor, advance: Callable[[], object]) -> Tensor:
+        """What is to be added to the first layer's output [1, width, 4, 4]."""
+        wanted = self.distance.describe(photo)
+        offset = torch.zeros_like(base).requires_grad_()
+        optimizer = torch.optim.Adam([offset], betas=(0.9, 0.99))
+        for step in range(self.steps):
+            far = self.distance(shown(self.model.G.synthesize(base + offset), photo), wanted)
+            self._descend(optimizer, RATES[1] * _pace(step / self.steps), far + FREEDOM * offset.square().mean())
+            advance()
+        return offset.detach()
+
+    @staticmethod
+    def _descend(optimizer: torch.optim.Adam, rate: float, distances: Tensor) -> None:
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad()
+        distances.sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+class Distance:
+    """How far pictures are from others, by pyramids and by D's features."""
+
+    def __init__(self, D: Discriminator | None, alpha: float = 1.0) -> None:
+        self.D, self.alpha = D, alpha
+
+    def describe(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """What is compared of pictures [N, C, S, S]: the levels of the pyramid, and D's features."""
+        return pyramid(x), self._features(x)
+
+    def __call__(self, x: Tensor, wanted: tuple[list[Tensor], list[Tensor]]) -> Tensor:
+        """Distances [N] of pictures to what was described, of as many pictures or of one."""
+        levels, features = self.describe(x)
+        far = absolute(levels, wanted[0])
+        return far + FEATURES * squared(features, wanted[1]) if features else far
+
+    def _features(self, x: Tensor) -> list[Tensor]:
+        """What enters the first convolution of each of D's stages, each place scaled to a root mean square of 1."""
+        found: list[Tensor] = []
+
+        def look(name: str, features: Tensor) -> Tensor:
+            if name.endswith("conv0"):
+                found.append(features * (features.square().mean(1, keepdim=True) + TINY).rsqrt())
+            return features
+
+        if self.D is not None:
+            self.D(x, alpha=self.alpha, noise=look)
+        return found
+
+
+def shown(x: Tensor, photo: Tensor) -> Tensor:
+    """Pictures as they are seen beside a photograph: where it is all dark or light, they may be beyond that."""
+    return torch.where((photo.abs() >= 1) & (x * photo > 1), photo, x)
+
+
+def absolute(a: list[Tensor], b: list[Tensor]) -> Tensor:
+    """Sums [N] over tensors [N, C, H, W] of their mean absolute differences."""
+    return torch.stack([(one - other).abs().mean((1, 2, 3)) for one, other in zip(a, b, strict=True)]).sum(0)
+
+
+def squared(a: list[Tensor], b: list[Tensor]) -> Tensor:
+    """Sums [N] over tensors [N, C, H, W] of their mean squared differences."""
+    return torch.stack([(one - other).square().mean((1, 2, 3)) for one, other in zip(a, b, strict=True)]).sum(0)
+
+
+def pyramid(x: Tensor) -> list[Tensor]:
+    """The Laplacian pyramid of [N, C, S, S] with boxes as its filter: differences from 2S down, then 4x4 pixels."""
+    levels = []
+    while x.shape[-1] > 4:
+        smaller = downscale(x)
+        levels.append(x - upscale(smaller))
+        x = smaller
+    return [*levels, x]
+
+
+def _shrunk(x: Tensor) -> Tensor:
+    return F.avg_pool2d(x, x.shape[-1] // SMALL) if x.shape[-1] > SMALL else x
+
+
+def _pace(t: float) -> float:
+    return min(1.0, t / RISE + 0.01) * (0.5 + 0.5 * math.cos(math.pi * t))
+
+
+def _array(x: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(x.float().cpu().numpy())
+
+
+def _discriminator(model: Model) -> Discriminator | None:
+    """The file's D, if it has one."""
+    if not model.file.has("D"):
+        return None
+    D = model.file.network("D")
+    assert isinstance(D, Discriminator)
+    return D.to(model.device)
+
+
+def to_photo(pixels: np.ndarray) -> Tensor:
+    """Uint8 [C, S, S] as floats in [-1, 1]."""
+    return torch.from_numpy(pixels.astype(np.float32)) / 127.5 - 1
