@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,10 +68,23 @@ def test_photographs_are_found_shown_and_moved(
         patch.setattr(Projector, "__init__", none)
         assert growgan("project", tiny_run, photo.parent, "--out", out, *QUICK).status == 0
 
+    added = tmp_path / "new" / "copy.zip"
+    with zipfile.ZipFile(added, "w") as archive:  # stored, so that a byte can be spoilt
+        archive.write(photo, "a/me.png")
+        archive.write(photo.with_name("you.jpg"), "you.jpg")
+    content = added.read_bytes()
+    at = content.index(photo.read_bytes()) + 60
+    added.write_bytes(content[:at] + bytes([content[at] ^ 255]) + content[at + 1 :])
+    status, said, lines = growgan("project", tiny_run, added, photo, photo, "--out", out, *QUICK, "--batch", 1)
+    assert status == 0 and "skipped a/me.png: cannot be read" in lines and "skipped me.png: equal to me.png" in lines
+    assert [line.split()[:2] for line in said.splitlines()[1:3]] == [["photo0001", "you.jpg"], ["photo0000", "me.png"]]
+
     edited = tmp_path / "edited"
     assert growgan("edit", tiny_run, "--latents", out, "--move", "0:0", "--out", edited, "--size", 64).status == 0
     assert sorted(path.name for path in edited.iterdir()) == ["photo0000.png", "photo0001.png"]
     assert np.abs(read(edited / "photo0001.png") - pixels[1]).max() <= 1
+    with Image.open(edited / "photo0001.png") as picture:
+        assert picture.text["growgan:photograph"] == "you.jpg"  # type: ignore[attr-defined]
     sheet_path = tmp_path / "edit.png"
     assert growgan("edit", tiny_run, "--latents", out, "--move", "0:0.5", "--steps", 2, "--out", sheet_path).status == 0
     assert np.abs(read(sheet_path)[64:, :64] - pixels[1]).max() <= 1
@@ -78,6 +92,36 @@ def test_photographs_are_found_shown_and_moved(
     film = tmp_path / "film"
     assert growgan("video", tiny_run, "--latents", out, "--seconds", 1, "--fps", 4, "--out", film).status == 0
     assert len(list(film.iterdir())) == 4 and np.abs(read(film / "frame00002.png") - pixels[1]).max() <= 1
+
+
+def test_two_commands_on_one_file(
+    growgan: Growgan, tiny_run: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.png"
+    Image.new("RGB", (40, 40), "#804020").save(other)
+    out, looked = tmp_path / "p.safetensors", Projector.__call__
+
+    def meanwhile(self: Projector, *words: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(Projector, "__call__", looked)
+            assert growgan("project", tiny_run, other, "--out", out, *QUICK).status == 0
+        return looked(self, *words)
+
+    monkeypatch.setattr(Projector, "__call__", meanwhile)
+    assert growgan("project", tiny_run, photo, "--out", out, *QUICK).status == 0
+    assert projected.read(out).names == ("other.png", "me.png")
+
+
+def test_other_models_are_said(growgan: Growgan, tiny_run: Path, photo: Path, tmp_path: Path) -> None:
+    out, copy = tmp_path / "p.safetensors", tmp_path / "copy.safetensors"
+    assert growgan("project", tiny_run, photo, "--out", out, *QUICK).status == 0
+    assert growgan("export", tiny_run, copy, "--license", "cc0-1.0").status == 0
+    assert "found in another model file" in growgan("project", copy, photo, "--out", out, *QUICK).refusal()
+    words = ["--latents", out, "--move", "0:0.2", "--out", tmp_path / "e.png"]
+    status, _, lines = growgan("edit", copy, *words)
+    assert status == 0 and f"the photographs of {out} were found in another model file" in lines
+    film = growgan("video", tiny_run, "--latents", out, "--seconds", 1, "--fps", 4, "--out", tmp_path / "film")
+    assert "wants at least two" in film.refusal()
 
 
 def test_what_is_interrupted_goes_on(
@@ -108,7 +152,7 @@ def test_classes(growgan: Growgan, labelled_run: Path, photo: Path, tmp_path: Pa
     found = projected.read(out)
     assert found.offset is None and found.labels is not None and found.labels.tolist() == [1]
     said = growgan("project", labelled_run, photo, "--class", 0, "--out", out, *QUICK, "--latents-only").refusal()
-    assert "name another --out" in said and projected.read(out).labels.tolist() == [1]  # type: ignore[union-attr]
+    assert "of 4 steps" in said and "name another --out" in said and projected.read(out).labels.tolist() == [1]  # type: ignore[union-attr]
     words = ["edit", labelled_run, "--latents", out, "--move", "0:0.2", "--class", 1, "--out", tmp_path / "e.png"]
     assert "photographs have the class" in growgan(*words).refusal()
 
@@ -121,22 +165,36 @@ def test_classes(growgan: Growgan, labelled_run: Path, photo: Path, tmp_path: Pa
         (["PHOTO", "--sheet", "p.jpg"], "should end in .png"),
         (["PHOTO", "--steps", 0], "at least 1"),
         (["PHOTO", "--starts", 0], "at least 1"),
-        (["PHOTO", "--crop", "0,0,50,50"], "no photograph that can be used"),
+        (["PHOTO", "--batch", 0], "at least 1"),
+        (["PHOTO", "--crop", "0,0,50,50"], "no photograph in"),
+        (["PHOTO", "--crop", "9,0,5,50"], "crop 9,0,5,50"),
+        (["photos"], "no photograph in photos"),
+        (["photos", "--out", "photos/p.safetensors"], "lies in photos, among the photographs"),
+        (["PHOTO", "--sheet", "PHOTO"], "me.png, among the photographs"),
         (["PHOTO", "--class", "1"], "has no classes"),
-        (["TEXT"], "not a set of pictures"),
+        (["TEXT"], "skipped text.txt: not a picture"),
+        (["HEIC"], "HEIC, which is not read"),
     ],
 )
 def test_refusals(
     words: list[Any], told: str, growgan: Growgan, tiny_run: Path, photo: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    (tmp_path / "photos").mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path)
     text = tmp_path / "text.txt"
     text.write_text("words")
-    named = [{"PHOTO": photo, "TEXT": text}.get(word, word) for word in words]
+    heic = tmp_path / "IMG_1.HEIC"
+    heic.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    before = photo.read_bytes()
+    named = [{"PHOTO": photo, "TEXT": text, "HEIC": heic}.get(word, word) for word in words]
+    if named == ["photos"]:
+        photo.write_bytes(b"broken")
+        before = b"broken"
     status, said, lines = growgan("project", tiny_run, *named)
-    assert (status, said) == (2, "") and told in lines
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "text.txt"]
+    assert (status, said) == (2, "") and told in lines and lines.splitlines()[-1].startswith("growgan")
+    assert photo.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["IMG_1.HEIC", "me.png", "photos", "text.txt"]
 
 
 def test_a_file_that_is_none_is_not_written_over(growgan: Growgan, tiny_run: Path, photo: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 import zipfile
@@ -47,8 +48,8 @@ def faults(path: Path) -> Iterator[str]:
         yield f"is in {found.dtypes}"
     if not found.truncation:
         yield "lacks the mean for truncation"
-    if not path.stem.endswith(f"-{file.resolution}"):
-        yield f"is not called NAME-{file.resolution}"
+    if (size := re.search(r"-(\d+)$", path.stem)) and int(size[1]) != file.resolution:
+        yield f"is called {path.stem} and makes {file.resolution}x{file.resolution}"
     for field, word in WORDS.items():
         if not file.card.get(field) or word not in file.card[field]:
             yield f"its card lacks {field}" + (f" with {word!r}" if word else "")
@@ -122,7 +123,7 @@ def test_the_rules_pass_what_is_whole(make_shipped: MakeShipped) -> None:
         ({"networks": ("G_ema", "G", "D")}, "holds ['D', 'G', 'G_ema'], not G_ema and D"),
         ({"half": False}, "is in ['F32']"),
         ({"truncation": False}, "lacks the mean for truncation"),
-        ({"name": "discs-32"}, "is not called NAME-16"),
+        ({"name": "discs-32"}, "is called discs-32 and makes 16x16"),
         ({"card": GOOD["card"] | {"license": ""}}, "its card lacks license"),
         ({"card": GOOD["card"] | {"data": "faces"}}, "its card lacks data with 'non-commercial'"),
         ({"measures": {}}, "has no measure fid"),

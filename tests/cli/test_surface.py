@@ -112,6 +112,7 @@ FROZEN: dict[str, list[str]] = {
         "--steps N = 300",
         "--starts N = 500",
         "--class K",
+        "--batch N = 4",
         "--device D = cpu",
     ],
     "evaluate": [

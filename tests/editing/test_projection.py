@@ -70,6 +70,26 @@ def test_an_offset_reaches_what_no_latent_makes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.offset, points[1].offset)  # nothing is left to chance
 
 
+def test_pictures_one_by_one_lead_to_the_same(tmp_path: Path) -> None:
+    model = make_model(tmp_path)
+    photo = to_photo(made(model, 1234))
+    a, b = (Projector(model, starts=20, steps=10, batch=batch)(photo) for batch in (1, 4))
+    np.testing.assert_allclose(a.z, b.z, atol=1e-4)
+    np.testing.assert_allclose(a.offset, b.offset, atol=1e-4)  # type: ignore[arg-type]
+
+
+def test_a_network_in_the_middle_of_a_fade(tmp_path: Path) -> None:
+    G, D = make_nets(make_spec(), torch.float32)
+    for network in (G, D):
+        network.resolution, network.alpha = 8, 0.5
+    save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training={"resolution": 8, "alpha": 0.5})
+    model = load(tmp_path / "m.safetensors")
+    assert (model.resolution, model.G.alpha) == (8, 0.5)
+    photo = made(model, 77)
+    point = Projector(model, starts=50, steps=60, free=False)(to_photo(photo))
+    assert point.error < 5 and off(shown(model, point), photo) == pytest.approx(point.error, abs=0.5)
+
+
 def test_classes_are_found_and_kept(tmp_path: Path) -> None:
     model = make_model(tmp_path, num_labels=3)
     photo = made(model, 5000, label=2)
@@ -116,9 +136,9 @@ def test_the_distance_by_hand() -> None:
     torch.testing.assert_close(distance(a, distance.describe(b)), wanted)
 
 
-@pytest.mark.parametrize("words", [{"starts": 0}, {"steps": 0}])
+@pytest.mark.parametrize("words", [{"starts": 0}, {"steps": 0}, {"batch": 0}])
 def test_nothing_to_do_is_refused(words: dict[str, int], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="at least one seed and one step"):
+    with pytest.raises(ConfigError, match="are the least"):
         Projector(make_model(tmp_path), **words)
 
 
@@ -160,6 +180,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ({"z": good.z.astype(np.float64)}, {}),
         ({"z": good.z * np.nan}, {}),
         ({"z": good.z[:, None]}, {}),
+        ({"z": np.array(1, dtype=np.float32)}, {}),
+        ({"labels": np.full((2, 3), np.nan, dtype=np.float32)}, {}),
         ({"labels": np.zeros(2, dtype=np.float32)}, {}),
         ({"offset": good.offset[:, 0]}, {}),  # type: ignore[index]
         ({}, {"names": ["a"]}),
@@ -185,6 +207,6 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 )
 def test_photographs_of_other_networks(found: Projected, fields: dict[str, Any], tmp_path: Path) -> None:
     model = make_model(tmp_path, **fields)
-    with pytest.raises(ConfigError, match="other latents or labels"):
+    with pytest.raises(ConfigError, match=r"other latents or labels|another width"):
         found.walk(model)
     assert replace(points(offset=False)).walk(make_model(tmp_path)).offset is None

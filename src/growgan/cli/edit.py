@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from growgan.cli.generate import parse_seeds
 from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 
+if TYPE_CHECKING:
+    from growgan.sampling.walks import Walk
+
+TOGETHER = 1000
+"""Latents moved together."""
 SUMMARY = "change pictures in one respect: move their latents along directions (growgan directions)"
 
 
@@ -56,37 +62,46 @@ def run(args: argparse.Namespace) -> int:
         found = directions.of_weights(model, model.spec.z_size)
     elif found.model != model.file.hash:
         print(f"growgan: {args.directions} was made of another model file", file=sys.stderr)
+    photos, of = None, {"seeds": args.seeds}
     if args.latents is not None:
-        origin, of = found_latents(args.latents, model, label)
-        names = [("photo", number) for number in range(origin.z.shape[1])]
-    else:
-        origin, of = walks.still(seeds, model.spec, model.distribution, label=label), {"seeds": args.seeds}
-        names = [("seed", seed) for seed in seeds]
-    size, columns = model.shown_size(args.size), min(len(names), 8)
+        photos, of = found_latents(args.latents, model, label)
+    numbers = [*range(len(photos.names))] if photos is not None else seeds
+
+    def origin(some: slice) -> Walk:
+        """Some of the pictures, as they are."""
+        if photos is not None:
+            return photos.walk(model).cells(some)
+        return walks.still(seeds[some], model.spec, model.distribution, label=label)
+
+    size, columns = model.shown_size(args.size), min(len(numbers), 8)
     shown = {"size": size, "truncation": args.truncation, "batch": args.batch}
     notes = {"model": model.file.hash, "move": args.move, "directions": f"{found.method} of {found.model}"}
     notes |= {"truncation": f"{args.truncation:g}", "size": str(size), "precision": args.precision}
     if kind == ".png":
-        films.check(args.out, args.fps, 1, (args.steps * size, len(names) * size))
+        films.check(args.out, args.fps, 1, (args.steps * size, len(numbers) * size))
         way = [scaled(moves, t) for t in np.linspace(0, 1, args.steps)]
-        walk = sheet.edit(sheet.moved(model, found, way, origin))
+        walk = sheet.edit(sheet.moved(model, found, way, origin(slice(None))))
         (picture,) = model.frames(walk, columns=args.steps, **shown)
         save_png(args.out, picture, notes | of)
     elif kind:
-        films.check(args.out, args.fps, frames, (columns * size, -(-len(names) // columns) * size))
+        films.check(args.out, args.fps, frames, (columns * size, -(-len(numbers) // columns) * size))
         far = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / frames)  # there and back, slow at both ends
-        walk = sheet.moved(model, found, [scaled(moves, t) for t in far], origin)
+        walk = sheet.moved(model, found, [scaled(moves, t) for t in far], origin(slice(None)))
         with Progress(frames, "frames") as progress:
             made = progress.counting(model.frames(walk, columns=columns, **shown))
             films.write(args.out, made, args.fps, notes | of)
     else:
-        walk = sheet.apart(sheet.moved(model, found, [moves], origin))
-        words = model.words(origin.labels[0] if origin.labels is not None else None) or [""] * len(names)
-        with Progress(len(names), "pictures") as progress:
-            pictures = progress.counting(model.frames(walk, **shown))
-            for (what, number), name, picture in zip(names, words, pictures):
-                told = notes | {what: str(number)} | ({"class": name} if name else {})
-                save_png(args.out / f"{what}{number:04d}.png", picture, told)
+        what = "photo" if photos is not None else "seed"
+        with Progress(len(numbers), "pictures") as progress:
+            for start in range(0, len(numbers), TOGETHER):
+                some = slice(start, start + TOGETHER)
+                walk = sheet.apart(sheet.moved(model, found, [moves], origin(some)))
+                words = model.words(walk.labels[:, 0] if walk.labels is not None else None) or [""] * len(walk.z)
+                pictures = progress.counting(model.frames(walk, **shown))
+                for number, name, picture in zip(numbers[some], words, pictures):
+                    told = notes | {what: str(number)} | ({"class": name} if name else {})
+                    told |= of | {"photograph": photos.names[number]} if photos is not None else {}
+                    save_png(args.out / f"{what}{number:04d}.png", picture, told)
     print(f"by {model.describe()}", file=sys.stderr)
     print(args.out)
     return 0

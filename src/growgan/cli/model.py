@@ -11,9 +11,9 @@ from growgan.core.errors import ConfigError
 from growgan.core.shipped import shipped
 
 if TYPE_CHECKING:
+    from growgan.editing.projected import Projected
     from growgan.sampling.base import BaseModel
     from growgan.sampling.latents import Label
-    from growgan.sampling.walks import Walk
 
 PRECISIONS = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16", "auto": "auto"}
 
@@ -67,14 +67,14 @@ def check_place(path: Path) -> None:
 
 
 def add_latents(parser: argparse.ArgumentParser, about: str, usual: str | None = None) -> None:
-    """Describe which pictures a command is about: seeds, or photographs that were found. about, usual: of the former."""
+    """Describe which pictures a command is about: seeds, with help and default; or photographs that were found."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", default=usual, metavar="S", help=about)
     which.add_argument("--latents", type=Path, metavar="FILE", help="photographs of growgan project instead of seeds")
 
 
-def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Walk, dict[str, str]]:
-    """The photographs of a file as cells of one frame, and what a picture says of them.
+def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Projected, dict[str, str]]:
+    """The photographs of a file, and what a picture of them says.
 
     Raises `UserError`; says on stderr if they were found in another model.
     """
@@ -87,4 +87,4 @@ def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Wa
     found = projected.read(path)
     if found.model != model.file.hash:
         print(f"growgan: the photographs of {path} were found in another model file", file=sys.stderr)
-    return found.walk(model), {"latents": hashlib.sha256(path.read_bytes()).hexdigest()[:16]}
+    return found, {"latents": hashlib.sha256(path.read_bytes()).hexdigest()[:16]}

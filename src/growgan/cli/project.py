@@ -15,8 +15,8 @@ from growgan.core.progress import Progress
 from growgan.core.text import printable
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from growgan.data.photographs import Photograph
+    from growgan.editing.projected import Projected
 
 SUMMARY = "find the latents whose pictures are nearest to photographs, for growgan edit and growgan video"
 
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=300, metavar="N", help="of the latent, and of the rest (300)")
     parser.add_argument("--starts", type=int, default=500, metavar="N", help="seeds; the nearest are begun with (500)")
     parser.add_argument("--class", dest="label", metavar="K", help="of all (default: that of the nearest seed)")
+    parser.add_argument("--batch", type=int, default=4, metavar="N", help="pictures computed at once (default 4)")
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
 
 
@@ -50,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--sheet {sheet_path} should end in .png")
     for path in (args.out, sheet_path):
         check_place(path)
-    if args.starts < 1 or args.steps < 1:
-        raise ConfigError(f"--starts and --steps must be at least 1, not {args.starts} and {args.steps}")
+        if among := next((photos for photos in args.photos if lies_in(path, photos)), None):
+            raise ConfigError(f"{path} lies in {among}, among the photographs: --out and --sheet name other places")
+    if min(args.starts, args.steps, args.batch) < 1:
+        raise ConfigError("--starts, --steps and --batch must be at least 1")
 
     from growgan.editing import projected, sheet
     from growgan.editing.projection import Projector, to_photo
@@ -60,59 +63,79 @@ def run(args: argparse.Namespace) -> int:
 
     model = load_model(args.model, args.device, "float32")
     if not isinstance(model, Model):
-        raise ConfigError(f"{args.model} is an export: photographs are looked for in the model file itself")
+        raise ConfigError(f"{args.model}: photographs are looked for in a model file, not in an .onnx")
     label = model.label(args.label) if args.label is not None else None
     settings = f"{args.steps} steps from the nearest of {args.starts} seeds"
     settings += f", class {label}" * (label is not None) + ", latents only" * args.latents_only
-    found = projected.read(args.out) if args.out.exists() else None
-    if found is not None and (found.model, found.settings) != (model.file.hash, settings):
-        raise ConfigError(f"{args.out} holds photographs of another model, or of {found.settings}: name another --out")
-    photos = read(args.photos, args.crop, model.resolution, model.spec.channels)
+    found = kept(args.out, model.file.hash, settings)
+    photos = read(args.photos, args.crop, model.resolution, model.spec.channels, sheet.MOST_PHOTOGRAPHS)
     there = found.digests if found is not None else ()
     missing = {digest: one for digest, one in photos.items() if digest not in there}
     if missing:
-        free = not args.latents_only
         with Progress(args.starts, "pictures of seeds") as progress:
-            words = {"starts": args.starts, "steps": args.steps, "free": free, "label": label}
-            projector = Projector(model, **words, advance=progress.advance)
+            projector = Projector(
+                model, starts=args.starts, steps=args.steps, free=not args.latents_only, label=label,
+                batch=args.batch, advance=progress.advance,
+            )  # fmt: skip
         with Progress(len(missing) * projector.work, "steps") as progress:
             for digest, (name, pixels) in missing.items():
                 point = projector(to_photo(pixels), progress.advance)
-                found = projected.added(found, name, digest, point, model.file.hash, settings)
+                before = kept(args.out, model.file.hash, settings)  # another command may have added to it
+                found = projected.added(before, name, digest, point, model.file.hash, settings)
                 projected.save(args.out, found)
     assert found is not None
     rows = [found.digests.index(digest) for digest in photos]
-    drawn = sheet.beside(model, [pixels for _, pixels in photos.values()], found.walk(model).cells(rows))
-    save_png(sheet_path, drawn, {"model": model.file.hash, "settings": settings})
     width = max(10, *(len(printable(name)) for name, _ in photos.values()))
-    print(f"{'photograph':<{width}}  off by, of 255")
+    print(f"number     {'photograph':<{width}}  off by, of 255")
     for row, (name, _) in zip(rows, photos.values(), strict=True):
-        print(f"{printable(name):<{width}}  {found.errors[row]:.1f}")
+        print(f"photo{row:04d}  {printable(name):<{width}}  {found.errors[row]:.1f}")
+    drawn = sheet.beside(model, [pixels for _, pixels in photos.values()], found.walk(model).cells(rows), args.batch)
+    save_png(sheet_path, drawn, {"model": model.file.hash, "settings": settings})
     print(args.out)
     print(sheet_path)
     return 0
 
 
+def lies_in(path: Path, photos: Path) -> bool:
+    """Whether a file is one of the photographs, or would be one the next time."""
+    inner, outer = path.resolve(), photos.resolve()
+    return inner == outer or (photos.is_dir() and inner.is_relative_to(outer))
+
+
+def kept(out: Path, model: str, settings: str) -> Projected | None:
+    """What the file holds so far. Raises `ConfigError` if that was found in another way."""
+    from growgan.editing import projected
+
+    if not out.exists():
+        return None
+    found = projected.read(out)
+    if found.model != model:
+        raise ConfigError(f"{out} holds photographs that were found in another model file: name another --out")
+    if found.settings != settings:
+        raise ConfigError(f"{out} holds photographs of {found.settings}, not of {settings}: name another --out")
+    return found
+
+
 def read(
-    paths: list[Path], crop: tuple[float, float, float, float] | None, resolution: int, channels: int
-) -> dict[str, tuple[str, NDArray[np.uint8]]]:
-    """Name and pixels of each photograph by its digest; what cannot be used is said. Raises `DataError` for none."""
-    from growgan.data.framing import Framing
+    paths: list[Path], crop: tuple[float, float, float, float] | None, resolution: int, channels: int, most: int
+) -> dict[str, Photograph]:
+    """Name and pixels of each photograph by its digest; what is left out is said. Raises `DataError`."""
     from growgan.data.photographs import read_photographs
     from growgan.data.prepare import list_skipped
     from growgan.data.sources import Skipped
-    from growgan.data.transform import Transform
 
-    transform = Transform(resolution=resolution, channels=channels, framing=Framing(crop=crop), upscale=True)
-    photos: dict[str, tuple[str, NDArray[np.uint8]]] = {}
+    photos: dict[str, Photograph] = {}
     skipped: list[Skipped] = []
-    for one in read_photographs(paths, transform):
-        if isinstance(one, Skipped):
-            skipped.append(one)
-        else:
-            photos.setdefault(hashlib.sha256(one[1].tobytes()).hexdigest(), one)
+    with Progress(None, "photographs") as progress:
+        for one in progress.counting(read_photographs(paths, resolution, channels, crop)):
+            if isinstance(one, Skipped):
+                skipped.append(one)
+            elif (first := photos.setdefault(hashlib.sha256(one[1].tobytes()).hexdigest(), one)) is not one:
+                skipped.append(Skipped(one[0], f"equal to {first[0]}"))
+            if len(photos) > most:
+                raise DataError(f"{paths[0]} ...: at most {most} photographs are looked for at once")
     for line in list_skipped(skipped):
         print(f"growgan: {line}", file=sys.stderr)
     if not photos:
-        raise DataError(f"{paths[0]}: no photograph that can be used")
+        raise DataError(f"no photograph in {', '.join(map(str, paths))}")
     return photos

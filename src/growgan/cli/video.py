@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
     size = model.shown_size(args.size)
     films.check(args.out, args.fps, count, (columns * size, rows * size))
     if args.latents is not None:
-        keys, way = found_latents(args.latents, model, label)
-        walk = walks.through(keys, count, cells, model.spec)
+        photos, way = found_latents(args.latents, model, label)
+        walk = walks.through(photos.walk(model), count, cells, model.spec)
     elif seeds is None:
         sigma = args.smoothing * args.fps
         walk = walks.smooth(count, cells, model.spec, model.distribution, seed=args.seed, sigma=sigma, label=label)

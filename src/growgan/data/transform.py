@@ -6,7 +6,7 @@ import hashlib
 import io
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -43,6 +43,15 @@ class Made:
     """Equal where the pixels are, but for pictures that were copied: there where the files are."""
 
 
+class _Opened(NamedTuple):
+    """A decoded picture, not yet upright; the box of it that is used, and by how much decoding has shrunk it."""
+
+    image: Image.Image
+    orientation: int
+    box: Box
+    shrunk: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
     """What is done to every picture; DataError for impossible wishes."""
@@ -65,6 +74,18 @@ class Transform:
 
     def apply(self, content: Content) -> Made:
         """Return the set's picture made from a file's bytes or from pixels; raises Rejected."""
+        opened = self._open(content)
+        if isinstance(content, bytes) and self._may_copy(opened.image, content):
+            suffix = ".jpg" if opened.image.format == "JPEG" else ".png"
+            return Made(content, suffix, True, _digest(content))
+        image = self._finish(opened)
+        return Made(encode(image, self.format, self.quality), SUFFIXES[self.format], False, _digest(image.tobytes()))
+
+    def picture(self, content: Content) -> Image.Image:
+        """Return the picture itself, of which no file is made; raises Rejected."""
+        return self._finish(self._open(content))
+
+    def _open(self, content: Content) -> _Opened:
         image = open_picture(content) if isinstance(content, bytes) else to_picture(content)
         header = read_header(image)
         box = self.framing.find_box(header.width, header.height)
@@ -73,10 +94,11 @@ class Transform:
             raise Rejected(f"smaller than {self.resolution}x{self.resolution}")
         shrunk = self._shrink_while_decoding(image, side)
         load(image)
-        if isinstance(content, bytes) and self._may_copy(image, content):
-            return Made(content, ".jpg" if image.format == "JPEG" else ".png", True, _digest(content))
-        image = self._frame(convert(turn_upright(image, header.orientation), self.channels), box, shrunk)
-        return Made(encode(image, self.format, self.quality), SUFFIXES[self.format], False, _digest(image.tobytes()))
+        return _Opened(image, header.orientation, box, shrunk)
+
+    def _finish(self, opened: _Opened) -> Image.Image:
+        upright = turn_upright(opened.image, opened.orientation)
+        return self._frame(convert(upright, self.channels), opened.box, opened.shrunk)
 
     def _shrink_while_decoding(self, image: Image.Image, side: int) -> int:
         """Let a large JPEG be decoded at a half, a quarter or an eighth; return by how much it became smaller.

@@ -6,15 +6,15 @@ the pictures change the most. `of_labels` (Shen et al. 2020, InterFaceGAN) fits 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
-from growgan.core.errors import ConfigError, ModelError
+from growgan.core.errors import ConfigError
+from growgan.editing.files import read_arrays, save_arrays
 from growgan.sampling.base import BaseModel
 from growgan.sampling.latents import draw_arrays
 
@@ -148,30 +148,21 @@ def without(found: Directions, names: Sequence[str]) -> Directions:
 
 def save(path: Path, found: Directions) -> None:
     """Write a .safetensors file, whole or not at all."""
-    import torch  # not needed to follow directions in a model that needs none
-
-    from growgan.models.native import write_tensors
-
     about = {"names": found.names, "weights": found.weights, "method": found.method, "model": found.model}
-    vectors = torch.from_numpy(np.ascontiguousarray(found.vectors))
-    write_tensors(path, {"directions": vectors}, {KEY: json.dumps(about)})
+    save_arrays(path, KEY, about, {"directions": found.vectors})
 
 
 def read(path: Path) -> Directions:
     """Read what `save` wrote. Raises `ModelError` with one line for anything else."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})[KEY])
-            vectors = file.get_tensor("directions")
-        names, weights = tuple(map(str, list(about["names"]))), tuple(map(float, about["weights"]))
-        found = Directions(vectors, names, weights, str(about["method"]), str(about["model"]))
-        lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1)
-    except FileNotFoundError:
-        raise ModelError(f"there is no file {path}") from None
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise ModelError(f"{path} is not a file of directions: {error}") from error
+    return read_arrays(path, KEY, "directions", _made)
+
+
+def _made(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Directions:
+    vectors = arrays["directions"]
+    names, weights = tuple(map(str, list(about["names"]))), tuple(map(float, about["weights"]))
     if vectors.ndim != 2 or not 0 < len(names) == len(set(names)) == len(weights) == len(vectors):
-        raise ModelError(f"{path} is not a file of directions: {len(names)} names for {list(vectors.shape)} numbers")
+        raise ValueError(f"{len(names)} names for {list(vectors.shape)} numbers")
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1)
     if vectors.dtype != np.float32 or not np.isfinite(weights).all() or not np.allclose(lengths, 1, atol=1e-3):
-        raise ModelError(f"{path} is not a file of directions: these are no unit vectors in float32")
-    return found
+        raise ValueError("these are no unit vectors in float32")
+    return Directions(vectors, names, weights, str(about["method"]), str(about["model"]))

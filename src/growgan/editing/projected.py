@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
-from growgan.core.errors import ConfigError, ModelError
+from growgan.core.errors import ConfigError
 from growgan.core.geometry import LOWEST
+from growgan.editing.files import read_arrays, save_arrays
 from growgan.sampling.base import BaseModel
 from growgan.sampling.walks import Walk
 
@@ -61,8 +60,10 @@ class Projected:
             fits = fits and self.labels.shape[1] == spec.num_labels
         elif self.labels is not None:
             fits = fits and self.labels.min() >= 0 and self.labels.max() < spec.num_labels
-        if not fits or (self.offset is not None and self.offset.shape[1:] != base):
+        if not fits:
             raise ConfigError("these photographs were found in a model of other latents or labels")
+        if self.offset is not None and self.offset.shape[1:] != base:
+            raise ConfigError("these photographs were found in a model whose first layer has another width")
         labels, offset = (one[None] if one is not None else None for one in (self.labels, self.offset))
         return Walk(self.z[None], labels, offset)
 
@@ -84,53 +85,28 @@ def added(found: Projected | None, name: str, digest: str, point: Point, model: 
 
 def save(path: Path, found: Projected) -> None:
     """Write a .safetensors file, whole or not at all."""
-    import torch
-
-    from growgan.models.native import write_tensors
-
-    arrays = {"z": found.z, "labels": found.labels, "offset": found.offset}
-    tensors = {key: torch.from_numpy(np.ascontiguousarray(one)) for key, one in arrays.items() if one is not None}
-    about = {key: getattr(found, key) for key in ("names", "digests", "errors", "model", "settings")}
-    write_tensors(path, tensors, {KEY: json.dumps(about)})
+    about = {name: getattr(found, name) for name in ("names", "digests", "errors", "model", "settings")}
+    save_arrays(path, KEY, about, {"z": found.z, "labels": found.labels, "offset": found.offset})
 
 
 def read(path: Path) -> Projected:
     """Read what `save` wrote. Raises `ModelError` with one line for anything else."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})[KEY])
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        words = {key: tuple(map(str, list(about[key]))) for key in ("names", "digests")}
-        found = Projected(
-            **words,
-            errors=tuple(map(float, list(about["errors"]))),
-            z=arrays.pop("z"),
-            labels=arrays.pop("labels", None),
-            offset=arrays.pop("offset", None),
-            model=str(about["model"]),
-            settings=str(about["settings"]),
-        )
-    except FileNotFoundError:
-        raise ModelError(f"there is no file {path}") from None
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
-        raise ModelError(f"{path} is not a file of photographs: {error}") from error
-    if fault := _fault(found):
-        raise ModelError(f"{path} is not a file of photographs: {fault}")
-    return found
+    return read_arrays(path, KEY, "photographs", _made)
 
 
-def _fault(found: Projected) -> str:
-    """What is wrong with what a file held; nothing if all is well."""
-    count = len(found.names)
-    rows = {len(one) for one in (found.digests, found.errors, found.z)}
-    rows |= {len(one) for one in (found.labels, found.offset) if one is not None}
-    if not count or rows != {count}:
-        return f"{count} names for {sorted(rows)} rows"
-    if found.z.ndim != 2 or (found.offset is not None and found.offset.ndim != 4):
-        return "its arrays have other shapes"
-    if found.labels is not None and (found.labels.ndim, found.labels.dtype.name) not in ((1, "int64"), (2, "float32")):
-        return "its labels are neither classes nor attributes"
-    for one in (found.z, found.offset):
-        if one is not None and (one.dtype != np.float32 or not np.isfinite(one).all()):
-            return "its numbers are none, or not in float32"
-    return ""
+def _made(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Projected:
+    names, digests = (tuple(map(str, list(about[key]))) for key in ("names", "digests"))
+    errors = tuple(map(float, list(about["errors"])))
+    z, labels, offset = (arrays.get(key) for key in ("z", "labels", "offset"))
+    if z is None or z.ndim != 2 or (offset is not None and offset.ndim != 4):
+        raise ValueError("its arrays have other shapes")
+    if labels is not None and (labels.ndim, labels.dtype.name) not in ((1, "int64"), (2, "float32")):
+        raise ValueError("its labels are neither classes nor attributes")
+    rows = {len(one) for one in (names, digests, errors, z, labels, offset) if one is not None}
+    if rows != {len(names)} or not names:
+        raise ValueError(f"{len(names)} names for {sorted(rows)} rows")
+    if any(one is not None and one.dtype != np.float32 for one in (z, offset)):
+        raise ValueError("its numbers are not in float32")
+    if not all(np.isfinite(one).all() for one in (errors, z, labels, offset) if one is not None):
+        raise ValueError("some of its numbers are none")
+    return Projected(names, digests, errors, z, labels, offset, str(about["model"]), str(about["settings"]))

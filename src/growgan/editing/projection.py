@@ -4,7 +4,7 @@ First on the latent alone, from several of the nearest seeds at once; then, unle
 first layer's output, which makes pictures that no latent makes (as Abdal et al. 2019 leave StyleGAN's own space).
 
 Pictures are compared by the levels of their Laplacian pyramids (L1, as Bojanowski et al. 2018) and, where the file has
-D, by D's features of every size, each place brought to a root mean square of 1 and squared (as Zhang et al. 2018).
+D, by D's features of every size from 8x8, each place brought to a root mean square of 1, squared (Zhang et al. 2018).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SMALL = 32
 FEATURES = 0.2
 """Weight of D's features beside the pyramid."""
 FREEDOM = 0.05
-"""Weight of the offset's mean square: the first layer's output has a mean square of about 1."""
+"""Weight of the offset's mean square, beside that of the first layer's output."""
 RATES = 0.1, 0.02
-"""Adam's rates at their highest: of the latent, of the offset."""
+"""Adam's rates at their highest: of the latent, and of the offset in root mean squares of the layer's output."""
 RISE = 0.05
-"""Part of the way in which the rate rises; from there on it falls by half a cosine."""
+"""Part of the way in which the rate rises; over the whole it falls by half a cosine."""
 NOISE, NOISY = 0.3, 0.5
 """Standard deviation of the noise on the latent at first, and the part of the way after which it is gone."""
 TINY = 1e-8
@@ -53,17 +53,19 @@ class Projector:
         steps: int = 300,
         free: bool = True,
         label: Label | None = None,
+        batch: int = TOGETHER,
         advance: Callable[[int], object] = lambda n: None,
     ) -> None:
         """starts: seeds, of which the nearest are begun with. steps: of the latent, and as many of the offset.
 
-        free: whether there is an offset. label: of all, instead of that of the seeds. advance: told how many pictures
-        of seeds were made. Raises `ConfigError`.
+        free: whether there is an offset. label: of all, instead of that of the seeds. batch: pictures computed at once,
+        which changes the memory and, but for rounding, nothing else. advance: told how many pictures of seeds were
+        made. Raises `ConfigError`.
         """
-        if starts < 1 or steps < 1:
-            raise ConfigError(f"projection wants at least one seed and one step, not {starts} and {steps}")
-        self.model, self.steps, self.free = model, steps, free
-        self.distance = Distance(_discriminator(model), model.G.alpha)
+        if min(starts, steps, batch) < 1:
+            raise ConfigError(f"a seed, a step and a picture at once are the least, not {starts}, {steps} and {batch}")
+        self.model, self.steps, self.free, self.batch = model, steps, free, batch
+        self.distance = Distance(model.discriminator(), model.G.alpha)
         z, labels = latents.draw_arrays(range(starts), model.spec, model.distribution, label)
         self._z, self._labels = z, labels
         self._small = torch.cat(list(self._pictures(advance)))
@@ -89,10 +91,10 @@ class Projector:
         return Point(_array(z[0]), label, _array(offset[0]) if offset is not None else None, error)
 
     @torch.no_grad()
-    def _pictures(self, advance: Callable[[int], object], batch: int = 16) -> Iterator[Tensor]:
+    def _pictures(self, advance: Callable[[int], object]) -> Iterator[Tensor]:
         """The pictures of all starts, small."""
-        for start in range(0, len(self._z), batch):
-            some = slice(start, start + batch)
+        for start in range(0, len(self._z), self.batch):
+            some = slice(start, start + self.batch)
             labels = torch.from_numpy(self._labels[some]).to(self.model.device) if self._labels is not None else None
             yield _shrunk(self.model.G(torch.from_numpy(self._z[some]).to(self.model.device), labels))
             advance(len(self._z[some]))
@@ -114,35 +116,46 @@ class Projector:
         z = z.clone().requires_grad_()
         wanted = self.distance.describe(photo)
         optimizer = torch.optim.Adam([z], betas=(0.9, 0.99))
+        parts = [slice(start, start + self.batch) for start in range(0, len(z), self.batch)]
         for step in range(self.steps):
             t = step / self.steps
             noise = NOISE * max(0.0, 1 - t / NOISY) ** 2 * torch.randn(z.shape, generator=random).to(z.device)
-            far = self.distance(shown(self.model.G(z + noise, labels), photo), wanted)
-            self._descend(optimizer, RATES[0] * _pace(t), far)
+            optimizer.param_groups[0]["lr"] = RATES[0] * _pace(t)
+            optimizer.zero_grad()
+            for some in parts:  # their gradients do not meet
+                far = self._far((z + noise)[some], labels[some] if labels is not None else None, photo, wanted)
+                far.sum().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
             with torch.no_grad():
                 z.mul_(length / z.norm(dim=1, keepdim=True))
             advance()
         with torch.no_grad():
-            best = int(self.distance(shown(self.model.G(z, labels), photo), wanted).argmin())
+            last = [self._far(z[some], labels[some] if labels is not None else None, photo, wanted) for some in parts]
+        best = int(torch.cat(last).argmin())
         return z[best : best + 1].detach(), best
+
+    def _far(self, z: Tensor, labels: Tensor | None, photo: Tensor, wanted: Description) -> Tensor:
+        """Distances [N] of latents' pictures."""
+        return self.distance(shown(self.model.G(z, labels), photo), wanted)
 
     def _offset(self, photo: Tensor, base: Tensor, advance: Callable[[], object]) -> Tensor:
         """What is to be added to the first layer's output [1, width, 4, 4]."""
         wanted = self.distance.describe(photo)
+        size = base.square().mean().sqrt()  # 1 where a norm follows the layer
         offset = torch.zeros_like(base).requires_grad_()
         optimizer = torch.optim.Adam([offset], betas=(0.9, 0.99))
         for step in range(self.steps):
-            far = self.distance(shown(self.model.G.synthesize(base + offset), photo), wanted)
-            self._descend(optimizer, RATES[1] * _pace(step / self.steps), far + FREEDOM * offset.square().mean())
+            optimizer.param_groups[0]["lr"] = RATES[1] * _pace(step / self.steps)
+            optimizer.zero_grad()
+            far = self.distance(shown(self.model.G.synthesize(base + size * offset), photo), wanted).sum()
+            (far + FREEDOM * offset.square().mean()).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
             advance()
-        return offset.detach()
+        return size * offset.detach()
 
-    @staticmethod
-    def _descend(optimizer: torch.optim.Adam, rate: float, distances: Tensor) -> None:
-        optimizer.param_groups[0]["lr"] = rate
-        optimizer.zero_grad()
-        distances.sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+
+Description = tuple[list[Tensor], list[Tensor]]
+"""What is compared of pictures: the levels of their pyramids, and D's features."""
 
 
 class Distance:
@@ -151,11 +164,11 @@ class Distance:
     def __init__(self, D: Discriminator | None, alpha: float = 1.0) -> None:
         self.D, self.alpha = D, alpha
 
-    def describe(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """What is compared of pictures [N, C, S, S]: the levels of the pyramid, and D's features."""
+    def describe(self, x: Tensor) -> Description:
+        """What is compared of pictures [N, C, S, S]."""
         return pyramid(x), self._features(x)
 
-    def __call__(self, x: Tensor, wanted: tuple[list[Tensor], list[Tensor]]) -> Tensor:
+    def __call__(self, x: Tensor, wanted: Description) -> Tensor:
         """Distances [N] of pictures to what was described, of as many pictures or of one."""
         levels, features = self.describe(x)
         far = absolute(levels, wanted[0])
@@ -210,15 +223,6 @@ def _pace(t: float) -> float:
 
 def _array(x: Tensor) -> np.ndarray:
     return np.ascontiguousarray(x.float().cpu().numpy())
-
-
-def _discriminator(model: Model) -> Discriminator | None:
-    """The file's D, if it has one."""
-    if not model.file.has("D"):
-        return None
-    D = model.file.network("D")
-    assert isinstance(D, Discriminator)
-    return D.to(model.device)
 
 
 def to_photo(pixels: np.ndarray) -> Tensor:

@@ -23,7 +23,9 @@ LEGEND = 110
 COLUMNS = 8
 """Photographs beside each other."""
 LARGEST = 128
-"""Pixels a side above which a sheet of directions shrinks its pictures."""
+"""Pixels a side above which a sheet shrinks its pictures."""
+MOST_PHOTOGRAPHS = WIDEST // (2 * LARGEST) * COLUMNS
+"""What a sheet has room for."""
 
 
 def moved(
@@ -40,13 +42,15 @@ def moved(
     return replace(origin.lasting(len(z)), z=z)
 
 
-def beside(model: BaseModel, photographs: Sequence[np.ndarray], found: Walk, truncation: float = 1.0) -> Image.Image:
+def beside(model: BaseModel, photographs: Sequence[np.ndarray], found: Walk, batch: int = 4) -> Image.Image:
     """Photographs uint8 [C, S, S], and below each its picture: a cell of the first frame of `found`."""
-    below = np.concatenate(list(model.pictures(found, truncation=truncation)))
+    side = min(max(model.resolution, images.SMALLEST_SHOWN), LARGEST)
+    above = images.resized(np.stack(photographs), side)
+    below = np.concatenate([images.resized(pixels, side) for pixels in model.pictures(found, batch=batch)])
     columns = min(len(below), COLUMNS)
     rows: list[np.ndarray] = []
     for start in range(0, len(below), columns):
-        for all_ in (np.stack(photographs), below):
+        for all_ in (above, below):
             some = all_[start : start + columns]
             rows.append(np.pad(some, [(0, columns - len(some)), (0, 0), (0, 0), (0, 0)]))
     return images.make_grid(np.concatenate(rows), columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,11 +15,14 @@ from growgan.core.geometry import LOWEST
 from growgan.devices import set_up
 from growgan.models.foreign.opening import open_any
 from growgan.models.native import ModelFile
+from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 from growgan.networks.layers import follow
 from growgan.sampling import images, latents
 from growgan.sampling.base import CHUNK, BaseModel
 from growgan.sampling.sources import find
+
+Network = TypeVar("Network", Generator, Discriminator)
 
 MEAN_LATENTS = 10_000
 """Latents over which the truncation mean is taken; 1,000 a class with classes (contract of truncation)."""
@@ -35,10 +39,23 @@ class Model(BaseModel):
         # Batches are of any size, and often the only one of theirs: nothing is measured for them.
         execution = ExecutionConfig(device=str(device), precision=precision, plan="plain")  # type: ignore[arg-type]
         machine = set_up(execution)
-        self.G: Generator = file.generator().to(device=machine.device, memory_format=machine.layout)  # type: ignore[call-overload]
-        self.G.compute = machine.compute
-        follow(self.G, machine.known_plan())
+        self._machine = machine
+        self.G: Generator = self._prepared(file.generator())
         self._mean = file.truncation_mean()
+
+    def _prepared(self, network: Network) -> Network:
+        network.to(device=self._machine.device, memory_format=self._machine.layout)  # type: ignore[call-overload]
+        network.compute = self._machine.compute
+        follow(network, self._machine.known_plan())
+        return network
+
+    def discriminator(self) -> Discriminator | None:
+        """The file's D, where G is; None where there is none."""
+        if not self.file.has("D"):
+            return None
+        D = self.file.network("D")
+        assert isinstance(D, Discriminator)
+        return self._prepared(D)
 
     @property
     def resolution(self) -> int:

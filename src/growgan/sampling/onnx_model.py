@@ -58,7 +58,8 @@ class OnnxModel(BaseModel):
         self, z: np.ndarray, labels: np.ndarray | None, truncation: float, offset: np.ndarray | None = None
     ) -> np.ndarray:
         if offset is not None:
-            raise ConfigError(f"{self.file.path} takes latents alone: what was found beyond them needs the model file")
+            told = "use the model file, or growgan project --latents-only"
+            raise ConfigError(f"{self.file.path} takes latents alone: {told}")
         return images.round_array(self(z, labels, truncation))
 
     def _check_inputs(self) -> None:

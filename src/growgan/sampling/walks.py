@@ -13,6 +13,7 @@ import numpy as np
 
 from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError
+from growgan.core.text import counted
 from growgan.sampling import latents
 from growgan.sampling.latents import Label
 
@@ -100,12 +101,18 @@ def through(keys: Walk, frames: int, cells: int, spec: NetworkSpec) -> Walk:
     they cannot be dealt evenly.
     """
     count = keys.z.shape[1]
+    if count < 2:
+        raise ConfigError("a walk from picture to picture wants at least two")
     z = room(frames, cells, spec)
-    if keys.offset is not None:
-        check_length(frames * cells * keys.offset[0, 0].size, frames, cells)
+    if keys.offset is not None and frames * cells * keys.offset[0, 0].size > MOST:
+        raise ConfigError(
+            f"a walk of {frames:,} frames of {cells:,} pictures that no latent makes is too long: "
+            "fewer of either, or photographs that were looked for with --latents-only"
+        )
     each, left = divmod(count, cells)
     if left or each < 2:
-        raise ConfigError(f"{count} pictures do not give each of {cells} cells the same number, at least two")
+        what = f"{count} pictures do not give each of {counted(cells, 'cell')} the same number"
+        raise ConfigError(f"{what}, at least two")
     if frames < each:
         raise ConfigError(f"{frames} frames are too few to meet {each} pictures")
     place = np.arange(frames) * each / frames
@@ -119,8 +126,8 @@ def through(keys: Walk, frames: int, cells: int, spec: NetworkSpec) -> Walk:
         return np.asarray(one[0].reshape(cells, each, *one.shape[2:]).swapaxes(0, 1))
 
     def mixed(one: np.ndarray) -> np.ndarray:
-        key, share = dealt(one), t.reshape(-1, *[1] * (one.ndim - 1))
-        return np.asarray((1 - share) * key[leg] + share * key[following], dtype=np.float32)
+        key, share = dealt(one), t.astype(np.float32).reshape(-1, *[1] * (one.ndim - 1))
+        return np.asarray((1 - share) * key[leg] + share * key[following])
 
     points = dealt(keys.z)
     for cell in range(cells):
