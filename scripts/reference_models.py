@@ -72,11 +72,11 @@ RECIPES = {
         title="CIFAR-10",
         pictures=CIFAR10,
         resolution=32,
-        kimg={"cpu": 1500, "gpu": 20000},
+        kimg={"cpu": 700, "gpu": 20000},
         train=(*FAST, "--set", "data.labels=false"),
     ),
     "cifar10-classes": Recipe(
-        title="CIFAR-10 by class", pictures=CIFAR10, resolution=32, kimg={"cpu": 1500, "gpu": 20000}
+        title="CIFAR-10 by class", pictures=CIFAR10, resolution=32, kimg={"cpu": 300, "gpu": 10000}, parent="cifar10"
     ),
     "faces-256": Recipe(
         title="Faces at 256x256",
