@@ -53,7 +53,7 @@ CELEBAHQ = Pictures(
 )
 CIFAR10 = Pictures(
     about="of CIFAR-10's training part (Krizhevsky 2009); from JPEG files they are not bit-exact",
-    terms="no terms are stated with the set; used here for non-commercial research",
+    terms="No terms are stated with the set; used here for non-commercial research",
     license="for research, non-commercial",
     build=("--labels", "folders"),
     by_folder=True,
