@@ -16,7 +16,8 @@ FRAMES = 48
 def main(source: str, out: str, seeds: tuple[int, ...] = (1, 2, 3, 4)) -> None:
     """Walk from seed to seed and back to the first, coming nearer all the while."""
     G = growgan.load(source)
-    walk = walks.through(seeds, FRAMES, 1, G.spec, G.distribution)
+    keys = walks.still(seeds, G.spec, G.distribution)
+    walk = walks.through(keys, FRAMES, 1, G.spec)
     frames = []
     for i, picture in enumerate(G.frames(walk, truncation=0.8)):
         margin = picture.width * i / FRAMES / 8

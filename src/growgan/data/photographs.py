@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +31,10 @@ def read_photographs(
     """
     with strict_pillow():
         for path in paths:
-            records, own = _records(path)
-            framing = Framing(crop=crop) if crop is not None else own
+            source = _open(path)
+            records = source if source is not None else [Record(path.name, path.read_bytes)]
+            own = source.framing if source is not None else None
+            framing = Framing(crop=crop) if crop is not None else own or Framing()
             transform = Transform(resolution=resolution, channels=channels, framing=framing, upscale=True)
 
             def make(record: Record | Skipped, transform: Transform = transform) -> Photograph | Skipped:
@@ -43,23 +45,18 @@ def read_photographs(
                 except Exception as error:  # archives have errors of their own
                     return Skipped(record.name, explain(error))
 
-            with closing(map_ordered(make, records, weigh)) as made:
+            # The source is closed last: pictures are read ahead of those that are handed on.
+            with source or nullcontext(), closing(map_ordered(make, records, weigh)) as made:
                 yield from made
 
 
-def _records(path: Path) -> tuple[Iterator[Record | Skipped], Framing]:
-    """What lies at a path, and the part of it that is used."""
-    single = path.is_file() and is_picture_name(path.name)
-    if not single:
-        try:
-            source = open_source(path)
-            return _closing(source), source.framing or Framing()
-        except DataError:
-            if not path.is_file():
-                raise
-    return iter([Record(path.name, path.read_bytes)]), Framing()  # where it is no picture, that is said in its turn
-
-
-def _closing(source: Source) -> Iterator[Record | Skipped]:
-    with source:
-        yield from source
+def _open(path: Path) -> Source | None:
+    """The source at a path; None for a single file, of which it is said in its turn if it is no picture."""
+    if path.is_file() and is_picture_name(path.name):
+        return None
+    try:
+        return open_source(path)
+    except DataError:
+        if not path.is_file():
+            raise
+        return None

@@ -204,7 +204,7 @@ def squared(a: list[Tensor], b: list[Tensor]) -> Tensor:
 
 
 def pyramid(x: Tensor) -> list[Tensor]:
-    """The Laplacian pyramid of [N, C, S, S] with boxes as its filter: differences from 2S down, then 4x4 pixels."""
+    """The Laplacian pyramid of [N, C, S, S]: what each size has beyond means of 2x2 boxes, and the last 4x4 pixels."""
     levels = []
     while x.shape[-1] > 4:
         smaller = downscale(x)
