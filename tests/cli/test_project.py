@@ -68,6 +68,8 @@ def test_photographs_are_found_shown_and_moved(
         patch.setattr(Projector, "__init__", none)
         assert growgan("project", tiny_run, photo.parent, "--out", out, *QUICK).status == 0
 
+    said = growgan("project", tiny_run, photo, "--out", out, *QUICK, "--crop", "0,0,1,1").refusal()
+    assert "not of 4 steps from the nearest of 5 seeds, crop 0,0,1,1: name another --out" in said
     added = tmp_path / "new" / "copy.zip"
     with zipfile.ZipFile(added, "w") as archive:  # stored, so that a byte can be spoilt
         archive.write(photo, "a/me.png")
@@ -170,7 +172,8 @@ def test_classes(growgan: Growgan, labelled_run: Path, photo: Path, tmp_path: Pa
         (["PHOTO", "--crop", "9,0,5,50"], "crop 9,0,5,50"),
         (["photos"], "no photograph in photos"),
         (["photos", "--out", "photos/p.safetensors"], "lies in photos, among the photographs"),
-        (["PHOTO", "--sheet", "PHOTO"], "me.png, among the photographs"),
+        (["PHOTO", "--sheet", "PHOTO"], "me.png is one of the photographs"),
+        (["PHOTO", "--out", "other.safetensors"], "other.png is there and is no sheet"),
         (["PHOTO", "--class", "1"], "has no classes"),
         (["TEXT"], "skipped text.txt: not a picture"),
         (["HEIC"], "HEIC, which is not read"),
@@ -187,14 +190,18 @@ def test_refusals(
     heic = tmp_path / "IMG_1.HEIC"
     heic.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
     before = photo.read_bytes()
+    other = tmp_path / "other.png"
+    Image.new("RGB", (20, 20)).save(other)
+    theirs = other.read_bytes()
     named = [{"PHOTO": photo, "TEXT": text, "HEIC": heic}.get(word, word) for word in words]
     if named == ["photos"]:
         photo.write_bytes(b"broken")
         before = b"broken"
     status, said, lines = growgan("project", tiny_run, *named)
     assert (status, said) == (2, "") and told in lines and lines.splitlines()[-1].startswith("growgan")
-    assert photo.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["IMG_1.HEIC", "me.png", "photos", "text.txt"]
+    assert photo.read_bytes() == before and other.read_bytes() == theirs
+    there = ["IMG_1.HEIC", "me.png", "other.png", "photos", "text.txt"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == there
 
 
 def test_a_file_that_is_none_is_not_written_over(growgan: Growgan, tiny_run: Path, photo: Path, tmp_path: Path) -> None:

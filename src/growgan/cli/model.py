@@ -86,5 +86,6 @@ def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Pr
         raise ConfigError("--class is for seeds: photographs have the class in which they were found")
     found = projected.read(path)
     if found.model != model.file.hash:
-        print(f"growgan: the photographs of {path} were found in another model file", file=sys.stderr)
+        told = "were found in another model file: unless this is an export of that, its pictures are not theirs"
+        print(f"growgan: warning: the photographs of {path} {told}", file=sys.stderr)
     return found, {"latents": hashlib.sha256(path.read_bytes()).hexdigest()[:16]}

@@ -29,10 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("projected.safetensors"), metavar="FILE", help="(projected.safetensors); what "
         "is in it stays, and is not looked for again"
     )  # fmt: skip
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="photographs above what is found (beside --out)")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="FILE.png", help="photographs and, below, pictures (beside --out)"
+    )
     parser.add_argument(
         "--crop", type=parse_crop, metavar="L,T,R,B", help="the part of each: pixels, or fractions where all are at "
-        "most 1 (default: the middle square). Faces have to lie as the model's: growgan data align"
+        "most 1 (default: the source's own, else the middle square). Faces have to lie as the model's: data align"
     )  # fmt: skip
     parser.add_argument("--latents-only", action="store_true", help="nothing that the model would not make of a seed")
     parser.add_argument("--steps", type=int, default=300, metavar="N", help="of the latent, and of the rest (300)")
@@ -52,9 +54,12 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.out, sheet_path):
         check_place(path)
         if among := next((photos for photos in args.photos if lies_in(path, photos)), None):
-            raise ConfigError(f"{path} lies in {among}, among the photographs: --out and --sheet name other places")
+            where = f"lies in {among}, among the photographs" if among.is_dir() else "is one of the photographs"
+            raise ConfigError(f"{path} {where}: --out and --sheet name other places")
     if min(args.starts, args.steps, args.batch) < 1:
         raise ConfigError("--starts, --steps and --batch must be at least 1")
+    if sheet_path.exists() and not is_sheet(sheet_path):
+        raise ConfigError(f"{sheet_path} is there and is no sheet of this command: --sheet names another place")
 
     from growgan.editing import projected, sheet
     from growgan.editing.projection import Projector, to_photo
@@ -67,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     label = model.label(args.label) if args.label is not None else None
     settings = f"{args.steps} steps from the nearest of {args.starts} seeds"
     settings += f", class {label}" * (label is not None) + ", latents only" * args.latents_only
+    settings += f", crop {','.join(f'{edge:g}' for edge in args.crop)}" if args.crop is not None else ""
     found = kept(args.out, model.file.hash, settings)
     photos = read(args.photos, args.crop, model.resolution, model.spec.channels, sheet.MOST_PHOTOGRAPHS)
     there = found.digests if found is not None else ()
@@ -100,6 +106,17 @@ def lies_in(path: Path, photos: Path) -> bool:
     """Whether a file is one of the photographs, or would be one the next time."""
     inner, outer = path.resolve(), photos.resolve()
     return inner == outer or (photos.is_dir() and inner.is_relative_to(outer))
+
+
+def is_sheet(path: Path) -> bool:
+    """Whether a picture is a sheet that this command wrote, and may write over."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return "growgan:settings" in picture.info
+    except OSError:
+        return False
 
 
 def kept(out: Path, model: str, settings: str) -> Projected | None:
