@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from growgan.cli.generate import parse_seeds
-from growgan.cli.model import add_model, check_place, load_model
+from growgan.cli.model import add_model, load_model, sheet_beside
 from growgan.core.errors import ConfigError
 
 SUMMARY = "find directions along which a model's pictures change in one respect, for growgan edit"
@@ -34,13 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the file and the sheet, and print a table. What is wrong with the command is said before the pictures."""
     seeds = parse_seeds(args.seeds)
-    if args.out.suffix != ".safetensors":
-        raise ConfigError(f"--out {args.out} should end in .safetensors")
-    sheet_path = args.sheet or args.out.with_suffix(".png")
-    if sheet_path.suffix.lower() != ".png":
-        raise ConfigError(f"--sheet {sheet_path} should end in .png")
-    for path in (args.out, sheet_path):
-        check_place(path)
+    sheet_path = sheet_beside(args.out, args.sheet)
     if not 0 < args.reach <= 10:
         raise ConfigError(f"--reach must be above 0 and at most 10, not {args.reach:g}")
 

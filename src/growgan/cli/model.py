@@ -59,8 +59,19 @@ def load_model(source: str, device: str, precision: str) -> BaseModel:
     return load(path, choose_device(device), precision)
 
 
-def check_place(path: Path) -> None:
-    """Raise `ConfigError` where no file can be written."""
+def sheet_beside(out: Path, sheet: Path | None) -> Path:
+    """Where the sheet of a .safetensors goes: beside it, unless named. Raises `ConfigError` for impossible places."""
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"--out {out} should end in .safetensors")
+    sheet = sheet or out.with_suffix(".png")
+    if sheet.suffix.lower() != ".png":
+        raise ConfigError(f"--sheet {sheet} should end in .png")
+    for path in (out, sheet):
+        _check_place(path)
+    return sheet
+
+
+def _check_place(path: Path) -> None:
     above = next(parent for parent in path.absolute().parents if parent.exists())
     if path.is_dir() or not above.is_dir():
         raise ConfigError(f"{path} is a folder" if path.is_dir() else f"{path} cannot be written: {above} is a file")

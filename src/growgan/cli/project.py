@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from growgan.cli.data.build import parse_crop
-from growgan.cli.model import add_model, check_place, load_model
+from growgan.cli.model import add_model, load_model, sheet_beside
 from growgan.core.errors import ConfigError, DataError
 from growgan.core.progress import Progress
 from growgan.core.text import printable
@@ -46,13 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file, after each photograph, and the sheet; print how far each picture is from its photograph."""
-    if args.out.suffix != ".safetensors":
-        raise ConfigError(f"--out {args.out} should end in .safetensors")
-    sheet_path = args.sheet or args.out.with_suffix(".png")
-    if sheet_path.suffix.lower() != ".png":
-        raise ConfigError(f"--sheet {sheet_path} should end in .png")
+    sheet_path = sheet_beside(args.out, args.sheet)
     for path in (args.out, sheet_path):
-        check_place(path)
         if among := next((photos for photos in args.photos if lies_in(path, photos)), None):
             where = f"lies in {among}, among the photographs" if among.is_dir() else "is one of the photographs"
             raise ConfigError(f"{path} {where}: --out and --sheet name other places")
