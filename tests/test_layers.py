@@ -32,6 +32,7 @@ LAYERS: dict[str, int] = {
     "bench": 5,
     "evaluation": 5,
     "sharing": 6,
+    "studio": 5,
     "cli": 7,
     "__main__": 8,
     "__init__": 8,

@@ -61,6 +61,17 @@ FROZEN: dict[str, list[str]] = {
         "--device D = cpu",
         "--precision P = float32",
     ],
+    "serve": [
+        "MODEL",
+        "--port N = 8000",
+        "--host H = 127.0.0.1",
+        "--open (switch)",
+        "--directions FILE",
+        "--latents FILE",
+        "--batch N = 8",
+        "--device D = cpu",
+        "--precision P = float32",
+    ],
     "timelapse": [
         "RUN",
         "--out FILE = timelapse.mp4",

@@ -79,14 +79,13 @@ def run(args: argparse.Namespace) -> int:
     notes |= {"truncation": f"{args.truncation:g}", "size": str(size), "precision": args.precision}
     if kind == ".png":
         films.check(args.out, args.fps, 1, (args.steps * size, len(numbers) * size))
-        way = [scaled(moves, t) for t in np.linspace(0, 1, args.steps)]
+        way = [sheet.part(moves, t) for t in np.linspace(0, 1, args.steps)]
         walk = sheet.edit(sheet.moved(model, found, way, origin(slice(None))))
         (picture,) = model.frames(walk, columns=args.steps, **shown)
         save_png(args.out, picture, notes | of)
     elif kind:
         films.check(args.out, args.fps, frames, (columns * size, -(-len(numbers) // columns) * size))
-        far = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / frames)  # there and back, slow at both ends
-        walk = sheet.moved(model, found, [scaled(moves, t) for t in far], origin(slice(None)))
+        walk = sheet.moved(model, found, sheet.there_and_back(moves, frames), origin(slice(None)))
         with Progress(frames, "frames") as progress:
             made = progress.counting(model.frames(walk, columns=columns, **shown))
             films.write(args.out, made, args.fps, notes | of)
@@ -105,11 +104,6 @@ def run(args: argparse.Namespace) -> int:
     print(f"by {model.describe()}", file=sys.stderr)
     print(args.out)
     return 0
-
-
-def scaled(moves: dict[str, float], t: float) -> dict[str, float]:
-    """A part of the way."""
-    return {name: amount * float(t) for name, amount in moves.items()}
 
 
 def parse_moves(text: str) -> dict[str, float]:

@@ -22,6 +22,7 @@ COMMANDS = {
     "directions": "growgan.cli.directions",
     "edit": "growgan.cli.edit",
     "project": "growgan.cli.project",
+    "serve": "growgan.cli.serve",
     "evaluate": "growgan.cli.evaluate",
     "neighbours": "growgan.cli.neighbours",
     "info": "growgan.cli.info",

@@ -42,6 +42,16 @@ def moved(
     return replace(origin.lasting(len(z)), z=z)
 
 
+def part(moves: Mapping[str, float], t: float) -> dict[str, float]:
+    """A part of the way, 0 to 1."""
+    return {name: amount * float(t) for name, amount in moves.items()}
+
+
+def there_and_back(moves: Mapping[str, float], frames: int) -> list[dict[str, float]]:
+    """How far each frame of a film is moved: to `moves` and back, slow at both ends."""
+    return [part(moves, t) for t in 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / frames)]
+
+
 def beside(model: BaseModel, photographs: Sequence[np.ndarray], found: Walk, batch: int = 4) -> Image.Image:
     """Photographs uint8 [C, S, S], and below each its picture: a cell of the first frame of `found`."""
     side = min(max(model.resolution, images.SMALLEST_SHOWN), LARGEST)

@@ -48,6 +48,24 @@ class Walk:
         return self.each(lambda one: np.broadcast_to(one[:1], (frames, *one.shape[1:])))
 
 
+def joined(walks: Sequence[Walk], spec: NetworkSpec) -> Walk:
+    """The cells of walks of one model, of as many frames, beside each other."""
+    labels: list[np.ndarray] = [walk.labels for walk in walks if walk.labels is not None]
+    if len({one.ndim for one in labels}) > 1:  # classes beside mixtures of such
+        labels = [np.eye(spec.num_labels, dtype=np.float32)[one] if one.ndim == 2 else one for one in labels]
+    offsets = [walk.offset for walk in walks]
+    like = next((one for one in offsets if one is not None), None)
+    if like is not None:
+        none = [np.zeros((*walk.z.shape[:2], *like.shape[2:]), dtype=np.float32) for walk in walks]
+        offsets = [zero if one is None else one for one, zero in zip(offsets, none, strict=True)]
+    z, label, offset = (
+        np.concatenate([one for one in some if one is not None], 1) if some and some[0] is not None else None
+        for some in ([walk.z for walk in walks], labels, offsets)
+    )
+    assert z is not None
+    return Walk(z, label, offset)
+
+
 def still(seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], *, label: Label | None = None) -> Walk:
     """One frame, a cell for each seed. label: one for all, instead of each seed's own. Raises `ConfigError`."""
     check_length(len(seeds) * spec.z_size, 1, len(seeds))

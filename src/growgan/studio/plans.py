@@ -1,0 +1,291 @@
+"""What the browser asks for: JSON, checked field by field, as plans that the service carries out. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from growgan.core.errors import ConfigError
+
+T = TypeVar("T")
+
+LONGEST = 65_536
+"""Letters of a request."""
+MOST_KEYS = 500
+"""Pictures of one plan."""
+MOST_FRAMES = 20_000
+"""Frames of one film, or of a walk that is looked at."""
+FURTHEST = 10.0
+"""How far a latent is moved at most, as `growgan edit` has it."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How all pictures of a plan are made."""
+
+    model: str
+    label: str | None
+    """A class, by number or name; None = each seed's own."""
+    truncation: float
+
+
+@dataclass(frozen=True)
+class Key:
+    """A picture: a seed or a photograph that was found, and how far it is moved along which directions."""
+
+    number: int
+    photo: bool = False
+    moves: tuple[tuple[str, float], ...] = ()
+
+    def keys_used(self) -> tuple[Key, ...]:
+        """Itself."""
+        return (self,)
+
+    def told(self) -> dict[str, str]:
+        """What a file says of it, as those of `growgan generate` and `edit`."""
+        which = {"photo" if self.photo else "seed": str(self.number)}
+        return which | ({"move": self._moved()} if self.moves else {})
+
+    def __str__(self) -> str:
+        """In words: ``seed 3``, ``photo 0 moved 2:0.5``."""
+        moved = f" moved {self._moved()}" if self.moves else ""
+        return f"{'photo' if self.photo else 'seed'} {self.number}{moved}"
+
+    def _moved(self) -> str:
+        return ",".join(f"{name}:{amount:g}" for name, amount in self.moves)
+
+
+@dataclass(frozen=True)
+class Random:
+    """A walk that goes nowhere in particular, as `growgan video --seed`."""
+
+    seed: int
+    smoothing: float
+    """Seconds of its blur."""
+
+    def keys_used(self) -> tuple[Key, ...]:
+        """None."""
+        return ()
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"random from seed {self.seed}, smoothing {self.smoothing:g} s"
+
+
+@dataclass(frozen=True)
+class There:
+    """From a seed or photograph to where its moves lead, and back, as `growgan edit --out FILM`."""
+
+    key: Key
+
+    def keys_used(self) -> tuple[Key, ...]:
+        """The one."""
+        return (self.key,)
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.key}, and back"
+
+
+@dataclass(frozen=True)
+class Through:
+    """From picture to picture and back to the first, as `growgan video --seeds`."""
+
+    keys: tuple[Key, ...]
+
+    def keys_used(self) -> tuple[Key, ...]:
+        """All of them."""
+        return self.keys
+
+    def __str__(self) -> str:
+        """In words."""
+        return ", ".join(map(str, self.keys))
+
+
+Way = Random | There | Through
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Pictures beside each other, in one file."""
+
+    look: Look
+    keys: tuple[Key, ...]
+    columns: int
+
+    def keys_used(self) -> tuple[Key, ...]:
+        """All of them."""
+        return self.keys
+
+    def told(self) -> dict[str, str]:
+        """What its file says of it."""
+        named = {"class": self.look.label} if self.look.label is not None else {}
+        return {"pictures": ", ".join(map(str, self.keys))} | named
+
+
+@dataclass(frozen=True)
+class Film:
+    """A walk of one picture, as a file."""
+
+    look: Look
+    way: Way
+    seconds: float
+    fps: float
+    suffix: str
+    """With its dot: the file's format."""
+    size: int | None
+    """Pixels a side of a picture; None = its own, from 64."""
+
+    def keys_used(self) -> tuple[Key, ...]:
+        """Those of its way."""
+        return self.way.keys_used()
+
+    def told(self) -> dict[str, str]:
+        """What its file says of it."""
+        named = {"class": self.look.label} if self.look.label is not None else {}
+        return {"way": str(self.way), "fps": f"{self.fps:g}"} | named
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a walk of one picture."""
+
+    way: Way
+    frames: int
+    fps: float
+    at: int
+
+    def keys_used(self) -> tuple[Key, ...]:
+        """Those of its way."""
+        return self.way.keys_used()
+
+    def told(self) -> dict[str, str]:
+        """What its file says of it."""
+        return {"way": str(self.way), "frame": f"{self.at} of {self.frames}"}
+
+
+class Fields:
+    """The values of a JSON object, each asked for once; `end` refuses what nobody asked for."""
+
+    def __init__(self, values: Any, where: str) -> None:
+        if not isinstance(values, dict):
+            raise ConfigError(f"{where} should be an object of named values")
+        self.values = dict(values)
+        self.where = where
+
+    def take(self, name: str, kind: type[T] | tuple[type[T], ...], what: str, default: T | None = None) -> T:
+        """The value of a name, which has to be of a kind. Raises `ConfigError`."""
+        value = self.values.pop(name, default)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ConfigError(f"{name} of {self.where} should be {what}")
+        return value
+
+    def whole(self, name: str, low: int, high: int, default: int | None = None) -> int:
+        """A whole number from `low` to `high`."""
+        what = f"a whole number from {low} to {high}"
+        value = self.take(name, int, what, default)
+        if not low <= value <= high:
+            raise ConfigError(f"{name} of {self.where} should be {what}")
+        return value
+
+    def number(self, name: str, low: float, high: float, default: float | None = None) -> float:
+        """A number from `low` to `high`."""
+        what = f"a number from {low:g} to {high:g}"
+        value: float = self.take(name, (int, float), what, default)
+        if not low <= value <= high:  # as no NaN is
+            raise ConfigError(f"{name} of {self.where} should be {what}")
+        return float(value)
+
+    def text(self, name: str) -> str | None:
+        """A text that is not empty, or None."""
+        if self.values.get(name) is None:
+            self.values.pop(name, None)
+            return None
+        return self.take(name, str, "a text") or None
+
+    def end(self) -> None:
+        """Raise `ConfigError` if something is left."""
+        if left := sorted(map(str, self.values)):
+            raise ConfigError(f"{self.where} has no {left[0][:40]!r}")
+
+
+def parse(text: str | bytes, read: Callable[[Fields], T]) -> T:
+    """What `read` makes of a request. Raises `ConfigError` for what is none."""
+    try:
+        if len(text) > LONGEST:
+            raise ValueError("it is too long")
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"the request is no JSON: {error}") from None
+    fields = Fields(values, "the request")
+    plan = read(fields)
+    fields.end()
+    return plan
+
+
+def sheet(fields: Fields) -> Sheet:
+    """Read a `Sheet`."""
+    keys = _keys(fields, 1)
+    return Sheet(_look(fields), keys, fields.whole("columns", 1, MOST_KEYS, min(8, len(keys))))
+
+
+def film(fields: Fields) -> Film:
+    """Read a `Film`."""
+    return Film(
+        look=_look(fields),
+        way=_way(fields),
+        seconds=fields.number("seconds", 0.05, 3600, 8),
+        fps=fields.number("fps", 1, 240, 30),
+        suffix=fields.text("suffix") or ".mp4",
+        size=fields.whole("size", 0, 16_383, 0) or None,
+    )
+
+
+def picture(fields: Fields) -> tuple[Look, Key | Frame]:
+    """Read one picture: a `Key`, or a `Frame` of a walk."""
+    look = _look(fields)
+    if "key" in fields.values:
+        return look, _key(fields.values.pop("key"))
+    frames = fields.whole("frames", 1, MOST_FRAMES)
+    fps, at = fields.number("fps", 1, 240, 30), fields.whole("at", 0, frames - 1, 0)
+    return look, Frame(_way(fields), frames, fps, at)
+
+
+def _look(fields: Fields) -> Look:
+    return Look(fields.text("model") or "", fields.text("label"), fields.number("truncation", 0, 2, 1))
+
+
+def _way(fields: Fields) -> Way:
+    inner = Fields(fields.take("way", dict, "an object"), "way")
+    way: Way
+    if "keys" in inner.values:
+        way = Through(_keys(inner, 2))
+    elif "there" in inner.values:
+        way = There(_key(inner.values.pop("there")))
+    else:
+        way = Random(inner.whole("seed", 0, 2**32 - 1, 0), inner.number("smoothing", 0, 3600, 1))
+    inner.end()
+    return way
+
+
+def _keys(fields: Fields, least: int) -> tuple[Key, ...]:
+    keys = fields.take("keys", list, "a list of pictures")
+    if not least <= len(keys) <= MOST_KEYS:
+        raise ConfigError(f"keys of {fields.where} should be {least} to {MOST_KEYS} pictures, not {len(keys)}")
+    return tuple(map(_key, keys))
+
+
+def _key(values: Any) -> Key:
+    fields = Fields(values, "a picture")
+    photo = "photo" in fields.values
+    number = fields.whole("photo" if photo else "seed", 0, 2**32 - 1)
+    moves = fields.take("moves", dict, "an object of directions and how far", {})
+    fields.end()
+    for amount in moves.values():
+        good = isinstance(amount, int | float) and not isinstance(amount, bool) and math.isfinite(amount)
+        if not good or abs(amount) > FURTHEST:
+            raise ConfigError(f"a move should be a number from -{FURTHEST:g} to {FURTHEST:g}")
+    return Key(number, photo, tuple((str(name), float(amount)) for name, amount in moves.items() if amount))

@@ -1,0 +1,132 @@
+"""Films that are made while the studio goes on: one after the other, in a folder that goes when the studio does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+
+from PIL import Image
+
+from growgan.core.errors import ConfigError, UserError
+from growgan.sampling import films
+from growgan.studio.desk import Desk
+from growgan.studio.plans import Film
+from growgan.studio.service import Studio
+
+KEPT = 12
+"""Films that are kept; the oldest goes when there is another."""
+WAITING = 4
+"""Films that may wait for their turn."""
+
+
+@dataclass
+class Reel:
+    """A film, and how far it is."""
+
+    number: int
+    path: Path
+    plan: Film
+    done: int = 0
+    total: int = 0
+    started: float | None = None
+    error: str = ""
+    finished: bool = False
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def describe(self) -> dict[str, Any]:
+        """Its state, JSON values. left: seconds, or None where nobody knows."""
+        left = None
+        if self.started is not None and self.done and not self.finished:
+            left = (monotonic() - self.started) / self.done * (self.total - self.done)
+        return {
+            "number": self.number,
+            "done": self.done,
+            "total": self.total,
+            "left": left,
+            "finished": self.finished,
+            "error": self.error,
+            "name": self.path.name,
+            "bytes": self.path.stat().st_size if self.finished else 0,
+        }
+
+
+class Reels:
+    """The films of one studio."""
+
+    def __init__(self, studio: Studio, desk: Desk[Any, bytes]) -> None:
+        self._studio, self._desk = studio, desk
+        self._numbers = count(1)
+        self._reels: dict[int, Reel] = {}
+        self._folder = TemporaryDirectory(prefix="growgan-films-", ignore_cleanup_errors=True)
+        self._hand = ThreadPoolExecutor(1, thread_name_prefix="films")
+
+    def begin(self, plan: Film) -> Reel:
+        """Put a film in the queue. Raises `ConfigError` where too many wait."""
+        if sum(not reel.finished and not reel.error for reel in self._reels.values()) >= WAITING:
+            raise ConfigError(f"{WAITING} films are being made already: wait for one, or stop one")
+        number = next(self._numbers)
+        reel = Reel(number, Path(self._folder.name) / f"film{number}{plan.suffix}", plan)
+        self._reels[number] = reel
+        for old in [one for one in self._reels.values() if one.finished or one.error][:-KEPT]:
+            self.forget(old.number)
+        self._hand.submit(self._make, reel)
+        return reel
+
+    def get(self, number: int) -> Reel:
+        """A film by its number. Raises `ConfigError` for one that is not there."""
+        if number not in self._reels:
+            raise ConfigError(f"there is no film {number} any more")
+        return self._reels[number]
+
+    def forget(self, number: int) -> None:
+        """Stop a film, or throw it away."""
+        reel = self.get(number)
+        reel.stopped.set()
+        del self._reels[number]
+        reel.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Stop all, and throw all away."""
+        for number in list(self._reels):
+            self.forget(number)
+        self._hand.shutdown(wait=True, cancel_futures=True)
+        self._folder.cleanup()
+
+    def _make(self, reel: Reel) -> None:
+        try:
+            if reel.stopped.is_set():
+                return
+            reel.started = monotonic()
+            reel.total, notes, frames = self._desk.call(lambda: self._studio.film(reel.plan)).result()
+            films.write(reel.path, self._one_by_one(reel, frames), reel.plan.fps, notes)
+            reel.finished = True
+        except _StoppedError:
+            pass
+        except UserError as error:
+            reel.error = " ".join(str(error).split())
+        except Exception as error:  # such as no room on the disk: the page says it, the studio goes on
+            reel.error = f"{type(error).__name__}: {error}"
+
+    def _one_by_one(self, reel: Reel, frames: Iterator[Image.Image]) -> Iterator[Image.Image]:
+        """The frames, each a turn at the desk, so that pictures that are asked for meanwhile need not wait for all."""
+        end = object()
+        while True:
+            turn: Future[Any] = self._desk.call(lambda: next(frames, end))
+            frame = turn.result()
+            if reel.stopped.is_set():
+                raise _StoppedError
+            if frame is end:
+                return
+            yield frame
+            reel.done += 1
+
+
+class _StoppedError(Exception):
+    """Nobody wants the film any more."""

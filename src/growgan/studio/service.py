@@ -1,0 +1,269 @@
+"""Plans in, pictures out: the studio without its pages. One thread at a time (`desk`)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from growgan.core.errors import ConfigError, ModelError
+from growgan.core.runfiles import RunFiles
+from growgan.editing import directions, sheet
+from growgan.editing.directions import Directions
+from growgan.editing.projected import Projected
+from growgan.sampling import images, walks
+from growgan.sampling.base import BaseModel
+from growgan.sampling.films import CODECS, STILLS, frames_in
+from growgan.sampling.films import check as check_film
+from growgan.sampling.sources import find
+from growgan.sampling.walks import Walk
+from growgan.studio.plans import Film, Frame, Key, Look, Random, Sheet, There, Through, Way
+
+SHOWN_DIRECTIONS = 12
+"""Directions of a model's own that have a slider: those to which it reacts the most."""
+FAST = 1
+"""PNG's level of compression: pictures are looked at once, and travel within a machine."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was named on the command line beside models."""
+
+    directions: Directions | None = None
+    directions_path: Path | None = None
+    photographs: Projected | None = None
+    photographs_path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model that is ready."""
+
+    name: str
+    model: BaseModel
+    stamp: tuple[str, int]
+    """Path and time of its file."""
+    found: Directions | None
+    """Directions that its latents can be moved along."""
+    foreign: bool
+    """They were made of another model file."""
+    photographs: Projected | None
+
+
+class Studio:
+    """Some models, and what is made with them.
+
+    sources: names of models, as `growgan.load` takes them. load: opens one. batch: pictures computed at once.
+    """
+
+    def __init__(
+        self, sources: Sequence[str], load: Callable[[str], BaseModel], given: Given | None = None, batch: int = 8
+    ) -> None:
+        self.names = tuple(dict.fromkeys(sources))
+        self.given = given or Given()
+        self.batch = batch
+        self._load = load
+        self._opened: dict[str, Opened] = {}
+        self._last: tuple[Any, Walk] | None = None
+
+    def open(self, name: str, anew: bool = False) -> Opened:
+        """A model by its name. anew: look whether a run has come to a better one. Raises `UserError`."""
+        if name not in self.names:
+            raise ConfigError(f"this studio has no model {name[:80]!r}; it has: {', '.join(self.names)}")
+        before = self._opened.get(name)
+        if before is not None and not (anew and RunFiles(Path(name)).models.is_dir()):
+            return before
+        path = find(name)
+        stamp = str(path), path.stat().st_mtime_ns
+        if before is None or before.stamp != stamp:
+            self._opened[name] = self._made_ready(name, stamp)
+            self._last = None
+        return self._opened[name]
+
+    def _made_ready(self, name: str, stamp: tuple[str, int]) -> Opened:
+        model, given = self._load(name), self.given.directions
+        found = given
+        try:
+            if found is None:
+                found = directions.of_weights(model, model.spec.z_size)
+            found.check(model)
+        except ConfigError:  # no weights in its file, or latents of another length
+            found = None
+        photographs = self.given.photographs
+        try:
+            if photographs is not None:
+                photographs.walk(model)
+        except ConfigError:  # of other latents or labels
+            photographs = None
+        foreign = found is not None and found.model != model.file.hash
+        return Opened(name, model, stamp, found, foreign, photographs)
+
+    def is_current(self, name: str, hash_: str) -> bool:
+        """Whether a hash, or its beginning, is that of the model as it is opened now."""
+        opened = self._opened.get(name)
+        return opened is not None and bool(hash_) and opened.model.file.hash.startswith(hash_)
+
+    def try_given(self) -> None:
+        """Raise `ConfigError` if directions or photographs that were given fit none of the models."""
+        given = self.given
+        if given.directions is None and given.photographs is None:
+            return
+        opened = [self.open(name) for name in self.names]
+        if given.directions is not None and not any(one.found for one in opened):
+            raise ConfigError(f"{given.directions_path} fits none of these models: its latents have another length")
+        if given.photographs is not None and not any(one.photographs for one in opened):
+            raise ConfigError(f"{given.photographs_path} fits none of these models: they were found in another one")
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """What a page has to know of a model, JSON values."""
+        opened = self.open(name, anew=True)
+        model, found = opened.model, opened.found
+        names = model.file.training.get("class_names") or [str(k) for k in range(model.spec.num_labels)]
+        shown = list(zip(found.names, found.weights)) if found is not None else []
+        given = self.given
+        return {
+            "name": name,
+            "hash": model.file.hash,
+            "path": str(model.file.path),
+            "reached": model.file.describe(),
+            "resolution": model.resolution,
+            "labels": names,
+            "attributes": model.spec.multi_label,
+            "directions": [
+                {"name": n, "weight": w} for n, w in (shown if given.directions else shown[:SHOWN_DIRECTIONS])
+            ],
+            "directions_file": str(given.directions_path) if found is not None and given.directions else None,
+            "directions_foreign": opened.foreign,
+            "photographs": list(opened.photographs.names) if opened.photographs is not None else [],
+            "photographs_file": str(given.photographs_path) if opened.photographs is not None else None,
+            "photographs_foreign": opened.photographs is not None and opened.photographs.model != model.file.hash,
+            "measures": {
+                measure: found.get("value") if isinstance(found, dict) else found
+                for measure, found in sorted(model.file.measures.items())
+            },
+            "card": {part: text for part, text in model.file.card.items() if isinstance(text, str)},
+            "formats": formats(),
+        }
+
+    def words(self, plan: Sheet) -> list[str]:
+        """The class or attributes of each picture of a plan, in words; empty without labels."""
+        opened = self.open(plan.look.model)
+        return opened.model.words(_first(self._cells(opened, plan.look, plan.keys).labels))
+
+    def pictures(self, look: Look, wanted: Sequence[Key | Frame]) -> list[bytes]:
+        """A PNG for each of some pictures of one look, computed together."""
+        opened = self.open(look.model)
+        walk = walks.joined([self._one(opened, look, one) for one in wanted], opened.model.spec)
+        words = opened.model.words(_first(walk.labels)) or [""] * len(wanted)
+        shown = opened.model.pictures(walk, truncation=look.truncation, batch=self.batch)
+        made = [images.to_picture(picture) for pixels in shown for picture in pixels]
+        notes = [self._notes(opened, look, one) for one in wanted]
+        return [
+            _png(picture, note | ({"class": word} if word else {}))
+            for picture, note, word in zip(made, notes, words, strict=True)
+        ]
+
+    def sheet(self, plan: Sheet) -> bytes:
+        """A grid, as `growgan generate --grid` makes it."""
+        opened = self.open(plan.look.model)
+        walk = self._cells(opened, plan.look, plan.keys)
+        (picture,) = opened.model.frames(walk, columns=plan.columns, truncation=plan.look.truncation, batch=self.batch)
+        return _png(picture, self._notes(opened, plan.look, plan))
+
+    def film(self, plan: Film) -> tuple[int, dict[str, str], Iterator[Image.Image]]:
+        """How many frames a film has, what it says of itself, and the frames. Raises `UserError` before any is made."""
+        opened = self.open(plan.look.model)
+        model, frames = opened.model, frames_in(plan.seconds, plan.fps)
+        size = model.shown_size(plan.size)
+        check_film(f"film{plan.suffix}", plan.fps, frames, (size, size))
+        walk = self._walk(opened, plan.look, plan.way, frames, plan.fps)
+        shown = {"size": size, "truncation": plan.look.truncation, "batch": self.batch}
+        made = model.frames(walk, **shown)  # type: ignore[arg-type]
+        return frames, self._notes(opened, plan.look, plan), made
+
+    def _one(self, opened: Opened, look: Look, wanted: Key | Frame) -> Walk:
+        if isinstance(wanted, Key):
+            return self._cells(opened, look, [wanted])
+        wanted, at = replace(wanted, at=0), wanted.at
+        if self._last is None or self._last[0] != (look, wanted):  # a film is looked at frame by frame
+            self._last = (look, wanted), self._walk(opened, look, wanted.way, wanted.frames, wanted.fps)
+        return self._last[1].each(lambda one: one[at : at + 1])
+
+    def _walk(self, opened: Opened, look: Look, way: Way, frames: int, fps: float) -> Walk:
+        model = opened.model
+        match way:
+            case Through():
+                return walks.through(self._cells(opened, look, way.keys), frames, 1, model.spec)
+            case There():
+                origin = self._cells(opened, look, [replace(way.key, moves=())])
+                moves = sheet.there_and_back(dict(way.key.moves), frames)
+                return sheet.moved(model, _directions(opened), moves, origin)
+            case Random():
+                sigma, label = way.smoothing * fps, self._label(opened, look)
+                spec, known = model.spec, model.distribution
+                return walks.smooth(frames, 1, spec, known, seed=way.seed, sigma=sigma, label=label)
+
+    def _cells(self, opened: Opened, look: Look, keys: Sequence[Key]) -> Walk:
+        """One frame, a cell for each picture."""
+        model, label, parts = opened.model, self._label(opened, look), []
+        for photo, group in groupby(keys, lambda key: key.photo):
+            some = list(group)
+            if photo:
+                cells = self._photographs(opened, [key.number for key in some])
+            else:
+                cells = walks.still([key.number for key in some], model.spec, model.distribution, label=label)
+            if any(key.moves for key in some):
+                found = _directions(opened)
+                z = [found.move(one, dict(key.moves)) for one, key in zip(cells.z[0], some, strict=True)]
+                cells = replace(cells, z=np.stack(z)[None])
+            parts.append(cells)
+        return walks.joined(parts, model.spec)
+
+    def _photographs(self, opened: Opened, numbers: list[int]) -> Walk:
+        photographs = opened.photographs
+        if photographs is None or max(numbers) >= len(photographs.names):
+            raise ConfigError(f"there is no photograph {max(numbers)} that was found in this model")
+        return photographs.walk(opened.model).cells(numbers)
+
+    def _label(self, opened: Opened, look: Look) -> int | None:
+        return opened.model.label(look.label) if look.label is not None else None
+
+    def _notes(self, opened: Opened, look: Look, of: Key | Frame | Sheet | Film) -> dict[str, str]:
+        notes = {"model": opened.model.file.hash, "truncation": f"{look.truncation:g}"} | of.told()
+        if opened.found is not None and any(key.moves for key in of.keys_used()):
+            notes["directions"] = f"{opened.found.method} of {opened.found.model}"
+        return notes
+
+
+def formats() -> list[str]:
+    """Suffixes of films that can be written here, the one to begin with first."""
+    found = []
+    for suffix in (*CODECS, *STILLS):
+        try:
+            check_film(f"film{suffix}", 30)
+            found.append(suffix)
+        except ConfigError:  # the package av is not here, or lacks an encoder
+            continue
+    return found
+
+
+def _directions(opened: Opened) -> Directions:
+    if opened.found is None:
+        raise ModelError(f"{opened.name} has no directions: its file has no weights, or theirs are of other latents")
+    return opened.found
+
+
+def _first(labels: np.ndarray | None) -> np.ndarray | None:
+    return labels[0] if labels is not None else None
+
+
+def _png(picture: Image.Image, notes: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", pnginfo=images.png_notes(notes), compress_level=FAST)
+    return buffer.getvalue()

@@ -1,0 +1,65 @@
+/** One picture, moved along directions. */
+import { pictureAt } from "./api.js";
+import { command, making, moves } from "./command.js";
+import { html } from "./html.js";
+import { Choice, Command, Look, Picture, Scale, Whole } from "./parts.js";
+import { LARGEST_SEED, isMoved, lookOf, told } from "./state.js";
+
+const REACH = 1;
+
+export function Edit({ state, change, model, keep }) {
+  const key = keyOf(state.key, model);
+  const bare = key.photo !== undefined ? { photo: key.photo } : { seed: key.seed };
+  const look = lookOf(state);
+  const move = (name, amount) => {
+    const { [name]: _, ...others } = key.moves ?? {};
+    const all = amount ? { ...others, [name]: amount } : others;
+    change({ key: Object.keys(all).length ? { ...bare, moves: all } : bare });
+  };
+  const edited = pictureAt({ ...look, key }, model.hash);
+  return html`
+    <aside>
+      <${Look} ...${{ state, change, model }} />
+      ${model.photographs.length > 0 && html`<${Choice} name="photograph" value=${key.photo ?? ""}
+        choices=${[["", "none: a seed"], ...model.photographs.map((name, i) => [i, name])]}
+        onChange=${(chosen) => change({ key: { ...(chosen === "" ? { seed: 0 } : { photo: Number(chosen) }), moves: key.moves } })} />`}
+      ${key.photo === undefined && html`<${Whole} name="seed" value=${key.seed} high=${LARGEST_SEED}
+        onChange=${(seed) => change({ key: { seed, ...(key.moves ? { moves: key.moves } : {}) } })} />`}
+      <h2>directions</h2>
+      ${model.directions.length === 0 && html`<p class="quiet">None: the file has no weights that can be looked at, or
+        those of --directions are of latents of another length.</p>`}
+      ${model.directions_foreign && html`<p class="quiet">They were made of another model file.</p>`}
+      ${model.directions.map(({ name, weight }) => html`<${Scale} key=${name} name=${name} value=${key.moves?.[name] ?? 0}
+        low=${-REACH} high=${REACH} rest=${0} onInput=${(amount) => move(name, amount)}
+        note=${`weight ${weight.toFixed(2)}; 1 is as far as the latent is long; a double click on the name: back to 0`} />`)}
+      <div class="buttons">
+        <button disabled=${!isMoved(key)} onClick=${() => change({ key: bare })}>as it was</button>
+        <button onClick=${() => keep(key)}>keep</button>
+        <button disabled=${!isMoved(key)} onClick=${() => change({ page: "walk", way: "there" })}>film of it</button>
+        <a class="button" href=${edited} download=${nameOf(key)}>save</a>
+      </div>
+      <${Command} line=${lineOf(state, key, model)} why="Move something, and the command for it stands here." />
+    </aside>
+    <main class="pair">
+      <figure>
+        <${Picture} large src=${pictureAt({ ...look, key: bare }, model.hash)} alt=${told(bare, model)} />
+        <figcaption>${told(bare, model)}</figcaption>
+      </figure>
+      <figure>
+        <${Picture} large src=${edited} alt=${told(key, model)} />
+        <figcaption>${isMoved(key) ? moves(key) : "not moved yet"}</figcaption>
+      </figure>
+    </main>`;
+}
+
+/** The key, if this model has such a photograph. */
+const keyOf = (key, model) => (key.photo !== undefined && key.photo >= model.photographs.length ? { seed: 0 } : key);
+
+const nameOf = (key) => `${key.photo !== undefined ? "photo" : "seed"}${String(key.photo ?? key.seed).padStart(4, "0")}${isMoved(key) ? "-edited" : ""}.png`;
+
+function lineOf(state, key, model) {
+  if (!isMoved(key)) return "";
+  const from = model.directions_file ? ["--directions", model.directions_file] : [];
+  if (key.photo !== undefined) return ""; // edit takes all photographs of a file
+  return command("edit", state.model, "--seeds", key.seed, `--move=${moves(key)}`, from, making(state), "--out", "edit.png");
+}

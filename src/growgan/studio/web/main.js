@@ -1,0 +1,92 @@
+/** The studio: pages around one state. */
+import { ask, pictureAt } from "./api.js";
+import { Edit } from "./edit.js";
+import { html, render, useEffect, useState } from "./html.js";
+import { Choice, Picture } from "./parts.js";
+import { Pictures } from "./pictures.js";
+import { Runs } from "./runs.js";
+import { lookOf, same, told, useStudio } from "./state.js";
+import { Walk } from "./walk.js";
+
+const PAGES = { pictures: Pictures, edit: Edit, walk: Walk };
+/** A page more is a function here; runs have one of their own, since they need no model. */
+
+function Studio({ about }) {
+  const [state, change] = useStudio();
+  const name = about.models.includes(state.model) ? state.model : about.models[0];
+  const page = state.page === "runs" && about.runs.length ? "runs" : state.page in PAGES ? state.page : "pictures";
+  const [model, wrong, again] = useModel(page === "runs" ? null : name);
+  const shown = { ...state, model: name, label: model?.labels.includes(state.label) ? state.label : null };
+  shown.kept = model ? state.kept.filter((key) => key.photo === undefined || key.photo < model.photographs.length) : [];
+  const keep = (key) => !shown.kept.some((one) => same(one, key)) && change({ kept: [...shown.kept, key] });
+  const Page = PAGES[page];
+  return html`
+    <header>
+      <h1>growgan</h1>
+      <nav>${[...Object.keys(PAGES), ...(about.runs.length ? ["runs"] : [])].map((to) => html`<button key=${to}
+        class="tab" aria-current=${to === page ? "page" : null} onClick=${() => change({ page: to })}>${to}</button>`)}</nav>
+      ${page !== "runs" && html`<${Choice} name="model" value=${name} choices=${about.models.map((one) => [one, one])}
+        onChange=${(to) => change({ model: to, label: null })} />
+        ${about.runs.includes(name) && html`<button class="plain" title="take up its newest or best snapshot" onClick=${again}>look again</button>`}`}
+    </header>
+    ${page === "runs" && html`<div class="page"><${Runs} state=${state} change=${change} runs=${about.runs} /></div>`}
+    ${Page && !model && html`<div class="page"><main><p class=${wrong ? "wrong" : "quiet"} role="status">${wrong || `opening ${name} ...`}</p></main></div>`}
+    ${Page && model && html`
+      <div class="page"><${Page} state=${shown} ...${{ change, model, keep }} /></div>
+      <${Kept} state=${shown} ...${{ change, model }} />
+      <footer>${footerOf(model)}</footer>`}`;
+}
+
+/** The pictures that were kept, for walks: a row along the lower edge. */
+function Kept({ state, change, model }) {
+  if (!state.kept.length) return null;
+  const without = (i) => change({ kept: state.kept.filter((_, j) => j !== i) });
+  const earlier = (i) => {
+    const kept = [...state.kept];
+    [kept[i - 1], kept[i]] = [kept[i], kept[i - 1]];
+    change({ kept });
+  };
+  return html`<section class="kept" aria-label="kept pictures">
+    ${state.kept.map((key, i) => html`<figure key=${JSON.stringify(key)}>
+      <button class="bare" title="edit it" onClick=${() => change({ page: "edit", key })}>
+        <${Picture} src=${pictureAt({ ...lookOf(state), key }, model.hash)} alt=${told(key, model)} />
+      </button>
+      <figcaption>
+        <button class="plain" disabled=${i === 0} title="earlier" onClick=${() => earlier(i)}>←</button>
+        <button class="plain" title="no longer keep it" onClick=${() => without(i)}>×</button>
+      </figcaption>
+    </figure>`)}
+    <button class="plain" onClick=${() => change({ page: "walk", way: "kept" })}>walk through them →</button>
+    <button class="plain" onClick=${() => change({ kept: [] })}>keep none</button>
+  </section>`;
+}
+
+function footerOf(model) {
+  const measures = Object.entries(model.measures).filter(([, value]) => Number.isFinite(value));
+  return [
+    model.reached,
+    measures.map(([name, value]) => `${name} ${Number(value.toPrecision(3))}`).join(", "),
+    model.card.license && `licence: ${model.card.license}`,
+  ].filter(Boolean).join(" · ");
+}
+
+/** What the server says of a model, what is wrong, and a function that asks again. */
+function useModel(name) {
+  const [found, setFound] = useState({ name: null, model: null, wrong: "" });
+  const [times, setTimes] = useState(0);
+  useEffect(() => {
+    if (name === null) return undefined;
+    let ended = false;
+    const set = (model, wrong) => !ended && setFound({ name, model, wrong });
+    ask("/api/model", { name }).then((model) => set(model, ""), (error) => set(null, error.message));
+    return () => void (ended = true);
+  }, [name, times]);
+  const now = found.name === name ? found : { model: null, wrong: "" };
+  return [now.model, now.wrong, () => setTimes(times + 1)];
+}
+
+const root = document.body;
+ask("/api/about").then(
+  (about) => render(html`<${Studio} about=${about} />`, root),
+  (error) => render(html`<p class="wrong">${error.message}</p>`, root),
+);

@@ -1,0 +1,144 @@
+/** Ways through latent space: to be looked at, and as films. */
+import { ask, order, pictureAt } from "./api.js";
+import { command, making, moves, seeds } from "./command.js";
+import { html, useEffect, useRef, useState } from "./html.js";
+import { Choice, Command, Look, Picture, Scale, Whole, clock } from "./parts.js";
+import { LARGEST_SEED, isMoved, lookOf } from "./state.js";
+
+const FPS = 30;
+const SHOWN = 12;
+/** Frames a second that are asked for while a walk is played; a film has them all. */
+const EVERY = FPS / SHOWN;
+
+export function Walk({ state, change, model }) {
+  const way = wayOf(state);
+  const frames = Math.max(1, Math.round(state.seconds * FPS));
+  const [at, setAt] = useState(0);
+  const [playing, setPlaying] = useState(false);
+  const place = Math.min(at, frames - 1);
+  const plan = (frame) => ({ ...lookOf(state), way, frames, fps: FPS, at: frame });
+  usePlay(playing && way !== null, plan, model.hash, frames, place, setAt);
+  return html`
+    <aside>
+      <${Look} ...${{ state, change, model }} />
+      <${Choice} name="way" value=${state.way} onChange=${(to) => change({ way: to })} choices=${[
+        ["kept", "through what was kept"], ["there", "the edit, and back"], ["random", "anywhere"]]} />
+      ${state.way === "random" && html`
+        <${Whole} name="seed" value=${state.seed} high=${LARGEST_SEED} onChange=${(seed) => change({ seed })} />
+        <${Scale} name="smoothing" value=${state.smoothing} low=${0.1} high=${5} step=${0.1}
+          note="seconds of its blur: more is slower" onInput=${(smoothing) => change({ smoothing })} />`}
+      <${Scale} name="seconds" value=${state.seconds} low=${1} high=${60} step=${1} onInput=${(seconds) => change({ seconds })} />
+      ${way && html`<${Films} ...${{ state, model, way }} />`}
+      <${Command} line=${way ? lineOf(state, model) : ""} why=${way ? "No command takes edited pictures or single photographs as a way: this film is the studio's alone." : ""} />
+    </aside>
+    <main class="walk">
+      ${way === null
+        ? html`<p class="quiet">${state.way === "kept"
+            ? "Keep at least two pictures: the way goes from one to the next and back to the first."
+            : "Move a picture along directions first, on the page edit."}</p>`
+        : html`
+          <${Picture} large src=${pictureAt(plan(place), model.hash)} alt=${`frame ${place + 1} of ${frames}`} />
+          <div class="player">
+            <button onClick=${() => setPlaying(!playing)}>${playing ? "pause" : "play"}</button>
+            <input type="range" min="0" max=${frames - 1} value=${place} aria-label="frame"
+              onInput=${(event) => (setPlaying(false), setAt(Number(event.target.value)))} />
+            <span>${(place / FPS).toFixed(1)} s</span>
+          </div>
+          <p class="quiet">Shown at ${SHOWN} frames a second, or as fast as this machine makes them; the film has ${FPS}.</p>`}
+    </main>`;
+}
+
+/** Frames one after the other: each is shown when it has come, and not before its time. */
+function usePlay(playing, plan, hash, frames, place, setAt) {
+  const where = useRef(place);
+  where.current = place;
+  const address = JSON.stringify({ ...plan(0), hash });
+  useEffect(() => {
+    if (!playing) return;
+    let ended = false;
+    (async () => {
+      while (!ended) {
+        const next = (Math.floor(where.current / EVERY + 1e-6) + 1) * EVERY;
+        const frame = next > frames - 1 ? 0 : Math.round(next);
+        const image = new Image();
+        image.src = pictureAt(plan(frame), hash);
+        const [come] = await Promise.allSettled([image.decode(), new Promise((wake) => setTimeout(wake, 1000 / SHOWN))]);
+        if (ended || come.status === "rejected") return;
+        where.current = frame;
+        setAt(frame);
+      }
+    })();
+    return () => void (ended = true);
+  }, [playing, address]);
+}
+
+function wayOf(state) {
+  if (state.way === "random") return { seed: state.seed, smoothing: state.smoothing };
+  if (state.way === "there") return isMoved(state.key) ? { there: state.key } : null;
+  return state.kept.length >= 2 ? { keys: state.kept } : null;
+}
+
+function lineOf(state, model) {
+  const more = ["--seconds", state.seconds, making(state), "--out"];
+  if (state.way === "random") return command("video", state.model, "--seed", state.seed, "--smoothing", state.smoothing, more, "walk.mp4");
+  if (state.way === "there") {
+    if (state.key.photo !== undefined) return "";
+    const from = model.directions_file ? ["--directions", model.directions_file] : [];
+    return command("edit", state.model, "--seeds", state.key.seed, `--move=${moves(state.key)}`, from, more, "edit.mp4");
+  }
+  if (state.kept.some((key) => key.photo !== undefined || isMoved(key))) return "";
+  return command("video", state.model, "--seeds", seeds(state.kept.map((key) => key.seed)), more, "walk.mp4");
+}
+
+/** The films that were ordered here, and a form for another one. */
+function Films({ state, model, way }) {
+  const [suffix, setSuffix] = useState(model.formats[0]);
+  const [size, setSize] = useState(0);
+  const [reels, setReels] = useState([]);
+  const [wrong, setWrong] = useState("");
+  const begin = () =>
+    order({ ...lookOf(state), way, seconds: state.seconds, fps: FPS, suffix, size }).then(
+      (reel) => (setReels((all) => [reel, ...all]), setWrong("")),
+      (error) => setWrong(error.message),
+    );
+  const set = (reel) => setReels((all) => all.map((one) => (one.number === reel.number ? reel : one)));
+  const drop = (number) => {
+    setReels((all) => all.filter((one) => one.number !== number));
+    ask(`/api/films/${number}`, {}, { method: "DELETE" }).catch(() => {});
+  };
+  const own = model.resolution;
+  const sizes = [0, ...[own, 2 * own, 4 * own, 8 * own].filter((n) => n <= 2048)];
+  return html`
+    <h2>film</h2>
+    <${Choice} name="format" value=${suffix} choices=${model.formats.map((one) => [one, one.slice(1)])} onChange=${setSuffix} />
+    <${Choice} name="size" value=${size} choices=${sizes.map((n) => [n, n || "as it is (at least 64)"])} onChange=${(n) => setSize(Number(n))} />
+    <div class="buttons"><button onClick=${begin}>make it</button></div>
+    ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
+    ${reels.map((reel) => html`<${Reel} key=${reel.number} ...${{ reel, set, drop }} />`)}`;
+}
+
+function Reel({ reel, set, drop }) {
+  const open = !reel.finished && !reel.error;
+  useEffect(() => {
+    if (!open) return;
+    const timer = setTimeout(
+      () => ask(`/api/films/${reel.number}`).then(set, (error) => set({ ...reel, error: error.message })),
+      500,
+    );
+    return () => clearTimeout(timer);
+  });
+  const file = `/api/films/${reel.number}/file`;
+  const moving = /\.(mp4|webm)$/.test(reel.name);
+  return html`<div class="reel">
+    ${open && html`<progress max=${reel.total || 1} value=${reel.done}></progress>
+      <span>${reel.done} of ${reel.total || "?"}${reel.left !== null ? `, ${clock(reel.left)} left` : ""}</span>`}
+    ${reel.error && html`<span class="wrong" role="alert">${reel.error}</span>`}
+    ${reel.finished && (moving
+      ? html`<video src=${file} controls loop muted autoplay></video>`
+      : html`<img src=${file} alt=${reel.name} />`)}
+    <div class="buttons">
+      ${reel.finished && html`<a class="button" href=${file} download=${reel.name}>save (${(reel.bytes / 1e6).toFixed(1)} MB)</a>`}
+      <button class="plain" onClick=${() => drop(reel.number)}>${open ? "stop" : "remove"}</button>
+    </div>
+  </div>`;
+}

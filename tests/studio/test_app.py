@@ -1,0 +1,116 @@
+"""The studio over HTTP, on loopback: what its page asks, what is refused, and to whom it does not answer."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from growgan.sampling.model import load
+
+Serve = Callable[..., Any]
+
+
+def look(model: str, **more: Any) -> dict[str, Any]:
+    return {"model": model, "truncation": 0.5, **more}
+
+
+def test_what_the_page_asks(serve: Serve, classes: str, tiny_run: Path) -> None:
+    ask = serve(classes, str(tiny_run), runs=(str(tiny_run),))
+    about = ask("/api/about").json
+    assert about["models"] == [classes, str(tiny_run)] and about["runs"] == [str(tiny_run)]
+    model = ask("/api/model", name=classes).json
+    assert model["labels"] == ["red", "green", "blue"] and model["resolution"] == 16
+    assert len(model["directions"]) == 6 and ".gif" in model["formats"]
+
+    found = ask("/api/picture", plan=look(classes, key={"seed": 3}), hash=model["hash"][:16])
+    assert found.status == 200 and found.headers["content-type"] == "image/png"
+    assert "immutable" in found.headers["cache-control"]
+    assert Image.open(io.BytesIO(found.body)).size == (16, 16)
+    again = ask("/api/picture", plan=look(classes, key={"seed": 3}), hash="0123")
+    assert again.body == found.body and again.headers["cache-control"] == "no-store"
+    frame = ask("/api/picture", plan=look(classes, way={"seed": 1}, frames=30, at=7))
+    assert Image.open(io.BytesIO(frame.body)).size == (16, 16)
+    plan = look(classes, keys=[{"seed": n} for n in range(5)], columns=3)
+    assert Image.open(io.BytesIO(ask("/api/sheet", plan=plan).body)).size == (192, 128)
+    assert ask("/api/words", plan=plan).json == load(classes).labels(range(5))
+
+    run = ask("/api/run", name=str(tiny_run)).json
+    assert run["nimg"] == 320
+    assert ask("/api/run/fakes/320", name=str(tiny_run)).body == (tiny_run / "fakes000000320.png").read_bytes()
+    assert ask("/api/run/reals", name=str(tiny_run)).body == (tiny_run / "reals.png").read_bytes()
+
+
+def test_a_film(serve: Serve, plain: str) -> None:
+    ask = serve(plain)
+    plan = look(plain, way={"keys": [{"seed": 1}, {"seed": 2}]}, seconds=1, fps=4, suffix=".gif")
+    begun = ask("/api/films", "POST", plan)
+    where = f"/api/films/{begun.json['number']}"
+    end = time.monotonic() + 60
+    while not (found := ask(where).json)["finished"] and time.monotonic() < end:
+        assert not found["error"]
+        time.sleep(0.05)
+    film = ask(where + "/file")
+    assert film.headers["content-type"] == "image/gif" and len(film.body) == found["bytes"]
+    assert Image.open(io.BytesIO(film.body)).n_frames == 4  # type: ignore[attr-defined]
+    assert ask(where, "DELETE").json == {}
+    assert "no film" in ask(where).error() and "no film" in ask(where + "/file").error()
+    assert "keys of way" in ask("/api/films", "POST", plan | {"way": {"keys": []}}).error()
+
+
+def test_refusals(serve: Serve, plain: str, tiny_run: Path) -> None:
+    ask = serve(plain, runs=(str(tiny_run),))
+    assert "no model" in ask("/api/model", name="/etc/passwd").error()
+    assert "no model" in ask("/api/picture", plan=look("x", key={"seed": 1})).error()
+    assert "no JSON" in ask("/api/picture").error()
+    assert "no classes" in ask("/api/picture", plan=look(plain, key={"seed": 1}, label="cat")).error()
+    for path in ("/api/run", "/api/run/reals", "/api/run/fakes/1"):
+        assert "no run" in ask(path, name="/").error()
+    assert "not there" in ask("/api/run/fakes/1", name=str(tiny_run)).error()
+    ask("/api/nothing").error(404)
+    ask("/api/films/x").error(404)
+    ask("/web/../app.py").error(404)
+    ask("/web/%2e%2e/app.py").error(404)
+    ask("/api/picture", "POST", {}).error(405)
+    assert ask("/api/picture", plan=look(plain, key={"seed": 1})).status == 200
+
+
+def test_a_run_without_a_model_yet(serve: Serve, tiny_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(tiny_run / "config.json", run)
+    ask = serve(str(run), runs=(str(run),))
+    assert "holds no model" in ask("/api/model", name=str(run)).error()
+    assert ask("/api/run", name=str(run)).json["nimg"] == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 400),  # a name that was made to point here
+        ({"host": "localhost:8000"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "none"}, 200),
+    ],
+)
+def test_whom_it_answers(headers: dict[str, str], status: int, serve: Serve, plain: str) -> None:
+    ask = serve(plain)
+    answer = ask("/api/about", headers=headers)
+    assert answer.status == status
+    if status != 400:
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_a_form_of_another_site_orders_no_film(serve: Serve, plain: str) -> None:
+    plan = look(plain, way={"seed": 1}, suffix=".gif")
+    ask = serve(plain)
+    assert "application/json" in ask("/api/films", "POST", plan, headers={"content-type": "text/plain"}).error(415)

@@ -1,0 +1,99 @@
+"""The page: what it is made of is there, and its libraries are those that are written down."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import runpy
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import growgan.studio
+from growgan.studio import app
+
+WEB = Path(app.__file__).parent / "web"
+SCRIPTS = sorted(WEB.glob("*.js"))
+IMPORT = re.compile(r'(?:import|export)\s[^;]*?from\s*"([^"]+)"')
+VENDOR = Path(__file__).parents[2] / "scripts" / "vendor.py"
+
+Serve = Callable[..., Any]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_imports_are_there(path: Path) -> None:
+    found = IMPORT.findall(path.read_text())
+    assert all((path.parent / name).is_file() for name in found), found
+
+
+def test_every_module_is_used() -> None:
+    used = {(path.parent / name).resolve() for path in WEB.rglob("*.js") for name in IMPORT.findall(path.read_text())}
+    page = {WEB / name for name in re.findall(r'"/web/([^"]+)"', (WEB / "index.html").read_text())}
+    assert {path.resolve() for path in WEB.rglob("*.js")} <= used | page
+    assert all(path.is_file() for path in page)
+
+
+def test_libraries_are_those_written_down() -> None:
+    digests = runpy.run_path(str(VENDOR))["DIGESTS"]
+    assert {path.name for path in (WEB / "vendor").glob("*.js")} == set(digests)
+    for name, digest in digests.items():
+        assert hashlib.sha256((WEB / "vendor" / name).read_bytes()).hexdigest() == digest
+    for licence in ("preact.LICENSE", "htm.LICENSE"):
+        assert "Jason Miller" in (text := (WEB / "vendor" / licence).read_text()) or "Apache License" in text
+
+
+def test_what_the_page_is_made_of_is_served(serve: Serve, plain: str) -> None:
+    ask = serve(plain)
+    assert b"/web/main.js" in ask("/").body
+    for path in WEB.rglob("*"):
+        if path.is_file():
+            found = ask(f"/web/{path.relative_to(WEB).as_posix()}")
+            assert found.body == path.read_bytes()
+            assert path.suffix != ".js" or "javascript" in found.headers["content-type"]
+
+
+def test_every_address_that_the_page_asks_for_is_answered() -> None:
+    asked = {name for path in SCRIPTS for name in re.findall(r'["`](/api/[a-z/]+)', path.read_text())}
+    routes = [route.path for route in app.make_app(growgan.studio.service.Studio(["x"], lambda name: None), []).routes]  # type: ignore[attr-defined, arg-type, return-value]
+    assert len(asked) >= 6
+    for name in asked:
+        assert any(route.startswith(name.rstrip("/")) for route in routes), name
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node runs the page's arithmetic")
+def test_the_pages_arithmetic() -> None:
+    script = """
+        import { command, moves, quoted, seeds } from "WEB/command.js";
+        import { spread, ticks } from "WEB/chart.js";
+        import { fromAddress, isMoved, toAddress } from "WEB/state.js";
+        const state = { ...fromAddress("#"), page: "edit", model: "a b", key: { seed: 3, moves: { "x&y=z": 0.5 } } };
+        console.log(JSON.stringify({
+          quoted: [quoted("a-b/c.d"), quoted("a b"), quoted("it's"), quoted("")],
+          command: command("video", ["--seeds", [1]], [], "--out", "x y"),
+          seeds: seeds([3, 7, 100, 101, 102, 2]),
+          moves: moves({ seed: 1, moves: { a: 0.5, b: 0, c: -1 } }),
+          ticks: [ticks(0, 10), ticks(-0.3, 0.31), ticks(5, 5)],
+          spread: spread([1, 1]),
+          same: [toAddress(fromAddress(toAddress(state))) === toAddress(state), toAddress(fromAddress("#"))],
+          wrong: fromAddress("#walk?truncation=x&first=%22a%22&toString=1&seed=7"),
+          moved: [isMoved({ seed: 1 }), isMoved({ seed: 1, moves: { a: 0 } }), isMoved({ seed: 1, moves: { a: 1 } })],
+        }));
+    """.replace("WEB", WEB.as_uri())
+    done = subprocess.run(
+        ["node", "--input-type=module", "--no-warnings"], input=script, capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert found["quoted"] == ["a-b/c.d", "'a b'", "'it'\\''s'", "''"]
+    assert found["command"] == "growgan video --seeds 1 --out 'x y'"
+    assert found["seeds"] == "3,7,100-102,2" and found["moves"] == "a:0.5,c:-1"
+    assert found["ticks"] == [[0, 2, 4, 6, 8, 10], [-0.2, 0, 0.2], []]
+    assert found["spread"][0] < 1 < found["spread"][1]
+    assert found["same"] == [True, "#pictures"]
+    wrong = found["wrong"]
+    assert wrong["page"] == "walk" and wrong["truncation"] == 1 and wrong["first"] == 0 and wrong["seed"] == 7
+    assert found["moved"] == [False, False, True]
