@@ -9,6 +9,8 @@ const FPS = 30;
 const SHOWN = 12;
 /** Frames a second that are asked for while a walk is played; a film has them all. */
 const EVERY = FPS / SHOWN;
+const AHEAD = 4;
+/** Frames that are asked for before their time: the server makes those that wait together. */
 
 export function Walk({ state, change, model }) {
   const way = wayOf(state);
@@ -22,7 +24,7 @@ export function Walk({ state, change, model }) {
     <aside>
       <${Look} ...${{ state, change, model }} />
       <${Choice} name="way" value=${state.way} onChange=${(to) => change({ way: to })} choices=${[
-        ["kept", "through what was kept"], ["there", "the edit, and back"], ["random", "anywhere"]]} />
+        ["kept", "kept pictures"], ["there", "edit and back"], ["random", "random"]]} />
       ${state.way === "random" && html`
         <${Whole} name="seed" value=${state.seed} high=${LARGEST_SEED} onChange=${(seed) => change({ seed })} />
         <${Scale} name="smoothing" value=${state.smoothing} low=${0.1} high=${5} step=${0.1}
@@ -56,12 +58,24 @@ function usePlay(playing, plan, hash, frames, place, setAt) {
   useEffect(() => {
     if (!playing) return;
     let ended = false;
-    (async () => {
-      while (!ended) {
-        const next = (Math.floor(where.current / EVERY + 1e-6) + 1) * EVERY;
-        const frame = next > frames - 1 ? 0 : Math.round(next);
+    const following = (frame) => {
+      const next = Math.round((Math.floor(frame / EVERY + 1e-6) + 1) * EVERY);
+      return next > frames - 1 ? 0 : next;
+    };
+    const fetched = new Map();
+    const fetch = (frame) => {
+      if (!fetched.has(frame)) {
         const image = new Image();
         image.src = pictureAt(plan(frame), hash);
+        fetched.set(frame, image);
+      }
+      return fetched.get(frame);
+    };
+    (async () => {
+      while (!ended) {
+        const frame = following(where.current);
+        const image = fetch(frame);
+        for (let i = 1, ahead = frame; i < AHEAD; i++) fetch((ahead = following(ahead)));
         const [come] = await Promise.allSettled([image.decode(), new Promise((wake) => setTimeout(wake, 1000 / SHOWN))]);
         if (ended || come.status === "rejected") return;
         where.current = frame;
@@ -137,8 +151,10 @@ function Reel({ reel, set, drop }) {
       ? html`<video src=${file} controls loop muted autoplay></video>`
       : html`<img src=${file} alt=${reel.name} />`)}
     <div class="buttons">
-      ${reel.finished && html`<a class="button" href=${file} download=${reel.name}>save (${(reel.bytes / 1e6).toFixed(1)} MB)</a>`}
+      ${reel.finished && html`<a class="button" href=${file} download=${reel.name}>save (${sizeOf(reel.bytes)})</a>`}
       <button class="plain" onClick=${() => drop(reel.number)}>${open ? "stop" : "remove"}</button>
     </div>
   </div>`;
 }
+
+const sizeOf = (bytes) => (bytes < 1e5 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
