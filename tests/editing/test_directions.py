@@ -26,6 +26,17 @@ def model_of(path: Path, **fields: object) -> Model:
     return load(path / "model.safetensors")
 
 
+def test_together_a_later_one_takes_the_place_of_its_name(tmp_path: Path) -> None:
+    model = model_of(tmp_path)
+    own = directions.of_weights(model, 2)
+    said = replace(own, vectors=-own.vectors, names=("smile", "1"), weights=(0.1, 0.2), method="labels", model="x")
+    found = directions.together(own, said)
+    assert found.names == ("0", "1", "smile") and found.weights == (own.weights[0], 0.2, 0.1)
+    assert np.array_equal(found.vectors, np.stack([own.vectors[0], -own.vectors[1], -own.vectors[0]]))
+    assert found.method == "weights+labels" and found.model == own.model
+    assert directions.together(found, said).method == "weights+labels"
+
+
 @pytest.mark.parametrize("labels", [0, 3])
 def test_of_weights_are_where_the_first_layer_reacts_most(labels: int, tmp_path: Path) -> None:
     model = model_of(tmp_path, num_labels=labels)

@@ -29,11 +29,11 @@ def test_what_the_page_asks(serve: Serve, classes: str, tiny_run: Path) -> None:
     assert model["labels"] == ["red", "green", "blue"] and model["resolution"] == 16
     assert len(model["directions"]) == 6 and ".gif" in model["formats"]
 
-    found = ask("/api/picture", plan=look(classes, key={"seed": 3}), hash=model["hash"][:16])
+    found = ask("/api/picture", plan=look(classes, key={"seed": 3}), version=model["version"])
     assert found.status == 200 and found.headers["content-type"] == "image/png"
     assert "immutable" in found.headers["cache-control"]
     assert Image.open(io.BytesIO(found.body)).size == (16, 16)
-    again = ask("/api/picture", plan=look(classes, key={"seed": 3}), hash="0123")
+    again = ask("/api/picture", plan=look(classes, key={"seed": 3}), version="0123")
     assert again.body == found.body and again.headers["cache-control"] == "no-store"
     frame = ask("/api/picture", plan=look(classes, way={"seed": 1}, frames=30, at=7))
     assert Image.open(io.BytesIO(frame.body)).size == (16, 16)
@@ -62,6 +62,17 @@ def test_a_film(serve: Serve, plain: str) -> None:
     assert ask(where, "DELETE").json == {}
     assert "no film" in ask(where).error() and "no film" in ask(where + "/file").error()
     assert "keys of way" in ask("/api/films", "POST", plan | {"way": {"keys": []}}).error()
+
+
+def test_a_direction_is_taught(serve: Serve, plain: str) -> None:
+    ask = serve(plain)
+    said = {"model": plain, "name": "tall", "labels": {str(seed): seed % 2 for seed in range(30)}}
+    found = ask("/api/directions", "POST", said)
+    assert 0 <= found.json["predicted"] <= 1
+    assert ask("/api/model", name=plain).json["directions"][0]["name"] == "tall"
+    moved = ask("/api/picture", plan=look(plain, key={"seed": 1, "moves": {"tall": 1}}))
+    assert moved.status == 200 and moved.body != ask("/api/picture", plan=look(plain, key={"seed": 1})).body
+    assert "at least 20" in ask("/api/directions", "POST", said | {"labels": {"1": 1}}).error()
 
 
 def test_refusals(serve: Serve, plain: str, tiny_run: Path) -> None:
@@ -110,7 +121,8 @@ def test_whom_it_answers(headers: dict[str, str], status: int, serve: Serve, pla
         assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
-def test_a_form_of_another_site_orders_no_film(serve: Serve, plain: str) -> None:
-    plan = look(plain, way={"seed": 1}, suffix=".gif")
+def test_a_form_of_another_site_orders_nothing(serve: Serve, plain: str) -> None:
     ask = serve(plain)
-    assert "application/json" in ask("/api/films", "POST", plan, headers={"content-type": "text/plain"}).error(415)
+    said = {"model": plain, "name": "tall", "labels": {str(seed): seed % 2 for seed in range(30)}}
+    for path, body in (("/api/films", look(plain, way={"seed": 1}, suffix=".gif")), ("/api/directions", said)):
+        assert "application/json" in ask(path, "POST", body, headers={"content-type": "text/plain"}).error(415)

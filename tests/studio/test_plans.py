@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from growgan.core.errors import ConfigError
 from growgan.studio import plans
-from growgan.studio.plans import Film, Frame, Key, Look, Random, Sheet, There, Through
+from growgan.studio.plans import Film, Frame, Key, Look, Random, Said, Sheet, There, Through
 
 LOOK = {"model": "m", "label": "cat", "truncation": 0.7}
 
@@ -33,6 +33,19 @@ def test_what_a_page_asks_for() -> None:
     assert film == Film(look, There(Key(1, moves=(("0", 1.0),))), 2.0, 30.0, ".gif", 32)
     film = read(plans.film, way={"seed": 4, "smoothing": 0.5}, label=None, truncation=1)
     assert film == Film(Look("m", None, 1.0), Random(4, 0.5), 8.0, 30.0, ".mp4", None)
+
+
+def test_what_was_said() -> None:
+    labels = {"3": 1, "5": 0.5, "4294967295": -2}
+    said = plans.parse(json.dumps({"model": "m", "name": " big smile ", "labels": labels}), plans.said)
+    assert said == Said("m", "big smile", {3: 1.0, 5: 0.5, 2**32 - 1: -2.0})
+    for name, wrong in (
+        ("", {}), ("a,b", {}), ("a:b", {}), ("a\nb", {}), ("x" * 61, {}), (4, {}),
+        ("a", {"x": 1}), ("a", {"-1": 1}), ("a", {"4294967296": 1}), ("a", {"1": "yes"}), ("a", {"1": True}),
+        ("a", {"1": 1, "01": 1}), ("a", {"1": float("inf")}), ("a", []), ("a", {"²": 1}),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError):
+            plans.parse(json.dumps({"model": "m", "name": name, "labels": wrong}), plans.said)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +92,14 @@ def test_what_is_no_request(text: str | bytes) -> None:
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
+    max_leaves=4,
 )
 NAMES = st.sampled_from(
     ["model", "label", "truncation", "key", "keys", "way", "frames", "fps", "at", "seconds", "size"]
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(NAMES, JSON), st.sampled_from([plans.picture, plans.sheet, plans.film]))
 def test_nothing_else_comes_of_a_request(values: dict[str, Any], kind: Any) -> None:
     try:

@@ -8,16 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from making import make_nets, make_spec
 from PIL import Image
 
 from growgan.cli.main import main
 from growgan.core.errors import ConfigError, ModelError
 from growgan.core.runfiles import RunFiles
-from growgan.editing import directions, projected
+from growgan.editing import directions, projected, sheet
 from growgan.editing.projected import Point
+from growgan.models.native import save_model
+from growgan.sampling import walks
 from growgan.sampling.latents import draw_arrays
 from growgan.sampling.model import Model, load
-from growgan.studio.plans import Film, Frame, Key, Look, Random, Sheet, There, Through
+from growgan.studio.plans import Film, Frame, Key, Look, Random, Said, Sheet, There, Through
 from growgan.studio.service import Given, Studio
 
 
@@ -62,13 +66,13 @@ def test_seeds_are_those_of_sample(plain: str, classes: str) -> None:
             assert said["seed"] == str(seed) and said["truncation"] == "0.6" and said["model"] == model.file.hash
             words = model.labels([seed], model.label(label) if label else None)
             assert said.get("class") == (words[0] if words else None)
-    sheet = Sheet(Look(classes, None, 1.0), (Key(0), Key(1), Key(2)), 2)
-    grid = studio.sheet(sheet)
+    plan = Sheet(Look(classes, None, 1.0), (Key(0), Key(1), Key(2)), 2)
+    grid = studio.sheet(plan)
     model = load(classes)
     assert pixels(grid).shape == (128, 128, 3)
     assert near(pixels(grid)[:64, 64:], pixels(model.sample(1, seed=1)[0]).repeat(4, 0).repeat(4, 1))
     assert notes(grid)["pictures"] == "seed 0, seed 1, seed 2"
-    assert studio.words(sheet) == model.labels([0, 1, 2])
+    assert studio.words(plan) == model.labels([0, 1, 2])
 
 
 def test_moved_pictures_are_those_of_edit(plain: str, tmp_path: Path) -> None:
@@ -90,6 +94,8 @@ def test_photographs_beside_seeds(classes: str) -> None:
     model = load(classes)
     found = found_in(model, (3, 9), 0.5)
     studio = Studio([classes], load, Given(photographs=found, photographs_path=Path("p.safetensors")))
+    others = Studio([classes], load, Given(photographs=found_in(model, (3, 8), 0.5)))
+    assert len({one.describe(classes)["version"] for one in (studio, others, Studio([classes], load))}) == 3
     made = studio.pictures(Look(classes, None, 1.0), [Key(1), Key(1, photo=True), Key(0, photo=True), Key(9)])
     expected = next(iter(model.pictures(found.walk(model)))).transpose(0, 2, 3, 1).astype(int)
     for data, one in zip(made, (None, expected[1], expected[0], None), strict=True):
@@ -146,6 +152,32 @@ def test_directions_of_a_file(plain: str, classes: str, tmp_path: Path) -> None:
     assert studio.describe(classes)["directions_foreign"]
 
 
+def test_a_direction_is_taught(plain: str) -> None:
+    model, studio = load(plain), Studio([plain], load)
+    z, _ = draw_arrays(range(60), model.spec, model.distribution)
+    labels = {seed: float(row[0] > 0) for seed, row in enumerate(z)}
+    look, key = Look(plain, None, 1.0), Key(3, moves=(("tall", 0.5),))
+    with pytest.raises(ConfigError, match="no direction 'tall'"):
+        studio.pictures(look, [key])
+    assert studio.teach(Said(plain, "tall", labels)) > 0.3
+    assert studio.teach(Said(plain, "none", {s: float(s % 2) for s in range(60)})) < 0.3
+    expected = directions.of_labels(model, {"tall": labels})
+    first, second, *others = studio.describe(plain)["directions"]
+    assert (first["name"], second["name"]) == ("tall", "none") and first["taught"] and first["weight"] > 0.3
+    assert [one["name"] for one in others] == [str(n) for n in range(6)] and not others[0]["taught"]
+    (data,), version = studio.pictures(look, [key]), studio.describe(plain)["version"]
+    assert studio.is_current(plain, version)
+    moved = sheet.moved(model, expected, [dict(key.moves)], walks.still([3], model.spec, model.distribution))
+    assert near(pixels(data), next(iter(model.pictures(moved)))[0].transpose(1, 2, 0).astype(int))
+    assert notes(data)["directions"].startswith("weights+labels of ")
+    assert studio.teach(Said(plain, "tall", {s: 1 - v for s, v in labels.items()})) > 0.3  # said anew
+    assert [one["name"] for one in studio.describe(plain)["directions"]][:2] == ["tall", "none"]
+    assert studio.pictures(look, [key]) != [data]
+    assert not studio.is_current(plain, version)  # a browser is not to show what it kept
+    with pytest.raises(ConfigError, match="at least 20 labels"):
+        studio.teach(Said(plain, "x", {1: 1.0}))
+
+
 def test_what_fits_none_of_the_models(plain: str, classes: str) -> None:
     other = directions.Directions(np.eye(4, dtype=np.float32), ("a", "b", "c", "d"), (1.0,) * 4, "weights", "x")
     given = Given(directions=other, directions_path=Path("d.safetensors"))
@@ -167,14 +199,16 @@ def test_a_model_that_is_not_there(plain: str) -> None:
 
 def test_a_run_is_taken_up_where_it_has_come_to(tiny_run: Path, tmp_path: Path) -> None:
     run = RunFiles(Path(shutil.copytree(tiny_run, tmp_path / "run")))
-    kept = run.best.rename(tmp_path / "best")
+    run.best.unlink()
     studio = Studio([str(run.path)], load)
     before = studio.describe(str(run.path))
     assert before["path"] == str(run.snapshots()[-1])
     look = Look(str(run.path), None, 1.0)
     (data,) = studio.pictures(look, [Key(0)])
-    kept.rename(run.best)
+    G, _ = make_nets(make_spec(), torch.float32)
+    save_model(run.best, {"G_ema": G}, training={})
     assert studio.pictures(look, [Key(0)]) == [data]  # until the page asks anew
     assert studio.describe(str(run.path))["path"] == str(run.best)
-    assert studio.is_current(str(run.path), load(run.path).file.hash[:16])
-    assert not studio.is_current(str(run.path), "") and not studio.is_current("x", "a")
+    after = studio.describe(str(run.path))["version"]
+    assert studio.is_current(str(run.path), after) and after != before["version"]
+    assert not studio.is_current(str(run.path), before["version"]) and not studio.is_current("x", after)

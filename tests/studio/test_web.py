@@ -70,6 +70,7 @@ def test_the_pages_arithmetic() -> None:
     script = """
         import { command, moves, quoted, seeds } from "WEB/command.js";
         import { spread, ticks } from "WEB/chart.js";
+        import { adding, table } from "WEB/said.js";
         import { fromAddress, isMoved, toAddress } from "WEB/state.js";
         const state = { ...fromAddress("#"), page: "edit", model: "a b", key: { seed: 3, moves: { "x&y=z": 0.5 } } };
         console.log(JSON.stringify({
@@ -81,6 +82,7 @@ def test_the_pages_arithmetic() -> None:
           spread: spread([1, 1]),
           same: [toAddress(fromAddress(toAddress(state))) === toAddress(state), toAddress(fromAddress("#"))],
           wrong: fromAddress("#walk?truncation=x&first=%22a%22&toString=1&seed=7"),
+          said: table(adding(adding(adding({ 'a "b"': { 7: 1, 10: 0 } }, "c", 10, 1), "d", 3, 1), "d", 3, null)),
           moved: [isMoved({ seed: 1 }), isMoved({ seed: 1, moves: { a: 0 } }), isMoved({ seed: 1, moves: { a: 1 } })],
         }));
     """.replace("WEB", WEB.as_uri())
@@ -94,6 +96,7 @@ def test_the_pages_arithmetic() -> None:
     assert found["ticks"] == [[0, 2, 4, 6, 8, 10], [-0.2, 0, 0.2], []]
     assert found["spread"][0] < 1 < found["spread"][1]
     assert found["same"] == [True, "#pictures"]
+    assert found["said"] == 'seed,"a ""b""",c\n7,1,\n10,0,1\n'
     wrong = found["wrong"]
     assert wrong["page"] == "walk" and wrong["truncation"] == 1 and wrong["first"] == 0 and wrong["seed"] == 7
     assert found["moved"] == [False, False, True]

@@ -146,6 +146,15 @@ def without(found: Directions, names: Sequence[str]) -> Directions:
     return replace(found, vectors=(freed / lengths[:, None]).astype(np.float32))
 
 
+def together(first: Directions, *others: Directions) -> Directions:
+    """All of several sets of directions of one model; a later one takes the place of an earlier one of its name."""
+    parts = (first, *others)
+    rows = {name: row for one in parts for name, row in zip(one.names, zip(one.vectors, one.weights))}
+    vectors, weights = zip(*rows.values())
+    methods = dict.fromkeys(method for one in parts for method in one.method.split("+"))
+    return Directions(np.stack(vectors), tuple(rows), tuple(weights), "+".join(methods), first.model)
+
+
 def save(path: Path, found: Directions) -> None:
     """Write a .safetensors file, whole or not at all."""
     about = {"names": found.names, "weights": found.weights, "method": found.method, "model": found.model}

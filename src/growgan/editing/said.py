@@ -33,7 +33,7 @@ def read_said(path: Path) -> dict[str, dict[int, float]]:
     if not head or head[0].lower() != "seed" or len(head) < 2 or len(rows) < 2:
         raise ConfigError(f"--labels {path} wants a first line seed,NAME,... and a line for each seed")
     for name in head[1:]:
-        if not name.isprintable() or not name or "," in name or ":" in name or head.count(name) > 1:
+        if not can_name(name) or head.count(name) > 1:
             raise ConfigError(f"--labels {path}: {name[:SHOWN]!r} cannot be the name of one column")
     found: dict[str, dict[int, float]] = {name: {} for name in head[1:]}
     seeds: set[int] = set()
@@ -50,6 +50,11 @@ def read_said(path: Path) -> dict[str, dict[int, float]]:
             if cell:
                 found[name][seed] = _number(cell, where)
     return found
+
+
+def can_name(name: str) -> bool:
+    """Whether a direction may be called so: what `growgan edit --move` can tell from the amount and its neighbours."""
+    return bool(name) and name.isprintable() and "," not in name and ":" not in name
 
 
 def _number(cell: str, where: str) -> float:

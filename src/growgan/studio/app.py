@@ -36,7 +36,7 @@ HEADERS = {
     "x-content-type-options": "nosniff",
 }
 FOREVER = {"cache-control": "private, max-age=86400, immutable"}
-"""Of a picture, in whose address its model's hash stands."""
+"""Of a picture in whose address the version stands that made it."""
 
 
 def make_app(studio: Studio, runs: Sequence[str], hosts: Sequence[str] = LOOPBACK) -> Starlette:
@@ -50,7 +50,7 @@ def make_app(studio: Studio, runs: Sequence[str], hosts: Sequence[str] = LOOPBAC
         await run_in_threadpool(app.state.reels.close)
 
     def png(request: Request, look: plans.Look, data: bytes) -> Response:
-        lasting = studio.is_current(look.model, request.query_params.get("hash", ""))
+        lasting = studio.is_current(look.model, request.query_params.get("version", ""))
         return Response(data, media_type="image/png", headers=FOREVER if lasting else {"cache-control": "no-store"})
 
     async def about(request: Request) -> Response:
@@ -73,10 +73,12 @@ def make_app(studio: Studio, runs: Sequence[str], hosts: Sequence[str] = LOOPBAC
         return JSONResponse(await asyncio.wrap_future(desk.call(lambda: studio.words(plan))))
 
     async def begin_film(request: Request) -> Response:
-        if request.headers.get("content-type", "").split(";")[0] != "application/json":
-            raise HTTPException(415, "a film is ordered as application/json")
-        plan = plans.parse(await request.body(), plans.film)
+        plan = plans.parse(await _body(request), plans.film)
         return JSONResponse(_reels(request).begin(plan).describe())
+
+    async def teach(request: Request) -> Response:
+        plan = plans.parse(await _body(request), plans.said)
+        return JSONResponse({"predicted": await asyncio.wrap_future(desk.call(lambda: studio.teach(plan)))})
 
     async def film(request: Request) -> Response:
         reels, number = _reels(request), request.path_params["number"]
@@ -106,6 +108,7 @@ def make_app(studio: Studio, runs: Sequence[str], hosts: Sequence[str] = LOOPBAC
         Route("/api/picture", picture),
         Route("/api/sheet", sheet),
         Route("/api/words", words),
+        Route("/api/directions", teach, methods=["POST"]),
         Route("/api/films", begin_film, methods=["POST"]),
         Route("/api/films/{number:int}", film, methods=["GET", "DELETE"]),
         Route("/api/films/{number:int}/file", film_file),
@@ -124,6 +127,12 @@ def make_app(studio: Studio, runs: Sequence[str], hosts: Sequence[str] = LOOPBAC
 def _reels(request: Request) -> Reels:
     reels: Reels = request.app.state.reels
     return reels
+
+
+async def _body(request: Request) -> bytes:
+    if request.headers.get("content-type", "").split(";")[0] != "application/json":  # as no form of another site has
+        raise HTTPException(415, "this is to be sent as application/json")
+    return await request.body()
 
 
 def _named(request: Request, runs: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from growgan.core.errors import ConfigError
+from growgan.editing.said import can_name
 
 T = TypeVar("T")
 
@@ -18,6 +19,8 @@ MOST_KEYS = 500
 """Pictures of one plan."""
 MOST_FRAMES = 20_000
 """Frames of one film, or of a walk that is looked at."""
+LONGEST_NAME = 60
+"""Letters of a direction's name."""
 FURTHEST = 10.0
 """How far a latent is moved at most, as `growgan edit` has it."""
 
@@ -167,6 +170,15 @@ class Frame:
         return {"way": str(self.way), "frame": f"{self.at} of {self.frames}"}
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a person said of some seeds: a direction is fitted to it."""
+
+    model: str
+    name: str
+    labels: dict[int, float]
+
+
 class Fields:
     """The values of a JSON object, each asked for once; `end` refuses what nobody asked for."""
 
@@ -242,6 +254,20 @@ def film(fields: Fields) -> Film:
         suffix=fields.text("suffix") or ".mp4",
         size=fields.whole("size", 0, 16_383, 0) or None,
     )
+
+
+def said(fields: Fields) -> Said:
+    """Read a `Said`."""
+    model, name = fields.text("model") or "", fields.take("name", str, "a text").strip()
+    labels = Fields(fields.take("labels", dict, "an object of seeds and what was said"), "labels")
+    if not can_name(name) or len(name) > LONGEST_NAME:
+        raise ConfigError(f"{name[:LONGEST_NAME]!r} cannot be the name of a direction: no commas, no colons")
+    seeds = [seed for seed in labels.values if seed.isascii() and seed.isdecimal() and len(seed) <= 10]
+    values = {int(seed): labels.number(seed, -1e6, 1e6) for seed in seeds}
+    labels.end()
+    if len(values) < len(seeds) or max(values, default=0) >= 2**32:
+        raise ConfigError(f"labels should be of seeds, each once, below {2**32}")
+    return Said(model, name, values)
 
 
 def picture(fields: Fields) -> tuple[Look, Key | Frame]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from growgan.sampling.films import CODECS, STILLS, frames_in
 from growgan.sampling.films import check as check_film
 from growgan.sampling.sources import find
 from growgan.sampling.walks import Walk
-from growgan.studio.plans import Film, Frame, Key, Look, Random, Sheet, There, Through, Way
+from growgan.studio.plans import Film, Frame, Key, Look, Random, Said, Sheet, There, Through, Way
 
 SHOWN_DIRECTIONS = 12
 """Directions of a model's own that have a slider: those to which it reacts the most."""
@@ -54,6 +56,19 @@ class Opened:
     foreign: bool
     """They were made of another model file."""
     photographs: Projected | None
+    taught: tuple[str, ...] = ()
+    """Names of the directions that were fitted here."""
+
+    @cached_property
+    def version(self) -> str:
+        """What changes when a picture may: with the model, the directions or the photographs."""
+        digest = sha256(self.model.file.hash.encode())
+        if self.found is not None:
+            digest.update(repr(self.found.names).encode() + self.found.vectors.tobytes())
+        if self.photographs is not None:
+            some = (self.photographs.z, self.photographs.labels, self.photographs.offset)
+            digest.update(b"".join(one.tobytes() for one in some if one is not None))
+        return digest.hexdigest()[:16]
 
 
 class Studio:
@@ -104,10 +119,10 @@ class Studio:
         foreign = found is not None and found.model != model.file.hash
         return Opened(name, model, stamp, found, foreign, photographs)
 
-    def is_current(self, name: str, hash_: str) -> bool:
-        """Whether a hash, or its beginning, is that of the model as it is opened now."""
+    def is_current(self, name: str, version: str) -> bool:
+        """Whether a version is that of the model as it is opened now: a picture of it will not change."""
         opened = self._opened.get(name)
-        return opened is not None and bool(hash_) and opened.model.file.hash.startswith(hash_)
+        return opened is not None and opened.version == version
 
     def try_given(self) -> None:
         """Raise `ConfigError` if directions or photographs that were given fit none of the models."""
@@ -126,18 +141,19 @@ class Studio:
         model, found = opened.model, opened.found
         names = model.file.training.get("class_names") or [str(k) for k in range(model.spec.num_labels)]
         shown = list(zip(found.names, found.weights)) if found is not None else []
-        given = self.given
+        given, taught = self.given, [one for one in shown if one[0] in opened.taught]
+        others = [one for one in shown if one[0] not in opened.taught]
+        shown = [*taught, *(others if given.directions else others[:SHOWN_DIRECTIONS])]
         return {
             "name": name,
             "hash": model.file.hash,
+            "version": opened.version,
             "path": str(model.file.path),
             "reached": model.file.describe(),
             "resolution": model.resolution,
             "labels": names,
             "attributes": model.spec.multi_label,
-            "directions": [
-                {"name": n, "weight": w} for n, w in (shown if given.directions else shown[:SHOWN_DIRECTIONS])
-            ],
+            "directions": [{"name": n, "weight": w, "taught": n in opened.taught} for n, w in shown],
             "directions_file": str(given.directions_path) if found is not None and given.directions else None,
             "directions_foreign": opened.foreign,
             "photographs": list(opened.photographs.names) if opened.photographs is not None else [],
@@ -150,6 +166,19 @@ class Studio:
             "card": {part: text for part, text in model.file.card.items() if isinstance(text, str)},
             "formats": formats(),
         }
+
+    def teach(self, plan: Said) -> float:
+        """Fit a direction to what was said of some seeds, for as long as the studio and this model are open.
+
+        Returns the part of the labels' variance that is predicted of each by the others. Raises `ConfigError`.
+        """
+        opened = self.open(plan.model)
+        fitted = directions.of_labels(opened.model, {plan.name: plan.labels})
+        found = directions.together(opened.found, fitted) if opened.found is not None else fitted
+        taught = (*(name for name in opened.taught if name != plan.name), plan.name)
+        self._opened[plan.model] = replace(opened, found=found, taught=taught)
+        self._last = None
+        return fitted.weights[0]
 
     def words(self, plan: Sheet) -> list[str]:
         """The class or attributes of each picture of a plan, in words; empty without labels."""

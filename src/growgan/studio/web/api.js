@@ -12,9 +12,14 @@ export async function ask(path, query = {}, options = {}) {
 }
 
 /** Order a film. Throws an Error with the server's line. */
-export function order(plan) {
+export const order = (plan) => send("/api/films", plan);
+
+/** Have a direction fitted to labels of seeds. Throws an Error with the server's line. */
+export const teach = (said) => send("/api/directions", said);
+
+function send(path, what) {
   const headers = { "content-type": "application/json" };
-  return ask("/api/films", {}, { method: "POST", headers, body: JSON.stringify(plan) });
+  return ask(path, {}, { method: "POST", headers, body: JSON.stringify(what) });
 }
 
 /** Why an address gives no picture, in the server's words; empty if it does. */
@@ -34,16 +39,16 @@ async function read(answer) {
   return found;
 }
 
-/** The address of one picture: a plan with a key, or with a way, frames and at. */
-export const pictureAt = (plan, hash) => "/api/picture" + text({ plan: JSON.stringify(plan), hash: short(hash) });
+/**
+ * The address of one picture: a plan with a key, or with a way, frames and at. The version of what made it is part of
+ * it, so that the browser may keep it.
+ */
+export const pictureAt = (plan, version) => "/api/picture" + text({ plan: JSON.stringify(plan), version });
 
 /** The address of a grid. */
-export const sheetAt = (plan, hash) => "/api/sheet" + text({ plan: JSON.stringify(plan), hash: short(hash) });
+export const sheetAt = (plan, version) => "/api/sheet" + text({ plan: JSON.stringify(plan), version });
 
 /** The address of a run's grid of fakes, or of reals. */
 export const gridAt = (run, nimg) => (nimg === null ? "/api/run/reals" : `/api/run/fakes/${nimg}`) + text({ name: run });
-
-/** A model's hash is part of its pictures' addresses, so that the browser may keep them. */
-const short = (hash) => hash.slice(0, 16);
 
 const text = (query) => (Object.keys(query).length ? "?" + new URLSearchParams(query) : "");

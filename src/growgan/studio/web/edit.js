@@ -3,7 +3,7 @@ import { pictureAt } from "./api.js";
 import { command, making, moves } from "./command.js";
 import { html } from "./html.js";
 import { Choice, Command, Look, Picture, Scale, Whole } from "./parts.js";
-import { LARGEST_SEED, isMoved, lookOf, told } from "./state.js";
+import { LARGEST_SEED, isMoved, isTaught, lookOf, told } from "./state.js";
 
 const REACH = 1;
 
@@ -16,7 +16,7 @@ export function Edit({ state, change, model, keep }) {
     const all = amount ? { ...others, [name]: amount } : others;
     change({ key: Object.keys(all).length ? { ...bare, moves: all } : bare });
   };
-  const edited = pictureAt({ ...look, key }, model.hash);
+  const edited = pictureAt({ ...look, key }, model.version);
   return html`
     <aside>
       <${Look} ...${{ state, change, model }} />
@@ -38,11 +38,11 @@ export function Edit({ state, change, model, keep }) {
         <button disabled=${!isMoved(key)} onClick=${() => change({ page: "walk", way: "there" })}>film of it</button>
         <a class="button" href=${edited} download=${nameOf(key)}>save</a>
       </div>
-      <${Command} line=${lineOf(state, key, model)} why="Move something, and the command for it stands here." />
+      <${Command} line=${lineOf(state, key, model)} why=${isMoved(key) ? "No command makes this: it is of one photograph of several, or by a direction that was fitted here." : "Move something, and the command for it stands here."} />
     </aside>
     <main class="pair">
       <figure>
-        <${Picture} large src=${pictureAt({ ...look, key: bare }, model.hash)} alt=${told(bare, model)} />
+        <${Picture} large src=${pictureAt({ ...look, key: bare }, model.version)} alt=${told(bare, model)} />
         <figcaption>${told(bare, model)}</figcaption>
       </figure>
       <figure>
@@ -60,6 +60,6 @@ const nameOf = (key) => `${key.photo !== undefined ? "photo" : "seed"}${String(k
 function lineOf(state, key, model) {
   if (!isMoved(key)) return "";
   const from = model.directions_file ? ["--directions", model.directions_file] : [];
-  if (key.photo !== undefined) return ""; // edit takes all photographs of a file
+  if (key.photo !== undefined || isTaught(key, model)) return ""; // edit takes all photographs of a file
   return command("edit", state.model, "--seeds", key.seed, `--move=${moves(key)}`, from, making(state), "--out", "edit.png");
 }

@@ -5,10 +5,11 @@ import { html, render, useEffect, useState } from "./html.js";
 import { Choice, Picture } from "./parts.js";
 import { Pictures } from "./pictures.js";
 import { Runs } from "./runs.js";
+import { Teach } from "./teach.js";
 import { lookOf, same, told, useStudio } from "./state.js";
 import { Walk } from "./walk.js";
 
-const PAGES = { pictures: Pictures, edit: Edit, walk: Walk };
+const PAGES = { pictures: Pictures, edit: Edit, teach: Teach, walk: Walk };
 /** A page more is a function here; runs have one of their own, since they need no model. */
 
 function Studio({ about }) {
@@ -32,7 +33,7 @@ function Studio({ about }) {
     ${page === "runs" && html`<div class="page"><${Runs} state=${state} change=${change} runs=${about.runs} /></div>`}
     ${Page && !model && html`<div class="page"><main><p class=${wrong ? "wrong" : "quiet"} role="status">${wrong || `opening ${name} ...`}</p></main></div>`}
     ${Page && model && html`
-      <div class="page"><${Page} state=${shown} ...${{ change, model, keep }} /></div>
+      <div class="page"><${Page} state=${shown} ...${{ change, model, keep, again }} /></div>
       <${Kept} state=${shown} ...${{ change, model }} />
       <footer>${footerOf(model)}</footer>`}`;
 }
@@ -49,7 +50,7 @@ function Kept({ state, change, model }) {
   return html`<section class="kept" aria-label="kept pictures">
     ${state.kept.map((key, i) => html`<figure key=${JSON.stringify(key)}>
       <button class="bare" title="edit it" onClick=${() => change({ page: "edit", key })}>
-        <${Picture} src=${pictureAt({ ...lookOf(state), key }, model.hash)} alt=${told(key, model)} />
+        <${Picture} src=${pictureAt({ ...lookOf(state), key }, model.version)} alt=${told(key, model)} />
       </button>
       <figcaption>
         <button class="plain" disabled=${i === 0} title="earlier" onClick=${() => earlier(i)}>←</button>

@@ -26,7 +26,7 @@ export function Pictures({ state, change, model, keep }) {
         <button onClick=${() => go(first + state.count)}>next →</button>
         <button onClick=${() => go(Math.floor(Math.random() * 1e6))}>anywhere</button>
       </div>
-      <a class="button" href=${sheetAt(sheet, model.hash)} download="grid.png">save as one picture</a>
+      <a class="button" href=${sheetAt(sheet, model.version)} download="grid.png">save as one picture</a>
       <${Command} line=${line} />
     </aside>
     <main class="grid">
@@ -34,7 +34,7 @@ export function Pictures({ state, change, model, keep }) {
         const kept = state.kept.some((one) => same(one, key));
         return html`<figure key=${`${state.model} ${key.seed}`}>
           <button class="bare" title="edit it" onClick=${() => change({ page: "edit", key })}>
-            <${Picture} src=${pictureAt({ ...lookOf(state), key }, model.hash)} alt=${`seed ${key.seed}`} />
+            <${Picture} src=${pictureAt({ ...lookOf(state), key }, model.version)} alt=${`seed ${key.seed}`} />
           </button>
           <figcaption>
             <span>${told(key, model)}${words[i] ? ` · ${words[i]}` : ""}</span>

@@ -20,6 +20,8 @@ const START = {
   key: { seed: 0 },
   /** @type {Key[]} */
   kept: [],
+  attribute: "",
+  teaching: 0,
   way: "kept",
   seed: 0,
   smoothing: 1,
@@ -70,6 +72,10 @@ export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** Whether a key is moved at all. */
 export const isMoved = (key) => Object.values(key.moves ?? {}).some((amount) => amount !== 0);
+
+/** Whether a key is moved along a direction that was fitted here, which no file has. */
+export const isTaught = (key, model) =>
+  model.directions.some(({ name, taught }) => taught && (key.moves?.[name] ?? 0) !== 0);
 
 /** A key in words. */
 export function told(key, model) {

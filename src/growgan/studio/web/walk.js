@@ -3,7 +3,7 @@ import { ask, order, pictureAt } from "./api.js";
 import { command, making, moves, seeds } from "./command.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Choice, Command, Look, Picture, Scale, Whole, clock } from "./parts.js";
-import { LARGEST_SEED, isMoved, lookOf } from "./state.js";
+import { LARGEST_SEED, isMoved, isTaught, lookOf } from "./state.js";
 
 const FPS = 30;
 const SHOWN = 12;
@@ -39,7 +39,7 @@ export function Walk({ state, change, model }) {
             ? "Keep at least two pictures: the way goes from one to the next and back to the first."
             : "Move a picture along directions first, on the page edit."}</p>`
         : html`
-          <${Picture} large src=${pictureAt(plan(place), model.hash)} alt=${`frame ${place + 1} of ${frames}`} />
+          <${Picture} large src=${pictureAt(plan(place), model.version)} alt=${`frame ${place + 1} of ${frames}`} />
           <div class="player">
             <button onClick=${() => setPlaying(!playing)}>${playing ? "pause" : "play"}</button>
             <input type="range" min="0" max=${frames - 1} value=${place} aria-label="frame"
@@ -51,10 +51,10 @@ export function Walk({ state, change, model }) {
 }
 
 /** Frames one after the other: each is shown when it has come, and not before its time. */
-function usePlay(playing, plan, hash, frames, place, setAt) {
+function usePlay(playing, plan, version, frames, place, setAt) {
   const where = useRef(place);
   where.current = place;
-  const address = JSON.stringify({ ...plan(0), hash });
+  const address = JSON.stringify({ ...plan(0), version });
   useEffect(() => {
     if (!playing) return;
     let ended = false;
@@ -66,7 +66,7 @@ function usePlay(playing, plan, hash, frames, place, setAt) {
     const fetch = (frame) => {
       if (!fetched.has(frame)) {
         const image = new Image();
-        image.src = pictureAt(plan(frame), hash);
+        image.src = pictureAt(plan(frame), version);
         fetched.set(frame, image);
       }
       return fetched.get(frame);
@@ -96,7 +96,7 @@ function lineOf(state, model) {
   const more = ["--seconds", state.seconds, making(state), "--out"];
   if (state.way === "random") return command("video", state.model, "--seed", state.seed, "--smoothing", state.smoothing, more, "walk.mp4");
   if (state.way === "there") {
-    if (state.key.photo !== undefined) return "";
+    if (state.key.photo !== undefined || isTaught(state.key, model)) return "";
     const from = model.directions_file ? ["--directions", model.directions_file] : [];
     return command("edit", state.model, "--seeds", state.key.seed, `--move=${moves(state.key)}`, from, more, "edit.mp4");
   }
