@@ -92,6 +92,12 @@ def test_refusals(serve: Serve, plain: str, tiny_run: Path) -> None:
     assert ask("/api/picture", plan=look(plain, key={"seed": 1})).status == 200
 
 
+def test_a_file_that_is_gone(serve: Serve, plain: str, tiny_run: Path, tmp_path: Path) -> None:
+    ask = serve(plain)
+    Path(plain).unlink()
+    assert "plain.safetensors" in ask("/api/model", name=plain).error()
+
+
 def test_a_run_without_a_model_yet(serve: Serve, tiny_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()

@@ -211,4 +211,8 @@ def test_a_run_is_taken_up_where_it_has_come_to(tiny_run: Path, tmp_path: Path) 
     assert studio.describe(str(run.path))["path"] == str(run.best)
     after = studio.describe(str(run.path))["version"]
     assert studio.is_current(str(run.path), after) and after != before["version"]
+    run.best.unlink()
+    for path in (*run.snapshots(), *run.milestones()):  # as when a run throws one away at this very moment
+        path.unlink()
+    assert studio.describe(str(run.path))["version"] == after
     assert not studio.is_current(str(run.path), before["version"]) and not studio.is_current("x", after)

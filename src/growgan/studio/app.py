@@ -120,7 +120,7 @@ def make_app(studio: Studio, runs: Sequence[str], hosts: Sequence[str] = LOOPBAC
         routes=routes,
         lifespan=life,
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(_Guard)],
-        exception_handlers={UserError: _refused, HTTPException: _refused},
+        exception_handlers={UserError: _refused, HTTPException: _refused, OSError: _refused, Exception: _failed},
     )
 
 
@@ -146,6 +146,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
     line = error.detail if isinstance(error, HTTPException) else " ".join(str(error).split())
     return JSONResponse({"error": line}, status)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Our own fault: the page says it, and the traceback stands on stderr."""
+    return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)
 
 
 class _Guard:

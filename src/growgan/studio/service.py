@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from growgan.core.errors import ConfigError, ModelError
+from growgan.core.errors import ConfigError, ModelError, UserError
 from growgan.core.runfiles import RunFiles
 from growgan.editing import directions, sheet
 from growgan.editing.directions import Directions
@@ -94,11 +94,16 @@ class Studio:
         before = self._opened.get(name)
         if before is not None and not (anew and RunFiles(Path(name)).models.is_dir()):
             return before
-        path = find(name)
-        stamp = str(path), path.stat().st_mtime_ns
-        if before is None or before.stamp != stamp:
-            self._opened[name] = self._made_ready(name, stamp)
-            self._last = None
+        try:
+            path = find(name)
+            stamp = str(path), path.stat().st_mtime_ns
+            if before is None or before.stamp != stamp:
+                self._opened[name] = self._made_ready(name, stamp)
+                self._last = None
+        except (OSError, UserError):
+            if before is None:
+                raise
+            return before  # its run is throwing that snapshot away
         return self._opened[name]
 
     def _made_ready(self, name: str, stamp: tuple[str, int]) -> Opened:

@@ -33,6 +33,8 @@ def watch(source: str) -> dict[str, Any]:
     total = 1000 * float(last.get("total_kimg", schedule.total / 1000))
     rate = float(last.get("images_per_second", 0))
     left = (total - last["nimg"]) / rate if rate > 0 else None
+    stages = [asdict(stage) for stage in schedule.stages]
+    stages[-1]["end"] = max(stages[-1]["end"], round(total))  # a run that was made longer says so in its log alone
     grids = timelapse.moments(run) if run.grids() else []
     return {
         "name": source,
@@ -41,7 +43,7 @@ def watch(source: str) -> dict[str, Any]:
         "data": config.data.path,
         "resolution": config.network.resolution,
         "total": total,
-        "stages": [asdict(stage) for stage in schedule.stages],
+        "stages": stages,
         "nimg": last.get("nimg", 0),
         "seconds": last.get("seconds", 0.0),
         "left": left,
