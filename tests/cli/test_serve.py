@@ -31,7 +31,9 @@ def test_refusals(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
         ((tiny_run, "--port", "70000"), "--port"),
         ((tiny_run, "--port", "-1"), "--port"),
         ((tiny_run, "--host", "no.such.host.invalid"), "cannot listen"),
+        ((tiny_run, "--host", ""), "--host"),
         ((tiny_run, "--batch", "0"), "--batch"),
+        ((Path(__file__),), "test_serve.py"),  # a file, but no model
         ((tiny_run, "--directions", tmp_path / "none"), "no file"),
         ((tiny_run, "--latents", tmp_path / "none"), "no file"),
         ((tiny_run, "--device", "toaster"), "toaster"),
@@ -57,7 +59,7 @@ def test_it_answers_until_it_is_interrupted(tiny_run: Path, tmp_path: Path) -> N
         about = answer(address + "api/about")
         assert about["models"] == about["runs"] == [str(tiny_run)]
         assert answer(address + "api/run?name=" + str(tiny_run))["nimg"] == 320
-        plan = {"model": str(tiny_run), "way": {"seed": 1}, "seconds": 600, "suffix": ".webp"}
+        plan = {"model": str(tiny_run), "way": {"seed": 1}, "seconds": 300, "suffix": ".webp"}
         headers = {"content-type": "application/json"}
         request = urllib.request.Request(address + "api/films", json.dumps(plan).encode(), headers)
         number = answer(request)["number"]

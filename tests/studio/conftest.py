@@ -98,6 +98,7 @@ def serve() -> Iterator[Serve]:
             finally:
                 connection.close()
 
+        ask.app, ask.port = app, port  # type: ignore[attr-defined]
         return ask
 
     yield start

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from PIL import Image
+from starlette.applications import Starlette
 
 from growgan.sampling.model import load
+from growgan.studio.guard import Guard, is_loopback
 
 Serve = Callable[..., Any]
 
@@ -59,7 +65,8 @@ def test_a_film(serve: Serve, plain: str) -> None:
     film = ask(where + "/file")
     assert film.headers["content-type"] == "image/gif" and len(film.body) == found["bytes"]
     assert Image.open(io.BytesIO(film.body)).n_frames == 4  # type: ignore[attr-defined]
-    assert ask(where, "DELETE").json == {}
+    assert [one["number"] for one in ask("/api/films").json] == [begun.json["number"]]
+    assert ask(where, "DELETE").json == {} and ask("/api/films").json == []
     assert "no film" in ask(where).error() and "no film" in ask(where + "/file").error()
     assert "keys of way" in ask("/api/films", "POST", plan | {"way": {"keys": []}}).error()
 
@@ -80,7 +87,7 @@ def test_refusals(serve: Serve, plain: str, tiny_run: Path) -> None:
     assert "no model" in ask("/api/model", name="/etc/passwd").error()
     assert "no model" in ask("/api/picture", plan=look("x", key={"seed": 1})).error()
     assert "no JSON" in ask("/api/picture").error()
-    assert "no classes" in ask("/api/picture", plan=look(plain, key={"seed": 1}, label="cat")).error()
+    assert "no classes" in ask("/api/picture", plan=look(plain, key={"seed": 1}, label=1)).error()
     for path in ("/api/run", "/api/run/reals", "/api/run/fakes/1"):
         assert "no run" in ask(path, name="/").error()
     assert "not there" in ask("/api/run/fakes/1", name=str(tiny_run)).error()
@@ -110,8 +117,14 @@ def test_a_run_without_a_model_yet(serve: Serve, tiny_run: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"host": "evil.example"}, 400),  # a name that was made to point here
+        ({"host": "evil.example"}, 403),  # a name that was made to point here
+        ({"host": "192.168.1.4:8000"}, 403),
+        ({"host": ""}, 403),
         ({"host": "localhost:8000"}, 200),
+        ({"host": "[::1]:8000"}, 200),
+        ({"host": "localhost", "origin": "http://localhost"}, 200),
+        ({"host": "localhost", "origin": "http://localhost:8888"}, 403),
+        ({"origin": "null"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "same-site"}, 403),
         ({"sec-fetch-site": "same-origin"}, 200),
@@ -122,9 +135,55 @@ def test_whom_it_answers(headers: dict[str, str], status: int, serve: Serve, pla
     ask = serve(plain)
     answer = ask("/api/about", headers=headers)
     assert answer.status == status
-    if status != 400:
-        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
-        assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_a_link_leads_to_the_page_and_nowhere_else(serve: Serve, plain: str) -> None:
+    ask = serve(plain)
+    link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert ask("/", headers=link).status == 200
+    assert ask("/", headers=link | {"sec-fetch-dest": "iframe"}).status == 403
+    assert ask("/api/about", headers=link).status == 403
+
+
+def test_open_to_a_network_it_answers_to_addresses_and_its_names() -> None:
+    guard = Guard(Starlette(), {"box", "localhost"}, addresses=True)
+    for host, good in (("192.168.1.4:80", True), ("[fe80::1]:80", True), ("BOX:80", True), ("evil.example", False)):
+        assert (guard._refusal({"path": "/api/about", "method": "GET"}, {"host": host}) == "") == good, host
+    assert is_loopback("127.0.0.2") and is_loopback("::1") and not is_loopback("0.0.0.0") and not is_loopback("box")
+
+
+def test_long_requests_are_not_read(serve: Serve, plain: str) -> None:
+    assert "too long" in serve(plain)("/api/films", "POST", {"x": "y" * 100_000}).error(413)
+
+
+def test_losses_that_are_no_numbers(serve: Serve, tiny_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    lines = (run / "log.jsonl").read_text().splitlines()
+    entry = json.loads(lines[-1]) | {"D/loss": float("nan"), "G/loss": float("inf")}
+    (run / "log.jsonl").write_text("\n".join([*lines[:-1], json.dumps(entry)]) + "\n")
+    curve = serve(str(run), runs=(str(run),))("/api/run", name=str(run)).json["curve"]
+    assert curve["D/loss"][-1] is None and curve["G/loss"][-1] is None and curve["D/loss"][0] > 0
+
+
+def test_an_order_whose_client_has_left_is_taken_back(serve: Serve, plain: str) -> None:
+    ask = serve(plain)
+    desk = ask.app.state.desk  # type: ignore[attr-defined]
+    begun, go = threading.Event(), threading.Event()
+    desk.call(lambda: (begun.set(), go.wait(60)))
+    assert begun.wait(30)
+    plan = json.dumps(look(plain, key={"seed": 1}))
+    with socket.create_connection(("127.0.0.1", ask.port)) as client:  # type: ignore[attr-defined]
+        client.sendall(f"GET /api/picture?{urlencode({'plan': plan})} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        end = time.monotonic() + 30
+        while not desk._orders and time.monotonic() < end:
+            time.sleep(0.02)
+        (order,) = desk._orders
+    while not order[2].cancelled() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert order[2].cancelled()
+    go.set()
 
 
 def test_a_form_of_another_site_orders_nothing(serve: Serve, plain: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from growgan.core.errors import ConfigError
 from growgan.studio.desk import Desk
 
 
@@ -48,3 +49,37 @@ def test_one_that_fails_is_told_alone() -> None:
     with pytest.raises(ZeroDivisionError):
         desk.call(lambda: 1 // 0).result(30)
     assert desk.order("a", 4).result(30) == 4
+
+
+def test_closed_all_who_wait_are_told() -> None:
+    begun, go = threading.Event(), threading.Event()
+    desk: Desk[int, int] = Desk(lambda kind, some: some, most=2)
+    held = desk.call(lambda: (begun.set(), go.wait(30)))
+    assert begun.wait(30)
+    waiting, left = desk.order("a", 1), desk.order("a", 2)
+    assert left.cancel()
+    desk.close()
+    late = desk.order("a", 3)
+    for future in (held, waiting, late):
+        with pytest.raises(ConfigError, match="being closed"):
+            future.result(30)
+    go.set()
+
+
+def test_what_is_cancelled_is_not_made() -> None:
+    seen: list[int] = []
+    begun, go = threading.Event(), threading.Event()
+    desk: Desk[int, int] = Desk(lambda kind, some: seen.extend(some) or list(some), most=8)
+    desk.call(lambda: (begun.set(), go.wait(30)))
+    assert begun.wait(30)
+    orders = [desk.order("a", n) for n in range(4)]
+    assert orders[1].cancel() and orders[3].cancel()
+    go.set()
+    assert orders[0].result(30) == 0 and orders[2].result(30) == 2 and seen == [0, 2]
+
+
+def test_a_wrong_number_of_answers_is_an_error_not_an_end() -> None:
+    desk: Desk[int, int] = Desk(lambda kind, some: [1, 2, 3] if kind == "bad" else list(some), most=8)
+    with pytest.raises(ValueError, match="3 answers to 1 orders"):
+        desk.order("bad", 1).result(30)
+    assert desk.order("good", 4).result(30) == 4

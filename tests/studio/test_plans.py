@@ -13,7 +13,7 @@ from growgan.core.errors import ConfigError
 from growgan.studio import plans
 from growgan.studio.plans import Film, Frame, Key, Look, Random, Said, Sheet, There, Through
 
-LOOK = {"model": "m", "label": "cat", "truncation": 0.7}
+LOOK = {"model": "m", "label": 2, "truncation": 0.7}
 
 
 def read(kind: Any, **fields: Any) -> Any:
@@ -21,7 +21,7 @@ def read(kind: Any, **fields: Any) -> Any:
 
 
 def test_what_a_page_asks_for() -> None:
-    look = Look("m", "cat", 0.7)
+    look = Look("m", 2, 0.7)
     assert read(plans.picture, key={"seed": 5}) == (look, Key(5))
     moved = Key(2, photo=True, moves=(("smile", 0.5), ("1", -1.0)))
     assert read(plans.picture, key={"photo": 2, "moves": {"smile": 0.5, "1": -1, "2": 0}}) == (look, moved)
@@ -64,7 +64,17 @@ def test_what_was_said() -> None:
         (plans.picture, {"key": {"seed": 1, "moves": {"a": float("nan")}}}, "a number from -10"),
         (plans.picture, {"key": {"seed": 1}, "truncation": 3}, "truncation"),
         (plans.picture, {"key": {"seed": 1}, "truncation": float("nan")}, "truncation"),
-        (plans.picture, {"key": {"seed": 1}, "label": 4}, "label of the request should be a text"),
+        (plans.picture, {"key": {"seed": 1}, "label": "cat"}, "label of the request should be a whole number"),
+        (plans.picture, {"key": {"seed": 1}, "label": -1}, "label of the request should be a whole number"),
+        (plans.picture, {"key": {"seed": 1, "moves": {"a": 10**400}}}, "a number from -10"),
+        (plans.picture, {"key": {"seed": 1, "moves": {str(n): 1 for n in range(65)}}}, "at most 64"),
+        (plans.picture, {"way": {"seed": 1, "smoothing": 3600}, "frames": 3}, "smoothing"),
+        (plans.film, {"way": {"seed": 1}, "suffix": "/../../x.gif"}, "suffix"),
+        (plans.film, {"way": {"seed": 1}, "suffix": "gif"}, "suffix"),
+        (plans.film, {"way": {"seed": 1}, "suffix": "0"}, "suffix"),
+        (plans.film, {"way": {"seed": 1}, "suffix": ".GIF"}, "suffix"),
+        (plans.film, {"way": {"seed": 1}, "suffix": 3}, "suffix"),
+        (plans.film, {"way": {"seed": 1}, "seconds": 3600, "fps": 100}, "at most 10,000 frames"),
         (plans.picture, {"key": {"seed": 1}, "more": 1}, "no 'more'"),
         (plans.picture, {"way": {"seed": 1, "x": 1}, "frames": 3}, "way has no 'x'"),
         (plans.picture, {"way": {"keys": [{"seed": 1}]}, "frames": 3}, "2 to 500"),
@@ -89,13 +99,13 @@ def test_what_is_no_request(text: str | bytes) -> None:
         plans.parse(text, plans.picture)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=4,
-)
 NAMES = st.sampled_from(
     ["model", "label", "truncation", "key", "keys", "way", "frames", "fps", "at", "seconds", "size"]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
 )
 
 

@@ -45,7 +45,7 @@ def test_a_film_is_made_and_told(plain: str) -> None:
     with Image.open(reel.path) as film:
         assert film.n_frames == 5  # type: ignore[attr-defined]
         assert "way: random from seed 1" in film.info["comment"].decode()
-    assert reels.get(reel.number) is reel
+    assert reels.get(reel.number) is reel and reels.all() == [reel]
     folder = reel.path.parent
     reels.forget(reel.number)
     assert not reel.path.exists()
@@ -57,7 +57,7 @@ def test_a_film_is_made_and_told(plain: str) -> None:
 
 def test_what_cannot_be_made_is_said(plain: str) -> None:
     _, _, reels = make(plain)
-    for plan, line in ((order(plain, suffix=".avi"), "film"), (order("nothing"), "no model")):
+    for plan, line in ((order(plain, suffix=".avi"), "film"), (order("nothing"), "no model")):  # as plans lets none
         found = wait(reels.begin(plan))
         assert line in found["error"] and not found["finished"]
     assert wait(reels.begin(order(plain)))["finished"]
@@ -111,3 +111,17 @@ def test_not_too_many(plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
         paths.append(reel.path)
     assert [path.exists() for path in paths] == [False, True, True, True]
     reels.close()
+
+
+def test_closed_it_does_not_wait_for_a_walk_that_is_reckoned(plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reels_module, "PATIENCE", 0.2)
+    studio, desk, reels = make(plain)
+    begun, go = threading.Event(), threading.Event()
+    studio.film = lambda plan: (begun.set(), go.wait(60))  # type: ignore[method-assign, assignment, return-value]
+    reels.begin(order(plain))
+    assert begun.wait(30)
+    started = time.monotonic()
+    desk.close()
+    reels.close()
+    assert time.monotonic() - started < 10
+    go.set()

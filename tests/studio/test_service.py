@@ -13,7 +13,7 @@ from making import make_nets, make_spec
 from PIL import Image
 
 from growgan.cli.main import main
-from growgan.core.errors import ConfigError, ModelError
+from growgan.core.errors import ConfigError
 from growgan.core.runfiles import RunFiles
 from growgan.editing import directions, projected, sheet
 from growgan.editing.projected import Point
@@ -56,7 +56,7 @@ def found_in(model: Model, seeds: tuple[int, ...], offset: float) -> projected.P
 def test_seeds_are_those_of_sample(plain: str, classes: str) -> None:
     studio = Studio([plain, classes, plain], load)
     assert studio.names == (plain, classes)
-    for name, label in ((plain, None), (classes, None), (classes, "green")):
+    for name, label in ((plain, None), (classes, None), (classes, 1)):
         model, look = load(name), Look(name, label, 0.6)
         made = studio.pictures(look, [Key(7), Key(3)])
         for data, seed in zip(made, (7, 3), strict=True):
@@ -64,7 +64,7 @@ def test_seeds_are_those_of_sample(plain: str, classes: str) -> None:
             assert near(pixels(data), pixels(expected))
             said = notes(data)
             assert said["seed"] == str(seed) and said["truncation"] == "0.6" and said["model"] == model.file.hash
-            words = model.labels([seed], model.label(label) if label else None)
+            words = model.labels([seed], label)
             assert said.get("class") == (words[0] if words else None)
     plan = Sheet(Look(classes, None, 1.0), (Key(0), Key(1), Key(2)), 2)
     grid = studio.sheet(plan)
@@ -93,7 +93,9 @@ def test_moved_pictures_are_those_of_edit(plain: str, tmp_path: Path) -> None:
 def test_photographs_beside_seeds(classes: str) -> None:
     model = load(classes)
     found = found_in(model, (3, 9), 0.5)
-    studio = Studio([classes], load, Given(photographs=found, photographs_path=Path("p.safetensors")))
+    studio = Studio(
+        [classes], load, Given(photographs=found, photographs_path=Path("p.safetensors"), photographs_hash="abc")
+    )
     others = Studio([classes], load, Given(photographs=found_in(model, (3, 8), 0.5)))
     assert len({one.describe(classes)["version"] for one in (studio, others, Studio([classes], load))}) == 3
     made = studio.pictures(Look(classes, None, 1.0), [Key(1), Key(1, photo=True), Key(0, photo=True), Key(9)])
@@ -102,7 +104,14 @@ def test_photographs_beside_seeds(classes: str) -> None:
         assert one is None or near(pixels(data), one)
     assert near(pixels(made[0]), pixels(model.sample(1, seed=1)[0]))
     assert near(pixels(made[3]), pixels(model.sample(1, seed=9)[0])) and not near(pixels(made[3]), pixels(made[1]))
-    assert notes(made[1])["photo"] == "1"
+    said = notes(made[1])
+    assert said["photo"] == "1" and said["photograph"] == "p9.png" and said["latents"] == "abc"
+    assert "latents" not in notes(made[0])
+    chosen = Look(classes, 0, 1.0)  # of seeds: a photograph has its own
+    (of_seed, of_photo), words = studio.pictures(chosen, [Key(1), Key(1, photo=True)]), model.labels([9])
+    assert notes(of_seed)["class"] == "red" and notes(of_photo)["class"] == words[0]
+    assert "class" not in notes(studio.sheet(Sheet(chosen, (Key(0, photo=True),), 1)))
+    assert notes(studio.sheet(Sheet(chosen, (Key(0), Key(0, photo=True)), 2)))["class"] == "red"
     assert studio.describe(classes)["photographs"] == ["p3.png", "p9.png"]
     with pytest.raises(ConfigError, match="no photograph 2"):
         studio.pictures(Look(classes, None, 1.0), [Key(2, photo=True)])
@@ -119,7 +128,7 @@ def test_a_walk_that_is_looked_at_is_that_of_its_film(way: str, classes: str, tm
         "random": (Random(5, 0.4), ["video", "--seed", "5", "--smoothing", "0.4"]),
     }
     plan, words = ways[way]
-    look = Look(classes, "blue", 0.8)
+    look = Look(classes, 2, 0.8)
     studio = Studio([classes], load)
     count, said, made = studio.film(Film(look, plan, frames / fps, fps, ".gif", 64))
     assert count == frames and said["way"] == str(plan) and said["class"] == "blue"
@@ -183,11 +192,34 @@ def test_what_fits_none_of_the_models(plain: str, classes: str) -> None:
     given = Given(directions=other, directions_path=Path("d.safetensors"))
     with pytest.raises(ConfigError, match="fits none"):
         Studio([plain], load, given).try_given()
-    with pytest.raises(ModelError, match="no directions"):
-        Studio([plain], load, given).pictures(Look(plain, None, 1.0), [Key(0, moves=(("a", 1.0),))])
+    about = Studio([plain], load, given).describe(plain)  # which has its own all the same
+    assert len(about["directions"]) == 6 and about["directions_file"] is None
     found = found_in(load(classes), (1,), 0.0)
     with pytest.raises(ConfigError, match="fits none"):
         Studio([plain], load, Given(photographs=found, photographs_path=Path("p"))).try_given()
+
+
+def test_a_mixture_beside_a_class_changes_no_words(classes: str) -> None:
+    model = load(classes)
+    point = Point(np.zeros(6, np.float32), np.array([0.5, 0.5, 0], np.float32), None, 1.0)
+    found = projected.added(None, "p.png", "0", point, model.file.hash, "s")
+    studio, look = Studio([classes], load, Given(photographs=found)), Look(classes, None, 1.0)
+    alone, beside = studio.pictures(look, [Key(1)]), studio.pictures(look, [Key(1), Key(0, photo=True)])
+    assert notes(beside[0]) == notes(alone[0]) and near(pixels(beside[0]), pixels(alone[0]))
+    assert "red 0.5, green 0.5" in notes(beside[1])["class"]
+
+
+def test_how_it_is_computed_is_part_of_the_version(plain: str) -> None:
+    versions = {Studio([plain], load, Given(options=some)).describe(plain)["version"] for some in ((), ("--x", "y"))}
+    assert len(versions) == 2
+
+
+def test_a_run_without_a_model_does_not_shut_out_what_is_given(plain: str, tiny_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(tiny_run / "config.json", run)
+    given = Given(directions=directions.of_weights(load(plain), 2), directions_path=Path("d"))
+    Studio([str(run), plain], load, given).try_given()
 
 
 def test_a_model_that_is_not_there(plain: str) -> None:

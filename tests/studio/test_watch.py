@@ -49,6 +49,10 @@ def test_what_cannot_be_read_is_said(tiny_run: Path, tmp_path: Path) -> None:
     run.log.write_text("\n".join([*lines[:2], "{", *lines[2:]]))
     with pytest.raises(RunError, match="line 3"):
         watch.watch(str(run.path))
+    for line in (b"null", b"\xff"):
+        run.log.write_bytes(line + b"\n" + "\n".join(lines).encode())
+        with pytest.raises(RunError, match="line 1"):
+            watch.watch(str(run.path))
     run.config.write_text("[]")
     with pytest.raises(RunError, match="cannot be read"):
         watch.watch(str(run.path))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 import growgan.studio
+from growgan.cli.main import build_parser
 from growgan.studio import app
 
 WEB = Path(app.__file__).parent / "web"
@@ -54,6 +56,7 @@ def test_what_the_page_is_made_of_is_served(serve: Serve, plain: str) -> None:
         if path.is_file():
             found = ask(f"/web/{path.relative_to(WEB).as_posix()}")
             assert found.body == path.read_bytes()
+            assert found.headers["cache-control"] == "no-cache"
             assert path.suffix != ".js" or "javascript" in found.headers["content-type"]
 
 
@@ -68,7 +71,7 @@ def test_every_address_that_the_page_asks_for_is_answered() -> None:
 @pytest.mark.skipif(shutil.which("node") is None, reason="node runs the page's arithmetic")
 def test_the_pages_arithmetic() -> None:
     script = """
-        import { command, moves, quoted, seeds } from "WEB/command.js";
+        import { className, command, making, moves, quoted, seeds } from "WEB/command.js";
         import { spread, ticks } from "WEB/chart.js";
         import { adding, table } from "WEB/said.js";
         import { fromAddress, isMoved, toAddress } from "WEB/state.js";
@@ -81,6 +84,13 @@ def test_the_pages_arithmetic() -> None:
           ticks: [ticks(0, 10), ticks(-0.3, 0.31), ticks(5, 5)],
           spread: spread([1, 1]),
           same: [toAddress(fromAddress(toAddress(state))) === toAddress(state), toAddress(fromAddress("#"))],
+          bad: ["key=null", "kept=null", "kept=%7B%7D", "kept=%5B1%2Cnull%5D", "count=1e9", "key=%7B%22seed%22%3A-1%7D",
+            "key=%7B%22seed%22%3A1%2C%22photo%22%3A1%7D", "truncation=9", "label=%22a%22", "__proto__=1", "key",
+          ].map((query) => toAddress(fromAddress("#pictures?" + query))),
+          classes: [0, 1, 2].map((k) => className(k, { labels: ["a", "", "a"] })),
+          making: making({ label: 0, truncation: 0.5 }, { labels: ["-x"], options: ["--precision", "bf16"] }),
+          line: command("edit", "a b", "--seeds", 5, `--move=${moves({ moves: { "-a b": -0.5 } })}`,
+            making({ label: 0, truncation: 0.5 }, { labels: ["-x y"], options: [] }), "--out", "e"),
           wrong: fromAddress("#walk?truncation=x&first=%22a%22&toString=1&seed=7"),
           said: table(adding(adding(adding({ 'a "b"': { 7: 1, 10: 0 } }, "c", 10, 1), "d", 3, 1), "d", 3, null)),
           moved: [isMoved({ seed: 1 }), isMoved({ seed: 1, moves: { a: 0 } }), isMoved({ seed: 1, moves: { a: 1 } })],
@@ -97,6 +107,12 @@ def test_the_pages_arithmetic() -> None:
     assert found["spread"][0] < 1 < found["spread"][1]
     assert found["same"] == [True, "#pictures"]
     assert found["said"] == 'seed,"a ""b""",c\n7,1,\n10,0,1\n'
+    assert set(found["bad"]) == {"#pictures"}
+    assert found["classes"] == ["a", 1, 2]
+    assert found["making"] == ["--class=-x", "--truncation", 0.5, "--precision", "bf16"]
+    line = shlex.split(found["line"])
+    parsed = build_parser().parse_args(line[1:])
+    assert (line[0], parsed.label, parsed.truncation, parsed.move) == ("growgan", "-x y", 0.5, "-a b:-0.5")
     wrong = found["wrong"]
     assert wrong["page"] == "walk" and wrong["truncation"] == 1 and wrong["first"] == 0 and wrong["seed"] == 7
     assert found["moved"] == [False, False, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,8 +90,6 @@ def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Pr
 
     Raises `UserError`; says on stderr if they were found in another model.
     """
-    import hashlib
-
     from growgan.editing import projected
 
     if label is not None:
@@ -99,4 +98,9 @@ def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Pr
     if found.model != model.file.hash:
         told = "were found in another model file: unless this is an export of that, its pictures are not theirs"
         print(f"growgan: warning: the photographs of {path} {told}", file=sys.stderr)
-    return found, {"latents": hashlib.sha256(path.read_bytes()).hexdigest()[:16]}
+    return found, {"latents": file_hash(path)}
+
+
+def file_hash(path: Path) -> str:
+    """The beginning of a file's SHA-256, by which pictures tell what they were made of."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

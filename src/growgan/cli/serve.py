@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
+import socket
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
-from growgan.cli.model import PRECISIONS, kinds, load_model
+from growgan.cli.model import PRECISIONS, file_hash, kinds, load_model
 from growgan.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from socket import socket
+    from growgan.studio.service import Given
 
 SUMMARY = "open a studio in the browser: look at pictures, edit them, make films, watch runs"
 EVERYWHERE = ("0.0.0.0", "::")
@@ -49,30 +53,23 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("the studio needs starlette and uvicorn: pip install 'growgan[serve]'") from None
 
     from growgan.devices import choose_device
-    from growgan.editing import directions, projected
-    from growgan.sampling.sources import find
     from growgan.studio.app import LOOPBACK, make_app
-    from growgan.studio.service import Given, Studio
+    from growgan.studio.guard import is_loopback
+    from growgan.studio.service import Studio
     from growgan.studio.watch import is_run
 
     choose_device(args.device)
-    runs = [source for source in sources if is_run(source)]
-    for source in sources:
-        if source not in runs:  # a run has perhaps no model yet
-            find(source)
-    given = Given(
-        directions.read(args.directions) if args.directions is not None else None,
-        args.directions,
-        projected.read(args.latents) if args.latents is not None else None,
-        args.latents,
-    )
     precision = PRECISIONS[args.precision]
-    studio = Studio(sources, lambda source: load_model(source, args.device, precision), given, args.batch)
+    studio = Studio(sources, lambda source: load_model(source, args.device, precision), given(args), args.batch)
+    runs = [source for source in studio.names if is_run(source)]
+    for source in studio.names:
+        if source not in runs:  # a run has perhaps no model yet
+            check(source)
     studio.try_given()
     listener = listen(args.host, args.port)
-    local = args.host in LOOPBACK
-    app = make_app(studio, runs, LOOPBACK if local else ["*"])
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="on")
+    local = is_loopback(args.host)
+    names = {*LOOPBACK, args.host.lower()} | (set() if local else {socket.gethostname().lower()})
+    app = make_app(studio, runs, names, addresses=not local)
     shown = "localhost" if args.host in EVERYWHERE else f"[{args.host}]" if ":" in args.host else args.host
     address = f"http://{shown}:{listener.getsockname()[1]}/"
     if not local:
@@ -80,12 +77,19 @@ def run(args: argparse.Namespace) -> int:
     print("Ctrl-C ends it", file=sys.stderr)
     print(address, flush=True)
     if args.open:
-        import threading
         import webbrowser
 
         threading.Timer(1.0, webbrowser.open, [address]).start()
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, lifespan="on"))
+    end = server.handle_exit
+
+    def close_first(number: int, frame: FrameType | None) -> None:
+        app.state.desk.close()  # else whoever waits for a picture would keep the server waiting
+        end(number, frame)
+
+    server.handle_exit = close_first  # type: ignore[method-assign, assignment]
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
     except KeyboardInterrupt:  # the way in which a studio is meant to end
         pass
     finally:
@@ -93,10 +97,39 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def listen(host: str, port: int) -> socket:
-    """A socket that listens. Raises `ConfigError` where that cannot be."""
-    import socket
+def given(args: argparse.Namespace) -> Given:
+    """What was named beside models. Raises `ModelError` for files that are none."""
+    from growgan.editing import directions, projected
+    from growgan.studio.service import Given
 
+    options = ["--precision", args.precision] if args.precision != "float32" else []
+    options += ["--device", args.device] if args.device != "cpu" else []
+    found, photographs = args.directions, args.latents
+    return Given(
+        directions=directions.read(found) if found is not None else None,
+        directions_path=found,
+        photographs=projected.read(photographs) if photographs is not None else None,
+        photographs_path=photographs,
+        photographs_hash=file_hash(photographs) if photographs is not None else "",
+        options=tuple(options),
+    )
+
+
+def check(source: str) -> None:
+    """Raise `ModelError` for what is no model: of a file of ours, its header is read."""
+    from growgan.models.foreign.kinds import is_foreign
+    from growgan.models.inspect import inspect
+    from growgan.sampling.sources import find
+
+    path = find(source)
+    if path.suffix != ".onnx" and not is_foreign(path):
+        inspect(path)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises `ConfigError` where that cannot be."""
+    if not host:
+        raise ConfigError("--host wants a name or an address")
     if not 0 <= port < 2**16:
         raise ConfigError(f"--port must lie between 0 and {2**16 - 1}, not {port}")
     try:
@@ -104,4 +137,6 @@ def listen(host: str, port: int) -> socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         more = "; --port takes another one" if port else ""
-        raise ConfigError(f"cannot listen on {host}, port {port}: {error.strerror or error}{more}") from None
+        known = error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror)
+        what = os.strerror(error.errno or 0) if known else error.strerror or error
+        raise ConfigError(f"cannot listen on {host}, port {port}: {what}{more}") from None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 
+from growgan.cli.model import file_hash
 from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--hold must lie between 0 and the {args.seconds:g} seconds of --seconds, not {hold:g}")
     shown = timelapse.chosen(timelapse.moments(folder), count, args.warp, args.by, round(hold * args.fps))
     # Films are passed on: no path of this machine is in them.
-    notes = {"run": folder.path.resolve().name, "settings": fingerprint(folder.config)}
+    notes = {"run": folder.path.resolve().name, "settings": file_hash(folder.config)}
     notes |= {"kimg": f"{shown[-1].nimg / 1000:g}", "frames": str(count), "fps": f"{args.fps:g}"}
     notes |= {"by": args.by, "warp": f"{args.warp:g}", "hold": f"{hold:g}", "grid": args.grid or "whole"}
     notes |= {"captions": "no" if args.no_captions else "yes"}
@@ -57,8 +57,3 @@ def run(args: argparse.Namespace) -> int:
         films.write(args.out, progress.counting(frames), args.fps, notes, first)
     print(args.out)
     return 0
-
-
-def fingerprint(path: Path) -> str:
-    """What tells one file from others."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

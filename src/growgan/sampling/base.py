@@ -201,7 +201,7 @@ class BaseModel(ABC):
 
     def label(self, text: str) -> int:
         """The class of a name or number. Raises `ConfigError` for one that the model does not have."""
-        names = self.file.training.get("class_names") or []
+        names = self.class_names if self.file.training.get("class_names") else []
         if text in names:
             return int(names.index(text))
         if text in map(str, range(self.spec.num_labels)):
@@ -223,11 +223,16 @@ class BaseModel(ABC):
 
     def words(self, labels: np.ndarray | None) -> list[str]:
         """Labels, int64 [N] or float [N, K], in words: the class, or all attributes; empty without labels."""
-        names = self.file.training.get("class_names") or [str(k) for k in range(self.spec.num_labels)]
+        names = self.class_names
         rows = labels.tolist() if labels is not None else []
         return [
             ", ".join(f"{n} {v:g}" for n, v in zip(names, row)) if isinstance(row, list) else names[row] for row in rows
         ]
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes or attributes, their numbers where they have none; empty without labels."""
+        return self.file.training.get("class_names") or [str(k) for k in range(self.spec.num_labels)]
 
     @property
     def distribution(self) -> dict[str, Any]:

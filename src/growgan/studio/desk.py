@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from functools import partial
 from typing import Any, Generic, TypeVar
+
+from growgan.core.errors import ConfigError
 
 What = TypeVar("What")
 Made = TypeVar("Made")
@@ -25,6 +28,8 @@ class Desk(Generic[What, Made]):
         self._most = most
         self._orders: deque[tuple[Hashable, Any, Future[Any]]] = deque()
         self._news = threading.Condition()
+        self._at_work: list[Future[Any]] = []
+        self._closed = False
         threading.Thread(target=self._work, name="studio", daemon=True).start()
 
     def order(self, kind: Hashable, what: What) -> Future[Made]:
@@ -35,9 +40,21 @@ class Desk(Generic[What, Made]):
         """Whatever else needs the networks: it has its turn when what was ordered before is done."""
         return self._put(None, work)
 
+    def close(self) -> None:
+        """Answer all who wait, and whoever comes, that nothing is made any more. A signal's handler may call it."""
+        with self._news:
+            self._closed = True
+            waiting = [*self._at_work, *(order[2] for order in self._orders)]
+            self._orders.clear()
+        for future in waiting:
+            _settle(future, error=ConfigError("the studio is being closed"))
+
     def _put(self, kind: Hashable, what: Any) -> Future[Any]:
         future: Future[Any] = Future()
         with self._news:
+            if self._closed:
+                future.set_exception(ConfigError("the studio is being closed"))
+                return future
             self._orders.append((kind, what, future))
             self._news.notify()
         return future
@@ -63,6 +80,7 @@ class Desk(Generic[What, Made]):
                     self._orders.remove(order)
                     if order[2].set_running_or_notify_cancel():
                         some.append(order[1:])
+            self._at_work = [future for _, future in some]
         return kind, some
 
 
@@ -74,11 +92,22 @@ def _answer(orders: list[tuple[Any, Future[Any]]], make: Callable[[list[Any]], S
     """Make what was ordered. Returns whether that has succeeded. tell: what goes wrong is the answer."""
     try:
         made = make([what for what, _ in orders])
+        if len(made) != len(orders):
+            raise ValueError(f"{len(made)} answers to {len(orders)} orders")
+        for (_, future), one in zip(orders, made):
+            _settle(future, one)
     except BaseException as error:  # whoever ordered it is told
         if tell:
             for _, future in orders:
-                future.set_exception(error)
+                _settle(future, error=error)
         return False
-    for (_, future), one in zip(orders, made, strict=True):
-        future.set_result(one)
     return True
+
+
+def _settle(future: Future[Any], result: Any = None, error: BaseException | None = None) -> None:
+    """Answer a future, unless somebody else has: when the studio is closed."""
+    with contextlib.suppress(InvalidStateError):
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from growgan.core.errors import ConfigError
 from growgan.editing.said import can_name
+from growgan.sampling.films import CODECS, STILLS
 
 T = TypeVar("T")
 
@@ -17,8 +17,10 @@ LONGEST = 65_536
 """Letters of a request."""
 MOST_KEYS = 500
 """Pictures of one plan."""
-MOST_FRAMES = 20_000
+MOST_FRAMES = 10_000
 """Frames of one film, or of a walk that is looked at."""
+MOST_MOVES = 64
+"""Directions of one picture."""
 LONGEST_NAME = 60
 """Letters of a direction's name."""
 FURTHEST = 10.0
@@ -30,8 +32,8 @@ class Look:
     """How all pictures of a plan are made."""
 
     model: str
-    label: str | None
-    """A class, by number or name; None = each seed's own."""
+    label: int | None
+    """A class, or an attribute alone; None = each seed's own."""
     truncation: float
 
 
@@ -125,8 +127,7 @@ class Sheet:
 
     def told(self) -> dict[str, str]:
         """What its file says of it."""
-        named = {"class": self.look.label} if self.look.label is not None else {}
-        return {"pictures": ", ".join(map(str, self.keys))} | named
+        return {"pictures": ", ".join(map(str, self.keys))}
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,7 @@ class Film:
 
     def told(self) -> dict[str, str]:
         """What its file says of it."""
-        named = {"class": self.look.label} if self.look.label is not None else {}
-        return {"way": str(self.way), "fps": f"{self.fps:g}"} | named
+        return {"way": str(self.way), "fps": f"{self.fps:g}"}
 
 
 @dataclass(frozen=True)
@@ -246,14 +246,13 @@ def sheet(fields: Fields) -> Sheet:
 
 def film(fields: Fields) -> Film:
     """Read a `Film`."""
-    return Film(
-        look=_look(fields),
-        way=_way(fields),
-        seconds=fields.number("seconds", 0.05, 3600, 8),
-        fps=fields.number("fps", 1, 240, 30),
-        suffix=fields.text("suffix") or ".mp4",
-        size=fields.whole("size", 0, 16_383, 0) or None,
-    )
+    look, way, suffix = _look(fields), _way(fields), fields.text("suffix") or ".mp4"
+    seconds, fps = fields.number("seconds", 0.05, 3600, 8), fields.number("fps", 1, 240, 30)
+    if suffix not in (*CODECS, *STILLS):  # it becomes part of a file's name
+        raise ConfigError(f"suffix of the request should be one of {', '.join((*CODECS, *STILLS))}")
+    if seconds * fps > MOST_FRAMES:
+        raise ConfigError(f"a film of the studio has at most {MOST_FRAMES:,} frames; growgan video makes longer ones")
+    return Film(look, way, seconds, fps, suffix, fields.whole("size", 0, 16_383, 0) or None)
 
 
 def said(fields: Fields) -> Said:
@@ -281,7 +280,9 @@ def picture(fields: Fields) -> tuple[Look, Key | Frame]:
 
 
 def _look(fields: Fields) -> Look:
-    return Look(fields.text("model") or "", fields.text("label"), fields.number("truncation", 0, 2, 1))
+    label = fields.whole("label", 0, 2**31) if fields.values.get("label") is not None else None
+    fields.values.pop("label", None)
+    return Look(fields.text("model") or "", label, fields.number("truncation", 0, 2, 1))
 
 
 def _way(fields: Fields) -> Way:
@@ -292,7 +293,7 @@ def _way(fields: Fields) -> Way:
     elif "there" in inner.values:
         way = There(_key(inner.values.pop("there")))
     else:
-        way = Random(inner.whole("seed", 0, 2**32 - 1, 0), inner.number("smoothing", 0, 3600, 1))
+        way = Random(inner.whole("seed", 0, 2**32 - 1, 0), inner.number("smoothing", 0, 60, 1))
     inner.end()
     return way
 
@@ -310,8 +311,10 @@ def _key(values: Any) -> Key:
     number = fields.whole("photo" if photo else "seed", 0, 2**32 - 1)
     moves = fields.take("moves", dict, "an object of directions and how far", {})
     fields.end()
+    if len(moves) > MOST_MOVES:
+        raise ConfigError(f"a picture is moved along at most {MOST_MOVES} directions")
     for amount in moves.values():
-        good = isinstance(amount, int | float) and not isinstance(amount, bool) and math.isfinite(amount)
-        if not good or abs(amount) > FURTHEST:
+        counts = isinstance(amount, int | float) and not isinstance(amount, bool)
+        if not counts or not -FURTHEST <= amount <= FURTHEST:
             raise ConfigError(f"a move should be a number from -{FURTHEST:g} to {FURTHEST:g}")
     return Key(number, photo, tuple((str(name), float(amount)) for name, amount in moves.items() if amount))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
@@ -23,7 +25,9 @@ from growgan.studio.service import Studio
 KEPT = 12
 """Films that are kept; the oldest goes when there is another."""
 WAITING = 4
-"""Films that may wait for their turn."""
+"""Films that may be ordered at once, with the one that is at work."""
+PATIENCE = 3.0
+"""Seconds to wait, when the studio is closed, for a film that is at work."""
 
 
 @dataclass
@@ -64,8 +68,11 @@ class Reels:
         self._studio, self._desk = studio, desk
         self._numbers = count(1)
         self._reels: dict[int, Reel] = {}
+        self._closed = threading.Event()
         self._folder = TemporaryDirectory(prefix="growgan-films-", ignore_cleanup_errors=True)
-        self._hand = ThreadPoolExecutor(1, thread_name_prefix="films")
+        self._waiting: SimpleQueue[Reel] = SimpleQueue()
+        self._hand = threading.Thread(target=self._work, name="films", daemon=True)
+        self._hand.start()
 
     def begin(self, plan: Film) -> Reel:
         """Put a film in the queue. Raises `ConfigError` where too many wait."""
@@ -76,8 +83,12 @@ class Reels:
         self._reels[number] = reel
         for old in [one for one in self._reels.values() if one.finished or one.error][:-KEPT]:
             self.forget(old.number)
-        self._hand.submit(self._make, reel)
+        self._waiting.put(reel)
         return reel
+
+    def all(self) -> list[Reel]:
+        """All that are there, the newest first."""
+        return list(self._reels.values())[::-1]
 
     def get(self, number: int) -> Reel:
         """A film by its number. Raises `ConfigError` for one that is not there."""
@@ -94,10 +105,16 @@ class Reels:
 
     def close(self) -> None:
         """Stop all, and throw all away."""
+        self._closed.set()
         for number in list(self._reels):
             self.forget(number)
-        self._hand.shutdown(wait=True, cancel_futures=True)
+        self._hand.join(PATIENCE)  # a film that is being written to the end: its folder goes all the same
         self._folder.cleanup()
+
+    def _work(self) -> None:
+        while not self._closed.is_set():
+            with contextlib.suppress(Empty):
+                self._make(self._waiting.get(timeout=PATIENCE / 10))
 
     def _make(self, reel: Reel) -> None:
         try:
@@ -106,9 +123,11 @@ class Reels:
             reel.started = monotonic()
             reel.total, notes, frames = self._desk.call(lambda: self._studio.film(reel.plan)).result()
             films.write(reel.path, self._one_by_one(reel, frames), reel.plan.fps, notes)
+            if reel.stopped.is_set():
+                raise _StoppedError
             reel.finished = True
         except _StoppedError:
-            pass
+            reel.path.unlink(missing_ok=True)
         except UserError as error:
             reel.error = " ".join(str(error).split())
         except Exception as error:  # such as no room on the disk: the page says it, the studio goes on

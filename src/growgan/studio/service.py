@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from growgan import __version__
 from growgan.core.errors import ConfigError, ModelError, UserError
 from growgan.core.runfiles import RunFiles
 from growgan.editing import directions, sheet
@@ -41,6 +42,10 @@ class Given:
     directions_path: Path | None = None
     photographs: Projected | None = None
     photographs_path: Path | None = None
+    photographs_hash: str = ""
+    """Beginning of the SHA-256 of their file, for what pictures say of themselves."""
+    options: tuple[str, ...] = ()
+    """Words of the command line that commands which make the same need too: precision and device."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +58,23 @@ class Opened:
     """Path and time of its file."""
     found: Directions | None
     """Directions that its latents can be moved along."""
-    foreign: bool
-    """They were made of another model file."""
+    from_file: bool
+    """They are those that were given; else the model's own."""
     photographs: Projected | None
+    options: tuple[str, ...]
+    """See `Given`."""
     taught: tuple[str, ...] = ()
     """Names of the directions that were fitted here."""
 
+    @property
+    def foreign(self) -> bool:
+        """Whether its directions were made of another model file."""
+        return self.found is not None and self.found.model != self.model.file.hash
+
     @cached_property
     def version(self) -> str:
-        """What changes when a picture may: with the model, the directions or the photographs."""
-        digest = sha256(self.model.file.hash.encode())
+        """What changes when a picture may: with the model, directions, photographs, or how they are computed."""
+        digest = sha256(f"{__version__} {self.model.file.hash} {self.options}".encode())
         if self.found is not None:
             digest.update(repr(self.found.names).encode() + self.found.vectors.tobytes())
         if self.photographs is not None:
@@ -107,13 +119,18 @@ class Studio:
         return self._opened[name]
 
     def _made_ready(self, name: str, stamp: tuple[str, int]) -> Opened:
-        model, given = self._load(name), self.given.directions
-        found = given
+        model, given = self._load(name), self.given
+        found = given.directions
+        try:
+            if found is not None:
+                found.check(model)
+        except ConfigError:  # of latents of another length
+            found = None
+        from_file = found is not None
         try:
             if found is None:
                 found = directions.of_weights(model, model.spec.z_size)
-            found.check(model)
-        except ConfigError:  # no weights in its file, or latents of another length
+        except ConfigError:  # no weights in its file
             found = None
         photographs = self.given.photographs
         try:
@@ -121,8 +138,7 @@ class Studio:
                 photographs.walk(model)
         except ConfigError:  # of other latents or labels
             photographs = None
-        foreign = found is not None and found.model != model.file.hash
-        return Opened(name, model, stamp, found, foreign, photographs)
+        return Opened(name, model, stamp, found, from_file, photographs, given.options)
 
     def is_current(self, name: str, version: str) -> bool:
         """Whether a version is that of the model as it is opened now: a picture of it will not change."""
@@ -134,8 +150,13 @@ class Studio:
         given = self.given
         if given.directions is None and given.photographs is None:
             return
-        opened = [self.open(name) for name in self.names]
-        if given.directions is not None and not any(one.found for one in opened):
+        opened = []
+        for name in self.names:
+            try:
+                opened.append(self.open(name))
+            except ModelError:  # a run that has none yet
+                return
+        if given.directions is not None and not any(one.from_file for one in opened):
             raise ConfigError(f"{given.directions_path} fits none of these models: its latents have another length")
         if given.photographs is not None and not any(one.photographs for one in opened):
             raise ConfigError(f"{given.photographs_path} fits none of these models: they were found in another one")
@@ -144,11 +165,10 @@ class Studio:
         """What a page has to know of a model, JSON values."""
         opened = self.open(name, anew=True)
         model, found = opened.model, opened.found
-        names = model.file.training.get("class_names") or [str(k) for k in range(model.spec.num_labels)]
         shown = list(zip(found.names, found.weights)) if found is not None else []
         given, taught = self.given, [one for one in shown if one[0] in opened.taught]
         others = [one for one in shown if one[0] not in opened.taught]
-        shown = [*taught, *(others if given.directions else others[:SHOWN_DIRECTIONS])]
+        shown = [*taught, *(others if opened.from_file else others[:SHOWN_DIRECTIONS])]
         return {
             "name": name,
             "hash": model.file.hash,
@@ -156,10 +176,10 @@ class Studio:
             "path": str(model.file.path),
             "reached": model.file.describe(),
             "resolution": model.resolution,
-            "labels": names,
+            "labels": model.class_names,
             "attributes": model.spec.multi_label,
             "directions": [{"name": n, "weight": w, "taught": n in opened.taught} for n, w in shown],
-            "directions_file": str(given.directions_path) if found is not None and given.directions else None,
+            "directions_file": str(given.directions_path) if opened.from_file else None,
             "directions_foreign": opened.foreign,
             "photographs": list(opened.photographs.names) if opened.photographs is not None else [],
             "photographs_file": str(given.photographs_path) if opened.photographs is not None else None,
@@ -170,6 +190,7 @@ class Studio:
             },
             "card": {part: text for part, text in model.file.card.items() if isinstance(text, str)},
             "formats": formats(),
+            "options": given.options,
         }
 
     def teach(self, plan: Said) -> float:
@@ -193,8 +214,9 @@ class Studio:
     def pictures(self, look: Look, wanted: Sequence[Key | Frame]) -> list[bytes]:
         """A PNG for each of some pictures of one look, computed together."""
         opened = self.open(look.model)
-        walk = walks.joined([self._one(opened, look, one) for one in wanted], opened.model.spec)
-        words = opened.model.words(_first(walk.labels)) or [""] * len(wanted)
+        each = [self._one(opened, look, one) for one in wanted]
+        walk = walks.joined(each, opened.model.spec)
+        words = [(opened.model.words(_first(one.labels)) or [""])[0] for one in each]
         shown = opened.model.pictures(walk, truncation=look.truncation, batch=self.batch)
         made = [images.to_picture(picture) for pixels in shown for picture in pixels]
         notes = [self._notes(opened, look, one) for one in wanted]
@@ -239,19 +261,18 @@ class Studio:
                 moves = sheet.there_and_back(dict(way.key.moves), frames)
                 return sheet.moved(model, _directions(opened), moves, origin)
             case Random():
-                sigma, label = way.smoothing * fps, self._label(opened, look)
-                spec, known = model.spec, model.distribution
-                return walks.smooth(frames, 1, spec, known, seed=way.seed, sigma=sigma, label=label)
+                some = {"seed": way.seed, "sigma": way.smoothing * fps, "label": look.label}
+                return walks.smooth(frames, 1, model.spec, model.distribution, **some)  # type: ignore[arg-type]
 
     def _cells(self, opened: Opened, look: Look, keys: Sequence[Key]) -> Walk:
         """One frame, a cell for each picture."""
-        model, label, parts = opened.model, self._label(opened, look), []
+        model, parts = opened.model, []
         for photo, group in groupby(keys, lambda key: key.photo):
             some = list(group)
             if photo:
                 cells = self._photographs(opened, [key.number for key in some])
             else:
-                cells = walks.still([key.number for key in some], model.spec, model.distribution, label=label)
+                cells = walks.still([key.number for key in some], model.spec, model.distribution, label=look.label)
             if any(key.moves for key in some):
                 found = _directions(opened)
                 z = [found.move(one, dict(key.moves)) for one, key in zip(cells.z[0], some, strict=True)]
@@ -265,13 +286,17 @@ class Studio:
             raise ConfigError(f"there is no photograph {max(numbers)} that was found in this model")
         return photographs.walk(opened.model).cells(numbers)
 
-    def _label(self, opened: Opened, look: Look) -> int | None:
-        return opened.model.label(look.label) if look.label is not None else None
-
     def _notes(self, opened: Opened, look: Look, of: Key | Frame | Sheet | Film) -> dict[str, str]:
+        keys = of.keys_used()
         notes = {"model": opened.model.file.hash, "truncation": f"{look.truncation:g}"} | of.told()
-        if opened.found is not None and any(key.moves for key in of.keys_used()):
+        if opened.found is not None and any(key.moves for key in keys):
             notes["directions"] = f"{opened.found.method} of {opened.found.model}"
+        if look.label is not None and not (keys and all(key.photo for key in keys)):  # photographs have their own
+            notes["class"] = opened.model.class_names[look.label]
+        if opened.photographs is not None and any(key.photo for key in keys):
+            notes["latents"] = self.given.photographs_hash
+            if isinstance(of, Key):
+                notes["photograph"] = opened.photographs.names[of.number]
         return notes
 
 

@@ -36,6 +36,7 @@ def watch(source: str) -> dict[str, Any]:
     stages = [asdict(stage) for stage in schedule.stages]
     stages[-1]["end"] = max(stages[-1]["end"], round(total))  # a run that was made longer says so in its log alone
     grids = timelapse.moments(run) if run.grids() else []
+    shown = thinned(log)
     return {
         "name": source,
         "preset": config.preset,
@@ -48,7 +49,7 @@ def watch(source: str) -> dict[str, Any]:
         "seconds": last.get("seconds", 0.0),
         "left": left,
         "written": run.log.stat().st_mtime if run.log.is_file() else None,
-        "curve": {name: [entry.get(name) for entry in thinned(log)] for name in FIELDS},
+        "curve": {name: [entry.get(name) for entry in shown] for name in FIELDS},
         "measures": _measures(log),
         "fakes": [{"nimg": one.nimg, "words": ", ".join(one.words)} for one in grids],
         "reals": run.reals.is_file(),

@@ -124,11 +124,14 @@ class RunFolder(RunFiles):
         """
         if not self.log.is_file():
             return []
-        lines = [line for line in self.log.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in self.log.read_bytes().splitlines() if line.strip()]
         entries = []
         for number, line in enumerate(lines, 1):
             try:
-                entries.append(json.loads(line))
+                entry = json.loads(line)
+                if not isinstance(entry, dict):
+                    raise ValueError("it is no object")
+                entries.append(entry)
             except ValueError as error:
                 if number < len(lines):
                     raise RunError(f"{self.log}, line {number}: {error}") from error

@@ -7,9 +7,15 @@ export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${Stri
 export const command = (...words) => ["growgan", ...words.flat(Infinity)].map((word) => quoted(String(word))).join(" ");
 
 /** The options that say how pictures are made. */
-export function making(state) {
-  const label = state.label !== null ? ["--class", state.label] : [];
-  return [...label, ...(state.truncation !== 1 ? ["--truncation", state.truncation] : [])];
+export function making(state, model) {
+  const label = state.label !== null ? [`--class=${className(state.label, model)}`] : [];
+  return [...label, ...(state.truncation !== 1 ? ["--truncation", state.truncation] : []), ...model.options];
+}
+
+/** What `--class` calls a class: its name, or its number where another one has that name, or it has none. */
+export function className(label, model) {
+  const name = model.labels[label];
+  return name && model.labels.indexOf(name) === label ? name : label;
 }
 
 /** Seeds as `--seeds` takes them: 3,7,100-104. */

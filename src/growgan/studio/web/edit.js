@@ -3,7 +3,7 @@ import { pictureAt } from "./api.js";
 import { command, making, moves } from "./command.js";
 import { html } from "./html.js";
 import { Choice, Command, Look, Picture, Scale, Whole } from "./parts.js";
-import { LARGEST_SEED, isMoved, isTaught, lookOf, told } from "./state.js";
+import { LARGEST_SEED, canTell, isMoved, knows, lookOf, told } from "./state.js";
 
 const REACH = 1;
 
@@ -11,6 +11,8 @@ export function Edit({ state, change, model, keep }) {
   const key = keyOf(state.key, model);
   const bare = key.photo !== undefined ? { photo: key.photo } : { seed: key.seed };
   const look = lookOf(state);
+  // Those that an address names, or that were moved in another model: they have to be seen to be undone.
+  const others = Object.keys(key.moves ?? {}).filter((one) => !knows(model, one)).map((name) => ({ name }));
   const move = (name, amount) => {
     const { [name]: _, ...others } = key.moves ?? {};
     const all = amount ? { ...others, [name]: amount } : others;
@@ -29,16 +31,16 @@ export function Edit({ state, change, model, keep }) {
       ${model.directions.length === 0 && html`<p class="quiet">None: the file has no weights that can be looked at, or
         those of --directions are of latents of another length.</p>`}
       ${model.directions_foreign && html`<p class="quiet">They were made of another model file.</p>`}
-      ${model.directions.map(({ name, weight }) => html`<${Scale} key=${name} name=${name} value=${key.moves?.[name] ?? 0}
+      ${[...model.directions, ...others].map(({ name, weight }) => html`<${Scale} key=${name} name=${name} value=${key.moves?.[name] ?? 0}
         low=${-REACH} high=${REACH} rest=${0} onInput=${(amount) => move(name, amount)}
-        note=${`weight ${weight.toFixed(2)}; 1 is as far as the latent is long; a double click on the name: back to 0`} />`)}
+        note=${`${weight === undefined ? "" : `weight ${weight.toFixed(2)}; `}1 is as far as the latent is long; a double click on the name: back to 0`} />`)}
       <div class="buttons">
         <button disabled=${!isMoved(key)} onClick=${() => change({ key: bare })}>as it was</button>
         <button onClick=${() => keep(key)}>keep</button>
         <button disabled=${!isMoved(key)} onClick=${() => change({ page: "walk", way: "there" })}>film of it</button>
         <a class="button" href=${edited} download=${nameOf(key)}>save</a>
       </div>
-      <${Command} line=${lineOf(state, key, model)} why=${isMoved(key) ? "No command makes this: it is of one photograph of several, or by a direction that was fitted here." : "Move something, and the command for it stands here."} />
+      <${Command} line=${lineOf(state, key, model)} why=${isMoved(key) ? "No command makes this: it is of one photograph of several, or by a direction that no file has." : "Move something, and the command for it stands here."} />
     </aside>
     <main class="pair">
       <figure>
@@ -60,6 +62,6 @@ const nameOf = (key) => `${key.photo !== undefined ? "photo" : "seed"}${String(k
 function lineOf(state, key, model) {
   if (!isMoved(key)) return "";
   const from = model.directions_file ? ["--directions", model.directions_file] : [];
-  if (key.photo !== undefined || isTaught(key, model)) return ""; // edit takes all photographs of a file
-  return command("edit", state.model, "--seeds", key.seed, `--move=${moves(key)}`, from, making(state), "--out", "edit.png");
+  if (key.photo !== undefined || !canTell(key, model)) return ""; // edit takes all photographs of a file
+  return command("edit", state.model, "--seeds", key.seed, `--move=${moves(key)}`, from, making(state, model), "--out", "edited");
 }

@@ -15,9 +15,9 @@ const PAGES = { pictures: Pictures, edit: Edit, teach: Teach, walk: Walk };
 function Studio({ about }) {
   const [state, change] = useStudio();
   const name = about.models.includes(state.model) ? state.model : about.models[0];
-  const page = state.page === "runs" && about.runs.length ? "runs" : state.page in PAGES ? state.page : "pictures";
+  const page = state.page === "runs" && about.runs.length ? "runs" : Object.hasOwn(PAGES, state.page) ? state.page : "pictures";
   const [model, wrong, again] = useModel(page === "runs" ? null : name);
-  const shown = { ...state, model: name, label: model?.labels.includes(state.label) ? state.label : null };
+  const shown = { ...state, model: name, label: state.label < (model?.labels.length ?? 0) ? state.label : null };
   shown.kept = model ? state.kept.filter((key) => key.photo === undefined || key.photo < model.photographs.length) : [];
   const keep = (key) => !shown.kept.some((one) => same(one, key)) && change({ kept: [...shown.kept, key] });
   const Page = PAGES[page];

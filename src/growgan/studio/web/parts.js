@@ -64,18 +64,18 @@ export function Whole({ name, value, low = 0, high, onChange }) {
 export function Choice({ name, value, choices, onChange }) {
   return html`<label class="row"><span>${name}</span>
     <select value=${value} onChange=${(event) => onChange(event.target.value)}>
-      ${choices.map(([key, called]) => html`<option key=${key} value=${key} selected=${key === value}>${called}</option>`)}
+      ${choices.map(([key, called]) => html`<option key=${key} value=${key} selected=${String(key) === String(value)}>${called}</option>`)}
     </select></label>`;
 }
 
 /** Truncation and class, which mean the same on every page. */
 export function Look({ state, change, model }) {
-  const choices = [["", "each its own"], ...model.labels.map((name) => [name, name])];
+  const choices = [["", "each its own"], ...model.labels.map((name, i) => [String(i), name || String(i)])];
   return html`
     <${Scale} name="truncation" value=${state.truncation} low=${0} high=${1.5} rest=${1}
       note="1: off. Lower: more usual, fewer broken" onInput=${(truncation) => change({ truncation })} />
     ${model.labels.length > 0 && html`<${Choice} name=${model.attributes ? "attribute" : "class"} choices=${choices}
-      value=${state.label ?? ""} onChange=${(label) => change({ label: label || null })} />`}`;
+      value=${String(state.label ?? "")} onChange=${(label) => change({ label: label === "" ? null : Number(label) })} />`}`;
 }
 
 /** The command that makes the same, to be copied. */

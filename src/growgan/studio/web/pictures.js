@@ -5,16 +5,17 @@ import { html, useEffect, useState } from "./html.js";
 import { Choice, Command, Look, Picture, Whole } from "./parts.js";
 import { LARGEST_SEED, lookOf, same, told } from "./state.js";
 
-const COUNTS = [12, 24, 48, 96, 192];
+const COLUMNS = 8;
+const COUNTS = [16, 24, 48, 96, 192]; // whole rows: generate --grid would go on with seeds
 
 export function Pictures({ state, change, model, keep }) {
   const last = LARGEST_SEED - state.count + 1;
   const first = Math.min(state.first, last);
   const keys = Array.from({ length: state.count }, (_, i) => ({ seed: first + i }));
-  const sheet = { ...lookOf(state), keys, columns: 8 };
+  const sheet = { ...lookOf(state), keys, columns: COLUMNS };
   const words = useWords(model, state, sheet);
   const go = (to) => change({ first: Math.min(Math.max(0, to), last) });
-  const line = command("generate", state.model, "--seeds", `${first}-${first + state.count - 1}`, making(state), "--grid", `8x${Math.ceil(state.count / 8)}`, "--out", "grid.png");
+  const line = command("generate", state.model, "--seeds", `${first}-${first + state.count - 1}`, making(state, model), "--grid", `${COLUMNS}x${state.count / COLUMNS}`, "--out", "grid.png");
   return html`
     <aside>
       <${Look} ...${{ state, change, model }} />
@@ -38,7 +39,7 @@ export function Pictures({ state, change, model, keep }) {
           </button>
           <figcaption>
             <span>${told(key, model)}${words[i] ? ` · ${words[i]}` : ""}</span>
-            <button class="plain" disabled=${kept} title="keep it for a walk" onClick=${() => keep(key)}>${kept ? "kept" : "keep"}</button>
+            <button class="plain" disabled=${kept} title="keep it for a walk" aria-label=${`keep ${told(key, model)}`} onClick=${() => keep(key)}>${kept ? "kept" : "keep"}</button>
           </figcaption>
         </figure>`;
       })}

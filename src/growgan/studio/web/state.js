@@ -8,6 +8,9 @@ import { useEffect, useState } from "./html.js";
 
 export const LARGEST_SEED = 2 ** 32 - 1;
 
+const SETTLED = 300;
+/** Milliseconds after which a change stands in the address. */
+
 const START = {
   page: "pictures",
   model: "",
@@ -23,6 +26,8 @@ const START = {
   attribute: "",
   teaching: 0,
   way: "kept",
+  suffix: "",
+  size: 0,
   seed: 0,
   smoothing: 1,
   seconds: 8,
@@ -33,12 +38,15 @@ export function useStudio() {
   const [state, setState] = useState(fromAddress);
   useEffect(() => {
     const follow = () => setState(fromAddress());
-    addEventListener("hashchange", follow);
-    return () => removeEventListener("hashchange", follow);
+    for (const event of ["hashchange", "popstate"]) addEventListener(event, follow);
+    return () => ["hashchange", "popstate"].forEach((event) => removeEventListener(event, follow));
   }, []);
   useEffect(() => {
     const address = toAddress(state);
-    if (location.hash !== address) history.replaceState(null, "", address);
+    if (location.hash === address) return undefined;
+    if (fromAddress().page !== state.page) return void history.pushState(null, "", address); // to go back from
+    const timer = setTimeout(() => history.replaceState(null, "", address), SETTLED); // not at each step of a slider
+    return () => clearTimeout(timer);
   }, [state]);
   return [state, (changes) => setState((before) => ({ ...before, ...changes }))];
 }
@@ -51,6 +59,33 @@ export function toAddress(state) {
   return `#${page}` + (more.length ? "?" + more.join("&") : "");
 }
 
+const isWhole = (low, high) => (value) => Number.isInteger(value) && low <= value && value <= high;
+const isNumber = (low, high) => (value) => Number.isFinite(value) && low <= value && value <= high;
+const isText = (value) => typeof value === "string";
+const isSeed = isWhole(0, LARGEST_SEED);
+
+/** Whether a value is a key. */
+function isKey(value) {
+  if (value === null || typeof value !== "object" || isSeed(value.seed) === isSeed(value.photo)) return false;
+  const { moves = {} } = value;
+  return moves !== null && typeof moves === "object" && Object.values(moves).every(isNumber(-10, 10));
+}
+
+/** What an address may say of each; the rest are texts. */
+const GOOD = {
+  truncation: isNumber(0, 2),
+  label: (value) => value === null || isSeed(value),
+  first: isSeed,
+  count: isWhole(1, 192),
+  key: isKey,
+  kept: (value) => Array.isArray(value) && value.length <= 500 && value.every(isKey),
+  teaching: isSeed,
+  size: isWhole(0, 16383),
+  seed: isSeed,
+  smoothing: isNumber(0, 60),
+  seconds: isNumber(1, 300),
+};
+
 /** The state of an address; what cannot be read has its start. */
 export function fromAddress(address = location.hash) {
   const [page, query = ""] = address.slice(1).split("?");
@@ -59,7 +94,7 @@ export function fromAddress(address = location.hash) {
     const [name, value] = part.split("=");
     try {
       const read = JSON.parse(decodeURIComponent(value));
-      if (name in START && (typeof read === typeof START[name] || START[name] === null)) found[name] = read;
+      if (Object.hasOwn(START, name) && (GOOD[name] ?? isText)(read)) found[name] = read;
     } catch {
       continue;
     }
@@ -73,9 +108,12 @@ export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 /** Whether a key is moved at all. */
 export const isMoved = (key) => Object.values(key.moves ?? {}).some((amount) => amount !== 0);
 
-/** Whether a key is moved along a direction that was fitted here, which no file has. */
-export const isTaught = (key, model) =>
-  model.directions.some(({ name, taught }) => taught && (key.moves?.[name] ?? 0) !== 0);
+/** Whether a model has a direction of a name. */
+export const knows = (model, name) => model.directions.some((one) => one.name === name);
+
+/** Whether a command can move a key so: not along directions that were fitted here, which no file has. */
+export const canTell = (key, model) =>
+  Object.keys(key.moves ?? {}).every((name) => model.directions.some((one) => one.name === name && !one.taught));
 
 /** A key in words. */
 export function told(key, model) {

@@ -3,7 +3,7 @@ import { ask, order, pictureAt } from "./api.js";
 import { command, making, moves, seeds } from "./command.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Choice, Command, Look, Picture, Scale, Whole, clock } from "./parts.js";
-import { LARGEST_SEED, isMoved, isTaught, lookOf } from "./state.js";
+import { LARGEST_SEED, canTell, isMoved, lookOf } from "./state.js";
 
 const FPS = 30;
 const SHOWN = 12;
@@ -30,7 +30,7 @@ export function Walk({ state, change, model }) {
         <${Scale} name="smoothing" value=${state.smoothing} low=${0.1} high=${5} step=${0.1}
           note="seconds of its blur: more is slower" onInput=${(smoothing) => change({ smoothing })} />`}
       <${Scale} name="seconds" value=${state.seconds} low=${1} high=${60} step=${1} onInput=${(seconds) => change({ seconds })} />
-      ${way && html`<${Films} ...${{ state, model, way }} />`}
+      ${html`<${Films} ...${{ state, change, model, way }} />`}
       <${Command} line=${way ? lineOf(state, model) : ""} why=${way ? "No command takes edited pictures or single photographs as a way: this film is the studio's alone." : ""} />
     </aside>
     <main class="walk">
@@ -51,7 +51,7 @@ export function Walk({ state, change, model }) {
 }
 
 /** Frames one after the other: each is shown when it has come, and not before its time. */
-function usePlay(playing, plan, version, frames, place, setAt) {
+function usePlay(playing, plan, version, frames, place, setAt, stop) {
   const where = useRef(place);
   where.current = place;
   const address = JSON.stringify({ ...plan(0), version });
@@ -77,7 +77,9 @@ function usePlay(playing, plan, version, frames, place, setAt) {
         const image = fetch(frame);
         for (let i = 1, ahead = frame; i < AHEAD; i++) fetch((ahead = following(ahead)));
         const [come] = await Promise.allSettled([image.decode(), new Promise((wake) => setTimeout(wake, 1000 / SHOWN))]);
-        if (ended || come.status === "rejected") return;
+        if (ended) return;
+        if (come.status === "rejected") return stop();
+        fetched.delete(frame); // a long walk is not held in memory
         where.current = frame;
         setAt(frame);
       }
@@ -93,23 +95,25 @@ function wayOf(state) {
 }
 
 function lineOf(state, model) {
-  const more = ["--seconds", state.seconds, making(state), "--out"];
-  if (state.way === "random") return command("video", state.model, "--seed", state.seed, "--smoothing", state.smoothing, more, "walk.mp4");
+  const suffix = suffixOf(state, model);
+  const more = ["--seconds", state.seconds, making(state, model), state.size ? ["--size", state.size] : [], "--out"];
+  if (state.way === "random") return command("video", state.model, "--seed", state.seed, "--smoothing", state.smoothing, more, `walk${suffix}`);
   if (state.way === "there") {
-    if (state.key.photo !== undefined || isTaught(state.key, model)) return "";
+    if (state.key.photo !== undefined || !canTell(state.key, model)) return "";
     const from = model.directions_file ? ["--directions", model.directions_file] : [];
-    return command("edit", state.model, "--seeds", state.key.seed, `--move=${moves(state.key)}`, from, more, "edit.mp4");
+    return command("edit", state.model, "--seeds", state.key.seed, `--move=${moves(state.key)}`, from, more, `edit${suffix}`);
   }
   if (state.kept.some((key) => key.photo !== undefined || isMoved(key))) return "";
-  return command("video", state.model, "--seeds", seeds(state.kept.map((key) => key.seed)), more, "walk.mp4");
+  return command("video", state.model, "--seeds", seeds(state.kept.map((key) => key.seed)), more, `walk${suffix}`);
 }
 
 /** The films that were ordered here, and a form for another one. */
-function Films({ state, model, way }) {
-  const [suffix, setSuffix] = useState(model.formats[0]);
-  const [size, setSize] = useState(0);
+function Films({ state, change, model, way }) {
+  const suffix = suffixOf(state, model);
+  const size = state.size;
   const [reels, setReels] = useState([]);
   const [wrong, setWrong] = useState("");
+  useEffect(() => void ask("/api/films").then(setReels, () => {}), []);
   const begin = () =>
     order({ ...lookOf(state), way, seconds: state.seconds, fps: FPS, suffix, size }).then(
       (reel) => (setReels((all) => [reel, ...all]), setWrong("")),
@@ -124,9 +128,9 @@ function Films({ state, model, way }) {
   const sizes = [0, ...[own, 2 * own, 4 * own, 8 * own].filter((n) => n <= 2048)];
   return html`
     <h2>film</h2>
-    <${Choice} name="format" value=${suffix} choices=${model.formats.map((one) => [one, one.slice(1)])} onChange=${setSuffix} />
-    <${Choice} name="size" value=${size} choices=${sizes.map((n) => [n, n || "as it is (at least 64)"])} onChange=${(n) => setSize(Number(n))} />
-    <div class="buttons"><button onClick=${begin}>make it</button></div>
+    <${Choice} name="format" value=${suffix} choices=${model.formats.map((one) => [one, one.slice(1)])} onChange=${(to) => change({ suffix: to })} />
+    <${Choice} name="size" value=${size} choices=${sizes.map((n) => [n, n || "as it is (at least 64)"])} onChange=${(n) => change({ size: Number(n) })} />
+    <div class="buttons"><button disabled=${way === null} onClick=${begin}>make it</button></div>
     ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
     ${reels.map((reel) => html`<${Reel} key=${reel.number} ...${{ reel, set, drop }} />`)}`;
 }
@@ -156,5 +160,8 @@ function Reel({ reel, set, drop }) {
     </div>
   </div>`;
 }
+
+/** The format of a film: what was chosen, if it can be written here. */
+const suffixOf = (state, model) => (model.formats.includes(state.suffix) ? state.suffix : model.formats[0]);
 
 const sizeOf = (bytes) => (bytes < 1e5 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);

@@ -1,0 +1,80 @@
+"""Whom the studio answers: its own pages, called by a name that is this machine's."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS = {
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+"""Of every answer."""
+
+
+class Guard:
+    """Refuses what pages of other sites ask for, and adds `HEADERS` to every answer.
+
+    names: by which the studio may be called; another one has been pointed here by somebody else's page. addresses:
+    whether any IP address does as well, as where it listens to a network.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str], addresses: bool = False) -> None:
+        self.app, self.names, self.addresses = app, names, addresses
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        asked = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        page = scope["path"].startswith("/web/")  # whose modules have to be of one version
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                more = HEADERS | ({"cache-control": "no-cache"} if page else {})
+                message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in more.items())]
+            await send(message)
+
+        refused = self._refusal(scope, asked)
+        answer = JSONResponse({"error": refused}, 403) if refused else self.app
+        await answer(scope, receive, with_headers)
+
+    def _refusal(self, scope: Scope, asked: dict[str, str]) -> str:
+        name = hostname(asked.get("host", ""))
+        if not (name in self.names or (self.addresses and is_address(name))):
+            return "the studio is not called so; --host gives it another name"
+        origin = asked.get("origin")
+        if origin is not None and origin.partition("://")[2] != asked["host"]:
+            return "the studio answers its own pages alone"
+        link = (asked.get("sec-fetch-mode"), asked.get("sec-fetch-dest")) == ("navigate", "document")
+        if link and scope["path"] == "/" and scope["method"] == "GET":
+            return ""  # a link that somebody was sent
+        own = asked.get("sec-fetch-site", "none") in ("same-origin", "none")
+        return "" if own else "the studio answers its own pages alone"
+
+
+def hostname(host: str) -> str:
+    """The name or address of a header ``Host``, without its port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.rpartition(":")[0].lower() if ":" in host else host.lower()
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is an IP address."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a name or address is this machine's alone."""
+    return name == "localhost" or (is_address(name) and ipaddress.ip_address(name).is_loopback)
