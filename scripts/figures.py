@@ -27,10 +27,15 @@ HEADING = 24
 
 
 def grid(args: argparse.Namespace) -> None:
-    """Pictures of the first seeds side by side."""
+    """Pictures of the first seeds side by side; --classes: a row for each class, of the same seeds."""
     model = load(args.model)
     columns, rows = parse_grid(args.shape)
-    parts = list(model.batches(range(columns * rows), truncation=args.truncation))
+    if args.classes:
+        labels = range(model.spec.num_labels)
+        made = [model.batches(range(columns), label=k, truncation=args.truncation) for k in labels]
+        parts = [pixels for batches in made for pixels in batches]
+    else:
+        parts = list(model.batches(range(columns * rows), truncation=args.truncation))
     notes = {"model": model.file.hash, "truncation": f"{args.truncation:g}"}
     save_png(args.out, make_grid(np.concatenate(parts), columns), notes)
 
@@ -94,6 +99,7 @@ def main() -> int:
         if draw in (grid, change):
             command.add_argument("--shape", default="16x9" if draw is grid else "12x3", metavar="CxR")
         if draw is grid:
+            command.add_argument("--classes", action="store_true", help="a row for each class")
             command.add_argument("--truncation", type=float, default=1.0, metavar="PSI")
     args = parser.parse_args()
     try:
