@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import socket
 import sys
@@ -136,7 +137,7 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        more = "; --port takes another one" if port else ""
+        more = "; --port takes another one" if error.errno == errno.EADDRINUSE else ""
         known = error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror)
         what = os.strerror(error.errno or 0) if known else error.strerror or error
         raise ConfigError(f"cannot listen on {host}, port {port}: {what}{more}") from None

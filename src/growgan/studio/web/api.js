@@ -1,15 +1,7 @@
 /** What the server answers, and the addresses of its pictures. */
 
 /** Ask for JSON. Throws an Error with the server's line. */
-export async function ask(path, query = {}, options = {}) {
-  let answer;
-  try {
-    answer = await fetch(path + text(query), options);
-  } catch {
-    throw new Error("the studio does not answer: has it been stopped?");
-  }
-  return read(answer);
-}
+export const ask = (path, query = {}, options = {}) => read(path + text(query), options);
 
 /** Order a film. Throws an Error with the server's line. */
 export const order = (plan) => send("/api/films", plan);
@@ -25,14 +17,20 @@ function send(path, what) {
 /** Why an address gives no picture, in the server's words; empty if it does. */
 export async function trouble(address) {
   try {
-    await read(await fetch(address));
+    await read(address);
     return "";
   } catch (error) {
     return error.message;
   }
 }
 
-async function read(answer) {
+async function read(address, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(address, options);
+  } catch {
+    throw new Error("the studio does not answer: has it been stopped?");
+  }
   const json = (answer.headers.get("content-type") ?? "").startsWith("application/json");
   const found = json ? await answer.json() : {};
   if (!answer.ok) throw new Error(found.error ?? `${answer.status} ${answer.statusText}`);

@@ -30,6 +30,8 @@ function Studio({ about }) {
         onChange=${(to) => change({ model: to, label: null })} />
         ${about.runs.includes(name) && html`<button class="plain" title="take up its newest or best snapshot" onClick=${again}>look again</button>`}`}
     </header>
+    ${page !== "runs" && state.model && state.model !== name && html`<p class="wrong bar" role="alert">This studio has no
+      model ${state.model}, of which the address tells: what is shown is by ${name}.</p>`}
     ${page === "runs" && html`<div class="page"><${Runs} state=${state} change=${change} runs=${about.runs} /></div>`}
     ${Page && !model && html`<div class="page"><main><p class=${wrong ? "wrong" : "quiet"} role="status">${wrong || `opening ${name} ...`}</p></main></div>`}
     ${Page && model && html`

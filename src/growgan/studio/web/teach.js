@@ -36,7 +36,8 @@ export function Teach({ state, change, model, again }) {
   const fit = () =>
     teach({ model: state.model, name, labels }).then(
       ({ predicted }) => {
-        setResult({ line: `predicted ${predicted.toFixed(2)} of ${yes + no} labels: now a direction of the page edit`, wrong: "" });
+        setResult({ line: `${name} is now a direction of the page edit. Of what you said it foretells ${predicted.toFixed(2)}, where 0 is nothing and 1 all: ${
+          predicted < 0.2 ? "little, so say more, or the seeds do not show it." : "look at what it does."}`, wrong: "" });
         again();
       },
       (error) => setResult({ line: "", wrong: error.message }),

@@ -30,8 +30,10 @@ export function Walk({ state, change, model }) {
         <${Scale} name="smoothing" value=${state.smoothing} low=${0.1} high=${5} step=${0.1}
           note="seconds of its blur: more is slower" onInput=${(smoothing) => change({ smoothing })} />`}
       <${Scale} name="seconds" value=${state.seconds} low=${1} high=${60} step=${1} onInput=${(seconds) => change({ seconds })} />
-      ${html`<${Films} ...${{ state, change, model, way }} />`}
       <${Command} line=${way ? lineOf(state, model) : ""} why=${way ? "No command takes edited pictures or single photographs as a way: this film is the studio's alone." : ""} />
+      ${state.way === "random" && state.smoothing > state.seconds / 4 && html`<p class="quiet">Smoothed over so much of its
+        length it hardly moves: less smoothing, or more seconds.</p>`}
+      <${Films} ...${{ state, change, model, way }} />
     </aside>
     <main class="walk">
       ${way === null
