@@ -68,6 +68,12 @@ def test_every_address_that_the_page_asks_for_is_answered() -> None:
         assert any(route.startswith(name.rstrip("/")) for route in routes), name
 
 
+def test_what_a_browser_may_keep_is_asked_for_by_version() -> None:
+    """The hash alone stays the same when directions or photographs change, and no picture of it would be kept."""
+    users = {path.name for path in SCRIPTS if "model.hash" in path.read_text()}
+    assert users == {"pictures.js", "said.js", "teach.js"}  # what was said of a model, and when to ask for words anew
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="node runs the page's arithmetic")
 def test_the_pages_arithmetic() -> None:
     script = """

@@ -37,6 +37,11 @@ def add_making(parser: argparse.ArgumentParser, sizes: bool = False) -> None:
     if sizes:
         size = "pixels a side of each picture (default: its own, from 64)"
         parser.add_argument("--size", type=int, metavar="N", help=size)
+    add_computing(parser)
+
+
+def add_computing(parser: argparse.ArgumentParser) -> None:
+    """Describe where pictures are computed, how many at once, and in which precision."""
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures computed at once (default 8)")
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
     parser.add_argument(

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from growgan.cli.model import PRECISIONS, file_hash, kinds, load_model
+from growgan.cli.model import PRECISIONS, add_computing, file_hash, kinds, load_model
 from growgan.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,11 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open it in the default browser")
     parser.add_argument("--directions", type=Path, metavar="FILE", help="of growgan directions (default: models' own)")
     parser.add_argument("--latents", type=Path, metavar="FILE", help="photographs of growgan project")
-    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures computed at once (default 8)")
-    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
-    parser.add_argument(
-        "--precision", default="float32", choices=PRECISIONS, metavar="P", help="float32 (default), bfloat16 or auto"
-    )
+    add_computing(parser)
 
 
 def run(args: argparse.Namespace) -> int:

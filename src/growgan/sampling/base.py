@@ -201,7 +201,7 @@ class BaseModel(ABC):
 
     def label(self, text: str) -> int:
         """The class of a name or number. Raises `ConfigError` for one that the model does not have."""
-        names = self.class_names if self.file.training.get("class_names") else []
+        names = self.file.training.get("class_names") or []
         if text in names:
             return int(names.index(text))
         if text in map(str, range(self.spec.num_labels)):

@@ -280,8 +280,8 @@ def picture(fields: Fields) -> tuple[Look, Key | Frame]:
 
 
 def _look(fields: Fields) -> Look:
-    label = fields.whole("label", 0, 2**31) if fields.values.get("label") is not None else None
-    fields.values.pop("label", None)
+    seeds_own = fields.values.get("label") is None
+    label = fields.values.pop("label", None) if seeds_own else fields.whole("label", 0, 2**31)
     return Look(fields.text("model") or "", label, fields.number("truncation", 0, 2, 1))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
@@ -68,9 +67,8 @@ class Reels:
         self._studio, self._desk = studio, desk
         self._numbers = count(1)
         self._reels: dict[int, Reel] = {}
-        self._closed = threading.Event()
         self._folder = TemporaryDirectory(prefix="growgan-films-", ignore_cleanup_errors=True)
-        self._waiting: SimpleQueue[Reel] = SimpleQueue()
+        self._waiting: SimpleQueue[Reel | None] = SimpleQueue()
         self._hand = threading.Thread(target=self._work, name="films", daemon=True)
         self._hand.start()
 
@@ -105,16 +103,15 @@ class Reels:
 
     def close(self) -> None:
         """Stop all, and throw all away."""
-        self._closed.set()
         for number in list(self._reels):
             self.forget(number)
+        self._waiting.put(None)
         self._hand.join(PATIENCE)  # a film that is being written to the end: its folder goes all the same
         self._folder.cleanup()
 
     def _work(self) -> None:
-        while not self._closed.is_set():
-            with contextlib.suppress(Empty):
-                self._make(self._waiting.get(timeout=PATIENCE / 10))
+        while (reel := self._waiting.get()) is not None:
+            self._make(reel)
 
     def _make(self, reel: Reel) -> None:
         try:

@@ -19,7 +19,7 @@ export function Walk({ state, change, model }) {
   const [playing, setPlaying] = useState(false);
   const place = Math.min(at, frames - 1);
   const plan = (frame) => ({ ...lookOf(state), way, frames, fps: FPS, at: frame });
-  usePlay(playing && way !== null, plan, model.hash, frames, place, setAt);
+  usePlay(playing && way !== null, plan, model.version, frames, place, setAt, () => setPlaying(false));
   return html`
     <aside>
       <${Look} ...${{ state, change, model }} />
