@@ -1,9 +1,10 @@
 """Recipes side by side: the same pictures, network, schedule and seeds; measures over images and over time.
 
 ``python scripts/compare_recipes.py run --data SET --out DIR [RECIPE ...]`` trains what is missing (again to go on),
-``measure`` adds KID, SWD, MS-SSIM, precision and recall of each run's last network to its measures.jsonl, ``time``
-times every recipe's steps on this machine, on which nothing else should run, and ``draw`` writes table.md and
-curves.png. Runs may go on beside other work: the time they are compared by is that of ``time``, not their own.
+``measure`` adds KID, SWD, MS-SSIM, precision and recall of each run's last network to its measures.jsonl, and with
+``--every 40`` the KID of its snapshots after about 40, 80 ... thousand pictures, ``time`` times every recipe's steps on
+this machine, on which nothing else should run, and ``draw`` writes table.md and curves.png. Runs may go on beside
+other work: the time they are compared by is that of ``time``, not their own.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from growgan.core.runfiles import RunFiles, images_shown
+from growgan.evaluation.subjects import list_snapshots
+from growgan.models.native import ModelFile
 
 COMMON = {
     "snapshots.model_ticks": "2",
-    "snapshots.keep": "1",
+    "snapshots.keep": "50",
     "schedule.tick_kimg": "5",
     "execution.threads": "1",
 }
@@ -57,7 +60,8 @@ RECIPES: dict[str, dict[str, str]] = {
     | {"loss.name": "relativistic", "loss.r1_gamma": "0.5,8:0.05,16:0.1,32:0.2", "loss.r1_interval": "4"},
 }
 """What each changes; "paper" is the paper's recipe on the compact network and short schedule."""
-METRICS = "swd,kid,msssim,pr_inception"
+METRICS, ON_THE_WAY = "swd,kid,msssim,pr_inception", "kid"
+MEASURES = "measures.jsonl"
 
 
 def main() -> None:
@@ -70,6 +74,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="runs of each recipe")
     parser.add_argument("--resolution", type=int, default=32)
     parser.add_argument("--kimg", type=float, default=130)
+    parser.add_argument("--every", type=float, metavar="KIMG", help="measure: KID of snapshots on the way as well")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="measure: Inception's weights")
     args = parser.parse_intermixed_args()
     if unknown := [name for name in args.recipes if name not in RECIPES]:
         parser.error(f"there is no recipe {unknown[0]!r}")
@@ -107,11 +113,30 @@ def run(args: argparse.Namespace) -> None:
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Measure the last network of every run that has ended."""
+    """Measure the last network of every run that has ended, and those on the way that were asked for."""
+    words = ["--data", args.data, "--images", "2048"]
+    words += ["--inception", args.inception] if args.inception else []
     for _, _, folder in runs(args):
-        done = folder / "measures.jsonl"
-        if (model := last_model(folder, args.kimg)) and not done.exists():
-            growgan("evaluate", model, "--data", args.data, "--metrics", METRICS, "--images", "2048", "--out", done)
+        if not last_model(folder, args.kimg):
+            continue
+        out = folder / MEASURES
+        done = {line["nimg"] for line in read_lines(out)}
+        *before, last = list_snapshots(folder)
+        wanted = {model.path: ON_THE_WAY for model in on_the_way(before, args)} | {last.path: METRICS}
+        for path, metrics in wanted.items():
+            if images_shown(path) not in done:
+                growgan("evaluate", path, *words, "--metrics", metrics, "--out", out)
+
+
+def on_the_way(models: list[ModelFile], args: argparse.Namespace) -> list[ModelFile]:
+    """The first of full size after each multiple of `every`, if there is one before the next."""
+    if args.every is None:
+        return []
+    found: dict[int, ModelFile] = {}
+    for model in models:
+        if model.resolution == args.resolution and model.alpha == 1:
+            found.setdefault(int(images_shown(model.path) / 1000 // args.every), model)
+    return [model for multiple, model in found.items() if multiple]
 
 
 def last_model(folder: Path, kimg: float) -> Path | None:
@@ -140,17 +165,21 @@ def time(args: argparse.Namespace) -> None:
         file.write_text(json.dumps(speed, indent=2) + "\n")
 
 
-def curve(folder: Path, seconds_per_image: dict[str, float]) -> list[dict[str, float]]:
-    """SWD over images and minutes of a run, at its highest resolution."""
-    points, minutes, before = [], 0.0, 0.0
-    entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+def curves(folder: Path, seconds_per_image: dict[str, float]) -> dict[str, list[tuple[float, float, float]]]:
+    """SWD and KID of a run at its highest resolution, as (kimg, minutes, value)."""
+    entries = read_lines(folder / "log.jsonl")
+    minutes, before, at = 0.0, 0.0, {}
+    swd = []
     for entry in entries:
         minutes += (entry["nimg"] - before) * seconds_per_image[str(entry["resolution"])] / 60
         before = entry["nimg"]
+        at[before] = minutes
         for found in entry.get("measures", {}).values():
             if found["resolution"] == entries[-1]["resolution"]:
-                points.append({"kimg": entry["kimg"], "minutes": minutes, "swd": found["value"]})
-    return points
+                swd.append((entry["kimg"], minutes, found["value"]))
+    lines = [line for line in read_lines(folder / MEASURES) if line["metric"].startswith("kid")]
+    kid = [(line["nimg"] / 1000, at[line["nimg"]], line["value"]) for line in lines]
+    return {"sliced Wasserstein distance x 1000": swd, "kernel Inception distance": sorted(kid)}
 
 
 def draw(args: argparse.Namespace) -> None:
@@ -158,33 +187,50 @@ def draw(args: argparse.Namespace) -> None:
     from matplotlib.figure import Figure  # slow to import
 
     speed = json.loads((args.out / "speed.json").read_text())
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(11, 8), layout="constrained")
+    panels = figure.subplots(2, 2, sharex="col", sharey="row")
     rows: dict[str, list[dict[str, float]]] = {}
     colours: dict[str, str] = {}
     for name, seed, folder in runs(args):
         if not last_model(folder, args.kimg):
             continue
-        points = curve(folder, speed[name])
-        rows.setdefault(name, []).append({"minutes": points[-1]["minutes"], **measured(folder)})
+        found = curves(folder, speed[name])
+        minutes = max(at for points in found.values() for _, at, _ in points)
+        rows.setdefault(name, []).append({"minutes": minutes, **measured(folder)})
         colours.setdefault(name, f"C{len(colours)}")
-        for axes, x in ((left, "kimg"), (right, "minutes")):
-            label = name if seed == 1 else None
-            axes.plot([p[x] for p in points], [p["swd"] for p in points], color=colours[name], label=label)
-    left.set(xlabel="thousand images shown", ylabel="sliced Wasserstein distance x 1000", yscale="log")
-    left.yaxis.set_major_formatter("{x:g}")
-    left.yaxis.set_minor_formatter("{x:g}")
-    right.set(xlabel="minutes on one core")
-    left.legend(fontsize="small")
+        for (title, points), (left, right) in zip(found.items(), panels, strict=True):
+            left.set(ylabel=title, yscale="log")
+            for axes, values in (
+                (left, [point[0] for point in points]),
+                (right, [point[1] for point in points]),
+            ):
+                axes.plot(
+                    values,
+                    [point[2] for point in points],
+                    color=colours[name],
+                    label=name if seed == 1 else None,
+                    marker="." if len(points) < 20 else None,
+                )
+    for left, _ in panels:
+        left.yaxis.set_major_formatter("{x:g}")
+        left.yaxis.set_minor_formatter("{x:g}")
+    panels[1, 0].set(xlabel="thousand images shown")
+    panels[1, 1].set(xlabel="minutes on one core")
+    panels[0, 0].legend(fontsize="small")
     figure.savefig(args.out / "curves.png", dpi=110)
     (args.out / "table.md").write_text(table(rows))
 
 
 def measured(folder: Path) -> dict[str, float]:
     """The measures of a run's last network by name."""
-    file = folder / "measures.jsonl"
-    lines: list[dict[str, Any]] = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    return {line["metric"]: line["value"] for line in lines}
+    lines = read_lines(folder / MEASURES)
+    last = max((line["nimg"] for line in lines), default=None)
+    return {line["metric"]: line["value"] for line in lines if line["nimg"] == last}
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """Lines of JSON; none where there is no file."""
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def table(rows: dict[str, list[dict[str, float]]]) -> str:

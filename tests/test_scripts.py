@@ -155,11 +155,14 @@ def test_compare_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     small = {"network.fmap_base": "32", "network.fmap_max": "8", "snapshots.measure_images": "32"}
     ticks = {"schedule.tick_kimg": "0.1", "snapshots.model_ticks": "1"}
     monkeypatch.setattr(compare, "RECIPES", {"one": short | small | ticks})
-    monkeypatch.setattr(compare, "METRICS", "swd64")
+    monkeypatch.setattr(compare, "METRICS", "swd64,kid64")
+    monkeypatch.setattr(compare, "ON_THE_WAY", "kid64")
+    network = save_network(tmp_path / "net.pt")
     data, out = save_discs(tmp_path / "pictures", 96, sizes=((16, 16),)), tmp_path / "out"
 
     def act(name: str) -> None:
         words = ["compare", name, "--data", str(data), "--out", str(out), "--resolution", "16", "--kimg", "0.5"]
+        words += ["--every", "0.2", "--inception", str(network)]
         monkeypatch.setattr(sys, "argv", words)
         compare.main()
 
@@ -168,11 +171,13 @@ def test_compare_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("run", "measure", "time", "draw"):
         act(name)
     assert (out / "one-1" / "log.jsonl").read_bytes() == written
-    first, *_, last = compare.curve(out / "one-1", {"8": 60.0, "16": 600.0})
-    assert first["swd"] > 0 and last["kimg"] > first["kimg"]
-    assert last["minutes"] - first["minutes"] == pytest.approx(10 * 1000 * (last["kimg"] - first["kimg"]))
+    swd, kid = compare.curves(out / "one-1", {"8": 60.0, "16": 600.0}).values()
+    assert len(swd) == 3 and [kimg for kimg, *_ in kid] == [0.256, 0.512]  # after 0.2, and the last
+    for first, *_, last in (swd, kid):
+        assert first[2] != 0 and last[0] > first[0]
+        assert last[1] - first[1] == pytest.approx(10 * 1000 * (last[0] - first[0]))
     head, _, row = (out / "table.md").read_text(encoding="utf-8").splitlines()
-    assert "swd64" in head and row.startswith("| one | 1 |")
+    assert "swd64" in head and "kid64" in head and row.startswith("| one | 1 |")
     with Image.open(out / "curves.png") as picture:
         assert picture.width > 500
 
