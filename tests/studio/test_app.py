@@ -66,6 +66,7 @@ def test_a_film(serve: Serve, plain: str) -> None:
     assert film.headers["content-type"] == "image/gif" and len(film.body) == found["bytes"]
     assert Image.open(io.BytesIO(film.body)).n_frames == 4  # type: ignore[attr-defined]
     assert [one["number"] for one in ask("/api/films").json] == [begun.json["number"]]
+    assert begun.json["of"].startswith(plain) and begun.json["of"].endswith(": seed 1, seed 2, 1 s")
     assert ask(where, "DELETE").json == {} and ask("/api/films").json == []
     assert "no film" in ask(where).error() and "no film" in ask(where + "/file").error()
     assert "keys of way" in ask("/api/films", "POST", plan | {"way": {"keys": []}}).error()

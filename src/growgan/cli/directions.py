@@ -8,6 +8,7 @@ from pathlib import Path
 from growgan.cli.generate import parse_seeds
 from growgan.cli.model import add_model, load_model, sheet_beside
 from growgan.core.errors import ConfigError
+from growgan.editing.moves import FURTHEST
 
 SUMMARY = "find directions along which a model's pictures change in one respect, for growgan edit"
 
@@ -35,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the file and the sheet, and print a table. What is wrong with the command is said before the pictures."""
     seeds = parse_seeds(args.seeds)
     sheet_path = sheet_beside(args.out, args.sheet)
-    if not 0 < args.reach <= 10:
-        raise ConfigError(f"--reach must be above 0 and at most 10, not {args.reach:g}")
+    if not 0 < args.reach <= FURTHEST:
+        raise ConfigError(f"--reach must be above 0 and at most {FURTHEST:g}, not {args.reach:g}")
 
     from growgan.editing import directions, sheet
     from growgan.editing.said import read_said

@@ -11,6 +11,7 @@ from growgan.cli.generate import parse_seeds
 from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
+from growgan.editing.moves import parse
 
 if TYPE_CHECKING:
     from growgan.sampling.walks import Walk
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write a sheet, a film or pictures."""
-    seeds, moves = parse_seeds(args.seeds), parse_moves(args.move)
+    seeds, moves = parse_seeds(args.seeds), parse(args.move)
     kind = args.out.suffix.lower()
     if args.steps < 2:
         raise ConfigError(f"--steps must be at least 2, not {args.steps}")
@@ -104,18 +105,3 @@ def run(args: argparse.Namespace) -> int:
     print(f"by {model.describe()}", file=sys.stderr)
     print(args.out)
     return 0
-
-
-def parse_moves(text: str) -> dict[str, float]:
-    """Direction -> amount of such as ``smile:0.4,1:-0.3``; what is named twice adds up. `ConfigError` for others."""
-    moves: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, amount = map(str.strip, part.rpartition(":"))
-        try:
-            value = float(amount)
-        except ValueError:
-            value = float("nan")
-        if not name or not abs(value) <= 10:
-            raise ConfigError(f"--move wants directions and amounts from -10 to 10 such as 2:0.5,4:-0.3, not {text!r}")
-        moves[name] = moves.get(name, 0.0) + value
-    return moves

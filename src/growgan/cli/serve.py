@@ -68,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
     names = {*LOOPBACK, args.host.lower()} | (set() if local else {socket.gethostname().lower()})
     app = make_app(studio, runs, names, addresses=not local)
     shown = "localhost" if args.host in EVERYWHERE else f"[{args.host}]" if ":" in args.host else args.host
-    address = f"http://{shown}:{listener.getsockname()[1]}/"
+    port = listener.getsockname()[1]
+    address = f"http://{shown}:{port}/"
+    if args.host in EVERYWHERE:
+        print(f"from other machines: http://{socket.gethostname()}:{port}/", file=sys.stderr)
     if not local:
         print("growgan: whoever can reach this machine can use the studio: there is no password", file=sys.stderr)
     print("Ctrl-C ends it", file=sys.stderr)

@@ -42,5 +42,7 @@ def read_arrays(path: Path, key: str, kind: str, make: Callable[[dict[str, Any],
         return make(json.loads(text), arrays)
     except FileNotFoundError:
         raise ModelError(f"there is no file {path}") from None
+    except SafetensorError as error:  # in words that only its makers understand
+        raise ModelError(f"{path} is not a file of {kind}: no whole .safetensors file") from error
     except DAMAGE as error:
         raise ModelError(f"{path} is not a file of {kind}: {error}") from error

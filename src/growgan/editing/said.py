@@ -9,6 +9,7 @@ from pathlib import Path
 
 from growgan.core.errors import ConfigError
 from growgan.data.label_files import find_delimiter
+from growgan.editing.moves import can_name
 
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 LARGEST = 2**26
@@ -50,11 +51,6 @@ def read_said(path: Path) -> dict[str, dict[int, float]]:
             if cell:
                 found[name][seed] = _number(cell, where)
     return found
-
-
-def can_name(name: str) -> bool:
-    """Whether a direction may be called so: what `growgan edit --move` can tell from the amount and its neighbours."""
-    return bool(name) and name.isprintable() and "," not in name and ":" not in name
 
 
 def _number(cell: str, where: str) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from growgan.core.errors import ConfigError
-from growgan.editing.said import can_name
+from growgan.editing.moves import FURTHEST, can_name, is_amount, written
 from growgan.sampling.films import CODECS, STILLS
 
 T = TypeVar("T")
@@ -23,8 +23,6 @@ MOST_MOVES = 64
 """Directions of one picture."""
 LONGEST_NAME = 60
 """Letters of a direction's name."""
-FURTHEST = 10.0
-"""How far a latent is moved at most, as `growgan edit` has it."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +50,12 @@ class Key:
     def told(self) -> dict[str, str]:
         """What a file says of it, as those of `growgan generate` and `edit`."""
         which = {"photo" if self.photo else "seed": str(self.number)}
-        return which | ({"move": self._moved()} if self.moves else {})
+        return which | ({"move": written(self.moves)} if self.moves else {})
 
     def __str__(self) -> str:
         """In words: ``seed 3``, ``photo 0 moved 2:0.5``."""
-        moved = f" moved {self._moved()}" if self.moves else ""
+        moved = f" moved {written(self.moves)}" if self.moves else ""
         return f"{'photo' if self.photo else 'seed'} {self.number}{moved}"
-
-    def _moved(self) -> str:
-        return ",".join(f"{name}:{amount:g}" for name, amount in self.moves)
 
 
 @dataclass(frozen=True)
@@ -315,6 +310,6 @@ def _key(values: Any) -> Key:
         raise ConfigError(f"a picture is moved along at most {MOST_MOVES} directions")
     for amount in moves.values():
         counts = isinstance(amount, int | float) and not isinstance(amount, bool)
-        if not counts or not -FURTHEST <= amount <= FURTHEST:
+        if not counts or not is_amount(amount):
             raise ConfigError(f"a move should be a number from -{FURTHEST:g} to {FURTHEST:g}")
     return Key(number, photo, tuple((str(name), float(amount)) for name, amount in moves.items() if amount))

@@ -56,6 +56,7 @@ class Reel:
             "finished": self.finished,
             "error": self.error,
             "name": self.path.name,
+            "of": f"{self.plan.look.model}: {self.plan.way}, {self.plan.seconds:g} s",
             "bytes": self.path.stat().st_size if self.finished else 0,
         }
 

@@ -150,12 +150,13 @@ function Reel({ reel, set, drop }) {
   const file = `/api/films/${reel.number}/file`;
   const moving = /\.(mp4|webm)$/.test(reel.name);
   return html`<div class="reel">
+    <span class="quiet">${reel.of}</span>
     ${open && html`<progress max=${reel.total || 1} value=${reel.done}></progress>
       <span>${reel.done} of ${reel.total || "?"}${reel.left !== null ? `, ${clock(reel.left)} left` : ""}</span>`}
     ${reel.error && html`<span class="wrong" role="alert">${reel.error}</span>`}
     ${reel.finished && (moving
-      ? html`<video src=${file} controls loop muted autoplay></video>`
-      : html`<img src=${file} alt=${reel.name} />`)}
+      ? html`<video src=${file} aria-label=${reel.of} controls loop muted autoplay></video>`
+      : html`<img src=${file} alt=${reel.of} />`)}
     <div class="buttons">
       ${reel.finished && html`<a class="button" href=${file} download=${reel.name}>save (${sizeOf(reel.bytes)})</a>`}
       <button class="plain" onClick=${() => drop(reel.number)}>${open ? "stop" : "remove"}</button>
