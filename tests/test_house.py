@@ -16,7 +16,6 @@ from growgan.core.presets import PRESETS
 from growgan.data.sources import FORMATS, Source
 from growgan.losses import LOSSES
 from growgan.losses.base import Loss
-from growgan.metrics import METRICS
 
 ROOT = Path(growgan.__file__).parent
 LONGEST = 400
@@ -46,11 +45,6 @@ def test_losses_resolve(name: str) -> None:
 def test_formats_resolve(name: str) -> None:
     kind = resolve(FORMATS[name])
     assert isinstance(kind, type) and issubclass(kind, Source)
-
-
-@pytest.mark.parametrize("name", METRICS)
-def test_metrics_resolve(name: str) -> None:
-    assert callable(resolve(METRICS[name]))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -75,6 +75,12 @@ def test_a_sheet_is_what_its_name_says(photos: Path, tmp_path: Path, channels: i
         assert not (tmp_path / name).exists()
 
 
+def test_a_sheet_that_no_webp_can_be(photos: Path, tmp_path: Path) -> None:
+    run("build", photos, tmp_path / "s.zip", "--resolution", 16)
+    with pytest.raises(ConfigError, match="the sheet is 32000x16"):
+        run("show", tmp_path / "s.zip", "--grid", "2000x1", "--out", tmp_path / "s.webp")
+
+
 def test_compare_tells_by_its_status(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("build", photos, tmp_path / "a.zip", "--resolution", 16)
     run("build", photos, tmp_path / "b", "--resolution", 16)

@@ -55,6 +55,26 @@ def test_a_run_as_a_curve_with_its_lines(growgan: Growgan, run: Path, colour_set
     assert len((run / "measures.jsonl").read_text().splitlines()) == 9  # equal ones are there already
 
 
+def test_a_broken_vgg_is_told_by_itself(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:
+    (tmp_path / "vgg.pt").write_bytes(b"no")
+    words = ["--metrics", "pr,kid20", "--inception", save_network(tmp_path / "net.pt"), "--vgg", tmp_path / "vgg.pt"]
+    status, out, err = growgan("evaluate", run / "models" / "best.safetensors", "--data", colour_set, *words)
+    assert status == 0 and out.split()[:2] == ["kimg", "kid20"]
+    assert err.startswith("growgan: pr: ") and "vgg.pt" in err and "--inception" not in err
+
+
+def test_what_is_measured(growgan: Growgan, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shipped name is the model, though `generate NAME --out NAME` has left a folder; others' files are refused."""
+    monkeypatch.chdir(tmp_path)
+    save_discs(tmp_path / "faces-64", 30, sizes=((64, 64),))
+    words = ["--data", "faces-64", "--metrics", "swd", "--images", 16]
+    assert "faces-64.safetensors" in growgan("evaluate", "faces-64", *words).out
+    (tmp_path / "n.pkl").write_bytes(b"\x80\x02N.")
+    (tmp_path / "n.onnx").write_bytes(b"")
+    for name in ("n.pkl", "n.onnx"):
+        assert "growgan import makes one" in growgan("evaluate", name, *words).refusal()
+
+
 def test_json_is_a_list_of_objects(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:
     best, out = run / "models" / "best.safetensors", tmp_path / "lines.jsonl"
     words = ["--data", colour_set, "--images", 20, "--json", "--out", out, "--seed", 5]

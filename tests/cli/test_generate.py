@@ -145,6 +145,11 @@ def test_bad_words(growgan: Growgan, tiny_run: Path, tmp_path: Path, words: list
     assert names(tmp_path) == []
 
 
+def test_a_picture_file_wants_a_grid(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+    line = growgan("generate", tiny_run, "--seeds", "1", "--out", tmp_path / "face.png").refusal()
+    assert "pictures go to a folder" in line and names(tmp_path) == []
+
+
 def test_a_class_that_the_model_does_not_have(growgan: Growgan, labelled_run: Path, tmp_path: Path) -> None:
     for word in ("blue", "3", "-1"):
         line = growgan("generate", labelled_run, f"--class={word}", "--out", tmp_path / "out").refusal()
@@ -172,7 +177,8 @@ def test_a_folder_that_cannot_be_written(growgan: Growgan, tiny_run: Path, tmp_p
         ["--out", tmp_path / "file" / "g.png"],
     ):
         assert "cannot write" in growgan("generate", tiny_run, "--grid", "1x1", *words).refusal()
-        assert "cannot write" in growgan("generate", tiny_run, "--seeds", "0", *words).refusal()
+    for name in ("file", "file/x"):
+        assert "cannot write" in growgan("generate", tiny_run, "--out", tmp_path / name).refusal()
     assert names(tmp_path) == ["file"]
 
 

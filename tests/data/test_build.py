@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,7 +18,10 @@ from PIL import Image
 
 from growgan.core.errors import DataError
 from growgan.data.build import build
-from growgan.data.dataset import open_dataset
+from growgan.data.dataset import is_finished, open_dataset
+from growgan.data.faces.align import open_upright
+from growgan.data.pictures import open_picture, read_header
+from growgan.data.sources import open_source
 
 
 def make_photo(size: tuple[int, int], seed: int = 0, mode: str = "RGB") -> Image.Image:
@@ -108,20 +112,23 @@ def test_crop_outside_and_small_pictures_are_skipped(photos: Path, tmp_path: Pat
     assert build(photos, tmp_path / "c.zip", resolution=64, upscale=True).count == 4
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
-    upright = make_photo((64, 64))
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int, suffix: str) -> None:
+    upright = make_photo((64, 96))
     back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the Transpose that undoes each
     turned = upright.transpose(Image.Transpose(back[orientation])) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
     (tmp_path / "in").mkdir()
-    turned.save(tmp_path / "in" / "a.jpg", exif=exif, quality=98)
-    report = build(tmp_path / "in", tmp_path / "s.zip", resolution=64)
-    assert report.copied == (orientation == 1)
+    path = tmp_path / "in" / f"a.{suffix}"
+    turned.save(path, exif=exif, quality=98)
+    assert read_header(open_picture(path.read_bytes()))[1:3] == (64, 96)
+    build(tmp_path / "in", tmp_path / "s.zip", resolution=64, crop=(0, 32, 64, 96))
     with open_dataset(tmp_path / "s.zip") as dataset:
         made = dataset.read(0).transpose(1, 2, 0).astype(int)
-    assert np.abs(made - np.asarray(upright)).mean() < 3
+    assert np.abs(made - np.asarray(upright)[32:]).mean() < 3
+    assert np.abs(np.asarray(open_upright(path.read_bytes())).astype(int) - np.asarray(upright)).mean() < 3
 
 
 def test_fitting_jpegs_and_pngs_are_copied_byte_for_byte(tmp_path: Path) -> None:
@@ -248,6 +255,24 @@ def test_damaged_zip_member_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "in.zip").write_bytes(bytes(data))
     report = build(tmp_path / "in.zip", tmp_path / "s.zip")
     assert report.count == 1 and "CRC" in report.skipped[0].reason
+    with open_source(tmp_path / "in.zip") as source:
+        assert not is_finished(source)
+
+
+def test_a_zip_whose_directory_lies_takes_no_more_memory_than_it_says(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "in.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(2**26))
+    data = bytearray((tmp_path / "in.zip").read_bytes())
+    at = data.rindex(b"PK\x01\x02") + 24
+    data[at : at + 4] = (1000).to_bytes(4, "little")
+    (tmp_path / "in.zip").write_bytes(bytes(data))
+    tracemalloc.start()
+    try:
+        with open_source(tmp_path / "in.zip") as source, pytest.raises(zipfile.BadZipFile, match="CRC"):
+            source.read(source.entries[0])  # type: ignore[attr-defined]
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_folder_labels(tmp_path: Path) -> None:

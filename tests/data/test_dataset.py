@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -278,3 +279,12 @@ def test_many_threads_and_two_builders_at_once(tmp_path: Path) -> None:
         dataset.close()
     assert wrong == []
     assert sorted(item.name for item in tmp_path.iterdir()) == ["set", "set.zip", "set.zip.pyramid"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    for n in range(3):
+        Image.new("RGB", (8, 8), (n, 0, 0)).save(tmp_path / f"{n}.png")
+    (tmp_path / "0.png").rename(tmp_path / os.fsdecode(b"\xff.png"))
+    with open_dataset(tmp_path) as dataset:
+        assert dataset.fingerprint()["pictures"] == 3

@@ -161,6 +161,8 @@ def test_pickles_of_odd_arrays_are_refused() -> None:
     for damaged in (b"", b"\x80\x02", pickle.dumps([good], 2)[:-5], b"garbage"):
         with pytest.raises(DataError, match="not a readable pickle"):
             load_plain(damaged, "b")
+    with pytest.raises(DataError, match="remembers more values than it has"):
+        load_plain(b"\x80\x02Nr\x00\x00\x00\x02.", "b")
     with pytest.raises(DataError, match="holds a set"):
         load_plain(pickle.dumps({1, 2}, 4), "b")
 

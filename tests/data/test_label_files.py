@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import zipfile
 from pathlib import Path
 
@@ -77,6 +78,23 @@ def test_faults_are_named(tmp_path: Path, text: str, name: str, message: str) ->
 def test_names_are_found_by_their_last_part_if_it_is_alone(tmp_path: Path) -> None:
     found = read_label_file(write(tmp_path, "name,k\na/x.jpg,1\nb/x.jpg,2\nc/y.jpg,3\n"))
     assert [found.find(name) for name in ("a/x.jpg", "q/x.jpg", "y.jpg", "deep/y.png", "z")] == [1, None, 3, 3, None]
+
+
+def test_threads_find_the_same(tmp_path: Path) -> None:
+    count = 30_000
+    found = read_label_file(write(tmp_path, "name,k\n" + "".join(f"a/{n}.jpg,{n % 7}\n" for n in range(count))))
+    ask, labels = threading.Barrier(4), [list[object]() for _ in range(4)]
+
+    def look(mine: list[object]) -> None:
+        ask.wait()
+        mine.extend(found.find(f"{n}.png") for n in range(count - 1, count - 100, -1))
+
+    threads = [threading.Thread(target=look, args=(mine,)) for mine in labels]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert labels == [[n % 7 for n in range(count - 1, count - 100, -1)]] * 4
 
 
 def test_build_takes_labels_from_a_file(photos: Path, tmp_path: Path) -> None:

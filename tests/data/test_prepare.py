@@ -49,6 +49,20 @@ def test_pictures_are_built_once(photos: Path, cache: Path, monkeypatch: pytest.
         assert len(dataset) == 4
 
 
+def test_at_most_a_size_is_not_that_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(10):
+        Image.new("RGB", (40, 40) if number < 2 else (80, 80), (number, 0, 0)).save(tmp_path / f"photos/{number}.png")
+    found = {}
+    for wish in ({"at_most": 64}, {"resolution": 64}, {"at_most": 32}):
+        with prepare(tmp_path / "photos", **wish, say=lambda _: None) as dataset:  # type: ignore[arg-type]
+            found[next(iter(wish.items()))] = len(dataset), dataset.resolution, dataset.content_hash
+    assert found["at_most", 64][:2] == (10, 32) and found["resolution", 64][:2] == (8, 64)
+    monkeypatch.setattr(module, "build", None)  # what was made by another wish is taken, where it is the same
+    with prepare(tmp_path / "photos", resolution=32) as dataset:
+        assert dataset.content_hash == found["at_most", 64][2] == found["at_most", 32][2]
+
+
 def test_finished_sets_are_opened_as_they_are(photos: Path, tmp_path: Path, cache: Path) -> None:
     build(photos, tmp_path / "s.zip", resolution=32)
     with prepare(tmp_path / "s.zip", resolution=16) as dataset:

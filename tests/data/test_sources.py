@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import struct
 import zipfile
 from pathlib import Path
@@ -305,6 +306,12 @@ def test_parquet(tmp_path: Path) -> None:
     assert dataset.class_names[9] == "c9" and dataset.sources[7] == "p7.png"
     assert_holds(dataset, PIXELS, CLASSES)
     assert_holds(build_and_open(tmp_path / "in", tmp_path, split="test")[1], PIXELS[2:5], CLASSES[2:5])
+    more = tmp_path / "more"
+    more.mkdir()
+    for name in ("test_0", "test0", "validation_000", "dev.x", "tests"):
+        shutil.copy(tmp_path / "in" / "data" / "test-00000-of-00001.parquet", more / f"{name}.parquet")
+    assert len(build_and_open(more, tmp_path, split="test")[1]) == 6
+    assert len(build_and_open(more, tmp_path)[1]) == 3  # "tests" says nothing
     single = tmp_path / "in" / "data" / "train-00000-of-00002.parquet"
     assert_holds(build_and_open(single, tmp_path, labels="id")[1], PIXELS[:6], list(range(6)))
     single.write_bytes(single.read_bytes()[:-20])

@@ -120,18 +120,6 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
             inspect(path)
 
 
-def test_files_of_other_programs_are_pointed_to_import(tmp_path: Path) -> None:
-    good = make_file(tmp_path / "m.safetensors")
-    foreign, cut = tmp_path / "net.pth", tmp_path / "cut.safetensors"
-    foreign.write_bytes(b"PK\x03\x04" + bytes(100))
-    cut.write_bytes(good.read_bytes()[:-1])
-    with pytest.raises(ModelError, match="growgan import"):
-        inspect(foreign)
-    with pytest.raises(ModelError) as told:
-        inspect(cut)
-    assert "growgan import" not in str(told.value)
-
-
 def test_no_count_of_pictures_is_invented(tmp_path: Path) -> None:
     file = inspect(make_file(tmp_path / "m.safetensors")).file
     assert "kimg" not in replace(file, training={"resolution": 8}).describe()

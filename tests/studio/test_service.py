@@ -185,6 +185,8 @@ def test_a_direction_is_taught(plain: str) -> None:
     assert not studio.is_current(plain, version)  # a browser is not to show what it kept
     with pytest.raises(ConfigError, match="at least 20 labels"):
         studio.teach(Said(plain, "x", {1: 1.0}))
+    with pytest.raises(ConfigError, match="direction '0' already"):
+        studio.teach(Said(plain, "0", labels))
 
 
 def test_what_fits_none_of_the_models(plain: str, classes: str) -> None:

@@ -28,6 +28,10 @@ def run(args: argparse.Namespace) -> int:
     """Write seed0000.png, ... or one grid."""
     seeds = parse_seeds(args.seeds)
     shape = parse_grid(args.grid) if args.grid else None
+    if not shape and args.out.suffix.lower() == ".png":
+        raise ConfigError(
+            f"--out {args.out}: pictures go to a folder, as seed0000.png and so on; --grid makes one file"
+        )
     if args.batch < 1:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if shape:

@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from growgan.cli.model import add_model
+from growgan.core.text import printable
 
 if TYPE_CHECKING:
     from growgan.models.description import DescribedFile
@@ -43,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
         inspected = inspect(path)
         file = inspected.file
     if args.json:
-        print(json.dumps(_to_json(file, inspected), ensure_ascii=False))
+        print(json.dumps(_to_json(file, inspected)))
     else:
-        print("\n".join(_lines(file, inspected)))
+        print("\n".join(map(printable, _lines(file, inspected))))  # a stranger's card may hold anything
     return 0
 
 

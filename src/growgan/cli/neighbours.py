@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     with answer.dataset:
         save_png(args.out, neighbour_sheet.draw(answer))
         if args.json:
-            print(json.dumps(neighbour_sheet.to_json(answer), indent=2, ensure_ascii=False))
+            print(json.dumps(neighbour_sheet.to_json(answer), indent=2))
         else:
             print(neighbour_sheet.table(answer))
     print(args.out, file=sys.stderr)

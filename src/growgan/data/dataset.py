@@ -107,7 +107,7 @@ class ImageSet:
     def fingerprint(self) -> dict[str, int | str]:
         """Return what the content hash is made of, part by part, so that a change can be named; JSON values."""
         parts = {
-            "names": "\n".join(self.names).encode(),
+            "names": "\n".join(self.names).encode(errors="surrogateescape"),
             "contents": "\n".join(f"{entry.size} {entry.stamp}" for entry in self._entries).encode(),
             "labels": b"" if self.labels is None else f"{self.labels.dtype.str}".encode() + self.labels.tobytes(),
         }
@@ -213,7 +213,7 @@ def is_finished(source: Source) -> bool:
     def read(entry: Entry) -> tuple[int, int, int, int] | None:
         try:
             image = open_picture(source.read(entry))
-        except (Rejected, OSError):
+        except Exception:  # a damaged zip may raise anything
             return None
         header = read_header(image)
         return *image.size, header.channels, header.orientation

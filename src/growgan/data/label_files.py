@@ -33,24 +33,22 @@ class LabelFile:
     path: Path
     labels: dict[str, Label]
     class_names: tuple[str, ...] = ()
-    _short: dict[str, str | None] = field(default_factory=dict)
+    _short: dict[str, str | None] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        for full in self.labels:  # now, before several threads ask
+            last = PurePosixPath(full).name
+            for short in {last, PurePosixPath(last).stem}:
+                self._short[short] = full if short not in self._short else None
 
     def find(self, name: str) -> Label | None:
         """Return a picture's label: by its whole name, else by its last part or that without suffix, if it is alone."""
         label = self.labels.get(name)
         if label is not None:
             return label
-        if not self._short:
-            self._shorten()
         last = PurePosixPath(name).name
         full = self._short.get(last) or self._short.get(PurePosixPath(last).stem)
         return None if full is None else self.labels[full]
-
-    def _shorten(self) -> None:
-        for full in self.labels:
-            last = PurePosixPath(full).name
-            for short in {last, PurePosixPath(last).stem}:
-                self._short[short] = full if short not in self._short else None
 
 
 def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:

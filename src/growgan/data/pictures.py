@@ -70,16 +70,19 @@ def is_picture_name(name: str) -> bool:
 
 
 def open_picture(data: bytes) -> Image.Image:
-    """Open a picture without decoding it; raises Rejected."""
+    """Open a picture without decoding it (but for a TIFF); raises Rejected."""
     if not data:
         raise Rejected("empty file")
     try:
-        return Image.open(io.BytesIO(data), formats=_list_formats())
+        image = Image.open(io.BytesIO(data), formats=_list_formats())
     except UnidentifiedImageError as error:
         heic = data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
         raise Rejected("HEIC, which is not read: convert it to JPEG first" if heic else "not a picture") from error
     except Exception as error:
         raise Rejected(_explain(error)) from error
+    if image.format == "TIFF":  # which Pillow itself turns upright, and of what size it is until then differs
+        load(image)
+    return image
 
 
 def load(image: Image.Image) -> None:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from glob import escape
 from pathlib import Path
 
 from growgan.core.cache import cache_dir
@@ -63,12 +64,21 @@ def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list
     return lines
 
 
-def _find_kept(source: Source, largest: int | None, channels: int | None) -> Path:
-    """Return where the set made of a source is kept; the name changes with the source and the wishes."""
+def _find_kept(source: Source, resolution: int | None, at_most: int | None, channels: int | None) -> Path:
+    """Return where the set made of a source is kept; the name changes with the source and the wishes.
+
+    "At most 64" may have come to 32: it is not the same wish as "64". If it came to 64, the two sets are equal.
+    """
     wishes = f"{source.fingerprint()} {channels}"
     digest = hashlib.sha256(wishes.encode()).hexdigest()[:16]
-    name = source.path.resolve()
-    return cache_dir() / "sets" / f"{name.stem or 'pictures'}-{digest}-{largest or 'auto'}.zip"
+    folder, name = cache_dir() / "sets", f"{source.path.resolve().stem or 'pictures'}-{digest}"
+    if resolution is None:
+        return folder / f"{name}-most-{at_most or 'any'}.zip"
+    for kept in sorted(folder.glob(f"{escape(name)}-most-*.zip")):
+        with suppress(DataError), open_dataset(kept) as dataset:
+            if dataset.resolution == resolution:
+                return kept
+    return folder / f"{name}-{resolution}.zip"
 
 
 def _open(
@@ -85,7 +95,7 @@ def _open(
             dataset = ImageSet(files)
             stack.pop_all()  # the set closes its files itself
             return dataset
-        kept = _find_kept(files, resolution or at_most, channels)
+        kept = _find_kept(files, resolution, at_most, channels)
     _prune(kept.parent)
     if kept.exists():
         try:

@@ -69,4 +69,5 @@ def _rewrite_zip(files: Files, sidecar: bytes, progress: MakeProgress) -> None:
             writer.add(entry.name, files.read(entry))
             bar.advance()
         writer.add(SIDECAR, sidecar)
+        files.close()  # Windows replaces no file that is open
         writer.finish()

@@ -121,8 +121,9 @@ def _set_up(
     bench = Bench(block(settings.seed), settings.device, progress=progress)
     possible = []
     for request in requests:
+        network = KINDS[request.metric].network
         try:
-            match KINDS[request.metric].network:
+            match network:
                 case "inception":
                     bench.inception = bench.inception or open_inception(settings, progress, notes.hint)
                 case "vgg":
@@ -133,9 +134,10 @@ def _set_up(
         except ConfigError as error:
             notes.lack(f"{request.metric}: {error}")
         except ModelError as error:
-            if settings.inception is not None:
+            if network == "inception" and settings.inception is not None:
                 raise
-            notes.lack(f"{request.metric}: {error}, or name a file with --inception")
+            more = ", or name a file with --inception" if network == "inception" else ""
+            notes.lack(f"{request.metric}: {error}{more}")
     if not possible:
         notes.check()
     return bench, possible

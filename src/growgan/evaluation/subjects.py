@@ -16,9 +16,10 @@ from growgan.data.prepare import prepare
 from growgan.data.reals import Reals
 from growgan.evaluation.sources import Fakes
 from growgan.metrics.streams import Source
+from growgan.models.foreign.kinds import is_foreign
 from growgan.models.native import ModelFile, open_model
 from growgan.sampling.model import load
-from growgan.sampling.sources import find
+from growgan.sampling.sources import find, is_shipped
 from growgan.training.run import RunFolder
 
 Say = Callable[[str], None]
@@ -63,7 +64,7 @@ def opened(
 ) -> Iterator[tuple[ImageSet, list[Subject]]]:
     """Open the set, and find the subjects; their sizes fit. Raises `UserError`s, before anything is measured."""
     models = _find_models(subject, hint)
-    with prepare(data, at_most=_largest(models), progress=progress, say=say) as dataset:
+    with prepare(data, **_sizes(models, data), progress=progress, say=say) as dataset:
         if models is not None:
             subjects = [_of_model(model, seed, batch, device, hint) for model in models]
             _check_sizes(subjects, dataset)
@@ -123,21 +124,25 @@ def _find_models(subject: str, hint: Say) -> list[ModelFile] | None:
     path = Path(subject)
     if is_run(path):
         return list_snapshots(path, hint)
-    if (path / "models").is_dir() or path.suffix == ".safetensors" or not path.exists():
+    if is_shipped(subject) or (path / "models").is_dir() or path.suffix == ".safetensors" or not path.exists():
         return [open_model(find(subject))]
+    if path.suffix == ".onnx" or (path.suffix != ".zip" and is_foreign(path)):
+        raise ConfigError(f"{path}: a model is measured as .safetensors; of other programs growgan import makes one")
     return None
 
 
-def _largest(models: list[ModelFile] | None) -> int | None:
-    """The size to which pictures are brought: that of the largest model, or the one that they had in its run.
-
-    None: what most of them reach.
-    """
+def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, int | None]:
+    """The size to which pictures are brought: that of the largest model, or the one that they had in its run."""
     if models is None:
-        return None
+        return {}
     run = _run_of(models[-1])
-    built = run.read_config().data.build_resolution if run is not None else 0
-    return max(built, *(model.spec.resolution for model in models)) if built is not None else None
+    if run is None:
+        return {"at_most": max(model.spec.resolution for model in models)}
+    config = run.read_config()
+    if data.resolve() == Path(config.data.path):
+        return {"resolution": config.network.resolution}
+    built = config.data.build_resolution
+    return {"at_most": max(built, *(model.spec.resolution for model in models)) if built is not None else None}
 
 
 def _run_of(model: ModelFile) -> RunFolder | None:

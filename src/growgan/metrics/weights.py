@@ -48,11 +48,6 @@ def find_inception(
     return _download(progress)
 
 
-def is_at_hand() -> bool:
-    """Whether weights lie here, so that nothing would be downloaded; their hash is not looked at."""
-    return any(path is not None and path.is_file() for path in (cached_path(), installed_path()))
-
-
 def cached_path() -> Path:
     """Where downloaded weights are kept."""
     return cache_dir() / "inception-2015-12-05.pt"

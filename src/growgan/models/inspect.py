@@ -67,9 +67,7 @@ def inspect(path: Path) -> Inspected:
             shapes = {name: list(part.get_shape()) for name, part in stored.items()}
             dtypes = sorted({part.get_dtype() for part in stored.values()})
     except (SafetensorError, OSError) as error:
-        pointer = isinstance(error, SafetensorError) and _begins_as_pytorch_or_pickle(path)
-        other = " (growgan import makes one of other programs' networks)" if pointer else ""
-        raise ModelError(f"{path} is not a whole .safetensors file: {error}{other}") from error
+        raise ModelError(f"{path} is not a whole .safetensors file: {error}") from error
     return inspected(DescribedFile(path, **read_metadata(path, metadata)), shapes, dtypes)
 
 
@@ -78,11 +76,6 @@ def inspected(file: DescribedFile, shapes: dict[str, list[int]], dtypes: list[st
     networks = {network: list(_layers(network, shapes, file)) for network in NETWORKS}
     found = {network: layers for network, layers in networks.items() if layers}
     return Inspected(file, file.path.stat().st_size, dtypes, "truncation.mean" in shapes, found)
-
-
-def _begins_as_pytorch_or_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4).startswith((b"PK\x03\x04", b"\x80"))
 
 
 def _layers(network: str, shapes: dict[str, list[int]], file: DescribedFile) -> Iterator[Layer]:

@@ -196,9 +196,12 @@ class Studio:
     def teach(self, plan: Said) -> float:
         """Fit a direction to what was said of some seeds, for as long as the studio and this model are open.
 
-        Returns the part of the labels' variance that is predicted of each by the others. Raises `ConfigError`.
+        Returns the part of the labels' variance that is predicted of each by the others. Raises `ConfigError`, also for
+        the name of a direction that was not fitted here.
         """
         opened = self.open(plan.model)
+        if opened.found is not None and plan.name in opened.found.names and plan.name not in opened.taught:
+            raise ConfigError(f"there is a direction {plan.name!r} already: call this one something else")
         fitted = directions.of_labels(opened.model, {plan.name: plan.labels})
         found = directions.together(opened.found, fitted) if opened.found is not None else fitted
         taught = (*(name for name in opened.taught if name != plan.name), plan.name)

@@ -166,6 +166,11 @@ def test_names_of_columns_and_files(tmp_path: Path) -> None:
     image = Image.new("RGB", (9, 9))
     assert [face.landmarks[0].tolist() for face in found.find("folder/1.jpg", image)] == [[1, 2], [11, 2]]
     assert found.find("2.jpg", image) == []
+    (tmp_path / "l.csv").write_text(f"{head},confidence\n1.jpg,{'1,' * 10}0.72\n1.jpg,{'1,' * 10}\n")
+    assert [face.confidence for face in read_landmarks(tmp_path / "l.csv").find("1.jpg", image)] == [0.72, 1.0]
+    (tmp_path / "l.csv").write_text(f"{head},confidence\n1.jpg,{'1,' * 10}sure\n")
+    with pytest.raises(DataError, match="line 2: not numbers"):
+        read_landmarks(tmp_path / "l.csv")
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict
 
-from growgan.cli.data.words import print_json
 from growgan.core.progress import Progress
 from growgan.core.text import counted, printable
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     with strict_pillow(), open_source(args.a) as a, open_source(args.b) as b:
         found = compare(a, b, Progress)
     if args.json:
-        print_json(asdict(found) | {"same": found.are_same})
+        print(json.dumps(asdict(found) | {"same": found.are_same}))
         return 0 if found.are_same else 1
     print(f"{args.a}: {counted(found.count_a, 'picture')}; {args.b}: {counted(found.count_b, 'picture')}")
     lists = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
-from growgan.cli.data.words import add_source_arguments, format_size, print_json
+from growgan.cli.data.words import add_source_arguments, format_size
 from growgan.core.progress import Progress
 from growgan.core.text import counted, printable
 
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
                 check = check_set(dataset, Progress) if args.check else None
     if args.json:
         found = {} if check is None else {"broken": check.broken, "duplicates": check.duplicates}
-        print_json(info.to_json() | found)
+        print(json.dumps(info.to_json() | found))
     else:
         _print_info(info, check)
     return 1 if check is not None and check.broken else 0

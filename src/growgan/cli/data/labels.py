@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
-from growgan.cli.data.words import print_json
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 from growgan.core.text import counted, printable
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     with open_dataset(args.set) as dataset:
         counts, several = count_labels(dataset), dataset.multi_label
     if args.json:
-        print_json({"multi_label": several, "labels": counts})
+        print(json.dumps({"multi_label": several, "labels": counts}))
         return 0
     words = f"{counted(len(counts), 'class')}{', several a picture' if several else ''}" if counts else "no labels"
     print(f"{args.set}: {words}")

@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from growgan.data.pictures import convert, strict_pillow
     from growgan.data.sources import Wishes, open_source
     from growgan.data.transform import encode
+    from growgan.sampling.films import WIDEST
 
     columns, rows = parse_grid(args.grid)
     out = Path(args.out)
@@ -42,6 +43,11 @@ def run(args: argparse.Namespace) -> int:
         if sheet is None:
             with open_dataset(args.set) as dataset:
                 sheet = draw_sheet(dataset, columns, rows)
+    if format == "webp" and max(sheet.size) > WIDEST:
+        size = "x".join(map(str, sheet.size))
+        raise ConfigError(
+            f"--out {out}: a WebP has at most {WIDEST:,} pixels a side, and the sheet is {size}; .png can"
+        )
     with whole(out) as temporary:
         temporary.write_bytes(encode(convert(sheet, 3) if format == "jpg" else sheet, format))
     print(args.out)

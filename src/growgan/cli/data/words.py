@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +19,3 @@ def format_size(size_bytes: int) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
-
-
-def print_json(content: object) -> None:
-    """Print one JSON object; names that are no Unicode, as a file system may have, are spelt out."""
-    print(json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace").decode())

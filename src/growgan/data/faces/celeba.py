@@ -23,7 +23,7 @@ class WildCelebA:
         self.path = path
         self.pictures = _find(path, PICTURES, "the folder img_celeba with CelebA's pictures in the wild")
         self.landmarks = read_landmarks(_find(path, LANDMARKS, "Anno/list_landmarks_celeba.txt"))
-        self.names = sorted(self.landmarks.points)
+        self.names = sorted(self.landmarks.faces)
 
     def read(self, name: str) -> bytes:
         """Return a picture's file; raises Rejected."""
@@ -40,9 +40,9 @@ class WildCelebA:
 
     def find_crop(self, name: str) -> Crop:
         """Return CelebA-HQ's crop of a picture; raises Rejected."""
-        if name not in self.landmarks.points:
+        if name not in self.landmarks.faces:
             raise Rejected(f"has no line in {self.landmarks.path.name}")
-        return find_crop(self.landmarks.points[name][0])
+        return find_crop(self.landmarks.faces[name][0].landmarks)
 
 
 def _find(path: Path, names: tuple[str, ...], what: str) -> Path:

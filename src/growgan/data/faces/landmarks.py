@@ -13,11 +13,13 @@ from PIL import Image
 
 from growgan.core.errors import DataError
 from growgan.data.faces.detect import Face
-from growgan.data.faces.geometry import Points
 
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 NAME_COLUMNS = ("file", "image_id", "name", "image", "filename")
+CONFIDENCE = "confidence"
+Row = tuple[int, str, list[str], str]
+"""Its number, the picture's name, ten numbers, and how sure they are, if it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,11 @@ class Landmarks:
     """Landmarks by file name: ``find`` has the form of Detector.detect, but goes by the name."""
 
     path: Path
-    points: dict[str, list[Points]]
+    faces: dict[str, list[Face]]
 
     def find(self, name: str, image: Image.Image) -> list[Face]:
         """Return the faces of a picture, by its whole name or by the last part of it."""
-        points = self.points.get(name) or self.points.get(PurePosixPath(name).name) or []
-        return [Face(part, 1.0) for part in points]
+        return self.faces.get(name) or self.faces.get(PurePosixPath(name).name) or []
 
 
 def read_landmarks(path: Path) -> Landmarks:
@@ -38,7 +39,7 @@ def read_landmarks(path: Path) -> Landmarks:
 
     CelebA's list: the number of pictures, the names of ten columns, a line a picture. A CSV: a head line, a column of
     names (file, image_id ...) and the ten columns of COLUMNS (lefteye_x or left_eye_x), a row a face; a row may lack
-    all ten.
+    all ten. A column confidence says how sure they are; else they are.
     What `data align` writes beside its set is such a CSV.
     """
     try:
@@ -48,18 +49,18 @@ def read_landmarks(path: Path) -> Landmarks:
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not a text") from error
     is_list = bool(lines) and lines[0].strip().isdecimal()
-    points = _parse_list(path, lines) if is_list else _parse_csv(path, lines)
-    if not points:
+    faces = _parse_list(path, lines) if is_list else _parse_csv(path, lines)
+    if not faces:
         raise DataError(f"{path}: there are no landmarks in it")
-    return Landmarks(path, points)
+    return Landmarks(path, faces)
 
 
-def _parse_list(path: Path, lines: Sequence[str]) -> dict[str, list[Points]]:
+def _parse_list(path: Path, lines: Sequence[str]) -> dict[str, list[Face]]:
     rows = ((number, line.split()) for number, line in enumerate(lines[2:], 3) if line.strip())
-    return _collect(path, ((number, row[0], row[1:]) for number, row in rows))
+    return _collect(path, ((number, row[0], row[1:], "") for number, row in rows))
 
 
-def _parse_csv(path: Path, lines: Sequence[str]) -> dict[str, list[Points]]:
+def _parse_csv(path: Path, lines: Sequence[str]) -> dict[str, list[Face]]:
     reader = csv.reader(lines)
     head = [_spell(column) for column in next(reader, [])]
     names = [head.index(column) for column in NAME_COLUMNS if column in head]
@@ -69,30 +70,31 @@ def _parse_csv(path: Path, lines: Sequence[str]) -> dict[str, list[Points]]:
             f"{path}: must be CelebA's list of landmarks or a CSV with the columns file, {', '.join(COLUMNS)}"
         )
     places = [head.index(column) for column in wanted]
-    least = max(*places, names[0])
+    sure = head.index(CONFIDENCE) if CONFIDENCE in head else names[0]
+    least = max(*places, names[0], sure)
 
-    def read_rows() -> Iterable[tuple[int, str, list[str]]]:
+    def read_rows() -> Iterable[Row]:
         for row in reader:
             if any(row):
                 if len(row) <= least:
                     raise DataError(f"{path}: line {reader.line_num}: too few columns")
                 values = [row[place] for place in places]
                 if any(values):
-                    yield reader.line_num, row[names[0]], values
+                    yield reader.line_num, row[names[0]], values, row[sure] if CONFIDENCE in head else ""
 
     return _collect(path, read_rows())
 
 
-def _collect(path: Path, rows: Iterable[tuple[int, str, list[str]]]) -> dict[str, list[Points]]:
-    found: dict[str, list[Points]] = {}
-    for number, name, values in rows:
+def _collect(path: Path, rows: Iterable[Row]) -> dict[str, list[Face]]:
+    found: dict[str, list[Face]] = {}
+    for number, name, values, confidence in rows:
         try:
-            numbers = [float(value) for value in values]
+            numbers, sure = [float(value) for value in values], float(confidence or 1)
         except ValueError as error:
             raise DataError(f"{path}: line {number}: not numbers") from error
-        if len(numbers) != len(COLUMNS) or not all(map(math.isfinite, numbers)):
+        if len(numbers) != len(COLUMNS) or not all(map(math.isfinite, [*numbers, sure])):
             raise DataError(f"{path}: line {number}: must have ten numbers after the name")
-        found.setdefault(name, []).append(np.array(numbers, dtype=np.float32).reshape(-1, 2))
+        found.setdefault(name, []).append(Face(np.array(numbers, dtype=np.float32).reshape(-1, 2), sure))
     return found
 
 

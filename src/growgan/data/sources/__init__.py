@@ -130,7 +130,8 @@ class Source(ABC):
         for file in files:
             if file.is_file():
                 status = file.stat()
-                digest.update(f"{file.relative_to(self.path)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+                line = f"{file.relative_to(self.path)}\0{status.st_size}\0{status.st_mtime_ns}\n"
+                digest.update(line.encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def close(self) -> None:  # noqa: B027 (most have nothing to close)

@@ -55,11 +55,15 @@ class ZipSource(Files):
 
     def read(self, entry: Entry) -> bytes:
         """Return the member's bytes, its CRC checked."""
-        return self._zip.read(self._members[entry.name])
+        return self._read(self._members[entry.name])
 
     def read_sidecar(self) -> bytes | None:
         """Return the dataset.json at the root of the zip."""
-        return None if self._sidecar is None else self._zip.read(self._sidecar)
+        return None if self._sidecar is None else self._read(self._sidecar)
+
+    def _read(self, member: zipfile.ZipInfo) -> bytes:
+        with self._zip.open(member) as file:
+            return file.read(member.file_size)  # no more: the directory may lie
 
     def close(self) -> None:
         """Close the zip."""

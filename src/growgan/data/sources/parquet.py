@@ -18,7 +18,7 @@ from growgan.data.sources import LARGEST_MEMBER, Label, Place, Record, Skipped, 
 
 PARQUET_MAGIC, ARROW_MAGIC = b"PAR1", b"ARROW1"
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
-SPLIT = re.compile(r"(train|test|validation|valid|val|dev)\b", re.ASCII)
+SPLIT = re.compile(r"(train|test|validation|valid|val|dev)(?![A-Za-z])", re.ASCII)
 LABELS = ("label", "labels", "class", "fine_label", "target")
 BATCH = 64
 

@@ -65,6 +65,8 @@ def _find_file(path: Path) -> Path:
     files = sorted(path.glob(f"*{SUFFIX}"))
     levels = [(match["level"], file) for file in files if (match := LEVEL.fullmatch(file.name))]
     names = {file.name.rpartition("-r")[0] for _, file in levels}
+    if not files:
+        raise DataError(f"{path}: there is no {SUFFIX} file in it")
     if len(names) > 1 or (not levels and len(files) != 1):
         raise DataError(f"{path}: holds several sets ({', '.join(sorted(names) or map(str, files))}); name a file")
     return max(levels)[1] if levels else files[0]

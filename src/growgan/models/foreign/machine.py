@@ -47,6 +47,10 @@ class Thing:
         return self.state if isinstance(self.state, dict) else {}
 
 
+SPARE = 2**20
+"""Length that small files may hand to calls beside their own."""
+
+
 class Mark:
     """A place on the stack."""
 
@@ -63,6 +67,17 @@ class Machine:
     position: int = 0
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    handed: int = 0
+    """Lengths of all that was handed to calls: each may copy it, and what is remembered can be handed over again."""
+
+    def call(self, function: Any, arguments: Any) -> Any:
+        """What a call gives. Memory stays in proportion to the file."""
+        if not isinstance(function, Name):
+            raise Refused("it calls what is no function")
+        self.handed += _length(arguments) + sum(map(_length, arguments if isinstance(arguments, tuple) else ()))
+        if self.handed > 4 * len(self.data) + SPARE:
+            raise Refused("it hands the same values to calls again and again, which no genuine file does")
+        return function.call(arguments)
 
     def take(self, count: int) -> bytes:
         """The next bytes."""
@@ -114,3 +129,8 @@ class Machine:
                 del self.stack[i:]
                 return values
         raise Refused("it takes values down to a mark that is not there")
+
+
+def _length(value: Any) -> int:
+    """Of a text, of bytes, or of what holds values."""
+    return len(value) if isinstance(value, str | bytes | list | tuple | dict) else 0

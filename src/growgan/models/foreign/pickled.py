@@ -138,12 +138,6 @@ def _outside(m: Machine, what: Any) -> Any:
     return m.persistent(what)
 
 
-def _called(function: Any, arguments: Any) -> Any:
-    if not isinstance(function, Name):
-        raise Refused("it calls what is no function")
-    return function.call(arguments)
-
-
 def _filled(target: Any, pairs: list[Any]) -> None:
     if len(pairs) % 2:
         raise Refused("it has a key without a value")
@@ -252,7 +246,7 @@ def _global(m: Machine) -> None:
 
 def _call(m: Machine) -> None:
     arguments, function = m.pop(), m.pop()
-    m.push(_called(function, arguments))
+    m.push(m.call(function, arguments))
 
 
 STEPS[b"R"] = STEPS[b"\x81"] = _call
@@ -261,13 +255,13 @@ STEPS[b"R"] = STEPS[b"\x81"] = _call
 @_step(b"\x92")
 def _call_with_keywords(m: Machine) -> None:
     _, arguments, function = m.pop(), m.pop(), m.pop()
-    m.push(_called(function, arguments))
+    m.push(m.call(function, arguments))
 
 
 @_step(b"i")
 def _instance(m: Machine) -> None:
     function = _find(m, _text(m.line()), _text(m.line()))
-    m.push(_called(function, tuple(m.to_mark())))
+    m.push(m.call(function, tuple(m.to_mark())))
 
 
 @_step(b"o")
@@ -275,7 +269,7 @@ def _object(m: Machine) -> None:
     values = m.to_mark()
     if not values:
         raise Refused("it makes an object without a class")
-    m.push(_called(values[0], tuple(values[1:])))
+    m.push(m.call(values[0], tuple(values[1:])))
 
 
 @_step(b"b")
