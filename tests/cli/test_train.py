@@ -236,6 +236,22 @@ def test_pictures_smaller_than_asked_for(growgan: Growgan, tmp_path: Path) -> No
     assert not (tmp_path / "run").exists()
 
 
+def test_a_size_that_most_pictures_lack_is_kept_to(
+    growgan: Growgan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preset would make 8x8 of them; the run has 16x16, and has it again without the word, from an empty cache."""
+    photos = save_discs(tmp_path / "photos", 32, sizes=((9, 10), (18, 16), (18, 16), (18, 16)))
+    out = tmp_path / "run"
+    plain = growgan("train", "--data", photos, "--out", out, "--preset", "tiny", "--dry-run")
+    assert json.loads(plain.out)["network"]["resolution"] == 8
+    assert growgan("train", "--data", photos, "--out", out, *SHORT, "--resolution", "16").status == 0
+    monkeypatch.setenv("GROWGAN_CACHE", str(tmp_path / "elsewhere"))
+    measured = growgan("evaluate", out / "models" / "stage-0016x0016.safetensors", "--data", photos, "--images", 16)
+    assert measured.status == 0 and "swd16" in measured.out
+    again = growgan("train", "--out", out, "--kimg", "0.064")
+    assert again.status == 0 and "going on from 0.032 kimg" in again.err
+
+
 # The run folder
 
 
