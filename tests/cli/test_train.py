@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -361,6 +362,29 @@ def test_states_that_were_cut(growgan: Growgan, run: Path) -> None:
     assert all("is damaged and is passed over" in line for line in warnings)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes and terminals of POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "terminal"])
+def test_nobody_reads_what_is_said(colour_set: Path, tmp_path: Path, kind: str) -> None:
+    """A window that is closed, or `2>&1 | tee` that has died, ends no run, and costs none its last state."""
+    ours, theirs = os.pipe() if kind == "pipe" else os.openpty()
+    words = ["train", "--data", colour_set, "--out", tmp_path / "run", *SHORT, "--kimg", "0.4"]
+    command = [sys.executable, "-m", "growgan", *map(str, words)]
+    with subprocess.Popen(command, stderr=theirs, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        os.close(ours)
+        assert process.wait(timeout=120) == 0
+    log = [json.loads(line)["nimg"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert log[-1] == 416 and (tmp_path / "run" / "state" / "state-000000000416.safetensors").is_file()
+
+
+def test_a_start_that_was_killed_while_it_measured(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
+    for name in ("models", "state"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+    for name in ("lock", "plan.json"):
+        (tmp_path / "run" / name).write_text("")
+    assert growgan("train", "--data", colour_set, "--out", tmp_path / "run", *SHORT).status == 0
+
+
 # The disk
 
 
@@ -414,6 +438,21 @@ def test_the_same_words_with_hours_resume(growgan: Growgan, colour_set: Path, tm
     assert again.status == 0
     assert "settled at the first start" in again.err
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == config
+
+
+def test_a_length_that_is_named_later_is_meant_as_it_is(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
+    words = ["train", "--data", colour_set, "--out", tmp_path / "run", "--preset", "tiny", "--threads", "1"]
+    assert growgan(*words, "--hours", "0.0001").status == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["schedule"]
+    scaled = config["total_kimg"] * config["scale"]
+    more = round(scaled + 0.1, 2)
+    assert more < config["total_kimg"]
+    for _ in range(2):  # named again, it is the same
+        done = growgan(*words, "--kimg", more)
+        found = re.search(r"finished: ([\d.]+) kimg", done.err)
+        assert done.status == 0 and found and 0 <= float(found[1]) - more < 0.032  # a round of minibatches
+    same = json.loads(growgan(*words, "--kimg", config["total_kimg"], "--dry-run").out)["schedule"]
+    assert same["total_kimg"] * same["scale"] == pytest.approx(config["total_kimg"], abs=1e-6)
 
 
 def test_a_run_inside_its_own_data_is_refused(growgan: Growgan, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -27,11 +28,13 @@ from growgan.networks.cost import step_flops
 from growgan.networks.generator import Generator
 from growgan.networks.layers import initialize
 from growgan.sampling import images, latents
-from growgan.training import job, memory, pace, plots
+from growgan.training import checkpoint, job, memory, pace, plots
 from growgan.training.forecast import Forecast
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.rehearsal import seconds_per_image
 from growgan.training.request import Request
+from growgan.training.run import RunFolder
+from growgan.training.state import TrainState
 
 
 def make_set(folder: Path, size: int = 16, count: int = 128) -> Path:
@@ -233,6 +236,18 @@ def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):
     assert scaled.schedule.transition_kimg.base / planned.config.schedule.transition_kimg.base == pytest.approx(ratio)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_run_that_goes_on_does_not_hold_on_to_its_state(tmp_path):
+    """Windows could not remove the file, and elsewhere its blocks would stay taken."""
+    augmented = [("loss.name", "logistic"), ("augment.policy", "colour"), ("augment.strength", "adaptive")]
+    folder = tmp_path / "run"
+    run(make_set(tmp_path / "data", size=8, count=16), folder, *augmented, ("schedule.total_kimg", "0.04"))
+    config = RunFolder(folder).read_config()
+    state = TrainState(config, Machine(torch.device("cpu")))
+    assert checkpoint.restore_newest(RunFolder(folder), state, print) and state.augment.state
+    assert str(folder) not in Path("/proc/self/maps").read_text()
+
+
 def test_threads_are_shared_between_the_processes_of_a_machine(tmp_path, monkeypatch, most_threads):
     """A run that one process has begun on all threads, and several take up."""
     config = replace(preset("tiny"), execution=ExecutionConfig(device="cpu", threads=4))
@@ -278,6 +293,15 @@ def test_a_stage_that_does_not_fit_is_refused_with_a_remedy_before_the_first_ste
     monkeypatch.setattr(memory, "free_memory", lambda device: needed * 0.6)
     with pytest.raises(OutOfMemory, match=r"stage 64x64 needs about .* execution.microbatch=[48]"):
         memory.check_memory(config, schedule, cpu)
+    two, apart = Ranks(0, 2, 0, 2), Ranks(0, 2, 0, 1)
+    share = memory.needed_memory(config, schedule.trained(schedule.stages[-1], 0.5), cpu, 2)
+    assert 0.5 * needed < share < 0.9 * needed
+    monkeypatch.setattr(memory, "free_memory", lambda device: share * 1.01)
+    memory.check_memory(config, schedule, cpu, apart)  # each on a machine of its own
+    with pytest.raises(OutOfMemory, match="a minibatch of 16 in 2 processes"):
+        memory.check_memory(config, schedule, cpu, two)
+    monkeypatch.setattr(memory, "free_memory", lambda device: share * 2.02)
+    memory.check_memory(config, schedule, cpu, two)
     monkeypatch.setattr(memory, "free_memory", lambda device: 1e6)
     with pytest.raises(OutOfMemory, match="lower --resolution"):
         memory.check_memory(config, schedule, cpu)

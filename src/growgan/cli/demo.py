@@ -52,10 +52,11 @@ def run(args: argparse.Namespace) -> int:
     from growgan.training import job, plots
     from growgan.training.request import Request
 
-    request = Request(data=working_copy(), out=args.out, preset=PRESET, overrides=SETTINGS)
+    hours = args.minutes / 60
+    request = Request(data=working_copy(), out=args.out, preset=PRESET, overrides=SETTINGS, hours=hours)
     planned = job.plan(request)
     with planned.dataset:
-        outcome = job.work(planned, args.minutes / 60)
+        outcome = job.work(planned)
     if not outcome.ended:
         print(f"stopped and saved; growgan demo --out {args.out} goes on from there", file=sys.stderr)
         return 128 + (outcome.signal or 0)

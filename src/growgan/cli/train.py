@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import sys
 from pathlib import Path
 
 from growgan.cli.model import kinds
 from growgan.cli.settings import add_set, overrides
 from growgan.core.errors import ConfigError
 from growgan.core.fields import to_json
+from growgan.core.progress import tell
 
 SUMMARY = "train a generator on a folder or zip of pictures; the same command again resumes"
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         type=_filled,
         metavar="NAME[,modifier...]",
-        help="paper, v2-1gpu, celeba128, laptop ... (default: fast on a CPU, v2-1gpu on a GPU; transfer with --from)",
+        help="paper, v2-1gpu, celeba128, laptop ... (default: v2-1gpu on a CUDA GPU, else fast; transfer with --from)",
     )
     parser.add_argument(
         "--from",
@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     from growgan.training import job, ranks
     from growgan.training.request import Request
 
-    request = Request(data=args.data, out=args.out, start=args.start, preset=args.preset, overrides=named)
+    request = Request(
+        data=args.data, out=args.out, start=args.start, preset=args.preset, overrides=named, hours=args.hours
+    )
     with ranks.join() as joined:
         planned = job.plan(request, joined)
         with planned.dataset:
@@ -78,13 +80,13 @@ def run(args: argparse.Namespace) -> int:
                 if joined.first:
                     print(json.dumps(to_json(planned.config), indent=2))
                 return 0
-            outcome = job.work(planned, args.hours)
+            outcome = job.work(planned)
     if outcome.signal is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; an impatient second one is not to spoil the end
     ended = f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; --kimg makes the run longer"
     stopped = f"stopped and saved at {outcome.nimg / 1000:g} kimg; the same command goes on from there"
     if joined.first:
-        print(ended if outcome.ended else stopped, file=sys.stderr)
+        tell(ended if outcome.ended else stopped)
     status = 0 if outcome.ended else 128 + (outcome.signal or 0)
     return status if joined.world == 1 else ranks.leave(status)
 

@@ -49,6 +49,10 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+FAR = 2**30
+"""The byte of a file that is locked on Windows."""
+
+
 def take_lock(handle: int) -> bool:
     """Take a lock that lasts as long as the open file; False if somebody else has it.
 
@@ -58,7 +62,13 @@ def take_lock(handle: int) -> bool:
         if os.name == "nt":
             import msvcrt
 
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            # One byte is locked, and nobody can read it then: it is to lie beyond what is written.
+            place = os.lseek(handle, 0, os.SEEK_CUR)
+            os.lseek(handle, FAR, os.SEEK_SET)
+            try:
+                msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            finally:
+                os.lseek(handle, place, os.SEEK_SET)
         else:
             import fcntl
 

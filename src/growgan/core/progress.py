@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
@@ -12,6 +13,18 @@ T = TypeVar("T")
 
 REDRAW_SECONDS = 0.1
 LOG_SECONDS = 10.0
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Show something, if there is still somebody to see it: a terminal that was closed is no reason to end work."""
+    with suppress(OSError, ValueError):  # ValueError: the stream itself is closed
+        stream.write(text)
+        stream.flush()
+
+
+def tell(line: str) -> None:
+    """Show a line on stderr."""
+    write(sys.stderr, line + "\n")
 
 
 class Progress:
@@ -48,8 +61,7 @@ class Progress:
     def clear(self) -> None:
         """Wipe the line off a terminal, for something else to be written there; the next one that is shown is new."""
         if self._on_terminal:
-            self._stream.write("\r" + " " * self._width + "\r")
-            self._stream.flush()
+            write(self._stream, "\r" + " " * self._width + "\r")
 
     def close(self) -> None:
         """Show the last state and end the line; calling it again does nothing."""
@@ -58,18 +70,16 @@ class Progress:
         self._closed = True
         if self._on_terminal:
             self._show(time.monotonic())
-            self._stream.write("\n")
-            self._stream.flush()
+            write(self._stream, "\n")
 
     def _show(self, now: float) -> None:
         line = self._describe(now - self._start)
         if self._on_terminal:
             # Spaces wipe what a longer line before this one left behind.
-            self._stream.write("\r" + line.ljust(self._width))
+            write(self._stream, "\r" + line.ljust(self._width))
             self._width = len(line)
         else:
-            self._stream.write(line + "\n")
-        self._stream.flush()
+            write(self._stream, line + "\n")
 
     def _describe(self, seconds: float) -> str:
         rate = self.done / seconds if seconds > 0 else 0.0

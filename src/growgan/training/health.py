@@ -20,7 +20,7 @@ from growgan.core.errors import RunError
 from growgan.core.schedule import Phase
 from growgan.sampling import latents
 from growgan.training.state import TrainState
-from growgan.training.step import read
+from growgan.training.step import tick_means
 
 FAKES = 16
 FIRST_SEED = 0
@@ -63,13 +63,13 @@ def _parted(state: TrainState) -> str:
 
 
 def _numbers(state: TrainState) -> str:
-    means = _means(state)
+    means = tick_means(state)
     broken = [name for name, value in means.items() if not abs(value) < float("inf")]
     return f"the figures of the last steps are not finite: {', '.join(broken)}" if broken else ""
 
 
 def _explosion(state: TrainState) -> str:
-    means, health = _means(state), state.config.health
+    means, health = tick_means(state), state.config.health
     for name in PENALTIES:
         if 0 < health.penalty_limit < means.get(name, 0.0):
             return f"the gradient penalty has exploded: {means[name]:.4g} on average, above {health.penalty_limit:g}"
@@ -78,11 +78,6 @@ def _explosion(state: TrainState) -> str:
         if 0 < health.score_limit * unit < abs(means.get(name, 0.0)):
             return f"D's scores have run away: {means[name]:.4g} on average, above {health.score_limit * unit:g}"
     return ""
-
-
-def _means(state: TrainState) -> dict[str, float]:
-    """The figures' means since the last tick."""
-    return {name: value / state.tick_steps for name, value in read(state.tick_sums).items()}
 
 
 def _weights(state: TrainState) -> str:
@@ -100,7 +95,7 @@ def _collapse(state: TrainState, phase: Phase) -> str:
         return ""
     fakes, labels = _fakes(state, phase)
     levels = 127.5 * fakes.float().clamp(-1, 1).std(dim=0, correction=0).mean()
-    scores = state.D(fakes, labels, phase.alpha)[0].double()
+    scores = state.D(fakes, labels, phase.alpha)[0].cpu().double()  # MPS has no float64
     size = scores.abs().mean()
     differ, spread = levels.item(), (scores.std(correction=0) / size.clamp(min=1e-30)).item()
     if differ < health.diversity_limit:

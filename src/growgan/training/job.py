@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import ConfigError, DataError, Elsewhere, RunError
+from growgan.core.errors import DataError, Elsewhere, RunError
 from growgan.core.geometry import grid_shape
 from growgan.core.progress import clock
 from growgan.core.schedule import Schedule
@@ -50,6 +50,8 @@ class Job:
     machine: Machine
     say: Callable[[str], None]
     ranks: Ranks = ALONE
+    hours: float | None = None
+    """How long a run that begins is to last."""
 
     @property
     def schedule(self) -> Schedule:
@@ -74,7 +76,7 @@ def plan(request: Request, ranks: Ranks = ALONE) -> Job:
     except BaseException:
         dataset.close()
         raise
-    return Job(run, config, dataset, machine, request.say, ranks)
+    return Job(run, config, dataset, machine, request.say, ranks, request.hours)
 
 
 def _joined(config: RunConfig, dataset: ImageSet, request: Request, ranks: Ranks) -> Machine:
@@ -101,16 +103,14 @@ class Outcome:
     """The signal that stopped it, if one did."""
 
 
-def work(job: Job, hours: float | None = None) -> Outcome:
+def work(job: Job) -> Outcome:
     """Train, from the start or from where the run was left."""
-    if hours is not None and not hours > 0:
-        raise ConfigError(f"--hours must be above 0, not {hours:g}")
-    ranks = job.ranks
+    ranks, hours = job.ranks, job.hours
     ranks.in_turns(lambda: check_measure(job.config))
     with ExitStack() as stack, Stop() as stop:
         exists = ranks.decide(lambda: _take_over(job.run, stack))
-        ranks.together(lambda: check_memory(job.config, job.schedule, job.machine))
-        ranks.together(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset))
+        ranks.together(lambda: check_memory(job.config, job.schedule, job.machine, ranks))
+        ranks.together(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset, ranks.world))
         if not exists:
             config = ranks.decide(lambda: on_threads(job.config, job.schedule, job.machine, ranks, job.say))
             if hours is not None:
@@ -119,7 +119,7 @@ def work(job: Job, hours: float | None = None) -> Outcome:
             job = replace(job, config=config)
             ranks.decide(lambda: _begin(job))
         elif hours is not None:
-            job.say("the length was settled at the first start; --kimg changes it")
+            job.say("the length was settled at the first start; --kimg without --hours changes it")
         return _train(job, stop)
 
 

@@ -46,7 +46,7 @@ def check_measure(config: RunConfig) -> None:
 def make_measure(
     config: RunConfig, dataset: ImageSet, labels: dict[str, Any], device: torch.device, stop: Stop | None = None
 ) -> Measure | None:
-    """The measure that a configuration names. ``stop``: long ones are broken off when it is asked for."""
+    """The measure that a configuration names. ``stop``: KID, which takes long, is broken off when it is asked for."""
     match config.snapshots.measure:
         case "swd":
             return SwdMeasure(config, dataset, labels)

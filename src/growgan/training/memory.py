@@ -17,6 +17,7 @@ from growgan.core.errors import OutOfMemory
 from growgan.core.schedule import Phase, Schedule
 from growgan.devices import Machine
 from growgan.metrics import swd
+from growgan.training.ranks import ALONE, Ranks
 from growgan.training.rehearsal import Rehearsal
 from growgan.training.shares import parts
 from growgan.training.state import TrainState
@@ -35,17 +36,21 @@ KERNELS = 7
 numbers for every 9."""
 
 
-def check_memory(config: RunConfig, schedule: Schedule, machine: Machine) -> None:
+def check_memory(config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks = ALONE) -> None:
     """Raise `OutOfMemory`, in one line with a remedy, if the largest stage of the run needs more than is free."""
     free = free_memory(machine.device)
     if free is None:
         return
-    largest = max(fullest_phases(schedule), key=lambda phase: _pixels(config, phase))
-    needed = needed_memory(config, largest, machine)
+    if machine.device.type == "cpu":
+        free /= ranks.local_world  # processes of one machine have one memory
+    largest = max(fullest_phases(schedule), key=lambda phase: _pixels(config, phase, ranks.world))
+    needed = needed_memory(config, largest, machine, ranks.world)
     if needed > free:
+        share = f" in {ranks.world} processes" if ranks.world > 1 else ""
         raise OutOfMemory(
             f"stage {largest.resolution}x{largest.resolution} needs about {readable(needed)} of memory for a minibatch "
-            f"of {largest.minibatch}, and {readable(free)} are free: {_advice(config, largest, machine, free)}"
+            f"of {largest.minibatch}{share}, and {readable(free)} are free: "
+            f"{_advice(config, largest, machine, free, ranks.world)}"
         )
     if machine.device.type == "cpu" and config.snapshots.measure == "swd":
         _check_measure(config, free)
@@ -62,12 +67,13 @@ def _check_measure(config: RunConfig, free: float) -> None:
         )
 
 
-def needed_memory(config: RunConfig, phase: Phase, machine: Machine) -> float:
+def needed_memory(config: RunConfig, phase: Phase, machine: Machine, world: int = 1) -> float:
     """Bytes that a step of `phase` needs: weights, Adam, gradients, kernels, and all that backward keeps.
 
-    Counted by running the step on PyTorch's meta device, which knows shapes but holds no numbers.
+    world: processes that share the minibatch; meant is the one that needs the most. Counted by running the step on
+    PyTorch's meta device, which knows shapes but holds no numbers.
     """
-    rows = _at_once(config, phase)
+    rows = _at_once(config, phase, world)
     # What backward keeps has the type that convolutions are done in; weights and moments have their own.
     shapes = Machine(torch.device("meta"), dtype=machine.compute or machine.dtype)
     state = TrainState(config, shapes)
@@ -91,13 +97,13 @@ def fullest_phases(schedule: Schedule) -> list[Phase]:
     return [schedule.trained(stage, 0.5 if stage.faded > stage.start else 1.0) for stage in schedule.stages]
 
 
-def spare_memory(config: RunConfig, phase: Phase, machine: Machine, taken: float = 0.0) -> float | None:
+def spare_memory(config: RunConfig, phase: Phase, machine: Machine, taken: float = 0.0, world: int = 1) -> float | None:
     """Bytes that may be given to pictures beside steps of `phase`; None where that cannot be told.
 
     taken: bytes that such a step needs and this process has already, which are therefore not among the free ones.
     """
     free = free_memory(machine.device)
-    return None if free is None else SPARE * max(0.0, free + taken - needed_memory(config, phase, machine))
+    return None if free is None else SPARE * max(0.0, free + taken - needed_memory(config, phase, machine, world))
 
 
 def free_memory(device: torch.device) -> float | None:
@@ -110,15 +116,15 @@ def free_memory(device: torch.device) -> float | None:
     return min(limits, default=None)
 
 
-def _at_once(config: RunConfig, phase: Phase) -> int:
-    """Images that a step computes at once."""
-    return len(parts(phase.minibatch, config.execution.microbatch, config.network)[0])
+def _at_once(config: RunConfig, phase: Phase, world: int) -> int:
+    """Images that a step computes at once; the first of several processes has the largest share."""
+    return len(parts(phase.minibatch, config.execution.microbatch, config.network, 0, world)[0])
 
 
-def _pixels(config: RunConfig, phase: Phase) -> int:
+def _pixels(config: RunConfig, phase: Phase, world: int) -> int:
     """Feature values that a minibatch fills in D: what a step's memory grows with."""
-    spec = config.network
-    return _at_once(config, phase) * sum(spec.width(size) * size**2 for size in geometry.stages(phase.resolution))
+    spec, images = config.network, _at_once(config, phase, world)
+    return images * sum(spec.width(size) * size**2 for size in geometry.stages(phase.resolution))
 
 
 def _kept_bytes(state: TrainState, losses: Callable[[Rehearsal], Iterator[Tensor]]) -> int:
@@ -139,12 +145,12 @@ def _kept_bytes(state: TrainState, losses: Callable[[Rehearsal], Iterator[Tensor
     return most
 
 
-def _advice(config: RunConfig, phase: Phase, machine: Machine, free: float) -> str:
+def _advice(config: RunConfig, phase: Phase, machine: Machine, free: float, world: int) -> str:
     """A micro-batch that fits, or else a smaller network or stage."""
     size = phase.minibatch // 2
     while size >= 1:
         smaller = replace(config, execution=replace(config.execution, microbatch=size))
-        if needed_memory(smaller, phase, machine) <= free:
+        if needed_memory(smaller, phase, machine, world) <= free:
             return f"--set execution.microbatch={size} computes it in parts, with the same result"
         size //= 2
     return "train at a lower --resolution, or with a smaller network.fmap_base"

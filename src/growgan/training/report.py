@@ -15,7 +15,7 @@ from torch import Tensor
 
 from growgan.core import geometry
 from growgan.core.errors import RunError, UserError
-from growgan.core.progress import clock
+from growgan.core.progress import clock, write
 from growgan.core.schedule import Phase, Schedule
 from growgan.sampling import images, latents
 from growgan.training import checkpoint
@@ -23,7 +23,7 @@ from growgan.training.forecast import Forecast
 from growgan.training.run import RunFolder
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
-from growgan.training.step import Figures, read
+from growgan.training.step import Figures, read, tick_means
 from growgan.training.tuning import Tuning
 
 LIVE_SECONDS = 0.5
@@ -63,10 +63,8 @@ class Report:
         """Print a line that stays."""
         if not self.writes:
             return
-        if self.live:
-            self.stream.write("\r" + " " * self._width + "\r")
-        self.stream.write(line + "\n")
-        self.stream.flush()
+        wipe = "\r" + " " * self._width + "\r" if self.live else ""
+        write(self.stream, f"{wipe}{line}\n")
 
     def write_first(self, state: TrainState, phase: Phase) -> None:
         """Write the grid of fakes before the first step. Raises `RunError`: the disk is tried now."""
@@ -89,8 +87,7 @@ class Report:
         self._shown = now
         line = self._line(state, phase, read(figures))
         if self.live:
-            self.stream.write("\r" + line.ljust(self._width))
-            self.stream.flush()
+            write(self.stream, "\r" + line.ljust(self._width))
             self._width = len(line)
         else:
             self.say(line)
@@ -105,7 +102,7 @@ class Report:
         measured = self._measured(state, phase) if due else None
         if not self.writes:
             return
-        means = {name: value / state.tick_steps for name, value in read(state.tick_sums).items()}
+        means = tick_means(state)
         images_seen = state.nimg - state.tick_start
         line = self._line(state, phase, means)
         entry: dict[str, Any] = {
@@ -139,7 +136,7 @@ class Report:
         try:
             return self.snapshots.take_measure(state, phase)
         except UserError as error:  # in every process alike
-            self.say(f"warning: this snapshot is not measured: {error}; the run goes on")
+            self.say(f"warning: this snapshot is not measured: {error}")
             return None
 
     def after_stage(self, state: TrainState, phase: Phase) -> None:
@@ -158,11 +155,11 @@ class Report:
         if fakes is not None:
             self._attempt(lambda: images.save_png(self.run.fakes(state.nimg), fakes))
 
-        def write() -> None:
+        def save_it() -> None:
             self._pay()
             checkpoint.save(self.run, state, self.snapshots.config.snapshots.keep_states)
 
-        self._attempt(write)
+        self._attempt(save_it)
 
     def keep_trouble(self, state: TrainState, phase: Phase, what: str) -> str:
         """Write the networks as they are when `what` has gone wrong. Returns part of a sentence: where they are."""
@@ -204,7 +201,7 @@ class Report:
     def close(self) -> None:
         """Leave the line of progress and close what is open."""
         if self.live and self.writes:
-            self.stream.write("\r" + " " * self._width + "\r")
+            write(self.stream, "\r" + " " * self._width + "\r")
         if self.board is not None:
             self._attempt(self.board.close)
 
@@ -216,10 +213,10 @@ class Report:
             self.run.append_log(self._owed)
             self._owed.clear()
 
-    def _attempt(self, write: Any) -> Any:
+    def _attempt(self, work: Any) -> Any:
         """Write, or say why not: a full disk is no reason to lose a run."""
         try:
-            return write()
+            return work()
         except (OSError, RunError) as error:
             self.say(f"warning: {error}; the run goes on, what was written before is kept")
             return None

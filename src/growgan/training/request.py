@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from growgan.core.errors import require
+from growgan.core.progress import tell
 from growgan.training.run import Override
 
 
@@ -24,8 +25,13 @@ class Request:
     """``BASE[,modifier...]``; None = what suits the machine, or a start from trained networks."""
     overrides: Sequence[Override] = field(default_factory=tuple)
     """Fields that were named, with their values as text."""
-    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+    hours: float | None = None
+    """How long the run is to last here; None = as the schedule has it, or as before."""
+    say: Callable[[str], None] = tell
     """Gets lines for the user."""
+
+    def __post_init__(self) -> None:
+        require(self.hours is None or self.hours > 0, f"--hours must be above 0, not {self.hours}")
 
     def names(self, path: str) -> bool:
         """Whether the field was named."""

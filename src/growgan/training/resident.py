@@ -70,7 +70,7 @@ class Resident:
         """What is to be kept; None where the loader has to serve."""
         dataset, size = self.loader.dataset, phase.resolution
         taken = sum(tensor.nbytes for tensor in state.tensors().values())
-        obstacle = _obstacle(dataset, size, spare_memory(self.config, phase, self.machine, taken))
+        obstacle = _obstacle(dataset, size, spare_memory(self.config, phase, self.machine, taken, state.ranks.world))
         if obstacle is None:
             place = "in memory" if self.machine.device.type == "cpu" else "on the card"
             self.say(f"pictures: keeping {_described(dataset, size)} {place}, {readable(_bytes(dataset, size))}")
@@ -98,12 +98,12 @@ class Resident:
         return pictures, None if dataset.labels is None else on_device(torch.from_numpy(dataset.labels), device)
 
 
-def check_resident(config: RunConfig, schedule: Schedule, machine: Machine, dataset: ImageSet) -> None:
+def check_resident(config: RunConfig, schedule: Schedule, machine: Machine, dataset: ImageSet, world: int = 1) -> None:
     """Raise `OutOfMemory` before the first step if pictures are always to be kept and those of a stage do not fit."""
     if config.execution.resident != "always":
         return
     for phase in fullest_phases(schedule):
-        if obstacle := _obstacle(dataset, phase.resolution, spare_memory(config, phase, machine)):
+        if obstacle := _obstacle(dataset, phase.resolution, spare_memory(config, phase, machine, world=world)):
             raise _refused(obstacle)
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from growgan.core.config import RunConfig
@@ -18,7 +19,8 @@ from growgan.core.runfiles import RunFiles, images_shown
 Override = tuple[str, str]
 """A dotted field and the text of its value, as the command line names them."""
 
-FREE = ("schedule.total_kimg", "snapshots.", "health.", "execution.", "data.path")
+LENGTH = "schedule.total_kimg"
+FREE = (LENGTH, "snapshots.", "health.", "execution.", "data.path")
 """What a resumed run may change: its length, what it writes, what it does in trouble, and how the work is done."""
 
 
@@ -31,7 +33,7 @@ class RunFolder(RunFiles):
             raise RunError(f"{self.path} is a file; --out wants a folder")
         if not self.exists() and self.path.is_dir() and any(self.path.iterdir()):
             # A start that was killed early leaves some of these; anything else is not ours.
-            early = {path.name for path in (self.lock, self.state, self.models, self.reals, self.data)}
+            early = {path.name for path in (self.lock, self.state, self.models, self.reals, self.data, self.plan)}
             names = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
             if not names <= early or self.states():
                 raise RunError(f"{self.path} is not empty and holds no run; give a new folder with --out")
@@ -155,9 +157,11 @@ class RunFolder(RunFiles):
             yield  # the file stays afterwards: were it removed, two could hold a lock of that name
 
 
-def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None) -> RunConfig:
+def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None, scaled: bool = False) -> RunConfig:
     """The stored configuration with what the command may change of it.
 
+    A run whose schedule was scaled to some hours has another length than the one that is stored. scaled: a length that
+    the command names is scaled too, as it was at the first start; else it is meant as it is.
     Only the fields that the command names are compared. Raises `RunError` that shows the first difference which would
     make it another run.
     """
@@ -169,6 +173,9 @@ def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None
         if changed != config and not path.startswith(FREE):
             before, after = _value(config, path), _value(changed, path)
             raise RunError(f"this run was started with {path} = {before}, not {after}; start another with --out")
+        if path == LENGTH and not scaled:
+            total = float(f"{changed.schedule.total_kimg / config.schedule.scale:.9g}")
+            changed = replace(changed, schedule=replace(changed.schedule, total_kimg=total))
         config = changed
     return config
 

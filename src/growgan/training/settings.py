@@ -42,7 +42,7 @@ def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
     stored = run.read_config()
     if request.start is not None:
         start.check_same(request.start, stored.start, request.say)
-    return True, resumed(stored, request.overrides, request.preset)
+    return True, resumed(stored, request.overrides, request.preset, request.hours is not None)
 
 
 def _started(request: Request) -> RunConfig:

@@ -128,9 +128,13 @@ class TrainState:
             network.load_state_dict(groups[name])
         self.opt_G.restore(groups.get("opt_G", {}), counters["opt_G_steps"])
         self.opt_D.restore(groups.get("opt_D", {}), counters["opt_D_steps"])
-        self.loss.state = {key: value.to(self.device) for key, value in groups.get("loss", {}).items()}
-        self.augment.state |= {key: value.to(self.device) for key, value in groups.get("augment", {}).items()}
-        self.tick_sums = {key: value.to(self.device) for key, value in groups.get("tick", {}).items()}
+        # Copied: else the run would keep the state's file open, of which these are parts.
+        own = {
+            group: {key: value.to(self.device, copy=True) for key, value in groups.get(group, {}).items()}
+            for group in ("loss", "augment", "tick")
+        }
+        self.loss.state, self.tick_sums = own["loss"], own["tick"]
+        self.augment.state |= own["augment"]
         counters = {"rate": 1.0, "went_back": 0} | counters  # states of earlier versions lack them
         for name in self.counters():
             if not name.startswith("opt_"):

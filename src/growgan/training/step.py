@@ -86,6 +86,11 @@ def read(figures: Figures) -> dict[str, float]:
     return dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True)) if figures else {}
 
 
+def tick_means(state: TrainState) -> dict[str, float]:
+    """The figures' means since the last tick."""
+    return {name: value / state.tick_steps for name, value in read(state.tick_sums).items()}
+
+
 def refuse_nonsense(figures: Figures, network: str) -> None:
     """Move no weight by a loss that is not finite; on a GPU, which looking would hold up, `health` finds it later."""
     loss = figures[f"{network}/loss"]

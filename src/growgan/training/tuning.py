@@ -38,7 +38,7 @@ class Tuning:
             return
         of, choices = read_plan(run.plan)
         if of and of != self.name:
-            say(f"this run's plan was measured on another machine ({of}): measuring anew")
+            say(f"this run's plan was measured elsewhere, or otherwise ({of}): measuring anew")
             choices = {}
         self.known = read_plan(cached_plan(self.name))[1] | choices
 
