@@ -8,7 +8,6 @@ from pathlib import Path
 from growgan.cli.generate import parse_seeds
 from growgan.cli.model import add_model, load_model, sheet_beside
 from growgan.core.errors import ConfigError
-from growgan.editing.moves import FURTHEST
 
 SUMMARY = "find directions along which a model's pictures change in one respect, for growgan edit"
 
@@ -34,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the file and the sheet, and print a table. What is wrong with the command is said before the pictures."""
+    from growgan.editing.moves import FURTHEST
+
     seeds = parse_seeds(args.seeds)
     sheet_path = sheet_beside(args.out, args.sheet)
     if not 0 < args.reach <= FURTHEST:

@@ -11,7 +11,6 @@ from growgan.cli.generate import parse_seeds
 from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
-from growgan.editing.moves import parse
 
 if TYPE_CHECKING:
     from growgan.sampling.walks import Walk
@@ -43,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write a sheet, a film or pictures."""
+    from growgan.editing.moves import parse
+
     seeds, moves = parse_seeds(args.seeds), parse(args.move)
     kind = args.out.suffix.lower()
     if args.steps < 2:
