@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,9 @@ def test_what_is_measured(growgan: Growgan, colour_set: Path, tmp_path: Path, mo
     (tmp_path / "n.onnx").write_bytes(b"")
     for name in ("n.pkl", "n.onnx"):
         assert "growgan import makes one" in growgan("evaluate", name, *words).refusal()
+    with tarfile.open(tmp_path / "cats.tar", "w") as archive:  # which begins as some pickles do
+        archive.add(tmp_path / "faces-64", "cats")
+    assert growgan("evaluate", "cats.tar", *words).status == 0
 
 
 def test_json_is_a_list_of_objects(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:

@@ -365,7 +365,7 @@ def test_states_that_were_cut(growgan: Growgan, run: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="pipes and terminals of POSIX")
 @pytest.mark.parametrize("kind", ["pipe", "terminal"])
 def test_nobody_reads_what_is_said(colour_set: Path, tmp_path: Path, kind: str) -> None:
-    """A window that is closed, or `2>&1 | tee` that has died, ends no run, and costs none its last state."""
+    """A `tee` that has died, or a terminal that is gone, costs no run its state (SIGHUP, which stops it, is apart)."""
     ours, theirs = os.pipe() if kind == "pipe" else os.openpty()
     words = ["train", "--data", colour_set, "--out", tmp_path / "run", *SHORT, "--kimg", "0.4"]
     command = [sys.executable, "-m", "growgan", *map(str, words)]

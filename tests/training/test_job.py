@@ -18,6 +18,7 @@ from training.making import half_and_half
 
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import OutOfMemory, RunError
+from growgan.core.fields import replaced
 from growgan.core.presets import preset
 from growgan.core.schedule import Schedule
 from growgan.data.dataset import open_dataset
@@ -33,7 +34,7 @@ from growgan.training.forecast import Forecast
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.rehearsal import seconds_per_image
 from growgan.training.request import Request
-from growgan.training.run import RunFolder
+from growgan.training.run import RunFolder, resumed
 from growgan.training.state import TrainState
 
 
@@ -440,3 +441,10 @@ def test_a_run_that_lost_its_states_is_not_begun_anew_over_its_own_files(tmp_pat
     with pytest.raises(RunError, match="holds no state to go on from"):
         run(data, tmp_path / "run", ("schedule.total_kimg", "0.3"))
     assert {path: path.read_bytes() for path in (tmp_path / "run" / "models").iterdir()} == before
+
+
+def test_a_scale_that_was_named_by_hand_is_named_again():
+    config = replaced(preset("tiny"), "schedule.scale", "0.5")
+    words = [("schedule.total_kimg", "1.2"), ("schedule.scale", "0.5")]
+    assert resumed(config, words, None) == resumed(config, words[::-1], None) == config
+    assert resumed(config, words[:1], None).schedule.total_kimg == 2.4

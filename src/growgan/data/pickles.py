@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 from typing import Any
 
 import numpy as np
@@ -26,20 +25,12 @@ def load_plain(data: bytes, name: object) -> Any:
     Byte strings, which are Python 2's texts, come as texts in Latin-1.
     """
     try:
-        _check_memo(data)
         return _settle(_Unpickler(io.BytesIO(data), encoding="latin1").load())
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except Exception as error:  # a damaged pickle may raise anything
         reason = " ".join(str(error).split())
         raise DataError(f"{name}: not a readable pickle ({reason or type(error).__name__})") from error
-
-
-def _check_memo(data: bytes) -> None:
-    """DataError where a value is remembered under a number for which the reader would make room in vain."""
-    for operation, number, _ in pickletools.genops(data):
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(number or 0) > len(data):
-            raise DataError("remembers more values than it has")
 
 
 class _Dtype:
@@ -81,7 +72,9 @@ def _encode(text: str, *_: object) -> bytes:
     return text.encode("latin1")  # how bytes are written in protocol 2
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """Python's own, not C's, which makes room for as many values as a pickle says it remembers."""
+
     def find_class(self, module: str, name: str) -> Any:
         if module in ALLOWED and name == "_reconstruct":
             return _reconstruct

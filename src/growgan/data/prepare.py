@@ -78,7 +78,7 @@ def _find_kept(source: Source, resolution: int | None, at_most: int | None, chan
         with suppress(DataError), open_dataset(kept) as dataset:
             if dataset.resolution == resolution:
                 return kept
-    return folder / f"{name}-{resolution}.zip"
+    return folder / f"{name}-exactly-{resolution}.zip"
 
 
 def _open(

@@ -16,13 +16,15 @@ from growgan.data.prepare import prepare
 from growgan.data.reals import Reals
 from growgan.evaluation.sources import Fakes
 from growgan.metrics.streams import Source
-from growgan.models.foreign.kinds import is_foreign
 from growgan.models.native import ModelFile, open_model
 from growgan.sampling.model import load
 from growgan.sampling.sources import find, is_shipped
 from growgan.training.run import RunFolder
 
 Say = Callable[[str], None]
+
+OF_OTHERS = (".onnx", ".pkl", ".pickle", ".pt", ".pth", ".model")
+"""How files are called that hold a network, but are not what is measured."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _find_models(subject: str, hint: Say) -> list[ModelFile] | None:
         return list_snapshots(path, hint)
     if is_shipped(subject) or (path / "models").is_dir() or path.suffix == ".safetensors" or not path.exists():
         return [open_model(find(subject))]
-    if path.suffix == ".onnx" or (path.suffix != ".zip" and is_foreign(path)):
+    if path.suffix.lower() in OF_OTHERS and path.is_file():
         raise ConfigError(f"{path}: a model is measured as .safetensors; of other programs growgan import makes one")
     return None
 
@@ -139,7 +141,7 @@ def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, int | None]:
     if run is None:
         return {"at_most": max(model.spec.resolution for model in models)}
     config = run.read_config()
-    if data.resolve() == Path(config.data.path):
+    if data.resolve() == Path(config.data.path) and not config.start.model:
         return {"resolution": config.network.resolution}
     built = config.data.build_resolution
     return {"at_most": max(built, *(model.spec.resolution for model in models)) if built is not None else None}

@@ -110,7 +110,7 @@ def work(job: Job) -> Outcome:
     with ExitStack() as stack, Stop() as stop:
         exists = ranks.decide(lambda: _take_over(job.run, stack))
         ranks.together(lambda: check_memory(job.config, job.schedule, job.machine, ranks))
-        ranks.together(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset, ranks.world))
+        ranks.together(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset, ranks))
         if not exists:
             config = ranks.decide(lambda: on_threads(job.config, job.schedule, job.machine, ranks, job.say))
             if hours is not None:

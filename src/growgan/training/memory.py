@@ -38,11 +38,9 @@ numbers for every 9."""
 
 def check_memory(config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks = ALONE) -> None:
     """Raise `OutOfMemory`, in one line with a remedy, if the largest stage of the run needs more than is free."""
-    free = free_memory(machine.device)
+    free = _share_of_free(machine.device, ranks)
     if free is None:
         return
-    if machine.device.type == "cpu":
-        free /= ranks.local_world  # processes of one machine have one memory
     largest = max(fullest_phases(schedule), key=lambda phase: _pixels(config, phase, ranks.world))
     needed = needed_memory(config, largest, machine, ranks.world)
     if needed > free:
@@ -97,13 +95,21 @@ def fullest_phases(schedule: Schedule) -> list[Phase]:
     return [schedule.trained(stage, 0.5 if stage.faded > stage.start else 1.0) for stage in schedule.stages]
 
 
-def spare_memory(config: RunConfig, phase: Phase, machine: Machine, taken: float = 0.0, world: int = 1) -> float | None:
+def spare_memory(
+    config: RunConfig, phase: Phase, machine: Machine, taken: float = 0.0, ranks: Ranks = ALONE
+) -> float | None:
     """Bytes that may be given to pictures beside steps of `phase`; None where that cannot be told.
 
     taken: bytes that such a step needs and this process has already, which are therefore not among the free ones.
     """
-    free = free_memory(machine.device)
-    return None if free is None else SPARE * max(0.0, free + taken - needed_memory(config, phase, machine, world))
+    free = _share_of_free(machine.device, ranks)
+    return None if free is None else SPARE * max(0.0, free + taken - needed_memory(config, phase, machine, ranks.world))
+
+
+def _share_of_free(device: torch.device, ranks: Ranks) -> float | None:
+    """What a process may have of it: those of one machine have one memory, but each its own GPU."""
+    free = free_memory(device)
+    return free if free is None or device.type != "cpu" else free / ranks.local_world
 
 
 def free_memory(device: torch.device) -> float | None:

@@ -22,6 +22,7 @@ from growgan.data.sampler import Loader
 from growgan.devices import Machine, on_device
 from growgan.training.feed import Values
 from growgan.training.memory import fullest_phases, readable, spare_memory
+from growgan.training.ranks import ALONE, Ranks
 from growgan.training.state import TrainState
 from growgan.training.stop import Stop
 
@@ -70,7 +71,7 @@ class Resident:
         """What is to be kept; None where the loader has to serve."""
         dataset, size = self.loader.dataset, phase.resolution
         taken = sum(tensor.nbytes for tensor in state.tensors().values())
-        obstacle = _obstacle(dataset, size, spare_memory(self.config, phase, self.machine, taken, state.ranks.world))
+        obstacle = _obstacle(dataset, size, spare_memory(self.config, phase, self.machine, taken, state.ranks))
         if obstacle is None:
             place = "in memory" if self.machine.device.type == "cpu" else "on the card"
             self.say(f"pictures: keeping {_described(dataset, size)} {place}, {readable(_bytes(dataset, size))}")
@@ -98,12 +99,14 @@ class Resident:
         return pictures, None if dataset.labels is None else on_device(torch.from_numpy(dataset.labels), device)
 
 
-def check_resident(config: RunConfig, schedule: Schedule, machine: Machine, dataset: ImageSet, world: int = 1) -> None:
+def check_resident(
+    config: RunConfig, schedule: Schedule, machine: Machine, dataset: ImageSet, ranks: Ranks = ALONE
+) -> None:
     """Raise `OutOfMemory` before the first step if pictures are always to be kept and those of a stage do not fit."""
     if config.execution.resident != "always":
         return
     for phase in fullest_phases(schedule):
-        if obstacle := _obstacle(dataset, phase.resolution, spare_memory(config, phase, machine, world=world)):
+        if obstacle := _obstacle(dataset, phase.resolution, spare_memory(config, phase, machine, ranks=ranks)):
             raise _refused(obstacle)
 
 

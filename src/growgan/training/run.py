@@ -161,13 +161,13 @@ def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None
     """The stored configuration with what the command may change of it.
 
     A run whose schedule was scaled to some hours has another length than the one that is stored. scaled: a length that
-    the command names is scaled too, as it was at the first start; else it is meant as it is.
+    the command names is scaled too, as at the first start, and as beside a scale; else it is meant as it is.
     Only the fields that the command names are compared. Raises `RunError` that shows the first difference which would
     make it another run.
     """
     if preset is not None and preset != stored.preset:
         raise RunError(f"this run was started with preset {stored.preset!r}, not {preset!r}; start another with --out")
-    config = stored
+    config, scaled = stored, scaled or any(path == "schedule.scale" for path, _ in overrides)
     for path, text in overrides:
         changed = replaced(config, path, text)
         if changed != config and not path.startswith(FREE):

@@ -69,8 +69,9 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
     path = request.data or (Path(config.data.path) if config.data.path else None)
     if path is None:
         raise ConfigError("a new run needs --data: a folder or zip of pictures")
-    # A run that goes on wants the set that it had, whatever wish that was made by.
-    wanted = config.network.resolution if config.data.content_hash or request.names("network.resolution") else None
+    # A run that goes on wants the set that it had, whatever wish that was made by; --from has a size of its own.
+    goes_on = config.data.content_hash and not config.start.model
+    wanted = config.network.resolution if goes_on or request.names("network.resolution") else None
     progress = Progress if first else Silent
     return prepare(path, resolution=wanted, at_most=config.data.build_resolution, progress=progress, say=request.say)
 

@@ -154,15 +154,12 @@ def test_bytes_that_are_encoded_again_and_again(tmp_path: Path) -> None:
     refusal(tmp_path / "a.pkl", code + b"h\x00h\x01h\x02\x86R" * 5_000 + b"e.")
 
 
-@pytest.mark.parametrize(
-    "name", [b"builtins\nset", b"builtins\nfrozenset", b"collections\nOrderedDict", b"torch\nSize"]
-)
+@pytest.mark.parametrize("name", [b"builtins\nset", b"builtins\nfrozenset", b"collections\nOrderedDict"])
 def test_containers_that_are_copied_again_and_again(tmp_path: Path, name: bytes) -> None:
     """Each of 3,000 calls would copy the same list of 10,000 values."""
     pairs = b"(" + b"NN\x86" * 10_000 + b"l"
     code = b"\x80\x02c" + name + b"\nq\x000" + pairs + b"q\x010]("
-    said = refusal(tmp_path / "a.pkl", code + b"h\x00h\x01\x85R" * 3_000 + b"e.")
-    assert "again and again" in said or name.startswith(b"torch")  # which is no name of a pickle that is alone
+    assert "again and again" in refusal(tmp_path / "a.pkl", code + b"h\x00h\x01\x85R" * 3_000 + b"e.")
 
 
 def cyclic() -> dict[str, Any]:
