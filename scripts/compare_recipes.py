@@ -16,11 +16,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from growgan.core.runfiles import RunFiles, images_shown
 from growgan.evaluation.subjects import list_snapshots
 from growgan.models.native import ModelFile
+from growgan.training import plots
+from growgan.training.run import RunFolder
 
 COMMON = {
     "snapshots.model_ticks": "2",
@@ -120,12 +121,12 @@ def measure(args: argparse.Namespace) -> None:
         if not last_model(folder, args.kimg):
             continue
         out = folder / MEASURES
-        done = {line["nimg"] for line in read_lines(out)}
+        done = {line["subject_hash"] for line in plots.evaluated([out])}
         *before, last = list_snapshots(folder)
-        wanted = {model.path: ON_THE_WAY for model in on_the_way(before, args)} | {last.path: METRICS}
-        for path, metrics in wanted.items():
-            if images_shown(path) not in done:
-                growgan("evaluate", path, *words, "--metrics", metrics, "--out", out)
+        for model in [*on_the_way(before, args), last]:
+            if model.hash not in done:
+                metrics = METRICS if model is last else ON_THE_WAY
+                growgan("evaluate", model.path, *words, "--metrics", metrics, "--out", out)
 
 
 def on_the_way(models: list[ModelFile], args: argparse.Namespace) -> list[ModelFile]:
@@ -135,7 +136,7 @@ def on_the_way(models: list[ModelFile], args: argparse.Namespace) -> list[ModelF
     found: dict[int, ModelFile] = {}
     for model in models:
         if model.resolution == args.resolution and model.alpha == 1:
-            found.setdefault(int(images_shown(model.path) / 1000 // args.every), model)
+            found.setdefault(int(model.training["nimg"] / 1000 // args.every), model)
     return [model for multiple, model in found.items() if multiple]
 
 
@@ -167,7 +168,7 @@ def time(args: argparse.Namespace) -> None:
 
 def curves(folder: Path, seconds_per_image: dict[str, float]) -> dict[str, list[tuple[float, float, float]]]:
     """SWD and KID of a run at its highest resolution, as (kimg, minutes, value)."""
-    entries = read_lines(folder / "log.jsonl")
+    entries = RunFolder(folder).read_log()
     minutes, before, at = 0.0, 0.0, {}
     swd = []
     for entry in entries:
@@ -177,7 +178,7 @@ def curves(folder: Path, seconds_per_image: dict[str, float]) -> dict[str, list[
         for found in entry.get("measures", {}).values():
             if found["resolution"] == entries[-1]["resolution"]:
                 swd.append((entry["kimg"], minutes, found["value"]))
-    lines = [line for line in read_lines(folder / MEASURES) if line["metric"].startswith("kid")]
+    lines = [line for line in plots.evaluated([folder / MEASURES]) if line["metric"].startswith("kid")]
     kid = [(line["nimg"] / 1000, at[line["nimg"]], line["value"]) for line in lines]
     return {"sliced Wasserstein distance x 1000": swd, "kernel Inception distance": sorted(kid)}
 
@@ -200,17 +201,9 @@ def draw(args: argparse.Namespace) -> None:
         colours.setdefault(name, f"C{len(colours)}")
         for (title, points), (left, right) in zip(found.items(), panels, strict=True):
             left.set(ylabel=title, yscale="log")
-            for axes, values in (
-                (left, [point[0] for point in points]),
-                (right, [point[1] for point in points]),
-            ):
-                axes.plot(
-                    values,
-                    [point[2] for point in points],
-                    color=colours[name],
-                    label=name if seed == 1 else None,
-                    marker="." if len(points) < 20 else None,
-                )
+            kimg, at, values = zip(*points) if points else ((), (), ())
+            for axes, x in ((left, kimg), (right, at)):
+                axes.plot(x, values, color=colours[name], label=name if seed == 1 else None, marker=".")
     for left, _ in panels:
         left.yaxis.set_major_formatter("{x:g}")
         left.yaxis.set_minor_formatter("{x:g}")
@@ -223,14 +216,9 @@ def draw(args: argparse.Namespace) -> None:
 
 def measured(folder: Path) -> dict[str, float]:
     """The measures of a run's last network by name."""
-    lines = read_lines(folder / MEASURES)
+    lines = plots.evaluated([folder / MEASURES])
     last = max((line["nimg"] for line in lines), default=None)
     return {line["metric"]: line["value"] for line in lines if line["nimg"] == last}
-
-
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    """Lines of JSON; none where there is no file."""
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def table(rows: dict[str, list[dict[str, float]]]) -> str:

@@ -13,13 +13,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import shlex
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from reference_card import card_texts
 from reference_models import RECIPES, WIDTHS, Recipe
@@ -118,10 +116,10 @@ class Reference:
         out, full = Path("choice.jsonl"), self.run.read_config().network.resolution
         models = [model for model in list_snapshots(self.run.path) if model.resolution == full and model.alpha == 1]
         for model in models:
-            if not any(line["subject_hash"] == model.hash for line in read(out)):
+            if not any(line["subject_hash"] == model.hash for line in plots.evaluated([out])):
                 self.evaluate(model.path, f"kid{self.few},fid{self.few},swd{self.few}", ["--out", str(out)])
         for metric in ("kid", "swd"):
-            lines = [line for line in read(out) if line["metric"].startswith(metric)]
+            lines = [line for line in plots.evaluated([out]) if line["metric"].startswith(metric)]
             values = {line["subject_hash"]: line["value"] for line in lines}
             if found := [model for model in models if model.hash in values]:
                 return min(found, key=lambda model: values[model.hash]).path, metric.upper()
@@ -133,7 +131,9 @@ class Reference:
         fid = f"fid{n}_full" if self.kind == "gpu" else f"fid{n}"
         wanted = [self.swd, f"msssim{n}", fid, f"kid{n}", f"pr_inception{n}"]
         model = open_model(chosen)
-        done = [line["metric"] for line in read(Path("measures.jsonl")) if line["subject_hash"] == model.hash]
+        done = [
+            line["metric"] for line in plots.evaluated([Path("measures.jsonl")]) if line["subject_hash"] == model.hash
+        ]
         missing = [name for name in wanted if not any(metric.startswith(name) for metric in done)]
         if missing:
             self.evaluate(chosen, ",".join(missing), ["--seed", FINAL, "--out", "measures.jsonl"])
@@ -179,12 +179,6 @@ def split(pictures: Path, out: Path, held_out: bool) -> Path:
             except OSError:  # Windows, without the right to
                 shutil.copyfile(path, link)
     return out
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """Lines of JSON; none where there is no file."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return [json.loads(line) for line in lines]
 
 
 def main() -> int:

@@ -62,7 +62,7 @@ def draw_measures(run: RunFolder, out: Path, files: Sequence[Path] = ()) -> Path
         for found in entry.get("measures", {}).values():
             if found["resolution"] == full:
                 rows[found["name"]]["in training"].append((entry["nimg"], found))
-    for found in _evaluated([run.path / "measures.jsonl", *files]):
+    for found in evaluated([run.path / "measures.jsonl", *files]):
         if found.get("resolution") == full and found.get("nimg") is not None:
             rows[found["metric"]]["evaluated"].append((found["nimg"], found))
     if not rows:
@@ -92,7 +92,7 @@ def draw_measures(run: RunFolder, out: Path, files: Sequence[Path] = ()) -> Path
     return _save(figure, out)
 
 
-def _evaluated(files: Sequence[Path]) -> list[dict[str, Any]]:
+def evaluated(files: Sequence[Path]) -> list[dict[str, Any]]:
     """What `growgan evaluate` has added to files of JSON lines; one that is not there is empty."""
     lines = [line for path in files if path.is_file() for line in path.read_text(encoding="utf-8").splitlines()]
     try:

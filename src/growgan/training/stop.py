@@ -12,7 +12,10 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "
 
 
 class Stop:
-    """While entered, the first of `SIGNALS` sets `asked`; a second one ends at once."""
+    """While entered, the first of `SIGNALS` sets `asked`; a second one ends at once.
+
+    One that is ignored already, as SIGHUP under nohup, stays so.
+    """
 
     def __init__(self) -> None:
         self.asked: signal.Signals | None = None
@@ -26,7 +29,8 @@ class Stop:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                self._before[number] = signal.signal(number, self._handle)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
