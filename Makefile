@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-fast lint format clean
+.PHONY: demo test test-fast test-gpu lint format clean
 
 demo: $(READY)
 	$(BIN)/growgan demo --out demo
@@ -14,6 +14,10 @@ test: lint
 
 test-fast: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+# On a machine with a CUDA GPU. PyTorch's CPU build, which constraints.txt asks for, has none: install another into .venv.
+test-gpu: $(READY)
+	GROWGAN_TEST_GPU=1 $(BIN)/pytest -m gpu
 
 lint: $(READY)
 	$(BIN)/ruff check .

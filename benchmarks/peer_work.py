@@ -74,6 +74,8 @@ def growgan_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callab
         phase = schedule.trained(schedule.stages[-1], 0.5)
         with machine.plan.measuring():  # as a run does before each stage
             train_step(state, phase, Rehearsal(state))
+        for _ in range(state.passes.settling):
+            train_step(state, phase, Rehearsal(state))
         return lambda: train_step(state, phase, Rehearsal(state))
 
     return make

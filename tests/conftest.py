@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded, and for the processes that tests start
+os.environ.setdefault("GROWGAN_TEST_GPU", "")
+# What tests hold of processors, such as equal bits, no card promises: it is hidden from them.
+os.environ |= {} if os.environ["GROWGAN_TEST_GPU"] else {"CUDA_VISIBLE_DEVICES": ""}
 
 import pytest
 import torch
@@ -24,6 +27,13 @@ _COUNT = itertools.count()
 
 def pytest_configure() -> None:
     torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA GPU (make test-gpu)"))
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,8 @@ CASES = {
     "winograd 2": (algorithms.F2, plain),
     "winograd 4": (algorithms.F4, plain),
     "up": (algorithms.UP["direct"], up),
+    "wide up": (algorithms.WIDE_UP["wide"], up),
+    "wide down": (algorithms.WIDE_DOWN["wide"], down),
     "up taps": (algorithms.UP_TAPS["taps"], up),
     "down": (algorithms.DOWN["direct"], down),
     "down taps": (algorithms.DOWN_TAPS["taps"], down),

@@ -119,7 +119,7 @@ def test_of_pictures_that_are_kept_there_only_their_numbers_are_copied() -> None
     assert moved[0] - moved[1] == 8 * pixels[0].nbytes
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.gpu
 def test_a_gpu_fetches_values_by_itself() -> None:
     device = torch.device("cuda")
     values = [torch.full((2**20,), float(i)) for i in range(8)]

@@ -87,7 +87,7 @@ def _serve(request: dict[str, Any]) -> dict[str, float | None]:
     if request["work"] == "train":
         state = TrainState(config, machine)
         phase = Case("", config, request["resolution"], request["minibatch"]).phase
-        for _ in range(STEPS):
+        for _ in range(max(STEPS, state.passes.settling)):
             train_step(state, phase, Rehearsal(state))
     else:
         G = generator(config.network, machine, request["precision"])

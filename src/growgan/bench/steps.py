@@ -20,6 +20,7 @@ from growgan.core.schedule import Phase, Schedule, Stage
 from growgan.devices import Machine
 from growgan.networks.cost import step_flops
 from growgan.training.memory import free_memory, needed_memory
+from growgan.training.recording import Passes
 from growgan.training.rehearsal import Rehearsal, kinds_of_steps
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
@@ -169,11 +170,15 @@ def _timed(config: RunConfig, phase: Phase, machine: Machine, seconds: float) ->
         state.nimg = nimg
         return train_step(state, phase, feed)
 
+    kinds = kinds_of_steps(config, phase)
+    passes, state.passes = state.passes, Passes()  # of what is replayed nothing could be counted
     # The first one is not to be counted: in it each way to compute is tried, as at the start of a run's stage.
     with measuring(config, machine):
         step(0)
-    kinds = kinds_of_steps(config, phase)
     counts = [(count(partial(step, nimg)), share) for nimg, share in kinds]
+    state.passes = passes
+    for nimg, _ in kinds * passes.settling:
+        step(nimg)
     found = [(laps(partial(step, nimg), machine.device, seconds * share, warm_up=0), share) for nimg, share in kinds]
     return (
         sum(lap.median * share for lap, share in found),

@@ -161,6 +161,9 @@ class ExecutionConfig:
     plan: Literal["measured", "plain"] = "measured"
     """How the ways to compute a convolution are chosen on a processor: by a short measurement, kept with the run and
     for the next one, or always the library's own."""
+    graphs: Literal["auto", "never"] = "auto"
+    """Whether a CUDA GPU repeats a step's passes from recordings (CUDA graphs). never: they are launched piece by
+    piece, for a card or a driver that makes trouble."""
     resident: Literal["auto", "never", "always"] = "auto"
     """Whether the present stage's pictures are kept in the device's memory, as bytes. auto: on a CUDA GPU, where they
     fit beside the steps. always: on any device, or an error where they do not fit. Else batches are read one by one."""

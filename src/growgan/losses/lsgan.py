@@ -45,7 +45,8 @@ class Lsgan(Loss):
 
     def after_d_step(self, seen: dict[str, Tensor]) -> None:
         """Move d toward the mean score of the step's fakes."""
-        self.state["d"] = 0.9 * self.state["d"].to(seen["score_fake"]) + 0.1 * seen["score_fake"].clamp(0, 1)
+        d = self.state["d"] = self.state["d"].to(seen["score_fake"])
+        d.mul_(0.9).add_(0.1 * seen["score_fake"].clamp(0, 1))  # in its place, where recorded passes read it
 
     @property
     def strength(self) -> Tensor:

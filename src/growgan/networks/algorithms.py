@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from growgan.networks.convolution import Algorithm, Product
-from growgan.networks.direct import ChannelsFirst, Dense, Direct, Down, DownTaps, Taps, Up, UpTaps
+from growgan.networks.direct import ChannelsFirst, Dense, Direct, Down, DownTaps, Taps, Up, UpTaps, WideDown, WideUp
 from growgan.networks.winograd import Winograd
 
 DIRECT, FIRST, TAPS, F2, F4 = Direct(), ChannelsFirst(), Taps(), Winograd(2), Winograd(4)
 UP, DOWN, DENSE = {"direct": Up()}, {"direct": Down()}, {"direct": Dense()}
+WIDE_UP, WIDE_DOWN = {"wide": WideUp()}, {"wide": WideDown()}
 UP_TAPS, DOWN_TAPS = UP | {"taps": UpTaps()}, DOWN | {"taps": DownTaps()}
 MOST = 2**27
 """Bytes that images may take when they are unfolded, or one when it is transformed: above, memory matters more."""
@@ -43,11 +44,15 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
 
 def up(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
     """Of a doubling, then a convolution."""
+    if a.device.type == "cuda":
+        return WIDE_UP
     return UP_TAPS if _small(which, a, shape[-1]) else UP
 
 
 def down(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
     """Of a convolution, then a halving."""
+    if a.device.type == "cuda":
+        return WIDE_DOWN
     return DOWN_TAPS if _small(which, a, shape[-1] // 2) else DOWN
 
 

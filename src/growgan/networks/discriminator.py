@@ -61,7 +61,7 @@ class Discriminator(nn.Module):
         self,
         x: Tensor,
         labels: Tensor | None = None,
-        alpha: float | None = None,
+        alpha: float | Tensor | None = None,
         parts: int = 1,
         noise: Noise | None = None,
     ) -> tuple[Tensor, Tensor]:
@@ -74,8 +74,7 @@ class Discriminator(nn.Module):
         resolution = self._checked(x)
         if alpha is None:
             alpha = self.alpha if resolution == self.resolution else 1.0
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+        alpha = resample.checked(alpha)
         judged = self._judge(
             self._shrink(x.to(self.compute or x.dtype), resolution, alpha, noise), x.dtype, parts, noise
         )
@@ -85,7 +84,7 @@ class Discriminator(nn.Module):
         """The layers of one stage: a `Head` or a `Block`."""
         return self.get_submodule(stage_name(resolution))
 
-    def _shrink(self, x: Tensor, resolution: int, alpha: float, noise: Noise | None) -> Tensor:
+    def _shrink(self, x: Tensor, resolution: int, alpha: float | Tensor, noise: Noise | None) -> Tensor:
         """Images to features of 4x4 pixels."""
         size = resolution
         alpha = alpha if resolution >= self.spec.variant.d_fade_from else 1.0
@@ -93,7 +92,7 @@ class Discriminator(nn.Module):
         while size > LOWEST:
             features = self._halve(size, features, noise)
             size //= 2
-            if alpha < 1 and size == resolution // 2:
+            if resample.fades(alpha) and size == resolution // 2:
                 faded = self._activate(self.stage(size).fromrgb(resample.downscale(x)))
                 features = resample.lerp(faded, features, alpha)
         return features

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -92,12 +91,17 @@ class Generator(nn.Module):
             self.add_module(stage_name(resolution), Block(spec, resolution))
 
     def forward(
-        self, z: Tensor, labels: Tensor | None = None, resolution: int | None = None, alpha: float | None = None
+        self,
+        z: Tensor,
+        labels: Tensor | None = None,
+        resolution: int | None = None,
+        alpha: float | Tensor | None = None,
     ) -> Tensor:
         """Images [N, C, resolution, resolution], unclipped, nominally in [-1, 1].
 
         z: [N, L]. labels: int64 [N] or float [N, K]; None only without labels. alpha: weight of the newest layers, 0
-        to 1, of a fade from the next lower stage. Without `resolution` and `alpha`: what the weights have reached.
+        to 1, of a fade from the next lower stage; as a tensor, a scalar that is not looked at: there is a fade. Without
+        `resolution` and `alpha`: what the weights have reached.
         """
         return self.synthesize(self.first(z, labels), resolution, alpha)
 
@@ -108,13 +112,13 @@ class Generator(nn.Module):
         side = LOWEST if self.spec.variant.first_bias == "pixel" else 1
         return self._finish(x + base.dense.bias.view(-1, side, side), norm=self.spec.variant.first_norm)
 
-    def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | None = None) -> Tensor:
+    def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | Tensor | None = None) -> Tensor:
         """Images from what `first` returned."""
         resolution, alpha = self._reached(resolution, alpha)
         dtype = x.dtype
         before, x = self._grow(x.to(self.compute or dtype), resolution)
         images: Tensor = self.stage(resolution).torgb(x.to(dtype))
-        if alpha < 1:
+        if resample.fades(alpha):
             faint = self.stage(resolution // 2).torgb(before.to(dtype))
             images = resample.lerp(resample.upscale(faint), images, alpha)
         return images.tanh() if self.spec.variant.tanh else images
@@ -144,12 +148,11 @@ class Generator(nn.Module):
             return x
         return layers.pixel_norm(x, variant.norm_eps, not torch.is_grad_enabled(), variant.norm_eps_outside)
 
-    def _reached(self, resolution: int | None, alpha: float | None) -> tuple[int, float]:
+    def _reached(self, resolution: int | None, alpha: float | Tensor | None) -> tuple[int, float | Tensor]:
         size = self.resolution if resolution is None else resolution
         if not is_size(size) or size > self.spec.resolution:
             raise ValueError(f"resolution must be a power of two from 4 to {self.spec.resolution}, not {size}")
         if alpha is None:
             alpha = self.alpha if size == self.resolution else 1.0
-        if not 0 <= alpha <= 1 or math.isnan(alpha):
-            raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
-        return size, 1.0 if size == LOWEST else float(alpha)
+        alpha = resample.checked(alpha)
+        return size, 1.0 if size == LOWEST else alpha

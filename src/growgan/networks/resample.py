@@ -60,9 +60,23 @@ class _Downscale(torch.autograd.Function):
         return upscale(gy * ctx.weight if ctx.weight != 1 else gy), None
 
 
-def lerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """`a` at t = 0, `b` at t = 1; exactly so at both ends."""
-    return torch.lerp(a, b, t)
+def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+    """`a` at t = 0, `b` at t = 1; exactly so at both ends. t: as a tensor, a scalar."""
+    return torch.lerp(a, b, t.to(a.dtype) if isinstance(t, Tensor) else t)
+
+
+def checked(alpha: float | Tensor) -> float | Tensor:
+    """How far a fade is, if that can be; a tensor, on whatever device, is not looked at. Raises ValueError."""
+    if isinstance(alpha, Tensor):
+        return alpha
+    if not 0 <= alpha <= 1:  # which NaN is not either
+        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+    return float(alpha)
+
+
+def fades(alpha: float | Tensor) -> bool:
+    """Whether the layers of the stage below are at work beside the newest."""
+    return isinstance(alpha, Tensor) or alpha < 1
 
 
 def boxes(x: Tensor, edges: bool = False, bias: Tensor | None = None) -> Tensor:

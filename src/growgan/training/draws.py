@@ -6,12 +6,26 @@ Each micro-batch (and each process) takes its rows, so that neither their number
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 
 from growgan.core import seeds
 from growgan.devices import on_device
+
+
+class Numbers(Protocol):
+    """Random numbers as a pass asks for them: `Draws`, or what stands in for them."""
+
+    def of(self, rows: Tensor) -> Self:
+        """The same draws, for some rows of the minibatch."""
+
+    def normal(self, name: str, *shape: int) -> Tensor:
+        """N(0, 1), [rows, *shape]."""
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """Uniform in [0, 1), [rows, *shape]."""
 
 
 @dataclass(frozen=True, slots=True)

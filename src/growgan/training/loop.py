@@ -9,8 +9,9 @@ from typing import Protocol
 from growgan.core.schedule import Phase, Schedule
 from growgan.training.feed import Feed
 from growgan.training.health import Trouble, examine
+from growgan.training.recording import Figures
 from growgan.training.state import TrainState
-from growgan.training.step import Figures, train_step
+from growgan.training.step import train_step
 from growgan.training.stop import Stop
 
 

@@ -125,15 +125,16 @@ def kinds_of_steps(config: RunConfig, phase: Phase) -> list[tuple[int, float]]:
 
 
 def _step_seconds(state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:
-    """The mean over a few steps of each kind, after one to warm up."""
+    """The mean over a few steps of each kind, after one to warm up, or as many as it takes to record them."""
     kinds = kinds_of_steps(state.config, phase)
     return sum(share * _seconds_at(nimg, state, phase, rehearsal) for nimg, share in kinds)
 
 
 def _seconds_at(nimg: int, state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:
     """The mean over a few steps at the same moment of the clock."""
-    state.nimg = nimg
-    train_step(state, phase, rehearsal)
+    for _ in range(max(1, state.passes.settling)):
+        state.nimg = nimg
+        train_step(state, phase, rehearsal)
     _synchronize(state.device)
     began, steps, spent = time.perf_counter(), 0, 0.0
     while state.ranks.agree(spent < MOST_SECONDS / 2)[0]:

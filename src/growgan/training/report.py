@@ -20,10 +20,11 @@ from growgan.core.schedule import Phase, Schedule
 from growgan.sampling import images, latents
 from growgan.training import checkpoint
 from growgan.training.forecast import Forecast
+from growgan.training.recording import Figures
 from growgan.training.run import RunFolder
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
-from growgan.training.step import Figures, read, tick_means
+from growgan.training.step import read, tick_means
 from growgan.training.tuning import Tuning
 
 LIVE_SECONDS = 0.5

@@ -19,9 +19,10 @@ from growgan.losses.base import At
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 from growgan.networks.layers import follow, initialize
-from growgan.training.draws import Draws
+from growgan.training.draws import Draws, Numbers
 from growgan.training.optim import Adam
 from growgan.training.ranks import ALONE, Ranks
+from growgan.training.recording import Passes, recorder
 from growgan.training.shares import Part, parts
 
 
@@ -55,6 +56,7 @@ class TrainState:
         self.opt_D = Adam(self.D, config.optim)
         self.loss = losses.create(config.loss, self.spec.multi_label)
         self.augment = Augment(config.augment, self.device, config.schedule.shrink)
+        self.passes = Passes(recorder(self.device) if config.execution.graphs == "auto" else None)
         self.nimg = 0
         self.held = 0
         self.repeat = 0
@@ -79,7 +81,7 @@ class TrainState:
         shrink, step = self.spec.resolution / phase.resolution, self.nimg // phase.minibatch
         return At(phase.resolution, shrink, step, phase.late)
 
-    def critic(self, phase: Phase, draws: Draws) -> Callable[..., tuple[Tensor, Tensor]]:
+    def critic(self, phase: Phase, draws: Numbers) -> Callable[..., tuple[Tensor, Tensor]]:
         """D as a loss sees it at this moment: at the phase's fade, of images augmented by `draws`."""
         D = partial(self.D, alpha=phase.alpha)
         return self.augment.before(D, draws, phase.late) if self.augment.works_at(phase.resolution) else D
@@ -120,6 +122,7 @@ class TrainState:
 
     def restore(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
         """Become what `tensors` and `counters` describe. Raises KeyError or RuntimeError if they do not fit."""
+        self.passes.forget()
         groups: dict[str, dict[str, Tensor]] = {}
         for path, value in tensors.items():
             group, key = path.split(".", 1)

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from growgan.core.schedule import Phase
 from growgan.losses.base import Terms
+from growgan.training.draws import Numbers
 from growgan.training.feed import Source
 from growgan.training.optim import average, ema_factor
+from growgan.training.recording import Figures
+from growgan.training.shares import own_rows
 from growgan.training.state import TrainState
-
-Figures = dict[str, Tensor]
-"""Named scalars of a step, detached."""
 
 
 def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
@@ -37,38 +37,50 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
 
 def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None) -> Figures:
     """Update D on `reals`, [own N, C, S, S] faded as the networks are, and on as many fakes."""
-    draws = state.draws("D", phase)
-    at = state.at(phase)
-    figures: Figures = {}
-    for part in state.parts(phase):
-        of, some = draws.of(part.rows), labels[part.own] if labels is not None else None
-        with torch.no_grad():
-            fakes = state.G(of.normal("z", state.spec.z_size), some, phase.resolution, phase.alpha)
-        for terms in state.loss.d_terms(state.critic(phase, of), reals[part.own], fakes, some, of, at):
-            backward(terms, len(part) / phase.minibatch, figures, "D")
+    draws, step = state.draws("D", phase), state.at(phase).step
+    penalised = step % state.config.loss.r1_interval == 0
+    figures = state.passes.run(d_pass, state, phase, draws, reals, labels, penalised)
     state.ranks.add_up(state.D, figures, phase)
     refuse_nonsense(figures, "D")
     state.opt_D.step(phase.d_lr * state.rate, phase.beta2)
     seen = {name.removeprefix("D/"): value for name, value in figures.items()}
     state.loss.after_d_step(seen)
-    state.augment.after_d_step(seen, phase, at.step)
+    state.augment.after_d_step(seen, phase, step)
+    return figures
+
+
+def d_pass(state: TrainState, phase: Phase, draws: Numbers, reals: Tensor, labels: Tensor | None) -> Figures:
+    """D's gradients, through fakes that G is not taught by."""
+    figures: Figures = {}
+    for part in state.parts(phase):
+        of, some = draws.of(part.rows), labels[part.own] if labels is not None else None
+        with torch.no_grad():
+            fakes = state.G(of.normal("z", state.spec.z_size), some, phase.resolution, phase.alpha)
+        for terms in state.loss.d_terms(state.critic(phase, of), reals[part.own], fakes, some, of, state.at(phase)):
+            backward(terms, len(part) / phase.minibatch, figures, "D")
     return figures
 
 
 def g_step(state: TrainState, phase: Phase, feed: Source, reals: Tensor) -> Figures:
     """Update G on fresh latents and labels, through a D that stands still; `reals`: what D was updated on last."""
     draws = state.draws("G", phase)
-    figures: Figures = {}
-    with frozen(state.D):
-        for part in state.parts(phase):
-            of = draws.of(part.rows)
-            some = feed.random_labels(of)
-            fakes = state.G(of.normal("z", state.spec.z_size), some, phase.resolution, phase.alpha)
-            terms = state.loss.g_terms(state.critic(phase, of), reals[part.own], fakes, some, of)
-            backward(terms, len(part) / phase.minibatch, figures, "G")
+    labels = feed.random_labels(draws.of(own_rows(state.parts(phase))))
+    figures = state.passes.run(g_pass, state, phase, draws, reals, labels)
     state.ranks.add_up(state.G, figures, phase)
     refuse_nonsense(figures, "G")
     state.opt_G.step(phase.g_lr * state.rate, phase.beta2)
+    return figures
+
+
+def g_pass(state: TrainState, phase: Phase, draws: Numbers, reals: Tensor, labels: Tensor | None) -> Figures:
+    """G's gradients; labels: the fakes'."""
+    figures: Figures = {}
+    with frozen(state.D):
+        for part in state.parts(phase):
+            of, some = draws.of(part.rows), labels[part.own] if labels is not None else None
+            fakes = state.G(of.normal("z", state.spec.z_size), some, phase.resolution, phase.alpha)
+            terms = state.loss.g_terms(state.critic(phase, of), reals[part.own], fakes, some, of)
+            backward(terms, len(part) / phase.minibatch, figures, "G")
     return figures
 
 

@@ -1,0 +1,65 @@
+"""A whole run on a CUDA GPU, as the command has it: through every stage, stopped, taken up, and shown."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from growgan.cli.main import main
+from growgan.models.native import open_model
+from growgan.sampling.model import load
+from growgan.training.run import RunFolder
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "recipe", [[], ["loss.name=logistic", "loss.r1_interval=4", "augment.policy=colour,translation,cutout"]]
+)
+def test_a_run_goes_through_every_stage_and_goes_on(
+    recipe: list[str], precision: str, colour_set: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    words = ["train", "--data", str(colour_set), "--out", str(run), "--device", "cuda", "--precision", precision]
+    words += ["--preset", "tiny", *(word for field in recipe for word in ("--set", field))]
+    with warnings.catch_warnings(action="error"):  # that steps cannot be recorded would be one
+        assert main([*words, "--kimg", "0.7"]) == 0
+        assert main([*words, "--kimg", "1.6"]) == 0
+    folder = RunFolder(run)
+    losses = [entry["D/loss"] for entry in folder.read_log() if "D/loss" in entry]
+    assert losses and all(abs(loss) < 1e4 for loss in losses)
+    newest = folder.snapshots()[-1]
+    assert open_model(newest).resolution == 16
+    images = load(newest, device="cuda").sample(4, seed=1)
+    assert all(np.asarray(image).std() > 0 for image in images)
+
+
+def test_wide_convolutions_are_those_of_the_processor() -> None:
+    """What a card computes of a doubling and a halving, with all gradients, in float32 without TF32."""
+    from growgan.networks.layers import Conv, initialize
+
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        for name in ("upscaling", "downscaling"):
+            layer = Conv(24, 32, 3, wscale=True)
+            initialize(layer, 1, "x")
+            x = torch.randn(4, 24, 16, 16, generator=torch.Generator().manual_seed(2))
+            found = []
+            for device in ("cpu", "cuda"):
+                layer.to(device)
+                layer.zero_grad()
+                images = x.to(device, memory_format=torch.channels_last).detach().requires_grad_()
+                y = getattr(layer, name)(images)
+                (gx,) = torch.autograd.grad(y.square().sum(), images, create_graph=True)
+                gx.square().sum().backward()
+                found.append([value.cpu() for value in (y, gx, layer.weight.grad, layer.bias.grad)])
+            for one, other in zip(*found, strict=True):
+                torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4 * one.abs().max().item())
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
