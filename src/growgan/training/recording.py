@@ -58,7 +58,7 @@ class Passes:
 
         more: whether it is one of those, among its stage's, in which more is done than in the others.
         """
-        if self.recorder is None:
+        if self.recorder is None or not len(reals):  # of several processes one may have nothing to do
             return work(state, phase, draws, reals, labels)
         stage = phase.resolution, phase.minibatch, phase.fading
         if stage != self._stage:
@@ -86,6 +86,8 @@ class Passes:
 
     def forget(self) -> None:
         """Record anew: after a change of what is at work, or of the tensors that passes read beside their inputs."""
+        if self._record is not None and torch.cuda.is_initialized():
+            torch.cuda.synchronize()  # nothing is let go of that the card may be at yet
         self._stage = self._record = None
         self._kinds.clear()
 
