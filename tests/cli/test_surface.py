@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from growgan import __version__
 from growgan.cli.data import COMMANDS as DATA_COMMANDS
@@ -340,3 +342,34 @@ def test_words_that_nobody_knows(growgan: Any, words: list[str], message: str) -
 
 def test_version(growgan: Any) -> None:
     assert growgan("--version") == (0, f"growgan {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("work", "wanted"),
+    [
+        (lambda: torch.empty(10**15), "4000000000000000 bytes"),
+        (lambda: np.empty(10**15), "7.11 PiB"),
+        (
+            lambda: _raise(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has")),
+            "2.00 GiB",
+        ),
+        (lambda: _raise(MemoryError()), ""),
+    ],
+)
+def test_memory_that_runs_out_is_said_in_a_line(
+    growgan: Any, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object], wanted: str
+) -> None:
+    monkeypatch.setattr("growgan.cli.info.run", lambda args: work())
+    result = growgan("info", "model.safetensors")
+    assert result.status == 2 and len(result.err.splitlines()) == 1
+    assert result.err.startswith("growgan: out of memory") and wanted in result.err and "--device" in result.err
+
+
+def test_other_errors_of_the_program_are_not_hidden(growgan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("growgan.cli.info.run", lambda args: _raise(RuntimeError("sizes do not match")))
+    with pytest.raises(RuntimeError, match="sizes do not match"):
+        growgan("info", "model.safetensors")
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from growgan import __version__
 from growgan.cli.interrupt import held_while_importing
-from growgan.core.errors import UserError, say
+from growgan.core.errors import UserError, as_out_of_memory, say
 
 COMMANDS = {
     "demo": "growgan.cli.demo",
@@ -53,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (MemoryError, RuntimeError) as error:
+        if found := as_out_of_memory(error):
+            return say(found)
+        raise
     except OSError as error:  # a folder that may not be read, a name that is too long
         where = f"{error.filename}: " if error.filename else ""
         print(f"growgan: {where}{error.strerror or error}", file=sys.stderr)

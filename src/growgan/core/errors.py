@@ -5,6 +5,7 @@ Every one ends a command with one line on stderr and exit status 2, never with a
 
 from __future__ import annotations
 
+import re
 import sys
 
 from growgan.core.text import printable
@@ -35,7 +36,24 @@ class Elsewhere(UserError):
 
 
 class OutOfMemory(UserError):
-    """The largest stage of a run does not fit the memory that is there."""
+    """A piece of work does not fit the memory that is there."""
+
+
+def as_out_of_memory(error: Exception) -> OutOfMemory | None:
+    """What to say if memory has run out in the midst of some work, the processor's or a card's; else None.
+
+    PyTorch's own class for it is told by its name, since to import PyTorch takes a second; of a processor's memory it
+    says so in words alone.
+    """
+    text = " ".join(str(error).split())
+    if not (
+        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text
+    ):
+        return None
+    wanted = re.search(r"allocate ([\d.]+ \w+)", text)
+    more = f" ({wanted[1]} more were wanted)" if wanted else ""
+    remedy = "take less at once (--batch, --minibatch, --set execution.microbatch=N) or another --device"
+    return OutOfMemory(f"out of memory{more}: {remedy}")
 
 
 def require(ok: bool, sentence: str) -> None:

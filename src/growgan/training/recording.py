@@ -86,7 +86,7 @@ class Passes:
 
     def forget(self) -> None:
         """Record anew: after a change of what is at work, or of the tensors that passes read beside their inputs."""
-        if self._record is not None and torch.cuda.is_initialized():
+        if self._record is not None and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             torch.cuda.synchronize()  # nothing is let go of that the card may be at yet
         self._stage = self._record = None
         self._kinds.clear()
