@@ -63,3 +63,17 @@ def test_wide_convolutions_are_those_of_the_processor() -> None:
                 torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4 * one.abs().max().item())
     finally:
         torch.backends.cudnn.allow_tf32 = before
+
+
+def test_the_sliced_wasserstein_distance_is_that_of_the_processor() -> None:
+    from growgan.metrics.swd import Descriptors, swd
+
+    pixels = np.random.default_rng(3).integers(0, 256, (2, 48, 3, 32, 32), dtype=np.uint8)
+    pixels[1] //= 2
+    found = []
+    for device in ("cpu", "cuda"):
+        sets = [Descriptors(seed, device) for seed in (0, 1)]
+        for one, images in zip(sets, pixels, strict=True):
+            one.add(images)
+        found.append(swd(*sets))
+    assert found[1].levels == pytest.approx(found[0].levels, rel=1e-3)

@@ -129,22 +129,25 @@ class SwdMeasure(Measure):
             return None
         if self._known is None or self._known[0] != phase.resolution:
             self._known = None  # the descriptors of two sizes need not fit at once
-            self._known = phase.resolution, *self._describe_reals(state.ranks, phase)
+            self._known = phase.resolution, *self._describe_reals(state.ranks, phase, _quick(state.device))
         make = partial(self.fakes, state, phase)
-        fakes = _describe(self.shared(state.ranks, "measured fakes", range(self.count), make), BLOCK.patches[1])
+        device = _quick(state.device)
+        fakes = _describe(self.shared(state.ranks, "measured fakes", range(self.count), make), BLOCK.patches[1], device)
         if not state.ranks.first:
             return None
         _, reals, reference = self._known
         found = swd(reals, fakes, BLOCK.number)
         return self.result(phase, found.average, "pixels", reference) | {"levels": _named(found.levels)}
 
-    def _describe_reals(self, ranks: Ranks, phase: Phase) -> tuple[Descriptors, dict[str, Any] | None]:
+    def _describe_reals(
+        self, ranks: Ranks, phase: Phase, device: torch.device
+    ) -> tuple[Descriptors, dict[str, Any] | None]:
         """The reals, and their distance from as many others, or between the halves of a set too small for that."""
         source = self.reals(phase)
 
         def describe(numbers: range, seed: int) -> Descriptors:
             read = self.shared(ranks, "measured reals", numbers, lambda batch: source.pixels(batch.start, batch.stop))
-            return _describe(read, seed)
+            return _describe(read, seed, device)
 
         most = min(self.count, len(self.dataset) // 2)
         reference = None
@@ -211,8 +214,13 @@ class KidMeasure(Measure):
             self._reference = {"value": value, "levels": None, "images": half}
 
 
-def _describe(batches: Iterator[np.ndarray], seed: int) -> Descriptors:
-    descriptors = Descriptors(seed)
+def _quick(device: torch.device) -> torch.device:
+    """Where patches are compared: on a card that has float64, else on the processor."""
+    return device if device.type == "cuda" else torch.device("cpu")
+
+
+def _describe(batches: Iterator[np.ndarray], seed: int, device: torch.device) -> Descriptors:
+    descriptors = Descriptors(seed, device)
     for pixels in batches:
         descriptors.add(pixels)
     return descriptors
