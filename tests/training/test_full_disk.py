@@ -19,6 +19,7 @@ from discs import TINY
 from training.making import begin, half_and_half, small
 
 from growgan.cli.main import main
+from growgan.core.allocator import STATM
 from growgan.core.errors import RunError
 from growgan.core.files import whole
 from growgan.core.runfiles import RunFiles, images_shown
@@ -49,6 +50,8 @@ class Faults:
 
     def counted(self, operation):
         def call(*args, **kwargs):
+            if args[:1] == (STATM,):  # looked at by a thread of its own, whenever it likes
+                return operation(*args, **kwargs)
             self.count += 1
             if self.count == self.fatal:
                 raise OSError(self.kind, os.strerror(self.kind))
