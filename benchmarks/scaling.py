@@ -38,7 +38,8 @@ def main() -> None:
         rates: dict[str, list[float]] = {"apart": [], "together": []}
         runs = {"apart": Run(args, ALONE), "together": Run(args, ranks)}
         for run in runs.values():
-            run.step()
+            for _ in range(max(1, run.state.passes.settling)):
+                run.step()
         for _ in range(args.rounds):
             for name, run in runs.items():
                 ranks.agree(0)  # all start at once

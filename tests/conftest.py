@@ -30,6 +30,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ["GROWGAN_TEST_GPU"] and not torch.cuda.is_available():
+        raise pytest.UsageError("there is no CUDA GPU, or this build of PyTorch has nothing for one")
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):

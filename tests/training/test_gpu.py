@@ -39,6 +39,22 @@ def test_a_run_goes_through_every_stage_and_goes_on(
     assert all(np.asarray(image).std() > 0 for image in images)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_recorded_steps_are_those_that_are_launched_piece_by_piece(
+    precision: str, colour_set: Path, tmp_path: Path
+) -> None:
+    """Up to what kernels that add in any order, and an alpha that is rounded to 16 bits, leave apart."""
+    found = []
+    for graphs in ("auto", "never"):
+        run = tmp_path / graphs
+        words = ["train", "--data", str(colour_set), "--out", str(run), "--device", "cuda", "--precision", precision]
+        words += ["--preset", "tiny", "--set", f"execution.graphs={graphs}", "--kimg", "0.3"]
+        assert main(words) == 0
+        found.append(RunFolder(run).read_log()[0])
+    for name in ("D/loss", "G/loss", "D/score_real"):
+        assert found[0][name] == pytest.approx(found[1][name], rel=0.05, abs=0.05), name
+
+
 def test_wide_convolutions_are_those_of_the_processor() -> None:
     """What a card computes of a doubling and a halving, with all gradients, in float32 without TF32."""
     from growgan.networks.layers import Conv, initialize

@@ -20,12 +20,12 @@ from growgan.core.config import NetworkSpec, RunConfig
 from growgan.core.fields import from_json, to_json
 from growgan.devices import Machine, set_up
 from growgan.training.memory import free_memory, needed_memory
-from growgan.training.rehearsal import Rehearsal
+from growgan.training.rehearsal import Rehearsal, kinds_of_steps
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
 
 STEPS = 2
-"""Train steps that are done: Adam's moments are there from the second one on."""
+"""Train steps of each kind that are done: Adam's moments are there from the second one on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,15 @@ def _serve(request: dict[str, Any]) -> dict[str, float | None]:
     if request["work"] == "train":
         state = TrainState(config, machine)
         phase = Case("", config, request["resolution"], request["minibatch"]).phase
-        for _ in range(max(STEPS, state.passes.settling)):
+        for nimg, _ in kinds_of_steps(config, phase) * max(STEPS, state.passes.settling):
+            state.nimg = nimg
             train_step(state, phase, Rehearsal(state))
     else:
         G = generator(config.network, machine, request["precision"])
         with torch.inference_mode():
             for _ in range(STEPS):
                 G(torch.randn(request["minibatch"], config.network.z_size, device=machine.device))
-    return {"peak": float(torch.cuda.max_memory_allocated(machine.device)) if gpu else peak_resident(), "base": base}
+    return {"peak": float(torch.cuda.max_memory_reserved(machine.device)) if gpu else peak_resident(), "base": base}
 
 
 def resident() -> float | None:

@@ -56,6 +56,11 @@ def as_out_of_memory(error: Exception) -> OutOfMemory | None:
     return OutOfMemory(f"out of memory{more}: {remedy}")
 
 
+def first_line(error: Exception) -> str:
+    """What a library's error says first: PyTorch's go on for many lines and sentences."""
+    return next(iter(str(error).splitlines()), "").split(". ")[0]
+
+
 def require(ok: bool, sentence: str) -> None:
     """Raise `ConfigError` with the sentence if something about a configuration is not as it has to be."""
     if not ok:

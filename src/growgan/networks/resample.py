@@ -61,7 +61,7 @@ class _Downscale(torch.autograd.Function):
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
-    """`a` at t = 0, `b` at t = 1; exactly so at both ends. t: as a tensor, a scalar."""
+    """`a` at t = 0, `b` at t = 1; exactly so at both ends. t: as a tensor, a scalar that is rounded to their type."""
     return torch.lerp(a, b, t.to(a.dtype) if isinstance(t, Tensor) else t)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from growgan.core.errors import first_line
 from growgan.core.schedule import Phase
 from growgan.training.draws import Draws, Numbers
 
@@ -30,6 +31,7 @@ Record = Callable[[Callable[[], None]], Callable[[], None]]
 Recorder = Callable[[], Record]
 """Begins recordings that are to be forgotten together."""
 
+REFUSED = "steps cannot be recorded, and are launched piece by piece"
 WARM_UP = 2
 """How often a pass is done as it is written before it is recorded: meanwhile cuDNN looks for its fastest ways."""
 
@@ -65,19 +67,30 @@ class Passes:
             self.forget()
             self._stage = stage
         kind = self._kinds.setdefault((work, more), _Kind())
+        trouble = ""
         if kind.times < WARM_UP:
             kind.times, kind.asked = kind.times + 1, []
-            return work(state, phase, _Noting(draws, kind.asked), reals, labels)
-        try:
-            if kind.recording is None:
+            try:
+                return work(state, phase, _Noting(draws, kind.asked), reals, labels)
+            except torch.OutOfMemoryError as error:
+                if self._record is None:  # not for want of what recordings hold
+                    raise
+                trouble = first_line(error)
+        elif kind.recording is None:
+            try:
                 self._record = self._record or self.recorder()
                 kind.recording = _Recording(self._record, work, state, phase, kind.asked, reals, labels)
-        except RuntimeError as error:  # out of memory, or a driver that cannot
-            warnings.warn(f"steps cannot be recorded, and are launched piece by piece: {error}", stacklevel=2)
-            self.recorder = None
-            self.forget()
-            return work(state, phase, draws, reals, labels)
-        return kind.recording.replay(phase, draws, reals, labels)
+            except RuntimeError as error:  # out of memory, or a driver that cannot
+                trouble = first_line(error)
+        if kind.recording is not None:
+            return kind.recording.replay(phase, draws, reals, labels)
+        # Not where the error was caught: as long as it is dealt with, it holds on to all that the pass has made.
+        self.recorder = None
+        self.forget()
+        for network in (state.G, state.D):
+            network.zero_grad(set_to_none=True)
+        warnings.warn(f"{REFUSED}: {trouble}; with --set execution.graphs=never none is tried", stacklevel=2)
+        return work(state, phase, draws, reals, labels)
 
     @property
     def settling(self) -> int:
@@ -86,8 +99,9 @@ class Passes:
 
     def forget(self) -> None:
         """Record anew: after a change of what is at work, or of the tensors that passes read beside their inputs."""
-        if self._record is not None and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            torch.cuda.synchronize()  # nothing is let go of that the card may be at yet
+        for kind in self._kinds.values():
+            if kind.recording is not None:
+                kind.recording.finish()
         self._stage = self._record = None
         self._kinds.clear()
 
@@ -102,9 +116,14 @@ def recorder(device: torch.device) -> Recorder | None:
 
         def record(work: Callable[[], None]) -> Callable[[], None]:
             graph = torch.cuda.CUDAGraph()
-            # Other threads, such as the loader's, may do meanwhile what a recording does not allow.
-            with torch.cuda.device(device), torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
-                work()
+            stream = torch.cuda.current_stream(device)
+            try:
+                # Other threads, such as the loader's, may do meanwhile what a recording does not allow.
+                with torch.cuda.device(device), torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+                    work()
+            except BaseException:
+                torch.cuda.set_stream(stream)  # one that cannot be ended leaves its own behind
+                raise
             return graph.replay
 
         return record
@@ -173,8 +192,10 @@ class _Placed:
         return self._next(name, False, shape)
 
     def _next(self, name: str, normal: bool, shape: tuple[int, ...]) -> Tensor:
-        ask = next(self._left)
-        assert (ask.name, ask.normal, ask.shape) == (name, normal, shape), "a pass asks for the same every time"
+        ask = next(self._left, None)
+        assert ask is not None and (ask.name, ask.normal, ask.shape) == (name, normal, shape), (
+            "a pass asks for the same every time"
+        )
         return ask.place
 
 
@@ -192,6 +213,7 @@ class _Recording:
         labels: Tensor | None,
     ) -> None:
         self.asked = asked
+        self.device = state.device
         self.reals, self.labels = reals.clone(), None if labels is None else labels.clone()
         self.alpha, self.late = (torch.zeros((), dtype=state.dtype, device=state.device) for _ in range(2))
         self.weights = [weight for network in (state.G, state.D) for weight in network.parameters()]
@@ -224,6 +246,11 @@ class _Recording:
         for weight, gradient in self.gradients:
             weight.grad = gradient
         return dict(zip(self.names, self.figures.clone(), strict=True))
+
+    def finish(self) -> None:
+        """Wait until the device is done with it."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def _touch(self) -> None:
         """Have layers take their weights for changed."""

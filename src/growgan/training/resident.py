@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import OutOfMemory
+from growgan.core.errors import OutOfMemory, first_line
 from growgan.core.progress import MakeProgress, Progress, Silent
 from growgan.core.schedule import Phase, Schedule
 from growgan.data.dataset import ImageSet
@@ -54,6 +54,7 @@ class Resident:
         self._resolution, self._kept = phase.resolution, None
         if not self.wanted:
             return
+        state.passes.forget()  # recordings of the stage before hold the memory that they need
         if self.machine.device.type == "cuda":
             torch.cuda.empty_cache()  # what the stage before has left is free for pictures of another size
         self._kept = state.ranks.together(lambda: self._fetch(state, phase))
@@ -78,7 +79,7 @@ class Resident:
             try:
                 return self._load(size, Progress if state.ranks.first else Silent)
             except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is one of the latter
-                reason = next(iter(str(error).splitlines()), "").split(". ")[0] or "out of memory"
+                reason = first_line(error) or "out of memory"
                 obstacle = f"{_described(dataset, size)} could not be kept after all ({reason})"
         if self.config.execution.resident == "always":
             raise _refused(obstacle)
