@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reference_card import card_texts
-from reference_models import RECIPES, WIDTHS, Recipe
+from reference_models import MINIBATCH, RECIPES, WIDTHS, Recipe
 
 from growgan.cli.main import main as command
 from growgan.core.errors import ConfigError, UserError, say
@@ -106,7 +106,8 @@ class Reference:
             widths = []  # a parent's are its own
         hours = ["--hours", self.args.hours] if self.args.hours else []
         words = ["--data", self.train, "--out", self.run.path, "--device", self.args.device, "--kimg", self.kimg]
-        growgan("train", *words, *start, *self.recipe.train, *widths, *hours)
+        minibatch = () if self.args.rehearse else MINIBATCH[self.kind]
+        growgan("train", *words, *start, *self.recipe.train, *minibatch, *widths, *hours)
 
     def choose(self) -> tuple[Path, str]:
         """The snapshot of the full size that has the lowest KID; without Inception's weights, SWD; and which it was.

@@ -8,6 +8,8 @@ FAST = ("--preset", "fast")
 
 WIDTHS = {"cpu": ("1024", "128"), "gpu": ("2048", "256")}
 """fmap_base and fmap_max, by the kind of device."""
+MINIBATCH = {"cpu": (), "gpu": ("--minibatch", "64")}
+"""Small steps leave a large card idle (docs/performance.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
