@@ -20,6 +20,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """What a notebook offers: the public names alone."""
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """The public names, imported when first used, so that ``import growgan`` brings neither torch nor numpy."""
     if name in _HOMES:

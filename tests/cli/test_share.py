@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from growgan.models.native import open_model
+from growgan.models.native import open_model, save_model
 from growgan.sampling.model import load
 
 Growgan = Callable[..., Any]
@@ -46,6 +46,18 @@ def test_export_and_info_of_what_was_written(growgan: Growgan, labelled_run: Pat
     assert "G_ema in F16, mean for truncation" in shown and "3 classes: green, red, white" in shown
     assert all(text in shown for text in card.values()) and "D  " not in shown
     assert growgan("generate", out, "--class", "red", "--out", tmp_path / "pictures").status == 0
+
+
+def test_a_parent_s_licence_goes_along(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+    file = load(tiny_run).file
+    networks = {name: file.network(name) for name in ("G_ema", "D")}
+    begun, out = tmp_path / "begun.safetensors", tmp_path / "out.safetensors"
+    save_model(begun, networks, training=file.training | {"parent": {"model": "old", "license": "not for money"}})
+    assert growgan("export", begun, out).err.count("\n") == 1
+    assert open_model(out).card["license"] == "not for money"
+    said = growgan("export", begun, out, "--license", "mit").err
+    assert open_model(out).card["license"] == "mit"
+    assert said.endswith("note: it began as old, which is licensed: not for money\n")
 
 
 def test_what_evaluate_found_goes_along(growgan: Growgan, tiny_run: Path, colour_set: Path, tmp_path: Path) -> None:

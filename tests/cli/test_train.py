@@ -511,3 +511,10 @@ def test_a_process_that_is_stopped_or_killed_goes_on_as_if_nothing_had_happened(
             tensors = {name: file.get_tensor(name).numpy().tobytes() for name in file.keys()}  # noqa: SIM118
         logs.append(tensors)
     assert logs[0] == logs[1]
+
+
+def test_a_run_that_ends_before_it_has_grown_is_warned_of(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
+    words = ["train", "--data", str(colour_set), "--preset", "tiny", "--threads", "1"]
+    said = growgan(*words, "--out", tmp_path / "short", "--kimg", "0.1").err
+    assert "warning: 0.1 kimg end at 4x4 of 16 pixels: a longer --kimg grows on, --hours fits" in said
+    assert "end at" not in growgan(*words, "--out", tmp_path / "long", "--kimg", "1.2").err

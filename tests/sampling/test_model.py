@@ -221,6 +221,9 @@ def test_a_run_is_its_best_snapshot_else_its_newest(tiny_run: Path, tmp_path: Pa
         model.file.path.unlink()
     with pytest.raises(ModelError, match="holds no model: a run folder has snapshots in"):
         load(run)
+    shutil.copy(tiny_run / "config.json", run)
+    with pytest.raises(ModelError, match="has no snapshot yet: train on"):
+        load(run)
 
 
 def test_a_file_by_path_or_text(tiny_run: Path) -> None:

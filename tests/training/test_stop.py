@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from growgan.training.stop import Stop
+from growgan.training.stop import ANSWER, Stop
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -37,3 +37,14 @@ def test_what_is_ignored_stays_so(hangup: signal.Signals) -> None:
         os.kill(os.getpid(), hangup)
         assert stop.asked is None
     assert signal.getsignal(hangup) is signal.SIG_IGN
+
+
+def test_the_first_signal_is_answered_where_that_is_asked_for(
+    hangup: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
+    signal.signal(hangup, signal.SIG_DFL)
+    for said in (False, True):
+        with Stop(said) as stop:
+            os.kill(os.getpid(), hangup)
+            assert stop.asked == hangup
+    assert capfd.readouterr().err.split("\n") == ["", ANSWER.decode().strip(), ""]

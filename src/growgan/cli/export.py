@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from growgan.cli.model import add_model
 from growgan.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from growgan.sharing.export import Subject
 
 SUMMARY = "write a model for others: small (.safetensors), for onnxruntime (.onnx) or for torch alone (.pt2)"
 
@@ -46,6 +50,14 @@ def card_texts(args: argparse.Namespace) -> list[str]:
     ]
 
 
+def remind(subject: Subject) -> None:
+    """Say under what licence the model was given that this one began as, if the card says another."""
+    parent = subject.model.file.training.get("parent", {})
+    terms = parent.get("license")
+    if terms and subject.card.get("license") != terms:
+        print(f"note: it began as {parent.get('model')}, which is licensed: {terms}", file=sys.stderr)
+
+
 def parse_precision(text: str | None) -> bool | None:
     """Whether weights are to be float16; None = not said. Raises `ConfigError`."""
     if text not in (None, "float16", "float32"):
@@ -62,5 +74,6 @@ def run(args: argparse.Namespace) -> int:
     subject = open_subject(args.model, card_texts(args), args.measures)
     tried = export(subject, args.out, resolution=args.resolution, only=args.only, half=half)
     print(f"of {subject.model.describe()}: {tried}", file=sys.stderr)
+    remind(subject)
     print(args.out)
     return 0

@@ -14,6 +14,9 @@ from growgan.core.progress import Progress
 
 SUMMARY = "make pictures from a model: a file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model's name"
 
+OTHERS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".avif")
+"""Ends of pictures' names that no folder is likely to have."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
@@ -32,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"--out {args.out}: pictures go to a folder, as seed0000.png and so on; --grid makes one file"
         )
+    if args.out.suffix.lower() in OTHERS and not args.out.is_dir():
+        raise ConfigError(f"--out {args.out}: pictures are written as .png, so that nothing of them is lost")
     if args.batch < 1:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if shape:

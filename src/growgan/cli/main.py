@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names may have letters that a terminal or a file cannot
             stream.reconfigure(errors="backslashreplace")
-    args = build_parser().parse_args(arguments)
+    args = parse(arguments)
     try:
         with held_while_importing():
             return int(import_module(COMMANDS[args.command]).run(args))
@@ -63,6 +65,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line taken apart; what it does not know is answered by the command that it was given to."""
+    args, unknown = build_parser().parse_known_args(arguments)
+    if unknown:
+        parser: _Parser = args.parser
+        known = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
+        near = next((near for word in unknown for near in difflib.get_close_matches(word, known, 1)), None)
+        meant = f"; did you mean {near}?" if near else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+    return args
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = _Parser(
@@ -73,7 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
     for name, module in COMMANDS.items():
         command = import_module(module)
         about = command.SUMMARY
-        command.add_arguments(commands.add_parser(name, help=about, description=about, allow_abbrev=False))
+        own = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+        own.set_defaults(parser=own)
+        command.add_arguments(own)
     return parser
 
 
@@ -85,5 +101,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        """Leave with status 2."""
+        """Leave with status 2; of words to choose from, name the nearest first."""
+        if wrong := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            near = difflib.get_close_matches(wrong[1], re.findall(r"[\w.-]+", wrong[2]), 1)
+            message += f"; did you mean {near[0]}?" if near else ""
         self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")

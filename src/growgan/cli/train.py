@@ -59,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", metavar="P", help="auto (bfloat16 where it is fast), float32, bfloat16 ...")
     parser.add_argument("--threads", metavar="N", help="processor threads (default: measured at the start)")
     add_set(parser)
-    parser.add_argument("--dry-run", action="store_true", help="print the whole configuration and stop")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the whole configuration and stop (a set is built first)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,7 +84,11 @@ def run(args: argparse.Namespace) -> int:
                 if joined.first:
                     print(json.dumps(to_json(planned.config), indent=2))
                 return 0
-            outcome = job.work(planned)
+            try:
+                outcome = job.work(planned)
+            except KeyboardInterrupt:
+                tell("ended at once: the same command goes on from the state that was saved last")
+                raise
     if outcome.signal is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; an impatient second one is not to spoil the end
     ended = f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; --kimg makes the run longer"

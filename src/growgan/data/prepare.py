@@ -20,8 +20,11 @@ from growgan.data.framing import check_resolution
 from growgan.data.partial import remove
 from growgan.data.pictures import strict_pillow
 from growgan.data.sources import Files, Skipped, Source, open_source
+from growgan.data.transform import SMALLER
 
 LISTED = 10
+MANY = 10
+"""Small pictures left out from which on it is said how they would not be."""
 
 UNUSED_SECONDS = 30 * 86400.0
 
@@ -61,6 +64,9 @@ def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list
     lines = [printable(f"skipped {item.name}: {item.reason}") for item in skipped[:limit]]
     if limit is not None and len(skipped) > limit:
         lines.append(f"skipped {len(skipped) - limit:,} more")
+    small = sum(item.reason.startswith(SMALLER) for item in skipped)
+    if small >= MANY:
+        lines.append(f"{small:,} of these are too small: a lower --resolution takes them")
     return lines
 
 

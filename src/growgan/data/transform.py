@@ -29,6 +29,8 @@ from growgan.data.sources import Content
 
 SUFFIXES = {"png": ".png", "webp": ".webp", "jpg": ".jpg"}
 DEFAULT_QUALITY = 95
+SMALLER = "smaller than"
+"""How the reason begins for which small pictures are left out."""
 KEPT_FOR_LANCZOS = 4
 
 
@@ -91,7 +93,7 @@ class Transform:
         box = self.framing.find_box(header.width, header.height)
         side = find_side(box)
         if side < self.resolution and not self.upscale:
-            raise Rejected(f"smaller than {self.resolution}x{self.resolution}")
+            raise Rejected(f"{SMALLER} {self.resolution}x{self.resolution}")
         shrunk = self._shrink_while_decoding(image, side)
         load(image)
         return _Opened(image, header.orientation, box, shrunk)

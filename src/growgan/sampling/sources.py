@@ -39,6 +39,8 @@ def _of_run(run: Path) -> Path:
         return files.best
     if snapshots or milestones:
         return (snapshots or milestones)[-1]
+    if files.config.is_file():
+        raise ModelError(f"the run {run} has no snapshot yet: train on, with the command that began it")
     raise ModelError(f"the folder {run} holds no model: a run folder has snapshots in {files.models}")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from growgan.core.errors import ConfigError
 from growgan.evaluation import results
+from growgan.models.description import DescribedFile
 from growgan.sampling.model import Model, load
 from growgan.sharing import card
 
@@ -36,7 +37,13 @@ def open_subject(source: str, texts: Sequence[str], measures: Path | None) -> Su
         found = results.of_model(measures or run, model.file.hash)
     if measures is not None and not found:
         raise ConfigError(f"{measures} has no measure of {model.file.path}: they are found by the file's hash")
-    return Subject(model, model.file.measures | found, card.merged(model.file.card, texts))
+    return Subject(model, model.file.measures | found, card.merged(_licensed(model.file), texts))
+
+
+def _licensed(file: DescribedFile) -> dict[str, Any]:
+    """A file's card; where it has no licence of its own, with that of the model which it began as."""
+    terms = file.training.get("parent", {}).get("license")
+    return ({"license": terms} if terms else {}) | file.card
 
 
 def export(

@@ -107,7 +107,7 @@ def work(job: Job) -> Outcome:
     """Train, from the start or from where the run was left."""
     ranks, hours = job.ranks, job.hours
     ranks.in_turns(lambda: check_measure(job.config))
-    with ExitStack() as stack, Stop() as stop:
+    with ExitStack() as stack, Stop(said=ranks.first) as stop:
         exists = ranks.decide(lambda: _take_over(job.run, stack))
         ranks.together(lambda: check_memory(job.config, job.schedule, job.machine, ranks))
         ranks.together(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset, ranks))
@@ -135,6 +135,10 @@ def _train(job: Job, stop: Stop) -> Outcome:
     config, schedule, ranks = job.config, job.schedule, job.ranks
     processes = f", {ranks.world} processes" if ranks.world > 1 else ""
     job.say(job.machine.describe() + processes)
+    last = schedule.stages[-1].resolution
+    if last < config.network.resolution:
+        own, sizes = f"{schedule.total / 1000:g} kimg", f"{last}x{last} of {config.network.resolution} pixels"
+        job.say(f"warning: {own} end at {sizes}: a longer --kimg grows on, --hours fits the growth into a time")
     state = TrainState(config, job.machine, ranks)
     if _restored(job, state):
         ranks.decide(lambda: job.run.forget_after(state.nimg))

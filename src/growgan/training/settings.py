@@ -115,7 +115,8 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
     """The stored configuration, if the set is still the one that the run was started with."""
     if dataset.content_hash != config.data.content_hash:
         changes = RunFolder(request.out).name_changes(dataset.fingerprint())
-        raise RunError(f"{dataset.path} is not the set that this run was started with: {changes}")
+        wrong = f"{dataset.path} is not the set that this run was started with: {changes}"
+        raise RunError(f"{wrong}; give that one, or start another with --out")
     path = str(request.data.resolve()) if request.data else config.data.path
     return replace(config, data=replace(config.data, path=path))
 

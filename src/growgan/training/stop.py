@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -11,13 +13,18 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "
 """Ctrl-C, a queue that ends a job, a terminal that is closed."""
 
 
+ANSWER = b"\nstopping when this piece of work is done, and saving; once more ends at once\n"
+
+
 class Stop:
     """While entered, the first of `SIGNALS` sets `asked`; a second one ends at once.
 
     One that is ignored already, as SIGHUP under nohup, stays so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, said: bool = False) -> None:
+        """said: whether the first signal is answered on stderr."""
+        self.said = said
         self.asked: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
@@ -25,6 +32,9 @@ class Stop:
         if self.asked is not None:
             raise KeyboardInterrupt
         self.asked = signal.Signals(number)
+        if self.said:  # not by way of Python's stream, which may be in the midst of a line; a closed one is no matter
+            with contextlib.suppress(OSError):
+                os.write(2, ANSWER)
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():

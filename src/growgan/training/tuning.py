@@ -15,6 +15,7 @@ from growgan.core.errors import RunError
 from growgan.core.plan import add_to_cache, cached_plan, read_plan, write_plan
 from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Phase
+from growgan.core.text import counted
 from growgan.devices import Machine
 from growgan.training.rehearsal import Rehearsal
 from growgan.training.shares import parts
@@ -63,7 +64,7 @@ class Tuning:
         for network in (state.G, state.D):
             network.zero_grad(set_to_none=True)
         if measured := len(self.plan.choices.keys() - self.known.keys()):
-            self.say(f"measured {measured} ways to convolve at {phase.resolution}x{phase.resolution}")
+            self.say(f"measured {counted(measured, 'way')} to convolve at {phase.resolution}x{phase.resolution}")
             add_to_cache(self.name, self.plan.choices)
         self.known |= self.plan.choices
         self._owed = True

@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command = import_module(module)
         about = command.SUMMARY
         status = getattr(command, "STATUS", None)
-        command.add_arguments(commands.add_parser(name, help=about, description=about, epilog=status))
+        own = commands.add_parser(name, help=about, description=about, epilog=status)
+        own.set_defaults(parser=own)
+        command.add_arguments(own)
 
 
 def run(args: argparse.Namespace) -> int:

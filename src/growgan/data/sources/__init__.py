@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from growgan.core.errors import DataError
+from growgan.core.shipped import shipped
 from growgan.data.framing import Framing
 from growgan.data.pictures import is_picture_name
 
@@ -214,7 +215,8 @@ def open_source(path: str | Path, kind: str | None = None, wishes: Wishes = Wish
     if kind is not None and kind not in FORMATS:
         raise DataError(f"{kind}: not a kind of source (there are {', '.join(FORMATS)})")
     if not path.exists():
-        raise DataError(f"{path}: there is no such file or folder")
+        hint = f"; {path} is a shipped model, not a set" if str(path) in shipped() else ""
+        raise DataError(f"{path}: there is no such file or folder{hint}")
     place = Place(path)
     if kind is None and SIDECAR in place.names:
         kind = "folder"  # a finished set, whatever else its folder is called
@@ -222,6 +224,8 @@ def open_source(path: str | Path, kind: str | None = None, wishes: Wishes = Wish
     if name is None:
         if is_picture_name(path.name):
             raise DataError(f"{path}: a single file; name the folder or archive that holds the pictures")
+        if path.suffix == ".safetensors":
+            raise DataError(f"{path}: a model, not a set of pictures")
         raise DataError(f"{path}: not a set of pictures (known kinds: {', '.join(FORMATS)})")
     chosen = _load(name)
     if wishes.split is not None and not chosen.has_splits:
