@@ -111,7 +111,7 @@ def test_a_run_without_a_model_yet(serve: Serve, tiny_run: Path, tmp_path: Path)
     run.mkdir()
     shutil.copy(tiny_run / "config.json", run)
     ask = serve(str(run), runs=(str(run),))
-    assert "holds no model" in ask("/api/model", name=str(run)).error()
+    assert "has no snapshot yet" in ask("/api/model", name=str(run)).error()
     assert ask("/api/run", name=str(run)).json["nimg"] == 0
 
 
