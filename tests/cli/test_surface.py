@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import growgan as growgan_package
 from growgan import __version__
 from growgan.cli.data import COMMANDS as DATA_COMMANDS
 from growgan.cli.main import COMMANDS, build_parser
@@ -384,3 +385,7 @@ def test_other_errors_of_the_program_are_not_hidden(growgan: Any, monkeypatch: p
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def test_a_notebook_is_offered_the_public_names() -> None:
+    assert set(dir(growgan_package)) == {"load", "Model", "OnnxModel", "__version__"}

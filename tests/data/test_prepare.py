@@ -14,7 +14,8 @@ from PIL import Image
 from growgan.core.errors import DataError
 from growgan.data import prepare as module
 from growgan.data.build import build
-from growgan.data.prepare import prepare
+from growgan.data.prepare import MANY, list_skipped, prepare
+from growgan.data.sources import Skipped
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +134,9 @@ def test_other_formats_are_built_once_too(tmp_path: Path, cache: Path) -> None:
         with prepare(tmp_path / "mnist", say=said.append) as dataset:
             assert (len(dataset), dataset.resolution, dataset.channels, dataset.num_labels) == (6, 32, 1, 6)
     assert len(said) == 1
+
+
+def test_many_that_are_too_small_are_told_what_would_take_them() -> None:
+    small = [Skipped(f"{i}.png", "smaller than 128x128") for i in range(MANY)]
+    assert list_skipped(small)[-1] == f"{MANY} of these are too small: a lower --resolution takes them"
+    assert "lower" not in " ".join(list_skipped([*small[1:], Skipped("x.png", "not a picture")]))

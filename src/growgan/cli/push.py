@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from growgan.cli.export import add_card_arguments, card_texts, parse_precision
+from growgan.cli.export import add_card_arguments, card_texts, parse_precision, remind
 from growgan.cli.model import add_model
 
 SUMMARY = "put a model with its card on the Hugging Face Hub, for growgan.load('hf://OWNER/NAME')"
@@ -36,5 +36,6 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         print(card_of(subject, address), end="")
         return 0
+    remind(subject)
     print(push(subject, address, private=args.private, half=half is not False))
     return 0
