@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +43,32 @@ def test_where_letters_cannot_be_written(model: Path) -> None:
         done = subprocess.run(command, capture_output=True, env=environment, check=False)
         assert done.returncode == 0 and not done.stderr, done.stderr.decode()
         assert b"\\u9854" in done.stdout
+
+
+def test_in_a_terminal_long_texts_are_folded(growgan: Growgan, model: Path, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")  # none on Windows
+    notes = "a way of making it that is told at length, " * 8
+    file = open_model(model)
+    told = tmp_path / "told.safetensors"
+    save_model(told, {"G_ema": file.network("G_ema")}, training=file.training, card={"notes": notes})
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "growgan", "info", str(told)]
+    with subprocess.Popen(command, stdout=theirs, env=os.environ | {"COLUMNS": "60"}) as process:
+        os.close(theirs)
+        shown = _all_of(ours).decode().splitlines()
+    assert process.returncode == 0
+    first = next(n for n, line in enumerate(shown) if line.startswith("notes"))
+    folded = shown[first : shown.index("", first)]
+    assert len(folded) > 5 and max(map(len, folded)) <= 60
+    assert " ".join(line.removeprefix("notes").strip() for line in folded) == notes.strip()
+    piped = growgan("info", told).out
+    assert any(line.endswith(notes.strip()) for line in piped.splitlines()), "what is searched is not folded"
+
+
+def _all_of(terminal: int) -> bytes:
+    parts = []
+    with suppress(OSError):  # how a terminal ends on Linux; elsewhere by an empty read
+        while part := os.read(terminal, 4096):
+            parts.append(part)
+    os.close(terminal)
+    return b"".join(parts)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from growgan.cli.model import add_model
@@ -46,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_to_json(file, inspected)))
     else:
-        print("\n".join(map(printable, _lines(file, inspected))))  # a stranger's card may hold anything
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print("\n".join(_lines(file, inspected, columns)))
     return 0
 
 
@@ -81,7 +85,8 @@ def _to_json(file: DescribedFile, inspected: Inspected | None) -> dict[str, Any]
     return found
 
 
-def _lines(file: DescribedFile, inspected: Inspected | None) -> list[str]:
+def _lines(file: DescribedFile, inspected: Inspected | None, columns: int | None) -> list[str]:
+    """What is shown; texts are folded to a terminal's columns. Where there is none, a row is a line, to be searched."""
     rows = [("model", f"{file.path}, {file.path.stat().st_size / 1e6:,.1f} MB"), ("reached", file.describe())]
     if inspected is not None:
         mean = ", mean for truncation" if inspected.truncation else ""
@@ -89,12 +94,26 @@ def _lines(file: DescribedFile, inspected: Inspected | None) -> list[str]:
     rows += [("network", _changed(file)), ("training", _training(file.training)), ("labels", _labels(file))]
     rows += [("measure", f"{name} {_measure(found)}") for name, found in sorted(file.measures.items())]
     rows += [(name.replace("_", " "), " ".join(_plain(text).split())) for name, text in file.card.items()]
-    width = max(len(name) for name, _ in rows)
-    lines = [f"{name.ljust(width)}  {text}" for name, text in rows if text]
+    indent = max(len(name) for name, _ in rows) + 2
+    lines = [line for name, text in rows if text for line in _row(name.ljust(indent), text, columns)]
     if inspected is not None:
         for name, layers in _apart(inspected).items():
-            lines += ["", *_table(name, layers, file.resolution)]
+            lines += ["", *map(printable, _table(name, layers, file.resolution))]
     return lines
+
+
+def _row(name: str, text: str, columns: int | None) -> list[str]:
+    name, text = printable(name), printable(text)  # a stranger's card may hold anything
+    if columns is None:
+        return [name + text]
+    return textwrap.wrap(
+        text,
+        max(columns, len(name) + 20),
+        initial_indent=name,
+        subsequent_indent=" " * len(name),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _changed(file: DescribedFile) -> str:
