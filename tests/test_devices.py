@@ -75,3 +75,38 @@ def test_the_device_decides_on_the_preset(
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     overrides = [("seed", "1")] + ([("execution.device", named)] if named else [])
     assert devices.usual_preset(overrides) == preset
+
+
+def test_the_processor_is_a_step_ahead_of_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for the step before the one it has asked for last, so that the card always has one to do."""
+    done: list[str] = []
+
+    class Event:
+        count = 0
+
+        def __init__(self, blocking: bool) -> None:
+            assert blocking, "a wait that spins would keep a core from the pictures"
+            Event.count += 1
+            self.name = f"step {Event.count}"
+
+        def record(self, stream: object) -> None:
+            assert stream == "the card's"
+            done.append(f"asked for {self.name}")
+
+        def synchronize(self) -> None:
+            done.append(f"waited for {self.name}")
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: "the card's")
+    lead = devices.Lead(CUDA)
+    for _ in range(3):
+        lead.step()
+    assert done == [
+        "asked for step 1",
+        "asked for step 2",
+        "waited for step 1",
+        "asked for step 3",
+        "waited for step 2",
+    ]
+    devices.Lead(CPU).step()
+    assert Event.count == 3

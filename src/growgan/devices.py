@@ -126,6 +126,27 @@ def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
     return values.to(device)
 
 
+class Lead:
+    """Keeps the processor at most a step ahead of a card: what steps take is then what passes between them.
+
+    A card is only asked for its work. Unless somebody waits for it now and then, many steps are asked for within the
+    time that the first of them takes, and all that time is spent later, wherever a figure is read.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._asked: torch.cuda.Event | None = None
+
+    def step(self) -> None:
+        """A step has been asked for: wait until the one before it is done, which leaves the card this one to do."""
+        if self.device.type != "cuda":
+            return
+        before, self._asked = self._asked, torch.cuda.Event(blocking=True)  # other threads load pictures meanwhile
+        self._asked.record(torch.cuda.current_stream(self.device))
+        if before is not None:
+            before.synchronize()
+
+
 def choose_layout(device: torch.device) -> torch.memory_format:
     """How images lie in memory: channels last where convolutions, and products of matrices, run faster so."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from discs import TINY
 from feature_nets import save_network
 
@@ -116,3 +117,26 @@ def test_a_long_measure_gives_way_to_a_stop_and_the_snapshot_is_there(
     kid_run(tmp_path / "run", colour_set, save_network(tmp_path / "net.pt"), monkeypatch)
     assert "not measured: the run is to stop" in capsys.readouterr().err
     assert len(entries(tmp_path / "run")) == 1
+
+
+def test_memory_that_runs_out_in_a_measure_ends_no_run(
+    colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither where pictures are made, nor where they are compared; and it is not taken for the step's fault."""
+
+    def no_room(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
+
+    words = ["train", "--data", str(colour_set), *TINY]
+    for place, name in ((measure.SwdMeasure, "fakes"), (Descriptors, "add"), (measure, "swd")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, no_room)
+            run = tmp_path / name
+            assert main([*words, "--out", str(run)]) == 0
+        said = capsys.readouterr().err
+        assert "not measured: out of memory (2.00 GiB more were wanted): --set snapshots.measure=none" in said
+        assert RunFiles(run).snapshots() and not any("measures" in entry for entry in entries(run))
+
+
+def test_fewer_large_pictures_are_made_at_once() -> None:
+    assert [measure.batch_size(size) for size in (16, 256, 512, 1024)] == [64, 64, 16, 4]

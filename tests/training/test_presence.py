@@ -63,6 +63,29 @@ def test_silence_ends_those_who_listen(store, monkeypatch):
     assert said == ["process 1 of 2 has not been heard of for 0.6 s"]
 
 
+def test_processes_that_were_all_put_aside_wait_for_each_other_anew(store, monkeypatch):
+    """As by a queue that suspends a job: who wakes first finds all the others silent for too long."""
+    monkeypatch.setattr(presence, "PERIOD", 0.05)
+    monkeypatch.setattr(presence, "SILENCE", 0.8)
+    said: list[str] = []
+    monkeypatch.setattr(presence.Heartbeat, "_end", lambda self, reason: said.append(reason))
+    awake = [threading.Event(), threading.Event()]
+    beats = [presence.Heartbeat(store.clone(), rank, 2) for rank in range(2)]
+    for beat, gate in zip(beats, awake):
+        gate.set()
+        monkeypatch.setattr(beat, "_beat", lambda beat=beat, gate=gate: (gate.wait(), type(beat)._beat(beat)))
+    with beats[0], beats[1]:
+        time.sleep(0.3)
+        for gate in awake:
+            gate.clear()
+        time.sleep(1.2)
+        awake[0].set()
+        time.sleep(0.4)
+        awake[1].set()
+        time.sleep(0.3)
+        assert not said
+
+
 def test_a_store_that_is_gone_ends_those_who_listen(store, monkeypatch):
     monkeypatch.setattr(presence, "PERIOD", 0.05)
     said: list[str] = []

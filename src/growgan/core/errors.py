@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 from growgan.core.text import printable
+
+T = TypeVar("T")
+
+LESS_AT_ONCE = "take less at once (--batch, --minibatch, --set execution.microbatch=N) or another --device"
 
 
 class UserError(Exception):
@@ -39,7 +45,7 @@ class OutOfMemory(UserError):
     """A piece of work does not fit the memory that is there."""
 
 
-def as_out_of_memory(error: Exception) -> OutOfMemory | None:
+def as_out_of_memory(error: Exception, remedy: str = LESS_AT_ONCE) -> OutOfMemory | None:
     """What to say if memory has run out in the midst of some work, the processor's or a card's; else None.
 
     PyTorch's own class for it is told by its name, since to import PyTorch takes a second; of a processor's memory it
@@ -52,8 +58,17 @@ def as_out_of_memory(error: Exception) -> OutOfMemory | None:
         return None
     wanted = re.search(r"allocate ([\d.]+ \w+)", text)
     more = f" ({wanted[1]} more were wanted)" if wanted else ""
-    remedy = "take less at once (--batch, --minibatch, --set execution.microbatch=N) or another --device"
     return OutOfMemory(f"out of memory{more}: {remedy}")
+
+
+def within_memory(work: Callable[[], T], remedy: str) -> T:
+    """What `work` returns. Raises `OutOfMemory` if memory runs out in it."""
+    try:
+        return work()
+    except (MemoryError, RuntimeError) as error:
+        if (said := as_out_of_memory(error, remedy)) is None:
+            raise
+    raise said  # not where the error was caught: that holds on to all that the work has made
 
 
 def first_line(error: Exception) -> str:

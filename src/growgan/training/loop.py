@@ -7,6 +7,7 @@ import time
 from typing import Protocol
 
 from growgan.core.schedule import Phase, Schedule
+from growgan.devices import Lead
 from growgan.training.feed import Feed
 from growgan.training.health import Trouble, examine
 from growgan.training.recording import Figures
@@ -41,12 +42,12 @@ def train(state: TrainState, schedule: Schedule, feed: Feed, witness: Witness, s
     saved after any step, and goes on from there to the same end. Raises `Trouble` when the run has gone wrong, before
     anything of that is written.
     """
-    saved = time.monotonic()
+    saved, lead = time.monotonic(), Lead(state.device)
     while state.repeat or state.nimg < schedule.total:
         phase = begin_round(state, schedule) if state.repeat == 0 else schedule.at(state.held)
         witness.before_stage(state, phase)
         feed.prepare(state, phase)
-        seconds, figures = _timed_step(state, phase, feed)
+        seconds, figures = _timed_step(state, phase, feed, lead)
         state.repeat = (state.repeat + 1) % schedule.config.minibatch_repeats
         state.seconds += seconds
         _add_up(state, figures)
@@ -85,10 +86,11 @@ def begin_round(state: TrainState, schedule: Schedule) -> Phase:
     return phase
 
 
-def _timed_step(state: TrainState, phase: Phase, feed: Feed) -> tuple[float, Figures]:
+def _timed_step(state: TrainState, phase: Phase, feed: Feed, lead: Lead) -> tuple[float, Figures]:
     started = time.perf_counter()
     try:
         figures = train_step(state, phase, feed)
+        lead.step()
     except FloatingPointError as error:
         raise Trouble(state, phase, str(error)) from error
     return time.perf_counter() - started, figures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import RunError
+from growgan.core.errors import RunError, within_memory
 from growgan.core.progress import Progress, Silent
 from growgan.core.schedule import Phase
 from growgan.data.dataset import ImageSet
@@ -33,6 +33,8 @@ from growgan.training.stop import Stop
 T = TypeVar("T")
 
 BATCH = 64
+"""Pictures that are made and looked at at once, of up to 256x256."""
+REMEDY = "--set snapshots.measure=none measures nothing, and fewer snapshots.measure_images take less"
 BLOCK = Block(0)
 """Random choices that `growgan evaluate` never takes."""
 
@@ -46,10 +48,10 @@ def check_measure(config: RunConfig) -> None:
 def make_measure(
     config: RunConfig, dataset: ImageSet, labels: dict[str, Any], device: torch.device, stop: Stop | None = None
 ) -> Measure | None:
-    """The measure that a configuration names. ``stop``: KID, which takes long, is broken off when it is asked for."""
+    """The measure that a configuration names; it is broken off when ``stop`` is asked for."""
     match config.snapshots.measure:
         case "swd":
-            return SwdMeasure(config, dataset, labels)
+            return SwdMeasure(config, dataset, labels, stop)
         case "kid":
             network = FeatureNetwork(find_inception(), "legacy", device, choose_layout(device))
             return KidMeasure(config, dataset, labels, network, stop)
@@ -70,23 +72,32 @@ class Measure(ABC):
 
     @abstractmethod
     def __call__(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
-        """The distance at the phase's resolution, in the first process; None where the measure is not defined."""
+        """The distance at the phase's resolution; None where the measure is not defined."""
 
-    def shared(self, ranks: Ranks, what: str, numbers: range, make: Callable[[range], T]) -> Iterator[T]:
-        """What `make` makes of each batch of `numbers`, in their order; in the first process alone.
+    def share(
+        self,
+        ranks: Ranks,
+        phase: Phase,
+        what: str,
+        numbers: range,
+        make: Callable[[range], T],
+        take: Callable[[T], None],
+    ) -> None:
+        """Make something of each batch of `numbers`, and have the first process take it all, in their order.
 
         Every process makes its share of the batches, which are the same for any number of processes.
         """
-        starts = range(numbers.start, numbers.stop, BATCH)
-        batches = [range(start, min(start + BATCH, numbers.stop)) for start in starts]
+        size = batch_size(phase.resolution)
+        starts = range(numbers.start, numbers.stop, size)
+        batches = [range(start, min(start + size, numbers.stop)) for start in starts]
         with (Progress if ranks.first else Silent)(len(numbers), what) as bar:
             for start in range(0, len(batches), ranks.world):
                 some = batches[start : start + ranks.world]
                 if self.stop is not None and ranks.agree(int(self.stop.asked is not None))[0]:
                     raise RunError("the run is to stop")
                 own = some[ranks.rank : ranks.rank + 1]
-                for made in ranks.collect(ranks.together(partial(_each, make, own))):
-                    yield from made
+                made = ranks.collect(ranks.together(partial(within_memory, partial(_each, make, own), REMEDY)))
+                _decide(ranks, partial(_take_all, take, made))
                 bar.advance(sum(map(len, some)))
 
     @torch.no_grad()
@@ -130,13 +141,11 @@ class SwdMeasure(Measure):
         if self._known is None or self._known[0] != phase.resolution:
             self._known = None  # the descriptors of two sizes need not fit at once
             self._known = phase.resolution, *self._describe_reals(state.ranks, phase, _quick(state.device))
-        make = partial(self.fakes, state, phase)
-        device = _quick(state.device)
-        fakes = _describe(self.shared(state.ranks, "measured fakes", range(self.count), make), BLOCK.patches[1], device)
-        if not state.ranks.first:
-            return None
         _, reals, reference = self._known
-        found = swd(reals, fakes, BLOCK.number)
+        fakes = Descriptors(BLOCK.patches[1], _quick(state.device))
+        make = partial(self.fakes, state, phase)
+        self.share(state.ranks, phase, "measured fakes", range(self.count), make, fakes.add)
+        found = _decide(state.ranks, lambda: swd(reals, fakes, BLOCK.number))
         return self.result(phase, found.average, "pixels", reference) | {"levels": _named(found.levels)}
 
     def _describe_reals(
@@ -145,18 +154,21 @@ class SwdMeasure(Measure):
         """The reals, and their distance from as many others, or between the halves of a set too small for that."""
         source = self.reals(phase)
 
+        def read(batch: range) -> np.ndarray:
+            return source.pixels(batch.start, batch.stop)
+
         def describe(numbers: range, seed: int) -> Descriptors:
-            read = self.shared(ranks, "measured reals", numbers, lambda batch: source.pixels(batch.start, batch.stop))
-            return _describe(read, seed, device)
+            found = Descriptors(seed, device)
+            self.share(ranks, phase, "measured reals", numbers, read, found.add)
+            return found
 
         most = min(self.count, len(self.dataset) // 2)
         reference = None
         if most > 1:
             known = describe(range(most), BLOCK.patches[0])
             others = describe(range(most, 2 * most), BLOCK.patches[1])
-            if ranks.first:
-                found = swd(known, others, BLOCK.number)
-                reference = {"value": found.average, "levels": _named(found.levels), "images": most}
+            found = _decide(ranks, lambda: swd(known, others, BLOCK.number))
+            reference = {"value": found.average, "levels": _named(found.levels), "images": most}
             del others
             if most == self.count:
                 return known, reference
@@ -191,10 +203,9 @@ class KidMeasure(Measure):
             state.ranks.decide(lambda: self._look_at_reals(phase))
             self._resolution = phase.resolution
         look = partial(self._look_at_fakes, state, phase)
-        found = list(self.shared(state.ranks, "features of fakes", range(self.count), look))
-        if not state.ranks.first:
-            return None
-        value, deviation = kid(self._reals, torch.cat(found), BLOCK.number)
+        fakes: list[Tensor] = []
+        self.share(state.ranks, phase, "features of fakes", range(self.count), look, fakes.append)
+        value, deviation = _decide(state.ranks, lambda: kid(self._reals, torch.cat(fakes), BLOCK.number))
         return self.result(phase, value, self.network.name, self._reference) | {"deviation": deviation}
 
     def _look_at_fakes(self, state: TrainState, phase: Phase, batch: range) -> Tensor:
@@ -219,11 +230,13 @@ def _quick(device: torch.device) -> torch.device:
     return device if device.type == "cuda" else torch.device("cpu")
 
 
-def _describe(batches: Iterator[np.ndarray], seed: int, device: torch.device) -> Descriptors:
-    descriptors = Descriptors(seed, device)
-    for pixels in batches:
-        descriptors.add(pixels)
-    return descriptors
+def batch_size(resolution: int) -> int:
+    """Pictures of a measure that are made at once: so few of large ones that a train step needs more memory."""
+    return max(4, min(BATCH, BATCH * 256**2 // resolution**2))
+
+
+def _decide(ranks: Ranks, work: Callable[[], T]) -> T:
+    return ranks.decide(partial(within_memory, work, REMEDY))
 
 
 def _named(levels: dict[int, float]) -> dict[str, float]:
@@ -232,3 +245,9 @@ def _named(levels: dict[int, float]) -> dict[str, float]:
 
 def _each(make: Callable[[range], T], batches: list[range]) -> list[T]:
     return [make(batch) for batch in batches]
+
+
+def _take_all(take: Callable[[T], None], made: list[list[T]]) -> None:
+    for some in made:
+        for one in some:
+            take(one)

@@ -78,6 +78,7 @@ class Heartbeat:
 
     def _watch(self) -> None:
         heard: dict[int, tuple[bytes, float]] = {}
+        now = time.monotonic()
         while not self._left.wait(PERIOD):
             try:
                 self._beat()
@@ -86,7 +87,9 @@ class Heartbeat:
                 if not self._left.is_set():
                     self._end(f"the processes of this run have lost each other ({str(error).splitlines()[0][:200]})")
                 return
-            now = time.monotonic()
+            before, now = now, time.monotonic()
+            if now - before > SILENCE / 2:  # this process was put aside, maybe with all others: their time begins anew
+                heard.clear()
             for number, beat in enumerate(beats):
                 if number not in heard or heard[number][0] != beat:
                     heard[number] = beat, now

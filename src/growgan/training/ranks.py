@@ -33,6 +33,9 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADD
 """What torchrun sets for each process."""
 PATIENCE = timedelta(hours=2)
 """How long processes wait for one that measures, or builds a set; one that has died is noticed by its heartbeat."""
+CARDS_PATIENCE = timedelta(minutes=20)
+"""How long cards wait for one that has not come to the end of its step. A card may hang while its process lives; and
+all that a process does meanwhile that takes longer is to write down what it has."""
 ALIGN = 64
 """Numbers to whose multiples each gradient's place in the bucket is rounded up, for the vector units' sake."""
 
@@ -45,6 +48,8 @@ class Ranks:
         self.local, self.local_world = local, local_world
         """The same on this machine."""
         self.first = rank == 0
+        self.cards: dist.ProcessGroup | None = None
+        """By whom gradients on CUDA GPUs are added up."""
         self._layouts: WeakKeyDictionary[nn.Module, dict[tuple[int, bool], Layout]] = WeakKeyDictionary()
 
     # In every step
@@ -68,7 +73,7 @@ class Ranks:
             if figures:  # else this process has no rows, and adds nothing
                 torch._foreach_copy_(sums, [weight.grad for weight in weights if weight.grad is not None])
                 bucket[places[-1] :] = torch.stack([figures[name].to(bucket) for name in names])
-            dist.all_reduce(bucket)
+            dist.all_reduce(bucket, group=self.cards if bucket.is_cuda else None)
             for weight, gradient in zip(weights, sums):
                 weight.grad = gradient
             figures.update(zip(names, bucket[places[-1] :].clone().unbind()))
@@ -170,15 +175,16 @@ def join() -> Iterator[Ranks]:
         yield ALONE
         return
     ranks = Ranks(*map(int, given[:4]))
-    backend = "gloo"
-    if torch.cuda.is_available() and dist.is_nccl_available():
+    with_cards = torch.cuda.is_available() and dist.is_nccl_available()
+    if with_cards:
         torch.cuda.set_device(ranks.local % torch.cuda.device_count())
-        backend = "cpu:gloo,cuda:nccl"
     with _heard():
         store, rank, world = next(rendezvous("env://"))
         name = meet(store, rank, world)
         own = PrefixStore(name, store)
-        dist.init_process_group(backend, store=own, rank=rank, world_size=world, timeout=PATIENCE)
+        dist.init_process_group("gloo", store=own, rank=rank, world_size=world, timeout=PATIENCE)
+        if with_cards:
+            ranks.cards = dist.new_group(backend="nccl", timeout=CARDS_PATIENCE)
         # A connection of its own, since the main thread may be waiting in the other.
         heartbeat = Heartbeat(PrefixStore(name, store.clone()), rank, world)
     ranks.together(lambda: None)
@@ -214,6 +220,8 @@ def _heard() -> Iterator[None]:
     """What torch raises when another process is gone, said as what it means."""
     try:
         yield
+    except torch.OutOfMemoryError:  # nobody's absence
+        raise
     except RuntimeError as error:  # torch's DistError is one
         reason = str(error).strip().splitlines()[0]
         lost = "lost another process of this run, which can be taken up from the state saved last"

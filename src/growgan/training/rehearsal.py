@@ -11,7 +11,7 @@ from torch import Tensor
 
 from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase, Schedule
-from growgan.devices import Machine
+from growgan.devices import Lead, Machine
 from growgan.training.draws import Draws
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.shares import own_rows
@@ -136,13 +136,15 @@ def _seconds_at(nimg: int, state: TrainState, phase: Phase, rehearsal: Rehearsal
         state.nimg = nimg
         train_step(state, phase, rehearsal)
     _synchronize(state.device)
-    began, steps, spent = time.perf_counter(), 0, 0.0
-    while state.ranks.agree(spent < MOST_SECONDS / 2)[0]:
+    lead = Lead(state.device)
+    began, steps = time.perf_counter(), 0
+    while state.ranks.agree(time.perf_counter() - began < MOST_SECONDS / 2)[0]:
         state.nimg = nimg
         train_step(state, phase, rehearsal)
-        _synchronize(state.device)
-        steps, spent = steps + 1, time.perf_counter() - began
-    return spent / steps
+        lead.step()
+        steps += 1
+    _synchronize(state.device)
+    return (time.perf_counter() - began) / steps
 
 
 def _synchronize(device: torch.device) -> None:
