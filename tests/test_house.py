@@ -64,5 +64,6 @@ def test_losses_are_those_that_a_config_can_name() -> None:
 
 
 def test_public_names() -> None:
-    assert sorted(growgan.__all__) == ["Model", "OnnxModel", "__version__", "load"]
+    errors = {"UserError", "ConfigError", "DataError", "ModelError", "OutOfMemory", "RunError"}
+    assert set(growgan.__all__) == {"Model", "OnnxModel", "__version__", "keep_memory", "load"} | errors
     assert all(getattr(growgan, name) for name in growgan.__all__)

@@ -22,7 +22,13 @@ reveal_type(G.sample(4, kind="numpy").dtype)
 reveal_type(G.sample(4, kind="tensor"))
 reveal_type(growgan.OnnxModel("m.onnx").sample(2))
 G.sample(4, kind="jpeg")
-G.draw()
+G.paint()
+growgan.laod("RUN")
+growgan.load("RUN", precision="bf16")
+try:
+    shown: list[Image] = G.render(*G.draw([3, 7]))
+except growgan.UserError as error:
+    print(error)
 """
 
 
@@ -40,5 +46,6 @@ def test_a_user_s_script_is_checked(tmp_path: Path) -> None:
     lines = {int(line.split(":")[1]): line for line in said}
     assert "numpy.dtype" in lines[8] and 'Revealed type is "torch._tensor.Tensor"' in lines[9]
     assert "list[PIL.Image.Image]" in lines[10]
-    assert "No overload variant" in lines[11] and '"Model" has no attribute "draw"' in lines[12]
-    assert "import-untyped" not in done.stdout and 7 not in lines
+    assert "No overload variant" in lines[11] and '"Model" has no attribute "paint"' in lines[12]
+    assert 'no attribute "laod"' in lines[13] and "incompatible type \"Literal['bf16']\"" in lines[14]
+    assert "import-untyped" not in done.stdout and not {7, 16, 17} & set(lines)

@@ -7,17 +7,43 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from growgan.core.allocator import keep_memory as keep_memory
+    from growgan.core.errors import ConfigError as ConfigError
+    from growgan.core.errors import DataError as DataError
+    from growgan.core.errors import ModelError as ModelError
+    from growgan.core.errors import OutOfMemory as OutOfMemory
+    from growgan.core.errors import RunError as RunError
+    from growgan.core.errors import UserError as UserError
     from growgan.sampling.model import Model as Model
     from growgan.sampling.model import load as load
     from growgan.sampling.onnx_model import OnnxModel as OnnxModel
 
-__all__ = ["Model", "OnnxModel", "__version__", "load"]
-
 _HOMES = {
+    "keep_memory": "growgan.core.allocator",
     "load": "growgan.sampling.model",
     "Model": "growgan.sampling.model",
     "OnnxModel": "growgan.sampling.onnx_model",
+    "UserError": "growgan.core.errors",
+    "ConfigError": "growgan.core.errors",
+    "DataError": "growgan.core.errors",
+    "ModelError": "growgan.core.errors",
+    "OutOfMemory": "growgan.core.errors",
+    "RunError": "growgan.core.errors",
 }
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "Model",
+    "ModelError",
+    "OnnxModel",
+    "OutOfMemory",
+    "RunError",
+    "UserError",
+    "__version__",
+    "keep_memory",
+    "load",
+]
 
 
 def __dir__() -> list[str]:
@@ -25,10 +51,12 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def __getattr__(name: str) -> Any:
-    """The public names, imported when first used, so that ``import growgan`` brings neither torch nor numpy."""
-    if name in _HOMES:
-        from importlib import import_module
+if not TYPE_CHECKING:  # a checker would take any name for one of this module's
 
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'growgan' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """The public names, imported when first used, so that ``import growgan`` brings neither torch nor numpy."""
+        if name in _HOMES:
+            from importlib import import_module
+
+            return getattr(import_module(_HOMES[name]), name)
+        raise AttributeError(f"module 'growgan' has no attribute {name!r}")

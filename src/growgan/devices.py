@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 
 from growgan import __version__
-from growgan.core.allocator import keep_memory
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError
 from growgan.core.plan import Plan, cached_plan, read_plan
@@ -62,8 +61,6 @@ def set_up(execution: ExecutionConfig) -> Machine:
         # get in its way: on a card nothing is measured for them (`training.tuning`), and each product has but one way
         # of growgan's own (`networks.algorithms`), by whose calls cuDNN measures.
         torch.backends.cudnn.benchmark = True
-    if device.type == "cpu":
-        keep_memory()
     if execution.threads is not None:
         torch.set_num_threads(execution.threads)
     precision = execution.precision
@@ -141,7 +138,8 @@ class Lead:
         """A step has been asked for: wait until the one before it is done, which leaves the card this one to do."""
         if self.device.type != "cuda":
             return
-        before, self._asked = self._asked, torch.cuda.Event(blocking=True)  # other threads load pictures meanwhile
+        # blocking: other threads load pictures meanwhile.
+        before, self._asked = self._asked, torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         self._asked.record(torch.cuda.current_stream(self.device))
         if before is not None:
             before.synchronize()

@@ -29,7 +29,7 @@ def model_of(path: Path, **fields: object) -> Model:
 def test_together_a_later_one_takes_the_place_of_its_name(tmp_path: Path) -> None:
     model = model_of(tmp_path)
     own = directions.of_weights(model, 2)
-    said = replace(own, vectors=-own.vectors, names=("smile", "1"), weights=(0.1, 0.2), method="labels", model="x")
+    said = replace(own, vectors=-own.vectors, names=("smile", "1"), weights=(0.1, 0.2), method="labels")
     found = directions.together(own, said)
     assert found.names == ("0", "1", "smile") and found.weights == (own.weights[0], 0.2, 0.1)
     assert np.array_equal(found.vectors, np.stack([own.vectors[0], -own.vectors[1], -own.vectors[0]]))

@@ -54,6 +54,26 @@ def test_what_a_model_made_is_found_again(networks: str, tmp_path: Path) -> None
     assert point.error < 2 < min(others)
 
 
+def test_the_hosts_settings_change_nothing(tmp_path: Path) -> None:
+    model = make_model(tmp_path)
+    photo = to_photo(made(model, 1234))
+    project = Projector(model, starts=10, steps=3)
+    wanted = project(photo)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        inside = project(photo.clone())
+    assert np.array_equal(inside.z, wanted.z) and inside.error == wanted.error
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        assert np.array_equal(Projector(model, starts=10, steps=3)(photo).z, wanted.z)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    for wrong in (photo[:, :8], photo[:1], (photo * 100).byte()):
+        with pytest.raises(ConfigError, match="this model wants photographs"):
+            project(wrong)
+
+
 def test_an_offset_reaches_what_no_latent_makes(tmp_path: Path) -> None:
     model = make_model(tmp_path)
     photo = np.random.default_rng(0).integers(40, 216, (3, 16, 16), dtype=np.uint8)

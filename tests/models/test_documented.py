@@ -20,9 +20,16 @@ PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="ut
 TYPES = {"F16": np.float16, "F32": np.float32}
 
 
+def test_python_runs() -> None:
+    _, code = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["x"].shape == (2, 3, 128, 128) and names["x"].std() > 0.1
+
+
 @pytest.mark.parametrize("half", [False, True])
 def test_the_reader_needs_nothing_and_reads_everything(tmp_path: Path, half: bool) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     assert len(code.splitlines()) <= 20 and set(re.findall(r"import (\w+)", code)) == {"json", "struct"}
     names: dict[str, Any] = {}
     exec(code, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -132,6 +133,26 @@ def test_pictures_by_seed_are_the_models(onnx_of: OnnxOf, kind: str) -> None:
     assert model.resolution == 16 and "16x16" in repr(model)
     with pytest.raises(ModelError, match=r"is an ONNX file: growgan\.OnnxModel opens it"):
         growgan.load(path)
+
+
+def test_labels_and_latents_are_looked_at(onnx_of: OnnxOf) -> None:
+    """onnxruntime would take some of them for others, and say of the rest what only it understands."""
+    model = growgan.OnnxModel(onnx_of("int")[1])
+    z, labels = model.draw([1, 2])
+    assert labels is not None
+    for wrong in (labels - 9, labels + 9, labels[:1], labels.astype(float), None):
+        with pytest.raises(ConfigError, match="2 pictures of this model take labels"):
+            model(z, wrong)
+    with pytest.raises(ConfigError, match="latents of this model"):
+        model(z[:, 1:], labels)
+    with pytest.raises(ConfigError, match="no classes"):
+        growgan.OnnxModel(onnx_of("none")[1])(z, labels)
+
+
+def test_a_model_can_be_sent_to_another_process(onnx_of: OnnxOf) -> None:
+    model = growgan.OnnxModel(onnx_of("none")[1])
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.sample(2, kind="numpy"), model.sample(2, kind="numpy"))
 
 
 def test_generate_needs_no_torch(onnx_of: OnnxOf, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from growgan.core.allocator import keep_memory
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from growgan.evaluation.sources import block
     from growgan.evaluation.subjects import is_run
 
+    keep_memory()
     block(args.seed)
     curve = is_run(Path(args.subject))
     requests = parse_requests(args.metrics, args.images, curve)

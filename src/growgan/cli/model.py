@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from growgan.core.allocator import keep_memory
+from growgan.core.config import Precision
 from growgan.core.errors import ConfigError
 from growgan.core.shipped import shipped
 
@@ -16,7 +18,13 @@ if TYPE_CHECKING:
     from growgan.sampling.base import BaseModel
     from growgan.sampling.latents import Label
 
-PRECISIONS = {"float32": "float32", "fp32": "float32", "bfloat16": "bfloat16", "bf16": "bfloat16", "auto": "auto"}
+PRECISIONS: dict[str, Precision] = {
+    "float32": "float32",
+    "fp32": "float32",
+    "bfloat16": "bfloat16",
+    "bf16": "bfloat16",
+    "auto": "auto",
+}
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -49,8 +57,8 @@ def add_computing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_model(source: str, device: str, precision: str) -> BaseModel:
-    """The model, without torch where its file needs none."""
+def load_model(source: str, device: str, precision: Precision) -> BaseModel:
+    """The model, without torch where its file needs none; the process is the command's own."""
     from growgan.sampling.sources import find
 
     path = find(source)
@@ -62,6 +70,7 @@ def load_model(source: str, device: str, precision: str) -> BaseModel:
     from growgan.devices import choose_device
     from growgan.sampling.model import load
 
+    keep_memory()
     return load(path, choose_device(device), precision)
 
 

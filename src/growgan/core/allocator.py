@@ -31,7 +31,11 @@ def keep_memory(freely: int = FREELY) -> None:
     Every fresh block is filled with zeros by the kernel, page by page: a tenth of a step at 8x8. The price is holes: a
     freed block is hardly ever used again for one as large, since that has to lie at a multiple of 64 bytes, and at
     1024x1024 they come to twice of what is in use. A process that occupies more than `freely` therefore gives holes
-    back when they come to more than a quarter of it. Does nothing where the C library is not glibc; once is enough.
+    back when they come to more than a quarter of the most that was in use. Does nothing where the C library is not
+    glibc; once is enough.
+
+    It holds for the whole process and for good. growgan's commands and its training do so; a program that loads a model
+    calls it itself, or leaves its memory alone.
     """
     if platform.libc_ver()[0] != "glibc" or not _kept.acquire(blocking=False):
         return

@@ -8,7 +8,7 @@ how in `training_config`; all are to be had from here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from growgan.core import geometry
 from growgan.core.augmentation import AugmentConfig
@@ -24,12 +24,15 @@ __all__ = [
     "LossConfig",
     "NetworkSpec",
     "OptimConfig",
+    "Precision",
     "RunConfig",
     "ScheduleConfig",
     "SnapshotConfig",
     "StartConfig",
     "Variant",
 ]
+
+Precision = Literal["auto", "float32", "bfloat16", "float64"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,7 +155,7 @@ class ExecutionConfig:
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
-    precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
+    precision: Precision = "auto"
     """Type of the arithmetic. bfloat16: the convolutions but G's toRGB, dense layers but D's last, and what flows
     between them; weights, Adam, averages, sums of norms, G's images, scores and losses stay float32. auto: bfloat16
     where the processor has units for it, else float32."""
@@ -171,6 +174,8 @@ class ExecutionConfig:
     """Processor threads; None = as many as are fastest when the run starts."""
 
     def __post_init__(self) -> None:
+        kinds = get_args(Precision)
+        require(self.precision in kinds, f"a precision is {', '.join(kinds)}, not {self.precision!r}")
         require(self.microbatch is None or self.microbatch >= 1, "execution.microbatch must be at least 1")
         require(self.threads is None or 1 <= self.threads <= 4096, "execution.threads must lie between 1 and 4096")
 

@@ -92,6 +92,8 @@ def of_labels(model: BaseModel, said: Mapping[str, Mapping[int, float]]) -> Dire
     A linear fit to the normalised latents, with a penalty on its length that predicts each label best from all others.
     Raises `ConfigError` for too few labels, or such as are all equal.
     """
+    if not said:
+        raise ConfigError("a direction wants labels of some seeds")
     vectors, scores = [], []
     for name, labels in said.items():
         values = np.array(list(labels.values()), dtype=np.float64)
@@ -132,6 +134,8 @@ def without(found: Directions, names: Sequence[str]) -> Directions:
     Their weights stay those of what they were before.
     Raises `ConfigError` for a name that is not there, or a direction of which nothing is left.
     """
+    if not names:
+        return found
     _, shares, rows = np.linalg.svd(
         np.stack([found.of(name) for name in names]).astype(np.float64), full_matrices=False
     )
@@ -147,8 +151,13 @@ def without(found: Directions, names: Sequence[str]) -> Directions:
 
 
 def together(first: Directions, *others: Directions) -> Directions:
-    """All of several sets of directions of one model; a later one takes the place of an earlier one of its name."""
+    """All of several sets of directions of one model; a later one takes the place of an earlier one of its name.
+
+    Raises `ConfigError` for those of several models.
+    """
     parts = (first, *others)
+    if len({one.model for one in parts}) > 1:
+        raise ConfigError("directions of several models cannot be put together: their latents have nothing in common")
     rows = {name: row for one in parts for name, row in zip(one.names, zip(one.vectors, one.weights))}
     vectors, weights = zip(*rows.values())
     methods = dict.fromkeys(method for one in parts for method in one.method.split("+"))

@@ -76,8 +76,17 @@ class Projector:
         return self.steps * (2 if self.free else 1)
 
     def __call__(self, photo: Tensor, advance: Callable[[], object] = lambda: None) -> Point:
-        """The point of a photograph [C, S, S] in [-1, 1] at the model's size. advance: told of every step."""
-        photo = photo.to(self.model.device)[None]
+        """The point of a photograph, float [C, S, S] in [-1, 1], at the model's size. advance: told of every step.
+
+        Raises `ConfigError` for one of another shape or type.
+        """
+        wanted = [self.model.spec.channels, self.model.resolution, self.model.resolution]
+        if list(photo.shape) != wanted or not photo.is_floating_point():
+            raise ConfigError(f"this model wants photographs {wanted} of floats in [-1, 1], not {list(photo.shape)}")
+        with torch.inference_mode(False), torch.autocast(photo.device.type, enabled=False):  # whatever the caller's
+            return self._point(photo.to(self.model.device, torch.float32, copy=True)[None], advance)
+
+    def _point(self, photo: Tensor, advance: Callable[[], object]) -> Point:
         near = self._nearest(photo)
         labels = torch.from_numpy(self._labels[near]).to(photo.device) if self._labels is not None else None
         with torch.enable_grad():
@@ -111,7 +120,7 @@ class Projector:
         self, photo: Tensor, z: Tensor, labels: Tensor | None, advance: Callable[[], object]
     ) -> tuple[Tensor, int]:
         """The best of the latents [1, L] that several lead to, and which of them it came from."""
-        random = torch.Generator().manual_seed(0)
+        random = torch.Generator("cpu").manual_seed(0)
         length = z.norm(dim=1, keepdim=True)  # kept: that of a seed, where a normal distribution has its weight
         z = z.clone().requires_grad_()
         wanted = self.distance.describe(photo)
@@ -119,7 +128,8 @@ class Projector:
         parts = [slice(start, start + self.batch) for start in range(0, len(z), self.batch)]
         for step in range(self.steps):
             t = step / self.steps
-            noise = NOISE * max(0.0, 1 - t / NOISY) ** 2 * torch.randn(z.shape, generator=random).to(z.device)
+            drawn = torch.randn(z.shape, generator=random, dtype=z.dtype, device="cpu").to(z.device)
+            noise = NOISE * max(0.0, 1 - t / NOISY) ** 2 * drawn
             optimizer.param_groups[0]["lr"] = RATES[0] * _pace(t)
             optimizer.zero_grad()
             for some in parts:  # their gradients do not meet

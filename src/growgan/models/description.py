@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,18 @@ from growgan.core.geometry import is_size
 FORMAT = "1"
 
 
+Stamp = tuple[int, int, int]
+
+
+class Changed(ModelError):
+    """A model file that is not the one that was opened."""
+
+
+def stamp_of(found: os.stat_result) -> Stamp:
+    """What tells a file from another one that is put in its place: number, size and time."""
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
 @dataclass(frozen=True)
 class DescribedFile:
     """A file with a model in it, and its description."""
@@ -34,12 +47,20 @@ class DescribedFile:
     """What was measured, by measure."""
     card: dict[str, Any] = field(default_factory=dict)
     """Licence, data and remarks."""
+    stamp: Stamp | None = field(default=None, compare=False, repr=False)
+    """Which file it was when it was opened: a run may put another one in its place."""
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the file."""
+        """SHA-256 of the file. Raises `Changed`."""
         with self.path.open("rb") as file:
+            self.check_same(os.fstat(file.fileno()))
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def check_same(self, found: os.stat_result) -> None:
+        """Raise `Changed` if what was found is not the file that was opened."""
+        if self.stamp is not None and stamp_of(found) != self.stamp:
+            raise Changed(f"{self.path} was written anew since it was opened: open it again")
 
     @property
     def resolution(self) -> int:

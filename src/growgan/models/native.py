@@ -7,6 +7,7 @@ Reading runs no code from the file.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from growgan.core.errors import ModelError
 from growgan.core.files import whole
 from growgan.core.geometry import LOWEST
-from growgan.models.description import DescribedFile, read_metadata, to_metadata
+from growgan.models.description import DescribedFile, read_metadata, stamp_of, to_metadata
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 
@@ -35,7 +36,7 @@ class ModelFile(DescribedFile):
 
     def has(self, network: str) -> bool:
         """Whether the file holds this network."""
-        with _opened(self.path) as file:
+        with self._opened() as file:
             return any(name.startswith(f"{network}.") for name in file.keys())  # noqa: SIM118
 
     def network(self, name: str) -> Generator | Discriminator:
@@ -60,7 +61,7 @@ class ModelFile(DescribedFile):
 
     def truncation_mean(self) -> Tensor | None:
         """Mean of the first layer's output, [1 or K, width, 4, 4], if the file holds it."""
-        with _opened(self.path) as file:
+        with self._opened() as file:
             if TRUNCATION not in file.keys():  # noqa: SIM118
                 return None
             mean: Tensor = file.get_tensor(TRUNCATION).float()
@@ -72,17 +73,24 @@ class ModelFile(DescribedFile):
 
     def _tensors(self, network: str) -> dict[str, Tensor]:
         prefix = f"{network}."
-        with _opened(self.path) as file:
+        with self._opened() as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
             # Copied, since kernels sum in another order where memory begins at an odd place, as within a file.
             return {name.removeprefix(prefix): file.get_tensor(name).to(torch.float32, copy=True) for name in names}
 
+    def _opened(self) -> Any:
+        """The file as it is now. Raises `Changed` if it is another one."""
+        opened = _opened(self.path)
+        self.check_same(_stat(self.path))  # after it was opened: what is put there from now on does not matter
+        return opened
+
 
 def open_model(path: Path) -> ModelFile:
     """Open a model file. Raises `ModelError` with one line for what is none, is cut short, or is too new."""
+    stamp = stamp_of(_stat(path))
     with _opened(path) as file:
         metadata = file.metadata() or {}
-    return ModelFile(path, **read_metadata(path, metadata))
+    return ModelFile(path, **read_metadata(path, metadata), stamp=stamp)
 
 
 def save_model(
@@ -133,9 +141,13 @@ def _sort_metadata(path: Path) -> None:
             file.write(ordered.ljust(length))
 
 
-def _opened(path: Path) -> Any:
+def _stat(path: Path) -> os.stat_result:
     if not path.is_file():
         raise ModelError(f"there is no model file {path}")
+    return path.stat()
+
+
+def _opened(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:

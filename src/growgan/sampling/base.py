@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -129,14 +129,74 @@ class BaseModel(ABC):
         """
         if n < 0:
             raise ConfigError(f"cannot make {n} pictures")
-        if kind not in ("pil", "numpy", "tensor"):
-            raise ConfigError(f'kind must be "pil", "numpy" or "tensor", not {kind!r}')
+        seeds = range(seed, seed + n)
+        return self._as_kind(kind, self.batches(seeds, label=label, truncation=truncation, batch=batch))
+
+    def draw(self, seeds: Sequence[int], label: Label | str | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """What seeds stand for: latents float32 [N, L], and labels int64 [N] or float32 [N, K], or None without labels.
+
+        label: see `sample`. Raises `ConfigError`. To be mixed, moved, and given to `render`.
+        """
         if isinstance(label, str):
             label = self.label(label)
-        seeds = range(seed, seed + n)
-        parts = list(self.batches(seeds, label=label, truncation=truncation, batch=batch))
-        size, channels = self.resolution, self.spec.channels
-        pixels = np.concatenate(parts) if parts else np.zeros((0, channels, size, size), dtype=np.uint8)
+        return latents.draw_arrays(seeds, self.spec, self.distribution, label)
+
+    @overload
+    def render(
+        self,
+        z: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        truncation: float = 1.0,
+        batch: int = 16,
+        kind: Literal["pil"] = "pil",
+    ) -> list[Image.Image]: ...
+    @overload
+    def render(
+        self,
+        z: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        truncation: float = 1.0,
+        batch: int = 16,
+        kind: Literal["numpy"],
+    ) -> np.ndarray: ...
+    @overload
+    def render(
+        self,
+        z: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        truncation: float = 1.0,
+        batch: int = 16,
+        kind: Literal["tensor"],
+    ) -> Tensor: ...
+
+    def render(
+        self,
+        z: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        truncation: float = 1.0,
+        batch: int = 16,
+        kind: Literal["pil", "numpy", "tensor"] = "pil",
+    ) -> list[Image.Image] | np.ndarray | Tensor:
+        """The pictures of latents [N, L] of any source: `draw`, what lies between two of its, edits.
+
+        labels: of a model that has some, int [N] or numbers [N, K]; see `Label`. The rest as in `sample`; of what
+        `draw` gives for some seeds these are the seeds' pictures. Raises `ConfigError`.
+        """
+        if z.ndim != 2:
+            raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(z.shape)}")
+        walk = Walk(z[None], labels[None] if labels is not None else None)
+        return self._as_kind(kind, self.pictures(walk, truncation=truncation, batch=batch))
+
+    def _as_kind(self, kind: str, made: Iterable[np.ndarray]) -> list[Image.Image] | np.ndarray | Tensor:
+        """Batches of pictures in the form that was asked for. Raises `ConfigError`, before any is made, for none."""
+        if kind not in ("pil", "numpy", "tensor"):
+            raise ConfigError(f'kind must be "pil", "numpy" or "tensor", not {kind!r}')
+        parts, size = list(made), self.resolution
+        pixels = np.concatenate(parts) if parts else np.zeros((0, self.spec.channels, size, size), dtype=np.uint8)
         if kind == "tensor":
             import torch
 
@@ -146,22 +206,22 @@ class BaseModel(ABC):
         return [images.to_picture(picture) for picture in pixels]
 
     def batches(
-        self, seeds: Sequence[int], *, label: Label | None = None, truncation: float = 1.0, batch: int = 16
+        self, seeds: Sequence[int], *, label: Label | str | None = None, truncation: float = 1.0, batch: int = 16
     ) -> Iterator[np.ndarray]:
         """The pictures of `seeds` as uint8 [n, C, H, W], `batch` at a time."""
         _check(truncation, batch)
         for start in range(0, len(seeds), batch):
-            z, labels = latents.draw_arrays(seeds[start : start + batch], self.spec, self.distribution, label)
-            yield self._pictures(z, labels, truncation)
+            yield self._pictures(*self.draw(seeds[start : start + batch], label), truncation)
 
     def pictures(self, walk: Walk, *, truncation: float = 1.0, batch: int = 16, first: int = 0) -> Iterator[np.ndarray]:
         """All cells of all frames from picture `first` on as uint8 [n, C, H, W], `batch` at a time."""
         _check(truncation, batch)
+        walk.check(self.spec)
         frames, cells = walk.z.shape[:2]
         for start in range(first, frames * cells, batch):
             at = np.divmod(np.arange(start, min(start + batch, frames * cells)), cells)
             some = walk.each(lambda one, at=at: one[at])  # type: ignore[misc]
-            yield self._pictures(some.z, some.labels, truncation, some.offset)
+            yield self._pictures(some.z.astype(np.float32, copy=False), some.labels, truncation, some.offset)
 
     def frames(
         self,
@@ -179,6 +239,9 @@ class BaseModel(ABC):
         = its own, but at least 64. batch: pictures computed at once. Raises `ConfigError`.
         """
         _check(truncation, batch)
+        walk.check(self.spec)
+        if columns < 1 or first < 0:
+            raise ConfigError(f"a film has at least one column, and no frame before 0: not {columns} and {first}")
         return self._framed(walk, columns, self.shown_size(size), truncation, batch, first)
 
     def shown_size(self, size: int | None) -> int:
@@ -211,14 +274,13 @@ class BaseModel(ABC):
         known = ", ".join(names[:20]) if names else f"0 to {self.spec.num_labels - 1}"
         raise ConfigError(f"there is no class {text!r}; this model has: {known}")
 
-    def labels(self, seeds: Sequence[int], label: Label | None = None) -> list[str]:
+    def labels(self, seeds: Sequence[int], label: Label | str | None = None) -> list[str]:
         """What each seed shows, in words: its class, or its attributes; empty without labels."""
         if not self.spec.num_labels:
             return []
         words = []
         for start in range(0, len(seeds), CHUNK):
-            _, labels = latents.draw_arrays(seeds[start : start + CHUNK], self.spec, self.distribution, label)
-            words.extend(self.words(labels))
+            words.extend(self.words(self.draw(seeds[start : start + CHUNK], label)[1]))
         return words
 
     def words(self, labels: np.ndarray | None) -> list[str]:

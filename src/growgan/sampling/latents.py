@@ -6,11 +6,13 @@ picture in every version. Its label is drawn by the same generator after the lat
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from numbers import Integral
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 1000
 """Label rows that a multi-label model keeps as its distribution."""
 
-Label = int | Sequence[float]
+Label = int | Sequence[float] | npt.NDArray[Any]
 """A class, or K numbers: attributes or a mixture of classes."""
 
 
@@ -61,14 +63,35 @@ def draw_arrays(
         latents.append(random.standard_normal(spec.z_size))
         if spec.num_labels and label is None:
             labels.append(_drawn_label(random, spec, distribution))
-    z = np.stack(latents).astype(np.float32)
+    z = np.reshape(latents, (len(seeds), spec.z_size)).astype(np.float32)
     if not spec.num_labels:
         if label is not None:
             raise ConfigError("this model has no classes")
         return z, None
     if label is not None:
         labels = [_checked_label(label, spec)] * len(z)
-    return z, np.stack(labels)
+    return z, np.stack(labels) if labels else no_labels(spec)
+
+
+def no_labels(spec: NetworkSpec) -> np.ndarray:
+    """Labels of no picture."""
+    return np.zeros((0, spec.num_labels), dtype=np.float32) if spec.multi_label else np.zeros(0, dtype=np.int64)
+
+
+def check_labels(labels: np.ndarray | None, count: int, spec: NetworkSpec) -> None:
+    """Raise `ConfigError` if these are not labels of so many pictures: int [count] or float [count, K]."""
+    if not spec.num_labels:
+        if labels is not None:
+            raise ConfigError("this model has no classes")
+        return
+    fits = labels is not None and labels.shape == (count, spec.num_labels)
+    if labels is not None and labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer):
+        fits = len(labels) == count and bool(((labels >= 0) & (labels < spec.num_labels)).all())
+    if not fits:
+        numbers = f"numbers [{count}, {spec.num_labels}]"
+        raise ConfigError(
+            f"{count} pictures of this model take labels: 0 to {spec.num_labels - 1} [{count}], or {numbers}"
+        )
 
 
 def _drawn_label(random: np.random.RandomState, spec: NetworkSpec, distribution: dict[str, Any]) -> np.ndarray:
@@ -80,8 +103,9 @@ def _drawn_label(random: np.random.RandomState, spec: NetworkSpec, distribution:
 
 
 def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
-    if isinstance(label, Integral):
-        label = int(label)
+    with suppress(TypeError):  # K numbers are no index
+        label = operator.index(label)  # type: ignore[arg-type]
+    if isinstance(label, int):
         if not 0 <= label < spec.num_labels:
             raise ConfigError(f"there is no class {label}: this model has classes 0 to {spec.num_labels - 1}")
         if not spec.multi_label:
@@ -92,5 +116,5 @@ def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
     except (TypeError, ValueError):
         values = np.full(0, np.nan, dtype=np.float32)
     if values.shape != (spec.num_labels,) or not np.isfinite(values).all():
-        raise ConfigError(f"a label of this model is a class or {spec.num_labels} numbers, not {label!r}")
+        raise ConfigError(f"a label is the number of a class or {spec.num_labels} numbers here, not {label!r}")
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from growgan.core.config import ExecutionConfig
-from growgan.core.errors import ModelError
+from growgan.core.config import ExecutionConfig, Precision
+from growgan.core.errors import ConfigError, ModelError
 from growgan.core.geometry import LOWEST
 from growgan.devices import set_up
+from growgan.models.description import Changed
 from growgan.models.foreign.opening import open_any
 from growgan.models.native import ModelFile
 from growgan.networks.discriminator import Discriminator
@@ -24,6 +26,8 @@ from growgan.sampling.sources import find
 
 Network = TypeVar("Network", Generator, Discriminator)
 
+ATTEMPTS = 5
+"""How often a file is opened anew that a run has written anew meanwhile."""
 MEAN_LATENTS = 10_000
 """Latents over which the truncation mean is taken; 1,000 a class with classes (contract of truncation)."""
 
@@ -34,10 +38,12 @@ class Model(BaseModel):
     ``model(z, labels, resolution, alpha)`` returns float images [N, C, S, S], unclipped, nominally in [-1, 1].
     """
 
-    def __init__(self, file: ModelFile, device: str | torch.device = "cpu", precision: str = "float32") -> None:
+    def __init__(self, file: ModelFile, device: str | torch.device = "cpu", precision: Precision = "float32") -> None:
         self.file: ModelFile = file
         # Batches are of any size, and often the only one of theirs: nothing is measured for them.
-        execution = ExecutionConfig(device=str(device), precision=precision, plan="plain")  # type: ignore[arg-type]
+        execution = ExecutionConfig(device=str(device), precision=precision, plan="plain")
+        if execution.precision == "float64":
+            raise ConfigError("a model makes its pictures in float32 or bfloat16, not in float64")
         machine = set_up(execution)
         self._machine = machine
         self.G: Generator = self._prepared(file.generator())
@@ -70,8 +76,9 @@ class Model(BaseModel):
     def __call__(
         self, z: Tensor, labels: Tensor | None = None, resolution: int | None = None, alpha: float | None = None
     ) -> Tensor:
-        """Float images [N, C, S, S] of latents [N, L]; see `Generator.forward`."""
-        images_: Tensor = self.G(z, labels, resolution, alpha)
+        """Float images [N, C, S, S] of latents [N, L], of any type and on any device; see `Generator.forward`."""
+        labels = labels.to(self.device) if labels is not None else None
+        images_: Tensor = self.G(z.to(self.device, torch.float32), labels, resolution, alpha)
         return images_
 
     def first_weight(self) -> np.ndarray:
@@ -84,14 +91,15 @@ class Model(BaseModel):
     def _pictures(
         self, z: np.ndarray, labels: np.ndarray | None, truncation: float, offset: np.ndarray | None = None
     ) -> np.ndarray:
-        of = torch.from_numpy(labels).to(self.device) if labels is not None else None
-        x = self.G.first(torch.from_numpy(z).to(self.device), of)
-        if offset is not None:
-            x = x + torch.from_numpy(offset).to(self.device)
-        if truncation != 1:
-            mean = self.truncation_mean(of)
-            x = mean + truncation * (x - mean)
-        return images.to_uint8(self.G.synthesize(x))
+        with torch.autocast(self.device.type, enabled=False):  # the model's precision is its own
+            of = torch.from_numpy(labels).to(self.device) if labels is not None else None
+            x = self.G.first(torch.from_numpy(z).to(self.device), of)
+            if offset is not None:
+                x = x + torch.from_numpy(offset).to(self.device)
+            if truncation != 1:
+                mean = self.truncation_mean(of)
+                x = mean + truncation * (x - mean)
+            return images.to_uint8(self.G.synthesize(x))
 
     @property
     def means(self) -> Tensor:
@@ -120,11 +128,11 @@ class Model(BaseModel):
             z, labels = latents.draw(range(MEAN_LATENTS), spec, self.distribution)
             return self._mean_of(z, labels)
         z, _ = latents.draw(range(1000), spec, self.distribution, 0)
-        classes = [torch.full((len(z),), k) for k in range(spec.num_labels)]
+        classes = [torch.full((len(z),), k, device="cpu") for k in range(spec.num_labels)]
         return torch.cat([self._mean_of(z, labels) for labels in classes])
 
     def _mean_of(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        total = torch.zeros((1, self.spec.width(4), 4, 4), device=self.device)
+        total = torch.zeros((1, self.spec.width(4), 4, 4), dtype=torch.float32, device=self.device)
         for start in range(0, len(z), CHUNK):
             some = slice(start, start + CHUNK)
             of = labels[some].to(self.device) if labels is not None else None
@@ -132,17 +140,21 @@ class Model(BaseModel):
         return total / len(z)
 
 
-def load(source: str | Path, device: str | torch.device = "cpu", precision: str = "float32") -> Model:
+def load(source: str | Path, device: str | torch.device = "cpu", precision: Precision = "float32") -> Model:
     """A model, ready to make pictures.
 
     source: a model file (of growgan, or of another program: docs/importing.md), a run folder (its best snapshot,
     else its newest), the name of a shipped model, or
     ``hf://OWNER/NAME[@REVISION][/FILE]`` on the Hugging Face Hub (the extra `hub`). precision: "float32", in which a
     seed's picture is the same on one machine whatever the batch, to one level; "bfloat16", faster where the device has
-    units for it; "auto". On a processor the C library is told to keep freed memory (`core.allocator`). Raises
-    `ModelError`, in one line, for what is none of these or is damaged.
+    units for it; "auto". Raises `ModelError`, in one line, for what is none of these or is damaged, and `ConfigError`
+    for a device or precision that there is not.
     """
     path = find(source)
     if path.suffix == ".onnx":
         raise ModelError(f"{path} is an ONNX file: growgan.OnnxModel opens it, and growgan generate runs it")
-    return Model(open_any(path), device, precision)
+    with torch.inference_mode(False):  # whatever the caller's: the weights may be wanted for gradients later
+        for _ in range(ATTEMPTS - 1):
+            with suppress(Changed):
+                return Model(open_any(path), device, precision)
+        return Model(open_any(path), device, precision)

@@ -13,6 +13,7 @@ from growgan.core.errors import ConfigError, ModelError
 from growgan.models.description import DescribedFile, read_metadata
 from growgan.sampling import images
 from growgan.sampling.base import BaseModel
+from growgan.sampling.latents import check_labels
 from growgan.sampling.sources import find
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
@@ -28,8 +29,12 @@ class OnnxModel(BaseModel):
     """
 
     def __init__(self, source: str | Path, device: str = "cpu") -> None:
-        """source: a file, or ``hf://OWNER/NAME/FILE.onnx``. device: cpu, cuda, mps or auto. Raises `ModelError`."""
+        """source: a file, or ``hf://OWNER/NAME/FILE.onnx``. device: cpu, cuda, mps or auto.
+
+        Raises `ModelError` for what is no such file or is damaged, `ConfigError` for a device that there is not.
+        """
         path = find(source)
+        self.device = device
         self.session = _open_session(path, device)
         self.file = DescribedFile(path, **read_metadata(path, self.session.get_modelmeta().custom_metadata_map))
         self._check_inputs()
@@ -40,11 +45,15 @@ class OnnxModel(BaseModel):
         return "psi" in {i.name for i in self.session.get_overridable_initializers()}
 
     def __call__(self, z: np.ndarray, labels: np.ndarray | None = None, psi: float = 1.0) -> np.ndarray:
-        """Float images [N, C, S, S] of latents float32 [N, L] and labels, int64 [N] or float [N, K]."""
+        """Float images [N, C, S, S] of latents float [N, L] and labels, int64 [N] or float [N, K].
+
+        Raises `ConfigError` for other shapes, and for labels that the model does not have.
+        """
+        if z.ndim != 2 or z.shape[1] != self.spec.z_size:
+            raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(z.shape)}")
+        check_labels(labels, len(z), self.spec)
         feeds: dict[str, Any] = {"z": z.astype(np.float32, copy=False)}
-        if self.spec.num_labels:
-            if labels is None:
-                raise ConfigError(f"this model is conditional: it needs labels of {self.spec.num_labels} classes")
+        if labels is not None:
             eye = np.eye(self.spec.num_labels, dtype=np.float32)
             feeds["labels"] = eye[labels] if labels.ndim == 1 else labels.astype(np.float32, copy=False)
         if psi != 1:
@@ -53,6 +62,14 @@ class OnnxModel(BaseModel):
             feeds["psi"] = np.asarray(psi, dtype=np.float32)
         found: np.ndarray = self.session.run(["images"], feeds)[0]
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the session, which another process opens anew."""
+        return {name: value for name, value in self.__dict__.items() if name != "session"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.session = _open_session(self.file.path, self.device)
 
     def _pictures(
         self, z: np.ndarray, labels: np.ndarray | None, truncation: float, offset: np.ndarray | None = None

@@ -34,6 +34,13 @@ class Walk:
     offset: np.ndarray | None = None
     """Float32 [frames, cells, width, 4, 4], added to the first layer's output: pictures that no latent makes."""
 
+    def check(self, spec: NetworkSpec) -> None:
+        """Raise `ConfigError` if these are not inputs of a model: latents of another length, labels that it has not."""
+        if self.z.ndim != 3 or self.z.shape[2] != spec.z_size:
+            raise ConfigError(f"latents of this model are {spec.z_size} numbers each, not {self.z.shape[-1]}")
+        labels = self.labels.reshape(-1, *self.labels.shape[2:]) if self.labels is not None else None
+        latents.check_labels(labels, self.z.shape[0] * self.z.shape[1], spec)
+
     def each(self, change: Callable[[np.ndarray], np.ndarray]) -> Walk:
         """The walk of what `change` makes of z, and of labels and offset if there are any."""
         labels, offset = (change(one) if one is not None else None for one in (self.labels, self.offset))
@@ -68,6 +75,8 @@ def joined(walks: Sequence[Walk], spec: NetworkSpec) -> Walk:
 
 def still(seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], *, label: Label | None = None) -> Walk:
     """One frame, a cell for each seed. label: one for all, instead of each seed's own. Raises `ConfigError`."""
+    if not len(seeds):
+        raise ConfigError("a frame wants at least one seed")
     check_length(len(seeds) * spec.z_size, 1, len(seeds))
     z, labels = latents.draw_arrays(seeds, spec, distribution, label)
     return Walk(z[None], labels[None] if labels is not None else None)
@@ -88,6 +97,8 @@ def smooth(
     RandomState(seed) draws [frames, cells, L]; a Gaussian of `sigma` frames goes over it, and the whole is divided by
     its root mean square. Each cell keeps its label: `label`, else that of the seeds ``seed .. seed + cells - 1``.
     """
+    if not 0 <= sigma < np.inf:
+        raise ConfigError(f"sigma is at least 0 frames, not {sigma:g}")
     z = room(frames, cells, spec)
     _, labels = latents.draw_arrays([(seed + cell) % 2**32 for cell in range(cells)], spec, distribution, label)
     random = np.random.RandomState(seed)
