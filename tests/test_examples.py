@@ -27,7 +27,7 @@ def run(name: str, *words: object, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_of_them_are_run_here() -> None:
-    assert SCRIPTS == ["grow_by_hand.py", "latent_walk.py", "onnx_alone.py"]
+    assert SCRIPTS == ["grow_by_hand.py", "latent_walk.py", "onnx_alone.py", "train_and_measure.py"]
     for name in SCRIPTS:
         text = (EXAMPLES / name).read_text(encoding="utf-8")
         assert f"python examples/{name} " in text and len(text.splitlines()) <= 90
@@ -55,6 +55,18 @@ def test_grow_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert model.resolution == 16 and model.file.has("D") and model.file.training["nimg"] >= 600
     with Image.open(tmp_path / "discs.png") as picture:
         assert picture.size == (512, 128)
+
+
+def test_train_and_measure(
+    tiny_run: Path, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    script = runpy.run_path(str(EXAMPLES / "train_and_measure.py"))
+    run = str(tmp_path / "run")
+    fields = {"schedule.total_kimg": "0.256", "execution.threads": "1", "snapshots.measure": "none"}
+    assert script["main"](str(colour_set), run, str(tiny_run), **fields) > 0
+    assert "0.3 thousand pictures\n" in capsys.readouterr().out
+    assert script["main"](str(colour_set), run, str(tiny_run), 5, **{"schedule.total_kimg": "1000"}) > 0
+    assert "thousand pictures, so far" in capsys.readouterr().out
 
 
 def test_onnx_alone(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

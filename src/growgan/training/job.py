@@ -106,11 +106,11 @@ class Outcome:
     """The signal that stopped it, if one did."""
 
 
-def work(job: Job) -> Outcome:
-    """Train, from the start or from where the run was left."""
+def work(job: Job, stop: Stop | None = None) -> Outcome:
+    """Train, from the start or from where the run was left. stop: ends it from elsewhere; else the signals do."""
     ranks, hours = job.ranks, job.hours
     ranks.in_turns(lambda: check_measure(job.config))
-    with ExitStack() as stack, Stop(said=ranks.first) as stop:
+    with ExitStack() as stack, stop or Stop(said=ranks.first) as stop:
         exists = ranks.decide(lambda: _take_over(job.run, stack))
         ranks.together(lambda: check_memory(job.config, job.schedule, job.machine, ranks))
         ranks.together(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset, ranks))

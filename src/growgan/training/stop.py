@@ -17,7 +17,7 @@ ANSWER = b"\nstopping when this piece of work is done, and saving; once more end
 
 
 class Stop:
-    """While entered, the first of `SIGNALS` sets `asked`; a second one ends at once.
+    """While entered in the main thread, the first of `SIGNALS` sets `asked`; a second one ends at once.
 
     One that is ignored already, as SIGHUP under nohup, stays so.
     """
@@ -27,6 +27,10 @@ class Stop:
         self.said = said
         self.asked: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
+
+    def ask(self) -> None:
+        """Ask for it, as SIGTERM would: for programs that train in a thread."""
+        self.asked = signal.SIGTERM
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None:
