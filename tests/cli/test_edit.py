@@ -169,7 +169,7 @@ def test_names_that_are_too_long_for_the_sheet(growgan: Growgan, tiny_run: Path,
     out = tmp_path / "d.safetensors"
     status, said, _ = growgan("directions", tiny_run, "--labels", tmp_path / "said.csv", "--out", out)
     assert status == 0 and name in said
-    legend = read(out.with_suffix(".png"))[:, 94:110]
+    legend = read(out.with_suffix(".png"))[:, 102:110]
     assert (legend == 255).all()
     words = ["--directions", out, "--move", f" {name} : 0.2 ,{name}:0.1", "--out", tmp_path / "e.png"]
     assert growgan("edit", tiny_run, *words).status == 0
@@ -222,3 +222,14 @@ def test_an_exported_model_follows_directions_but_has_none(growgan: Growgan, tin
     assert growgan("edit", model, "--move", "0:1", "--directions", file, "--out", tmp_path / "a.png").status == 0
     assert growgan("edit", tiny_run, "--move", "0:1", "--out", tmp_path / "b.png").status == 0
     assert np.abs(read(tmp_path / "a.png") - read(tmp_path / "b.png")).max() <= 1
+
+
+def test_directions_are_written_over_nothing_else(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+    model, out = tmp_path / "model.safetensors", tmp_path / "found.safetensors"
+    assert growgan("export", tiny_run, model, "--license", "cc0-1.0").status == 0
+    before = model.read_bytes()
+    said = growgan("directions", model, "--count", "2", "--out", model)
+    assert said.status == 2 and "model.safetensors is not a file of directions" in said.err
+    assert model.read_bytes() == before
+    for _ in range(2):
+        assert growgan("directions", model, "--count", "2", "--out", out).status == 0

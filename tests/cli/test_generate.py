@@ -195,3 +195,9 @@ def test_a_name_that_is_too_long_is_one_line(growgan: Growgan, tmp_path: Path) -
     name = "x" * 300
     for words in (["generate", name], ["train", "--data", name, "--out", tmp_path / "run"], ["data", "info", name]):
         assert "too long" in growgan(*words).refusal()
+
+
+def test_seeds_that_a_grid_has_no_room_for(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+    words = ["generate", tiny_run, "--grid", "2x2", "--out", tmp_path / "grid.png"]
+    assert "note: a grid of 2x2 has no room for 1 of 5 seeds\n" in growgan(*words, "--seeds", "1-5").err
+    assert "note" not in growgan(*words).err, "nobody has asked for ten"

@@ -125,8 +125,8 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
         (["--minibatch", "0"], "schedule.minibatch must be whole numbers from 1 to 65,536"),
         (["--minibatch", "16,8"], "minibatch should be a number, or such as 16,256:14"),
         (["--seed", "one"], "seed should be a whole number, not 'one'"),
-        (["--seed", "-1"], "seed must be a whole number of 0 or more, not -1"),
-        (["--set", "seed=-1"], "seed must be a whole number of 0 or more, not -1"),
+        (["--seed", "-1"], "seed must be a whole number from 0 to 9223372036854775807, not -1"),
+        (["--set", "seed=-1"], "seed must be a whole number from 0 to 9223372036854775807, not -1"),
         (["--threads", "0"], "execution.threads must lie between 1 and 4096"),
         (["--precision", "float8"], "precision should be one of "),
         (["--device", "abacus"], "there is no kind of device 'abacus'"),
@@ -309,7 +309,7 @@ def test_data_that_went_away(growgan: Growgan, run: Path) -> None:
     config = json.loads((run / "config.json").read_text())
     config["data"]["path"] += ".gone"
     (run / "config.json").write_text(json.dumps(config))
-    assert "there is no such file or folder" in growgan("train", "--out", run).refusal()
+    assert "is not there any more: --data names its new place" in growgan("train", "--out", run).refusal()
 
 
 def test_the_same_settings_go_on(growgan: Growgan, run: Path, colour_set: Path) -> None:
@@ -518,3 +518,9 @@ def test_a_run_that_ends_before_it_has_grown_is_warned_of(growgan: Growgan, colo
     said = growgan(*words, "--out", tmp_path / "short", "--kimg", "0.1").err
     assert "warning: 0.1 kimg end at 4x4 of 16 pixels: a longer --kimg grows on, --hours fits" in said
     assert "end at" not in growgan(*words, "--out", tmp_path / "long", "--kimg", "1.2").err
+
+
+def test_a_run_is_no_set_of_pictures(growgan: Growgan, run: Path, tmp_path: Path) -> None:
+    said = growgan("train", "--data", run, "--out", tmp_path / "new")
+    assert said.status == 2 and "is the folder of a run; --from goes on from its model" in said.err
+    assert not (tmp_path / "new").exists()

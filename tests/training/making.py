@@ -111,5 +111,5 @@ class Quiet:
     def after_stage(self, state, phase) -> None:
         self.stages.append(phase.resolution)
 
-    def save(self, state, phase, grid) -> None:
+    def save(self, state, phase, grid, leaving) -> None:
         self.saved.append(state.nimg)

@@ -209,7 +209,7 @@ def test_labels_that_come_or_go(labelled_set, colour_set, labelled_run, tiny_run
     config, _, said = planned(labelled_set, tiny_run, tmp_path / "run")
     assert config.network.num_labels == 3 and "0 of 3 labels are among its 0" in said[0]
     config, _, said = planned(colour_set, labelled_run, tmp_path / "run")
-    assert config.network.num_labels == 0 and "0 of 0 labels are among its 3" in said[0]
+    assert config.network.num_labels == 0 and "no labels, beside its 3" in said[0]
 
 
 # Refusals
@@ -370,6 +370,9 @@ def test_the_licence_of_the_parent_goes_on_into_the_child(colour_set, tiny_run, 
     assert file.training["parent"]["license"] == "cc-by-nc-4.0"
     text = to_markdown(file, "hf://me/discs", {"license": "mit"}, {}, "samples.png")
     assert "mit\n\nIt began as parent.safetensors, licensed: cc-by-nc-4.0." in text
+    train(colour_set, tmp_path / "grandchild", *TINY, *QUIET, "--from", tmp_path / "run", "--kimg", "0.016")
+    assert "its licence: cc-by-nc-4.0" in capsys.readouterr().err
+    assert open_model(find(tmp_path / "grandchild")).training["parent"]["license"] == "cc-by-nc-4.0"
 
 
 def test_config_of_a_run_that_says_nothing_of_a_start():

@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     from growgan.editing.said import read_said
     from growgan.sampling.images import save_png
 
+    if args.out.exists():
+        directions.read(args.out)  # else it is somebody's file of something else, such as a model
     said = read_said(args.labels) if args.labels is not None else None
     model = load_model(args.model, args.device, "float32")
     label = model.label(args.label) if args.label is not None else None

@@ -10,10 +10,12 @@ from pathlib import Path
 from growgan.cli.model import PRECISIONS, add_making, add_model, load_model
 from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
-from growgan.core.progress import Progress
+from growgan.core.progress import Progress, tell
 
 SUMMARY = "make pictures from a model: a file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model's name"
 
+SEEDS = "0-9"
+"""Those of a command that names none."""
 OTHERS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".avif")
 """Ends of pictures' names that no folder is likely to have."""
 
@@ -21,7 +23,7 @@ OTHERS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".a
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
-    parser.add_argument("--seeds", default="0-9", metavar="S", help="such as 0-9 or 3,7,100-120 (default 0-9)")
+    parser.add_argument("--seeds", default=SEEDS, metavar="S", help="such as 0-9 or 3,7,100-120 (default 0-9)")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
     parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; seeds go on if they do not fill it")
     add_making(parser)
@@ -41,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if shape:
         cells = shape[0] * shape[1]
+        if len(seeds) > cells and args.seeds != SEEDS:
+            tell(f"note: a grid of {args.grid} has no room for {len(seeds) - cells} of {len(seeds)} seeds")
         seeds = [*seeds, *range(seeds[-1] + 1, seeds[-1] + 1 + cells - len(seeds))][:cells]
 
     import numpy as np

@@ -200,7 +200,7 @@ class RunConfig:
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
 
     def __post_init__(self) -> None:
-        require(0 <= self.seed < 2**63, f"seed must be a whole number of 0 or more, not {self.seed}")
+        require(0 <= self.seed < 2**63, f"seed must be a whole number from 0 to {2**63 - 1}, not {self.seed}")
 
     def check_whole(self) -> None:
         """Raise `ConfigError` for sections that do not go together: looked at once all are settled, not one by one."""

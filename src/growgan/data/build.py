@@ -91,7 +91,8 @@ def build(
             found = survey(pictures, limit, progress)
             suited = found.choose_resolution(framing)
             if suited is None:
-                raise DataError(f"{source}: there is no usable picture in it")
+                holding = " that holds the crop" if crop else ""
+                raise DataError(f"{source}: there is no usable picture in it{holding}")
             resolution = resolution or min(suited, at_most or suited)
             channels = channels or found.channels
         transform = Transform(

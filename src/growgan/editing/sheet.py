@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from growgan.core.errors import ConfigError
+from growgan.core.fonts import sans
 from growgan.editing.directions import Directions
 from growgan.sampling import images
 from growgan.sampling.base import BaseModel
@@ -98,7 +99,7 @@ def draw(
         raise ConfigError(f"a sheet of {size[0]}x{size[1]} pixels is too large: fewer seeds, or fewer directions")
     origin = still(seeds, model.spec, model.distribution, label=label)
     sheet = Image.new("RGB", size, PAPER)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.truetype(sans(), 12)
     for row, (name, weight) in enumerate(zip(found.names, found.weights)):
         top = MARGIN + row * (side + MARGIN)
         pen.text((MARGIN, top + side // 2 - 16), f"{fitted(name, font)}\n{weight:.2f}", INK, font)

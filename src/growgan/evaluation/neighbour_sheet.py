@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from growgan.core.fonts import sans
 from growgan.evaluation.neighbours import Answer, Found, picture_name
 from growgan.evaluation.results import align
 from growgan.sampling.images import to_picture
@@ -108,8 +109,8 @@ def draw(answer: Answer) -> Image.Image:
     width = (1 + count) * (CELL + MARGIN) + 4 * MARGIN
     size = (-(-len(numbers) // rows) * width + MARGIN, HEADING + rows * (CELL + CAPTION) + MARGIN)
     sheet = Image.new("RGB", size, PAPER)
-    pen, small = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    pen.text((MARGIN, 5), _heading(answer, len(numbers)), INK, ImageFont.load_default(13))
+    pen, small = ImageDraw.Draw(sheet), ImageFont.truetype(sans(), 9)
+    pen.text((MARGIN, 5), _heading(answer, len(numbers)), INK, ImageFont.truetype(sans(), 11))
     for place, number in enumerate(numbers):
         left, top = MARGIN + place // rows * width, HEADING + place % rows * (CELL + CAPTION)
         sheet.paste(_cell(fakes.pictures.all[number]), (left, top))

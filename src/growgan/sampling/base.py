@@ -42,7 +42,9 @@ class BaseModel(ABC):
 
     def first_weight(self) -> np.ndarray:
         """The part [outputs, L] of the first dense layer's weight that latents meet. `ConfigError` without one."""
-        raise ConfigError(f"{self.file.path} has no weights that can be looked at")
+        raise ConfigError(
+            f"{self.file.path} has no weights that can be looked at: take directions that the model file gave"
+        )
 
     @property
     def spec(self) -> NetworkSpec:

@@ -15,6 +15,7 @@ from growgan.core.errors import DataError, Elsewhere, RunError
 from growgan.core.geometry import grid_shape
 from growgan.core.progress import clock
 from growgan.core.schedule import Schedule
+from growgan.core.text import counted
 from growgan.data.dataset import ImageSet
 from growgan.data.parallel import count_cores
 from growgan.data.sampler import Loader, Sampler
@@ -122,7 +123,8 @@ def work(job: Job, stop: Stop | None = None) -> Outcome:
             job = replace(job, config=config)
             ranks.decide(lambda: _begin(job))
         elif hours is not None:
-            job.say("the length was settled at the first start; --kimg without --hours changes it")
+            length = f"{job.schedule.total / 1000:g} kimg"
+            job.say(f"the length was settled at the first start: {length}; --kimg without --hours changes it")
         return _train(job, stop)
 
 
@@ -137,7 +139,9 @@ def _take_over(run: RunFolder, stack: ExitStack) -> bool:
 def _train(job: Job, stop: Stop) -> Outcome:
     config, schedule, ranks = job.config, job.schedule, job.ranks
     processes = f", {ranks.world} processes" if ranks.world > 1 else ""
-    job.say(job.machine.describe() + processes)
+    size = config.network.resolution
+    pictures = f"{counted(len(job.dataset), 'picture')} of {size}x{size}, from {config.data.path}"
+    job.say(f"{job.machine.describe()}{processes}; {pictures}")
     last = schedule.stages[-1].resolution
     if last < config.network.resolution:
         own, sizes = f"{schedule.total / 1000:g} kimg", f"{last}x{last} of {config.network.resolution} pixels"
@@ -220,7 +224,9 @@ def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> N
         raise Ended(f"{trouble}{kept}; there is no state to go back to") from trouble
     state.went_back, state.rate = backs + 1, rate * health.back_rate
     report.rewind(state.nimg)
-    report.save(state, job.schedule.at(state.held), grid=False)  # a kill is not to bring the old rates back
+    report.save(
+        state, job.schedule.at(state.held), grid=False, leaving=False
+    )  # a kill is not to bring the old rates back
     to = f"back to {state.nimg / 1000:g} kimg, and on with {state.rate:g} times the schedule's rates"
     report.say(f"warning: {trouble}{kept}; {to}")
 

@@ -31,8 +31,11 @@ class Witness(Protocol):
     def after_stage(self, state: TrainState, phase: Phase) -> None:
         """The stage of `phase` is over, and the next one's layers are about to be faded in."""
 
-    def save(self, state: TrainState, phase: Phase, grid: bool) -> None:
-        """Write the state down, so that the run can be taken up from here, and a grid of fakes if asked."""
+    def save(self, state: TrainState, phase: Phase, grid: bool, leaving: bool) -> None:
+        """Write the state down, so that the run can be taken up from here, and a grid of fakes if asked.
+
+        leaving: the run is stopped, and what it has come to by now may be wanted.
+        """
 
 
 def train(state: TrainState, schedule: Schedule, feed: Feed, witness: Witness, stop: Stop) -> bool:
@@ -43,7 +46,8 @@ def train(state: TrainState, schedule: Schedule, feed: Feed, witness: Witness, s
     anything of that is written.
     """
     saved, lead = time.monotonic(), Lead(state.device)
-    while state.repeat or state.nimg < schedule.total:
+    # A round is finished that had begun before the end, but none of a schedule that was cut shorter than the run is.
+    while state.nimg < schedule.total or (state.repeat and state.held < schedule.total):
         phase = begin_round(state, schedule) if state.repeat == 0 else schedule.at(state.held)
         witness.before_stage(state, phase)
         feed.prepare(state, phase)
@@ -67,7 +71,7 @@ def train(state: TrainState, schedule: Schedule, feed: Feed, witness: Witness, s
             state.tick_start, state.tick_seconds = state.nimg, state.seconds
             state.tick_steps, state.tick_sums = 0, {}
         if ticked or overdue or asked:
-            witness.save(state, phase, grid=bool(overdue) and not ticked)
+            witness.save(state, phase, grid=bool(overdue) and not ticked, leaving=bool(asked))
             saved = time.monotonic()
         if asked:
             stop.asked = signal.Signals(asked)

@@ -21,7 +21,7 @@ from growgan.sampling import images, latents
 from growgan.training import checkpoint
 from growgan.training.forecast import Forecast
 from growgan.training.recording import Figures
-from growgan.training.run import RunFolder
+from growgan.training.run import Moved, RunFolder
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
 from growgan.training.step import read, tick_means
@@ -95,6 +95,8 @@ class Report:
 
     def after_tick(self, state: TrainState, phase: Phase, last: bool) -> None:
         """Write the log, a grid and, when it is due, a snapshot."""
+        if self.writes:
+            self._see_that_it_is_there()
         due = last or state.tick % self.snapshots.config.snapshots.image_ticks == 0
         grid = self.draw_fakes(state, phase) if due else None
         due = last or state.tick % self.snapshots.config.snapshots.model_ticks == 0
@@ -145,14 +147,15 @@ class Report:
         if self.writes:
             self._attempt(lambda: self.snapshots.write_stage(state, phase))
 
-    def save(self, state: TrainState, phase: Phase, grid: bool) -> None:
-        """Write the state, and a grid if asked; let the run go on if that cannot be done.
+    def save(self, state: TrainState, phase: Phase, grid: bool, leaving: bool) -> None:
+        """Write the state, a grid if asked, and a snapshot when leaving; let the run go on if that cannot be done.
 
         No state is written before what the disk still owes of earlier moments: a run taken up from it would lack that.
         """
         fakes = self.draw_fakes(state, phase) if grid else None
         if not self.writes:
             return
+        self._see_that_it_is_there()
         if fakes is not None:
             self._attempt(lambda: images.save_png(self.run.fakes(state.nimg), fakes))
 
@@ -161,6 +164,8 @@ class Report:
             checkpoint.save(self.run, state, self.snapshots.config.snapshots.keep_states)
 
         self._attempt(save_it)
+        if leaving and not self.run.snapshot(state.nimg).exists():
+            self._attempt(lambda: self.snapshots.write(state, phase, None))
 
     def keep_trouble(self, state: TrainState, phase: Phase, what: str) -> str:
         """Write the networks as they are when `what` has gone wrong. Returns part of a sentence: where they are."""
@@ -205,6 +210,13 @@ class Report:
             write(self.stream, "\r" + " " * self._width + "\r")
         if self.board is not None:
             self._attempt(self.board.close)
+
+    def _see_that_it_is_there(self) -> None:
+        try:
+            self.run.check_held()
+        except Moved:
+            self.board = None  # which would open its file anew, and fail in a thread of its own
+            raise
 
     def _pay(self) -> None:
         """Write the plan, the milestones and the lines of the log that could not be written so far."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import ConfigError, RunError
+from growgan.core.errors import ConfigError, RunError, UserError
 from growgan.core.fields import from_json, replaced, to_json
 from growgan.core.files import take_lock, write_text
 from growgan.core.runfiles import RunFiles, images_shown
@@ -24,8 +24,15 @@ FREE = (LENGTH, "snapshots.", "health.", "execution.", "data.path")
 """What a resumed run may change: its length, what it writes, what it does in trouble, and how the work is done."""
 
 
+class Moved(UserError):
+    """A run folder that is not where it was when its training began."""
+
+
 class RunFolder(RunFiles):
     """A run's files, and who may write them."""
+
+    _held: os.stat_result | None = None
+    """The lock, where this process has it."""
 
     def check(self) -> None:
         """Raise `RunError` if the folder holds something else than a run; nothing is written."""
@@ -72,7 +79,8 @@ class RunFolder(RunFiles):
             return "names, sizes, times or labels differ"
         if then != now:
             return f"it had {then:,} pictures, and has {now:,}"
-        words = {"names": "names", "contents": "the files' sizes or checksums (in a folder: times)", "labels": "labels"}
+        contents = "the files' sizes or checksums (in a folder: times, which cp -p and rsync -t keep)"
+        words = {"names": "names", "contents": contents, "labels": "labels"}
         return f"{', '.join(words[part] for part in changed) or 'something'} differ"
 
     def check_untrained(self) -> None:
@@ -154,7 +162,18 @@ class RunFolder(RunFiles):
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
+            self._held = os.fstat(file.fileno())
             yield  # the file stays afterwards: were it removed, two could hold a lock of that name
+
+    def check_held(self) -> None:
+        """Raise `Moved` if the lock that this process holds is not in the folder any more: another would be written."""
+        with contextlib.suppress(OSError):
+            if self._held is None or os.path.samestat(self._held, self.lock.stat()):
+                return
+        raise Moved(
+            f"{self.path} has been moved, or another folder put in its place: nothing more is written there, and "
+            "--out with its new place goes on from the state saved last"
+        )
 
 
 def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None, scaled: bool = False) -> RunConfig:

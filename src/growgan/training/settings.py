@@ -36,6 +36,8 @@ def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
     """Whether there is a run to go on with, and the configuration of what is asked for."""
     if request.data and request.data.is_dir() and request.out.resolve().is_relative_to(request.data.resolve()):
         raise ConfigError(f"--out {request.out} lies inside --data: the run's own pictures would be trained on")
+    if request.data and RunFolder(request.data).exists():
+        raise ConfigError(f"--data {request.data} is the folder of a run; --from goes on from its model")
     run.check()
     if not run.exists():
         return False, _started(request)
@@ -69,6 +71,8 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
     path = request.data or (Path(config.data.path) if config.data.path else None)
     if path is None:
         raise ConfigError("a new run needs --data: a folder or zip of pictures")
+    if request.data is None and not path.exists():
+        raise DataError(f"{path}, on which this run was begun, is not there any more: --data names its new place")
     # A run that goes on wants the set that it had, whatever wish that was made by; --from has a size of its own.
     goes_on = config.data.content_hash and not config.start.model
     wanted = config.network.resolution if goes_on or request.names("network.resolution") else None
@@ -115,8 +119,9 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
     """The stored configuration, if the set is still the one that the run was started with."""
     if dataset.content_hash != config.data.content_hash:
         changes = RunFolder(request.out).name_changes(dataset.fingerprint())
-        wrong = f"{dataset.path} is not the set that this run was started with: {changes}"
-        raise RunError(f"{wrong}; give that one, or start another with --out")
+        wrong = f"{request.data or config.data.path} is not the set that this run was started with: {changes}"
+        other = f"go on with other pictures by --from {request.out} and a new --out"
+        raise RunError(f"{wrong}; give that one, or {other}")
     path = str(request.data.resolve()) if request.data else config.data.path
     return replace(config, data=replace(config.data, path=path))
 

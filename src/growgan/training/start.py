@@ -190,8 +190,8 @@ def _name(source: str) -> str:
 
 
 def _license(file: ModelFile) -> str:
-    """What the model's card says of its licence; a card is anybody's text."""
-    found = file.card.get("license", "")
+    """What the model's card says of its licence, or that of the model which it began as; a card is anybody's text."""
+    found = file.card.get("license") or file.training.get("parent", {}).get("license") or ""
     return found if isinstance(found, str) else ""
 
 
@@ -207,7 +207,8 @@ def _describe(config: RunConfig, file: ModelFile, labels: Sequence[int | None]) 
         parts.append(f"toRGB and fromRGB carried from {before.channels} to {spec.channels} channels")
     if spec.num_labels or before.num_labels:
         kept = len(labels) - labels.count(None)
-        parts.append(f"{kept} of {spec.num_labels} labels are among its {before.num_labels}")
+        own = f"{kept} of {spec.num_labels} labels are among" if spec.num_labels else "no labels, beside"
+        parts.append(f"{own} its {before.num_labels}")
     if config.start.frozen:
         parts.append(f"in D {', '.join(map(stage_name, config.start.frozen))} stand still")
     if config.start.license:
