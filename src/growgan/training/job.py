@@ -140,8 +140,8 @@ def _train(job: Job, stop: Stop) -> Outcome:
     config, schedule, ranks = job.config, job.schedule, job.ranks
     processes = f", {ranks.world} processes" if ranks.world > 1 else ""
     size = config.network.resolution
-    pictures = f"{counted(len(job.dataset), 'picture')} of {size}x{size}, from {config.data.path}"
-    job.say(f"{job.machine.describe()}{processes}; {pictures}")
+    shown = f"{counted(len(job.dataset), 'picture')} of {size}x{size}, from {config.data.path}"
+    job.say(f"{job.machine.describe()}{processes}; {shown}")
     last = schedule.stages[-1].resolution
     if last < config.network.resolution:
         own, sizes = f"{schedule.total / 1000:g} kimg", f"{last}x{last} of {config.network.resolution} pixels"
