@@ -38,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--smoothing must lie between 0 and 3600 seconds, not {args.smoothing:g}")
     if not 0 <= args.seed < 2**32:
         raise ConfigError(f"--seed must lie between 0 and {2**32 - 1}, not {args.seed}")
+    if args.seed and (seeds is not None or args.latents is not None):
+        raise ConfigError("--seed is that of a random walk: with --seeds or --latents there is none")
 
     from growgan.sampling import films, walks
 
