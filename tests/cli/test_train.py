@@ -524,3 +524,6 @@ def test_a_run_is_no_set_of_pictures(growgan: Growgan, run: Path, tmp_path: Path
     said = growgan("train", "--data", run, "--out", tmp_path / "new")
     assert said.status == 2 and "is the folder of a run; --from goes on from its model" in said.err
     assert not (tmp_path / "new").exists()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "config.json").write_text("{}")  # of some other program
+    assert "is the folder of a run" not in growgan("train", "--data", tmp_path / "photos", "--out", "new").err

@@ -60,7 +60,7 @@ def test_the_hosts_settings_change_nothing(tmp_path: Path) -> None:
     project = Projector(model, starts=10, steps=3)
     wanted = project(photo)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        inside = project(photo.clone())
+        inside = Projector(model, starts=10, steps=3)(photo.clone())
     assert np.array_equal(inside.z, wanted.z) and inside.error == wanted.error
     torch.set_default_dtype(torch.float64)
     torch.set_default_device("meta")

@@ -82,7 +82,7 @@ def run_of_three_ticks(path: Path, trouble) -> tuple[RunFolder, list[str]]:
                 report.after_stage(state, phase)
             report.after_tick(state, phase, last=False)
             state.tick += 1
-            report.save(state, phase, grid=False)
+            report.save(state, phase, grid=False, leaving=False)
     return run, said
 
 

@@ -69,11 +69,12 @@ def test_a_round_that_had_begun_before_the_end_is_finished(colour_set, tmp_path,
     assert train(colour_set, tmp_path / "part", 0.5, lambda nimg, stop: None, monkeypatch) == whole
 
 
-def test_a_folder_that_was_moved_is_not_written_anew(colour_set, tmp_path, monkeypatch):
+@pytest.mark.parametrize("after", [0, 200, 300])  # next comes a stage's end, or a tick
+def test_a_folder_that_was_moved_is_not_written_anew(after, colour_set, tmp_path, monkeypatch):
     run, there = RunFolder(tmp_path / "run"), tmp_path / "there"
 
     def moving(nimg: int, stop: Stop) -> None:
-        if nimg >= 300 and not there.exists():
+        if nimg >= after and not there.exists():
             run.path.rename(there)
 
     with pytest.raises(UserError, match="run has been moved, or another folder put in its place"):
@@ -81,3 +82,15 @@ def test_a_folder_that_was_moved_is_not_written_anew(colour_set, tmp_path, monke
     assert not run.path.exists()
     saved = train(colour_set, there, 50, stopping(0), monkeypatch)
     assert saved.nimg > 0
+
+
+def test_a_lock_that_was_deleted_ends_nothing(colour_set, tmp_path, monkeypatch):
+    run = RunFolder(tmp_path / "run")
+    assert train(colour_set, run.path, 0.3, lambda nimg, stop: run.lock.unlink(missing_ok=True), monkeypatch).ended
+
+
+def test_a_disk_that_does_not_answer_says_nothing_of_a_move(tmp_path, monkeypatch):
+    run = RunFolder(tmp_path)
+    with run.locked():
+        monkeypatch.setattr(Path, "stat", lambda self: (_ for _ in ()).throw(OSError(116, "Stale file handle")))
+        run.check_place()

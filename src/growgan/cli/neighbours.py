@@ -10,6 +10,7 @@ from pathlib import Path
 from growgan.cli.data.build import parse_crop
 from growgan.cli.generate import parse_seeds
 from growgan.cli.model import add_model
+from growgan.core.allocator import keep_memory
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from growgan.evaluation.neighbours import CENTRE, Question, find_neighbours
     from growgan.sampling.images import save_png
 
+    keep_memory()
     question = Question(
         model=args.model,
         data=args.data,

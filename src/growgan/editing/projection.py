@@ -83,8 +83,9 @@ class Projector:
         wanted = [self.model.spec.channels, self.model.resolution, self.model.resolution]
         if list(photo.shape) != wanted or not photo.is_floating_point():
             raise ConfigError(f"this model wants photographs {wanted} of floats in [-1, 1], not {list(photo.shape)}")
-        with torch.inference_mode(False), torch.autocast(photo.device.type, enabled=False):  # whatever the caller's
-            return self._point(photo.to(self.model.device, torch.float32, copy=True)[None], advance)
+        device = self.model.device
+        with torch.inference_mode(False), torch.autocast(device.type, enabled=False):  # whatever the caller's
+            return self._point(photo.to(device, torch.float32, copy=True)[None], advance)
 
     def _point(self, photo: Tensor, advance: Callable[[], object]) -> Point:
         near = self._nearest(photo)
@@ -102,10 +103,12 @@ class Projector:
     @torch.no_grad()
     def _pictures(self, advance: Callable[[int], object]) -> Iterator[Tensor]:
         """The pictures of all starts, small."""
+        device = self.model.device
         for start in range(0, len(self._z), self.batch):
             some = slice(start, start + self.batch)
-            labels = torch.from_numpy(self._labels[some]).to(self.model.device) if self._labels is not None else None
-            yield _shrunk(self.model.G(torch.from_numpy(self._z[some]).to(self.model.device), labels))
+            labels = torch.from_numpy(self._labels[some]).to(device) if self._labels is not None else None
+            with torch.autocast(device.type, enabled=False):
+                yield _shrunk(self.model.G(torch.from_numpy(self._z[some]).to(device), labels))
             advance(len(self._z[some]))
 
     @torch.no_grad()

@@ -38,6 +38,7 @@ class Model(BaseModel):
     ``model(z, labels, resolution, alpha)`` returns float images [N, C, S, S], unclipped, nominally in [-1, 1].
     """
 
+    @torch.inference_mode(False)  # whatever the caller's: the weights may be wanted for gradients later
     def __init__(self, file: ModelFile, device: str | torch.device = "cpu", precision: Precision = "float32") -> None:
         self.file: ModelFile = file
         # Batches are of any size, and often the only one of theirs: nothing is measured for them.
@@ -55,6 +56,7 @@ class Model(BaseModel):
         follow(network, self._machine.known_plan())
         return network
 
+    @torch.inference_mode(False)
     def discriminator(self) -> Discriminator | None:
         """The file's D, where G is; None where there is none."""
         if not self.file.has("D"):
@@ -153,7 +155,7 @@ def load(source: str | Path, device: str | torch.device = "cpu", precision: Prec
     path = find(source)
     if path.suffix == ".onnx":
         raise ModelError(f"{path} is an ONNX file: growgan.OnnxModel opens it, and growgan generate runs it")
-    with torch.inference_mode(False):  # whatever the caller's: the weights may be wanted for gradients later
+    with torch.inference_mode(False):  # as in `Model`: another program's weights are read here
         for _ in range(ATTEMPTS - 1):
             with suppress(Changed):
                 return Model(open_any(path), device, precision)

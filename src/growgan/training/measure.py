@@ -48,10 +48,10 @@ def check_measure(config: RunConfig) -> None:
 def make_measure(
     config: RunConfig, dataset: ImageSet, labels: dict[str, Any], device: torch.device, stop: Stop | None = None
 ) -> Measure | None:
-    """The measure that a configuration names; it is broken off when ``stop`` is asked for."""
+    """The measure that a configuration names. ``stop``: KID, which takes long, is broken off when it is asked for."""
     match config.snapshots.measure:
         case "swd":
-            return SwdMeasure(config, dataset, labels, stop)
+            return SwdMeasure(config, dataset, labels)
         case "kid":
             network = FeatureNetwork(find_inception(), "legacy", device, choose_layout(device))
             return KidMeasure(config, dataset, labels, network, stop)
@@ -200,7 +200,7 @@ class KidMeasure(Measure):
         if state.spec.channels not in (1, 3):
             return None
         if self._resolution != phase.resolution:
-            state.ranks.decide(lambda: self._look_at_reals(phase))
+            _decide(state.ranks, lambda: self._look_at_reals(phase))
             self._resolution = phase.resolution
         look = partial(self._look_at_fakes, state, phase)
         fakes: list[Tensor] = []
@@ -216,7 +216,7 @@ class KidMeasure(Measure):
 
         The distance of their halves stands beside the fakes': what it is on average does not depend on the number.
         """
-        store = FeatureStore(self.network, BATCH, Progress)
+        store = FeatureStore(self.network, batch_size(phase.resolution), Progress)
         self._reals = store.all_rows(Sample(self.reals(phase), 0, self.count))
         half = self.count // 2
         self._reference = None

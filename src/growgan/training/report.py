@@ -145,6 +145,7 @@ class Report:
     def after_stage(self, state: TrainState, phase: Phase) -> None:
         """Keep the milestone of the stage."""
         if self.writes:
+            self._see_that_it_is_there()
             self._attempt(lambda: self.snapshots.write_stage(state, phase))
 
     def save(self, state: TrainState, phase: Phase, grid: bool, leaving: bool) -> None:
@@ -169,6 +170,8 @@ class Report:
 
     def keep_trouble(self, state: TrainState, phase: Phase, what: str) -> str:
         """Write the networks as they are when `what` has gone wrong. Returns part of a sentence: where they are."""
+        if self.writes:
+            self._see_that_it_is_there()
         path = self._attempt(lambda: self.snapshots.write_trouble(state, phase, what)) if self.writes else None
         return f" (the networks as they were: {path})" if path else ""
 
@@ -213,7 +216,7 @@ class Report:
 
     def _see_that_it_is_there(self) -> None:
         try:
-            self.run.check_held()
+            self.run.check_place()
         except Moved:
             self.board = None  # which would open its file anew, and fail in a thread of its own
             raise

@@ -31,8 +31,8 @@ class Moved(UserError):
 class RunFolder(RunFiles):
     """A run's files, and who may write them."""
 
-    _held: os.stat_result | None = None
-    """The lock, where this process has it."""
+    _place: os.stat_result | None = None
+    """The folder, where this process holds its lock."""
 
     def check(self) -> None:
         """Raise `RunError` if the folder holds something else than a run; nothing is written."""
@@ -162,14 +162,21 @@ class RunFolder(RunFiles):
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
-            self._held = os.fstat(file.fileno())
+            self._place = self.path.stat()
             yield  # the file stays afterwards: were it removed, two could hold a lock of that name
 
-    def check_held(self) -> None:
-        """Raise `Moved` if the lock that this process holds is not in the folder any more: another would be written."""
-        with contextlib.suppress(OSError):
-            if self._held is None or os.path.samestat(self._held, self.lock.stat()):
+    def check_place(self) -> None:
+        """Raise `Moved` if this is not the folder any more that was locked: another one would be written.
+
+        A disk that does not answer says nothing of that.
+        """
+        try:
+            if self._place is None or os.path.samestat(self._place, self.path.stat()):
                 return
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError:
+            return
         raise Moved(
             f"{self.path} has been moved, or another folder put in its place: nothing more is written there, and "
             "--out with its new place goes on from the state saved last"
