@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from growgan import __version__
+from growgan.core.allocator import keep_memory
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError
 from growgan.core.plan import Plan, cached_plan, read_plan
@@ -53,14 +54,19 @@ class Machine:
         return f"{processor()}, {threads}, torch {torch.__version__}, growgan {__version__}"
 
 
-def set_up(execution: ExecutionConfig) -> Machine:
-    """The machine for a run; what PyTorch has for the whole process is set there. Raises `ConfigError`."""
+def set_up(execution: ExecutionConfig, own: bool = True) -> Machine:
+    """The machine for a run; what PyTorch has for the whole process is set there. Raises `ConfigError`.
+
+    own: whether the process is growgan's own, so that its memory may be looked after (`keep_memory`).
+    """
     device = choose_device(execution.device)
     if device.type == "cuda" and execution.plan == "measured":
         # Shapes stay for a whole stage: it is worth cuDNN's while to try its ways on each that it meets. Plans do not
         # get in its way: on a card nothing is measured for them (`training.tuning`), and each product has but one way
         # of growgan's own (`networks.algorithms`), by whose calls cuDNN measures.
         torch.backends.cudnn.benchmark = True
+    if own and device.type == "cpu":
+        keep_memory()
     if execution.threads is not None:
         torch.set_num_threads(execution.threads)
     precision = execution.precision

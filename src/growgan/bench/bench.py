@@ -11,7 +11,6 @@ from typing import Any
 
 from growgan.bench import footprint, generation, limits, loading, stages, startup, steps
 from growgan.bench.machine import describe
-from growgan.core.allocator import keep_memory
 from growgan.core.config import NetworkSpec, RunConfig
 from growgan.core.errors import ConfigError
 from growgan.core.fields import replaced, to_json
@@ -69,8 +68,6 @@ class Bench:
         self.config = configured(request)
         _check_sizes(request, self.config)
         self.machine = set_up(self.config.execution)
-        if self.machine.device.type == "cpu":
-            keep_memory()
         self.found: dict[str, list[Any]] = {}
         self.pieces = self._planned()
 

@@ -16,7 +16,6 @@ import torch
 
 from growgan.bench.generation import generator
 from growgan.bench.steps import Case
-from growgan.core.allocator import keep_memory
 from growgan.core.config import NetworkSpec, RunConfig
 from growgan.core.fields import from_json, to_json
 from growgan.devices import Machine, set_up
@@ -82,8 +81,6 @@ def _serve(request: dict[str, Any]) -> dict[str, float | None]:
     wanted = {"device": request["device"], "precision": request["precision"], "threads": request["threads"]}
     config = from_json(RunConfig, to_json(config) | {"execution": to_json(config.execution) | wanted})
     machine = set_up(config.execution)
-    if machine.device.type == "cpu":
-        keep_memory()
     machine.plan.choices |= request["plan"]
     gpu = machine.device.type == "cuda"
     base = 0.0 if gpu else resident()

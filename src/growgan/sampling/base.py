@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 from PIL import Image
@@ -24,6 +24,24 @@ CHUNK = 1000
 """Latents looked at together where no picture is made of them."""
 PREVIEW = 256
 """Pixels a side above which a notebook's preview shrinks its pictures."""
+
+
+Labels = np.ndarray | None
+"""Of pictures: int [N], or numbers [N, K]; None of a model that has none."""
+
+
+class Rendering(TypedDict, total=False):
+    """How pictures are made: see `BaseModel.sample`."""
+
+    truncation: float
+    batch: int
+
+
+class Drawing(Rendering, total=False):
+    """The same, and of what."""
+
+    seed: int
+    label: Label | str | None
 
 
 class BaseModel(ABC):
@@ -80,38 +98,11 @@ class BaseModel(ABC):
         return buffer.getvalue()
 
     @overload
-    def sample(
-        self,
-        n: int = 1,
-        *,
-        seed: int = 0,
-        label: Label | str | None = None,
-        truncation: float = 1.0,
-        batch: int = 16,
-        kind: Literal["pil"] = "pil",
-    ) -> list[Image.Image]: ...
+    def sample(self, n: int = 1, *, kind: Literal["pil"] = "pil", **how: Unpack[Drawing]) -> list[Image.Image]: ...
     @overload
-    def sample(
-        self,
-        n: int = 1,
-        *,
-        seed: int = 0,
-        label: Label | str | None = None,
-        truncation: float = 1.0,
-        batch: int = 16,
-        kind: Literal["numpy"],
-    ) -> np.ndarray: ...
+    def sample(self, n: int = 1, *, kind: Literal["numpy"], **how: Unpack[Drawing]) -> np.ndarray: ...
     @overload
-    def sample(
-        self,
-        n: int = 1,
-        *,
-        seed: int = 0,
-        label: Label | str | None = None,
-        truncation: float = 1.0,
-        batch: int = 16,
-        kind: Literal["tensor"],
-    ) -> Tensor: ...
+    def sample(self, n: int = 1, *, kind: Literal["tensor"], **how: Unpack[Drawing]) -> Tensor: ...
 
     def sample(
         self,
@@ -145,39 +136,21 @@ class BaseModel(ABC):
 
     @overload
     def render(
-        self,
-        z: np.ndarray,
-        labels: np.ndarray | None = None,
-        *,
-        truncation: float = 1.0,
-        batch: int = 16,
-        kind: Literal["pil"] = "pil",
+        self, z: np.ndarray, labels: Labels = None, *, kind: Literal["pil"] = "pil", **how: Unpack[Rendering]
     ) -> list[Image.Image]: ...
     @overload
     def render(
-        self,
-        z: np.ndarray,
-        labels: np.ndarray | None = None,
-        *,
-        truncation: float = 1.0,
-        batch: int = 16,
-        kind: Literal["numpy"],
+        self, z: np.ndarray, labels: Labels = None, *, kind: Literal["numpy"], **how: Unpack[Rendering]
     ) -> np.ndarray: ...
     @overload
     def render(
-        self,
-        z: np.ndarray,
-        labels: np.ndarray | None = None,
-        *,
-        truncation: float = 1.0,
-        batch: int = 16,
-        kind: Literal["tensor"],
+        self, z: np.ndarray, labels: Labels = None, *, kind: Literal["tensor"], **how: Unpack[Rendering]
     ) -> Tensor: ...
 
     def render(
         self,
         z: np.ndarray,
-        labels: np.ndarray | None = None,
+        labels: Labels = None,
         *,
         truncation: float = 1.0,
         batch: int = 16,

@@ -45,7 +45,7 @@ class Model(BaseModel):
         execution = ExecutionConfig(device=str(device), precision=precision, plan="plain")
         if execution.precision == "float64":
             raise ConfigError("a model makes its pictures in float32 or bfloat16, not in float64")
-        machine = set_up(execution)
+        machine = set_up(execution, own=False)
         self._machine = machine
         self.G: Generator = self._prepared(file.generator())
         self._mean = file.truncation_mean()

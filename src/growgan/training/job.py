@@ -9,7 +9,6 @@ from functools import partial
 
 import torch
 
-from growgan.core.allocator import keep_memory
 from growgan.core.config import RunConfig
 from growgan.core.errors import DataError, Elsewhere, RunError
 from growgan.core.geometry import grid_shape
@@ -86,8 +85,6 @@ def _joined(config: RunConfig, dataset: ImageSet, request: Request, ranks: Ranks
     if dataset.content_hash != config.data.content_hash:
         raise DataError(f"{dataset.path} is not the same set on every machine: names, sizes, times or labels differ")
     machine = set_up(config.execution)
-    if machine.device.type == "cpu":
-        keep_memory()
     check_device(ranks, machine.device)
     # A run that was begun by one process has settled on threads for that one: several would wait for each other.
     if ranks.local_world > 1 and machine.device.type == "cpu" and not request.names("execution.threads"):

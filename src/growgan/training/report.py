@@ -95,8 +95,7 @@ class Report:
 
     def after_tick(self, state: TrainState, phase: Phase, last: bool) -> None:
         """Write the log, a grid and, when it is due, a snapshot."""
-        if self.writes:
-            self._see_that_it_is_there()
+        self._see_that_it_is_there()
         due = last or state.tick % self.snapshots.config.snapshots.image_ticks == 0
         grid = self.draw_fakes(state, phase) if due else None
         due = last or state.tick % self.snapshots.config.snapshots.model_ticks == 0
@@ -144,8 +143,8 @@ class Report:
 
     def after_stage(self, state: TrainState, phase: Phase) -> None:
         """Keep the milestone of the stage."""
+        self._see_that_it_is_there()
         if self.writes:
-            self._see_that_it_is_there()
             self._attempt(lambda: self.snapshots.write_stage(state, phase))
 
     def save(self, state: TrainState, phase: Phase, grid: bool, leaving: bool) -> None:
@@ -170,8 +169,7 @@ class Report:
 
     def keep_trouble(self, state: TrainState, phase: Phase, what: str) -> str:
         """Write the networks as they are when `what` has gone wrong. Returns part of a sentence: where they are."""
-        if self.writes:
-            self._see_that_it_is_there()
+        self._see_that_it_is_there()
         path = self._attempt(lambda: self.snapshots.write_trouble(state, phase, what)) if self.writes else None
         return f" (the networks as they were: {path})" if path else ""
 
