@@ -9,6 +9,7 @@ import pytest
 import torch
 from making import make_labels, make_nets, make_spec, normal
 
+from growgan.core.config import Variant
 from growgan.networks.transfer import take_over
 
 
@@ -99,9 +100,59 @@ def test_equalised_weights_act_as_before_without_equalising():
     torch.testing.assert_close(new_D(x)[0], D(x)[0])
 
 
-def test_other_widths_are_refused():
-    old, new = make_nets(make_spec()), make_nets(replace(make_spec(), fmap_max=4))
-    with pytest.raises(RuntimeError):
+# Widths
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"num_labels": 3},
+        {"wscale": False, "d_down": "pool_act"},
+        {"stddev_group": 0, "normalize_latents": False},
+        {"variant": Variant(d_last_conv=False, first_bias="pixel")},
+        {"variant": Variant(d_last_conv=False), "stddev_group": 1},
+    ],
+    ids=["labels", "not equalised", "no stddev", "stddev before dense0", "neither"],
+)
+@pytest.mark.parametrize("wide", [{"fmap_max": 16}, {"fmap_base": 96, "fmap_max": 24}], ids=["some stages", "all"])
+def test_wider_networks_act_as_before(fields, wide):
+    """Widths are 8, 8 and 4 from below, and 8 outputs of D's dense layer; then 16, 8, 4 and 16, or all thrice that."""
+    (G, D), (new_G, new_D) = transferred(fields, fields | wide, 16, tuple(range(fields.get("num_labels", 0))))
+    assert new_G.stage(4).conv.weight.numel() >= 4 * G.stage(4).conv.weight.numel()
+    labels = torch.arange(8) % 3 if "num_labels" in fields else None
+    z, x = normal(8, 6).float(), normal(8, 3, 16, 16).float()
+    for size, alpha in ((4, 1.0), (8, 1.0), (16, 0.4)):
+        torch.testing.assert_close(new_G(z, labels, size, alpha), G(z, labels, size, alpha), rtol=1e-4, atol=1e-4)
+        for one, other in zip(new_D(x[..., :size, :size], alpha=alpha), D(x[..., :size, :size], alpha=alpha)):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_copies_of_a_feature_map_go_ways_of_their_own():
+    """As they are they act alike; what reads them does not weigh them alike, so that their gradients differ."""
+    _, (G, D) = transferred({}, {"fmap_max": 16}, 16)
+    G(normal(8, 6).float()).square().sum().backward()
+    D(normal(8, 3, 16, 16).float())[0].square().sum().backward()
+    for layer in (G.stage(4).dense, G.stage(4).conv, D.stage(8).conv1, D.stage(4).conv, D.stage(4).dense0):
+        half = len(layer.weight) // 2
+        ours, twins = layer.weight.grad[:half], layer.weight.grad[half:]
+        moved = ours.abs() > 1e-6 * ours.abs().max()
+        assert (ours - twins).abs()[moved].gt(0.01 * ours.abs()[moved]).float().mean() > 0.9
+
+
+def test_a_network_and_its_average_are_widened_alike():
+    old, _ = make_nets(make_spec(), seed=1)
+    new = [make_nets(make_spec(fmap_max=16), seed=k)[0] for k in (2, 3, 4)]
+    for network, seed in zip(new, (5, 5, 6)):
+        take_over(network, old.double(), 16, (), seed)
+    one, average, other = (network.state_dict() for network in new)
+    assert all(torch.equal(value, average[name]) for name, value in one.items())
+    assert not torch.equal(one["4x4.conv.weight"], other["4x4.conv.weight"])
+
+
+@pytest.mark.parametrize("fmap_max", [4, 12])
+def test_other_widths_are_refused(fmap_max):
+    old, new = make_nets(make_spec()), make_nets(replace(make_spec(), fmap_max=fmap_max))
+    with pytest.raises(ValueError, match="not a multiple"):
         take_over(new[0], old[0], 16, ())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from discs import SHORT, TINY, save_discs
-from making import joined, make_nets, make_spec
+from making import joined, make_nets, make_spec, normal
 from training import sharing
 from training.test_job import request
 
@@ -131,6 +131,19 @@ def test_a_model_that_has_not_ended_goes_on_from_its_last_whole_stage(colour_set
     assert torch.equal(state.G.stage(16).conv0.weight, G.stage(16).conv0.weight) == (reached == 16)
 
 
+def test_a_wider_run_begins_as_the_model_acts(colour_set, tiny_run, tmp_path):
+    config, state, said = planned(colour_set, tiny_run, tmp_path / "run", ("network.fmap_max", "32"))
+    file = open_model(find(tiny_run))
+    assert file.spec.width(4) == file.spec.width(8) == config.network.width(8) == 16 and config.network.width(4) == 32
+    assert config.network.z_size == file.spec.z_size
+    assert said[0].endswith("stages up to 16x16 taken over; 4x4 widened")
+    z, x = normal(8, file.spec.z_size).float(), normal(8, 3, 16, 16).float()
+    with torch.no_grad():
+        for ours, name in ((state.G, "G"), (state.G_ema, "G_ema")):
+            torch.testing.assert_close(ours(z), file.network(name)(z), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(state.D(x)[0], file.network("D")(x)[0], rtol=1e-4, atol=1e-4)
+
+
 def test_pictures_are_brought_to_the_models_size(tiny_run, tmp_path):
     photos = save_discs(tmp_path / "photos", 12, sizes=((70, 80),))
     config, _, _ = planned(photos, tiny_run, tmp_path / "run", preset="laptop")
@@ -227,7 +240,9 @@ def test_labels_that_come_or_go(labelled_set, colour_set, labelled_run, tiny_run
         (["--from", "{model}", "--freeze-d", "-1"], "--freeze-d (start.freeze_d) cannot be -1"),
         (["--from", "{model}", "--freeze-d", "few"], "freeze_d should be a whole number, not 'few'"),
         (["--freeze-d", "1"], "goes with --from: fresh networks have nothing to keep"),
-        (["--from", "{model}", "--set", "network.fmap_max=4"], "do not fit {model}: in it G.16x16"),
+        (["--from", "{model}", "--set", "network.fmap_max=4"], "first dense layer has 16 feature maps in it, not 4"),
+        (["--from", "{model}", "--set", "network.fmap_max=24"], "not 24; a width stays, or becomes several times as"),
+        (["--from", "{model}", "--set", "network.latent_size=4"], "do not fit {model}: in it G.4x4.dense.weight is"),
         (["--from", "{model}", "--set", "network.stddev_group=0"], "D.4x4.conv.weight is [16, 17, 3, 3], not [16, 16"),
         (["--from", "{model}", "--set", "start.model=x"], "start.model cannot be set: there is --from"),
         (["--from", "{model}", "--preset", "tiny,no-pixelnorm"], "changes the networks, which --from takes as"),

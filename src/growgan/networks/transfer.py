@@ -1,7 +1,8 @@
 """A network that begins with the weights of another one of its kind: of another size, or for other pictures.
 
 Weights are carried over as they act, so that where something differs the new network does at first what the old one
-did: it shows the same picture in other channels, whatever the label, and gives it the same score.
+did: it shows the same picture in other channels, by wider layers (`widening`), whatever the label, and gives it the
+same score.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from growgan.core import seeds
 from growgan.core.config import NetworkSpec
-from growgan.core.geometry import stages
+from growgan.core.geometry import LOWEST, stage_name, stages
+from growgan.networks import widening
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 from growgan.networks.layers import Equalized
@@ -22,42 +25,61 @@ Network = Generator | Discriminator
 
 
 @torch.no_grad()
-def take_over(new: Network, old: Network, top: int, labels: Sequence[int | None]) -> None:
+def take_over(new: Network, old: Network, top: int, labels: Sequence[int | None], seed: int = 0) -> None:
     """Give `new` the weights that `old` has in the stages up to `top` pixels; the others stay as they are.
 
     labels: for each label of the new network the one of the old that means the same, or None. Between grey and colour
     a channel stands for all of them, and all for their mean; else the channels that both have are carried over. Both
-    networks are of one kind; raises RuntimeError where their layers have other widths.
+    networks are of one kind; raises ValueError where a stage is not as wide as the old one, or several times as wide.
+    seed: for what tells copies of a feature map apart. G and its average should have one.
     """
+    kind = "D" if isinstance(new, Discriminator) else "G"
     for size in stages(top):
-        for kind, layer in new.stage(size).named_children():
-            _take(kind, layer, old.stage(size).get_submodule(kind), new.spec, old.spec, labels)
+        for name, layer in new.stage(size).named_children():
+            narrow: Equalized = old.stage(size).get_submodule(name)
+            weight, bias = _as_it_acts(name, layer, narrow, new.spec, old.spec, labels)
+            rows, columns = _copies(name, weight, layer.weight, kind == "D" and _counts_stddev(name, new.spec))
+            draw = seeds.derive(seed, f"widen/{kind}/{stage_name(size)}.{name}")
+            layer.weight.copy_(widening.shared(weight[rows], columns, draw))
+            layer.bias.copy_(bias[rows if len(bias) == len(weight) else widening.copies(len(bias), len(layer.bias))])
 
 
-def _take(
-    kind: str, new: Equalized, old: Equalized, spec: NetworkSpec, before: NetworkSpec, labels: Sequence[int | None]
-) -> None:
+def _copies(name: str, narrow: Tensor, wide: Tensor, stddev: bool) -> tuple[Tensor, Tensor]:
+    """For each output and each input of the wide weight, the one of the narrow weight that it stands for."""
+    rows = widening.copies(len(narrow), len(wide), each=LOWEST**2 if name == "dense" else 1)
+    pixels = LOWEST**2 if name == "dense0" else 1
+    return rows, widening.copies(narrow.shape[1], wide.shape[1], each=pixels, single=int(stddev))
+
+
+def _counts_stddev(name: str, spec: NetworkSpec) -> bool:
+    """Whether the last input map of this layer of D is what minibatch stddev appends."""
+    return spec.has_stddev and name == ("conv" if spec.variant.d_last_conv else "dense0")
+
+
+def _as_it_acts(
+    name: str, new: Equalized, old: Equalized, spec: NetworkSpec, before: NetworkSpec, labels: Sequence[int | None]
+) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the old layer for the channels, the labels and the scale of the new one."""
     weight: Tensor = old.weight
     bias: Tensor = old.bias
     ratio = old.scale / new.scale
-    if kind == "torgb" and spec.channels != before.channels:
+    if name == "torgb" and spec.channels != before.channels:
         shown = _recoloured(before.channels, spec.channels)
         weight, bias = torch.einsum("nc,cikl->nikl", shown, weight), shown @ bias
-    elif kind == "fromrgb" and spec.channels != before.channels:
+    elif name == "fromrgb" and spec.channels != before.channels:
         seen = _recoloured(spec.channels, before.channels)
         weight = torch.einsum("ockl,cn->onkl", weight, seen)
-    elif kind == "dense":  # the latents' columns, then one for each label
+    elif name == "dense":  # the latents' columns, then one for each label
         z = before.z_size
         weight = torch.cat([weight[:, :z], _chosen(weight[:, z:].T, labels).T], dim=1)
         if (
             spec.normalize_latents and spec.variant.labels_normed
         ):  # the norm spans the labels and makes up for the scale
             ratio *= math.sqrt(old.weight.shape[1] / new.weight.shape[1])
-    elif kind == "dense1":  # the score, then a logit for each label
+    elif name == "dense1":  # the score, then a logit for each label
         weight = torch.cat([weight[:1], _chosen(weight[1:], labels)])
         bias = torch.cat([bias[:1], _chosen(bias[1:], labels)])
-    new.weight.copy_(weight if ratio == 1 else weight * ratio)
-    new.bias.copy_(bias)
+    return (weight if ratio == 1 else weight * ratio), bias
 
 
 def _recoloured(channels: int, into: int) -> Tensor:

@@ -61,9 +61,7 @@ def _started(request: Request) -> RunConfig:
         if path in SETTLED:
             raise ConfigError(f"{path} cannot be set: there is {SETTLED[path]}")
         config = replaced(config, path, text)
-    if file is not None:
-        start.check_fit(config.network, file)
-    return config
+    return config if file is None else start.fitted_to_model(config, file)
 
 
 def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:

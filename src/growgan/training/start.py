@@ -54,8 +54,27 @@ def starting_from(config: RunConfig, source: str, file: ModelFile, own_loss: boo
     )
 
 
-def check_fit(spec: NetworkSpec, file: ModelFile) -> None:
-    """Raise `ConfigError` if layers of the model have other shapes in networks of `spec`, whatever its pictures."""
+def fitted_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
+    """The configuration, with latents of the model's length, once its network fields have been named.
+
+    Stages may be several times as wide as the model's. Raises `ConfigError` if layers of the model have other shapes
+    in these networks, whatever their pictures and beside the width.
+    """
+    spec, own = config.network, file.spec
+    if spec.latent_size is None and spec.z_size != own.z_size:
+        spec = replace(spec, latent_size=own.z_size)
+    for size in (LOWEST // 2, *own.stages):
+        if spec.width(size) % own.width(size):
+            which = f"stage {stage_name(size)}" if size >= LOWEST else "D's first dense layer"
+            raise ConfigError(
+                f"the network fields that were named do not fit {file.path}: {which} has {own.width(size)} feature "
+                f"maps in it, not {spec.width(size)}; a width stays, or becomes several times as large"
+            )
+    _check_shapes(spec, file)
+    return replace(config, network=spec)
+
+
+def _check_shapes(spec: NetworkSpec, file: ModelFile) -> None:
     own = file.spec
     alike = replace(
         spec,
@@ -63,6 +82,10 @@ def check_fit(spec: NetworkSpec, file: ModelFile) -> None:
         channels=own.channels,
         num_labels=own.num_labels,
         multi_label=own.multi_label,
+        fmap_base=own.fmap_base,
+        fmap_decay=own.fmap_decay,
+        fmap_max=own.fmap_max,
+        variant=replace(spec.variant, widths=own.variant.widths, hidden=own.variant.hidden),
     )
     if alike == own:
         return
@@ -124,7 +147,7 @@ def begin(state: TrainState, class_names: Sequence[str], say: Callable[[str], No
     labels = _same_labels(file, state.spec, class_names)
     for name, network in (("G", state.G), ("D", state.D), ("G_ema", state.G_ema)):
         held = name if file.has(name) else OTHERWISE[name]
-        take_over(network, file.network(held), _highest(file, state.spec), labels)
+        take_over(network, file.network(held), _highest(file, state.spec), labels, config.seed)
     _rescale(state, file, _loss(file), config.loss)
     say(_describe(config, file, labels))
 
@@ -203,6 +226,9 @@ def _describe(config: RunConfig, file: ModelFile, labels: Sequence[int | None]) 
         parts.append(f"those above {stage_name(top)} fade in")
     if spec.resolution < _settled(file):
         parts.append(f"toRGB and fromRGB of {stage_name(top)} as the model's growth left them")
+    wider = [stage_name(s) for s in stages(_highest(file, spec)) if spec.width(s) > before.width(s)]
+    if wider:
+        parts.append(f"{', '.join(wider)} widened")
     if spec.channels != before.channels:
         parts.append(f"toRGB and fromRGB carried from {before.channels} to {spec.channels} channels")
     if spec.num_labels or before.num_labels:
