@@ -28,6 +28,25 @@ print(kept // 2**20, (resident() - base) // 2**20)
 """
 
 
+GIVEN = """
+import torch
+from growgan.core.allocator import give_back, keep_memory, resident
+base = resident()
+keep_memory()
+blocks = [torch.ones(2 * 2**20) for _ in range(20)]
+del blocks[::2]
+kept = resident() - base
+give_back()
+print(kept // 2**20, (resident() - base) // 2**20)
+"""
+
+
+def test_what_is_kept_can_be_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", GIVEN], check=True, capture_output=True, text=True)
+    before, after = map(int, done.stdout.split())
+    assert before >= 155 and after < 110
+
+
 def mebibytes(freely: int, seconds: float) -> list[int]:
     """What the process occupies with 80 MiB of blocks in use and as much in holes; then with 60 MiB more in use."""
     words = [sys.executable, "-c", SCRIPT.format(freely=freely, seconds=seconds)]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from discs import save_discs
@@ -22,7 +23,7 @@ from growgan.evaluation.results import Result
 from growgan.evaluation.subjects import is_run, list_snapshots
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.ms_ssim import ms_ssim_pairs
-from growgan.metrics.swd import Descriptors, swd
+from growgan.metrics.swd import Descriptors, descriptor_bytes, swd
 from growgan.models.native import open_model, save_model
 from growgan.sampling.model import load
 
@@ -145,6 +146,21 @@ def test_what_cannot_be_taken_leaves_the_rest(
     assert "swd40: it needs about" in said[0] and "GiB are free" in said[0]
     with pytest.raises(ConfigError, match="swd40: it needs about"):
         take(best, colour_set, "swd40")
+
+
+def test_reals_that_are_kept_count_as_free_for_the_next_snapshot(
+    take: Take, tiny_run: Path, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, said = Path(shutil.copytree(tiny_run, tmp_path / "run")), []
+    largest = [model.path for model in list_snapshots(run) if model.resolution == 16]
+    for path in set((run / "models").iterdir()) - set(largest[-2:]):
+        path.unlink()
+    needed, held = descriptor_bytes(40, 16), described(np.zeros((40, 3, 16, 16), np.uint8), 0).nbytes
+    for less, measured in ((held, 2), (held + 1, 1)):
+        free = iter([needed, needed - less])
+        monkeypatch.setattr(judge, "free_memory", lambda device, free=free: float(next(free)))
+        assert len(take(run, colour_set, "swd40", said=said)) == measured
+    assert len(said) == 1 and "it needs about" in said[0]
 
 
 def test_a_snapshot_that_is_damaged_or_gone_is_left_out(

@@ -16,7 +16,8 @@ from growgan.core.presets import preset
 from growgan.core.runfiles import RunFiles
 from growgan.losses import LOSSES
 from growgan.models.native import open_model
-from growgan.training import job, step
+from growgan.sampling import latents
+from growgan.training import health, job, step
 from growgan.training.health import Trouble, examine
 from growgan.training.loop import train
 from growgan.training.ranks import Ranks
@@ -70,6 +71,23 @@ def test_a_dead_discriminator():
         last.zero_()
         [p for name, p in state.D.named_parameters() if name.endswith("bias")][-1].fill_(1.0)
     with pytest.raises(Trouble, match="D has collapsed: it gives 16 different pictures the same score"):
+        examine(state, schedule.at(0))
+
+
+@pytest.mark.parametrize("part", [4, 5])
+def test_large_pictures_are_looked_at_in_parts(monkeypatch, part):
+    """The latents that a whole look would take, and the same verdict, however many fit at once."""
+    monkeypatch.setattr(health, "batch_size", lambda resolution: part)
+    state, schedule, _ = begin(small(), half_and_half())
+    seen = []
+    state.G.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    examine(state, schedule.at(0))
+    assert [len(z) for z in seen] == [4] * 4 if part == 4 else [5, 5, 5, 1]
+    whole, _ = latents.draw(range(16), state.spec, {})
+    assert torch.equal(torch.cat(seen), whole)
+    for p in state.G.parameters():
+        p.data.zero_()
+    with pytest.raises(Trouble, match="G has collapsed: 16 latents give"):
         examine(state, schedule.at(0))
 
 

@@ -24,6 +24,7 @@ from growgan.models.native import ModelFile, open_model, save_model
 from growgan.networks.discriminator import Discriminator
 from growgan.sampling.sources import find
 from growgan.training import job, start
+from growgan.training.optim import ema_factor
 from growgan.training.state import TrainState
 
 QUIET = ("--threads", "1", "--precision", "float32", "--set", "snapshots.measure=none")
@@ -144,6 +145,16 @@ def test_a_wider_run_begins_as_the_model_acts(colour_set, tiny_run, tmp_path):
         torch.testing.assert_close(state.D(x)[0], file.network("D")(x)[0], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("preset", "kimg"), [("fast", 20), ("robust", 20), ("laptop", 5)])
+def test_the_models_average_is_not_thrown_away(colour_set, tiny_run, tmp_path, preset, kimg):
+    """A half-life that rises from nothing would make G_ema the raw G after one step."""
+    config, _, _ = planned(colour_set, tiny_run, tmp_path / "run", preset=preset)
+    phase = Schedule(config.schedule, config.optim, 16).at(0)
+    assert ema_factor(config.optim, phase, phase.minibatch) == pytest.approx(0.5 ** (phase.minibatch / (kimg * 1000)))
+    config, _, _ = planned(colour_set, tiny_run, tmp_path / "run", ("optim.ema_rampup", "0.1"), preset=preset)
+    assert config.optim.ema_rampup == 0.1
+
+
 def test_pictures_are_brought_to_the_models_size(tiny_run, tmp_path):
     photos = save_discs(tmp_path / "photos", 12, sizes=((70, 80),))
     config, _, _ = planned(photos, tiny_run, tmp_path / "run", preset="laptop")
@@ -242,6 +253,7 @@ def test_labels_that_come_or_go(labelled_set, colour_set, labelled_run, tiny_run
         (["--freeze-d", "1"], "goes with --from: fresh networks have nothing to keep"),
         (["--from", "{model}", "--set", "network.fmap_max=4"], "first dense layer has 16 feature maps in it, not 4"),
         (["--from", "{model}", "--set", "network.fmap_max=24"], "not 24; a width stays, or becomes several times as"),
+        (["--from", "{model}", "--set", "network.fmap_max=32", "--freeze-d", "1"], "then none can become wider"),
         (["--from", "{model}", "--set", "network.latent_size=4"], "do not fit {model}: in it G.4x4.dense.weight is"),
         (["--from", "{model}", "--set", "network.stddev_group=0"], "D.4x4.conv.weight is [16, 17, 3, 3], not [16, 16"),
         (["--from", "{model}", "--set", "start.model=x"], "start.model cannot be set: there is --from"),

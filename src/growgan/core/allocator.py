@@ -46,6 +46,12 @@ def keep_memory(freely: int = FREELY) -> None:
         threading.Thread(target=_give_back_holes, args=(libc, freely), name="memory", daemon=True).start()
 
 
+def give_back() -> None:
+    """Give the system what the C library holds of freed memory, so that it counts as free; without glibc, nothing."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _give_back_holes(libc: ctypes.CDLL, most: float) -> None:
     """Look again and again at how much the process occupies. `most` rises with what is found to be in use."""
     while True:

@@ -137,6 +137,8 @@ class Judge:
         kind = plan.kind
         needed = kind.room(plan.count, plan.known, plan.reals.resolution)
         free = free_memory(self.bench.device if kind.network is None else torch.device("cpu"))
+        if free is not None and kind.network is None:
+            free += self.bench.kept_bytes
         if free is not None and needed > free:
             raise OutOfMemory(
                 f"it needs about {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free: "

@@ -79,6 +79,11 @@ class Bench:
             self._kept = reals, self.descriptors(reals, self.block.patches[0])
         return self._kept[1]
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of them, which the next comparison uses or gives back."""
+        return 0 if self._kept is None else self._kept[1].nbytes
+
 
 Take = Callable[[Bench, Sample, Sample], list[Measured]]
 Room = Callable[[int, int, int], float]

@@ -86,6 +86,11 @@ class Descriptors:
         """Sizes in pixels of the pyramid levels, full resolution first."""
         return pyramid_sizes(self.resolution)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that they occupy."""
+        return self._pending.nbytes + sum(level.nbytes for block in self._blocks for level in block)
+
     def level(self, index: int) -> list[Tensor]:
         """Return the patches of one level, block by block: [patches, DIMENSIONS] float16, channels outermost."""
         blocks = [block[index] for block in self._blocks]

@@ -1,17 +1,15 @@
 """Layers with more feature maps than those that they begin as (Chen, Goodfellow, Shlens 2016, *Net2Net*).
 
 Every map of the narrow layer is there several times in the wide one. What reads a map shares its weight among the
-copies, unequally, so that the sum is the old one and yet each copy gets gradients of its own and goes its own way.
-Copies of all maps alike change neither pixel norm nor minibatch stddev: the wide network acts as the narrow one did.
+copies, so that the sum is the old one. Copies of all maps alike change neither pixel norm nor minibatch stddev: the
+wide network acts as the narrow one did. The shares are uneven, some below zero: copies have to part, and with beta1 = 0
+Adam's steps go by the sign of a gradient, which a positive share would leave the same for all copies.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-UNEVEN = 0.5
-"""How far a copy's share may lie from an equal one, before the shares are brought to their sum."""
 
 
 def copies(narrow: int, wide: int, each: int = 1, single: int = 0) -> Tensor:
@@ -30,11 +28,14 @@ def copies(narrow: int, wide: int, each: int = 1, single: int = 0) -> Tensor:
 def shared(weight: Tensor, inputs: Tensor, seed: int) -> Tensor:
     """The weight [outputs, narrow, ...] shared among copies of its inputs: [outputs, wide, ...].
 
-    seed: of the shares.
+    Of k copies each gets 1/k and a normal deviate, so large that the weights of an equalised layer keep their mean
+    square, and with it the relative size of Adam's steps. seed: of the deviates.
     """
     if len(inputs) == weight.shape[1]:
         return weight
     draw = torch.Generator().manual_seed(seed)
-    shares = 1 + UNEVEN * (2 * torch.rand(weight[:, inputs].shape, generator=draw) - 1)
-    sums = torch.zeros(weight.shape).index_add_(1, inputs, shares)
-    return weight[:, inputs] * (shares / sums[:, inputs]).to(weight)
+    deviates = torch.randn(weight[:, inputs].shape, generator=draw)
+    k = inputs.bincount().view(-1, *[1] * (weight.dim() - 2))
+    means = torch.zeros(weight.shape).index_add_(1, inputs, deviates) / k
+    shares = 1 / k[inputs] + (deviates - means[:, inputs]) / k[inputs].sqrt()
+    return weight[:, inputs] * shares.to(weight)

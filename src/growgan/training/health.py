@@ -19,6 +19,7 @@ from torch import Tensor
 from growgan.core.errors import RunError
 from growgan.core.schedule import Phase
 from growgan.sampling import latents
+from growgan.training.measure import batch_size
 from growgan.training.state import TrainState
 from growgan.training.step import tick_means
 
@@ -93,9 +94,16 @@ def _collapse(state: TrainState, phase: Phase) -> str:
     health = state.config.health
     if not health.diversity_limit and not health.score_limit:
         return ""
-    fakes, labels = _fakes(state, phase)
-    levels = 127.5 * fakes.float().clamp(-1, 1).std(dim=0, correction=0).mean()
-    scores = state.D(fakes, labels, phase.alpha)[0].cpu().double()  # MPS has no float64
+    z, labels = _latents(state)
+    pictures, judged = [], []
+    at_once = batch_size(phase.resolution)
+    for start in range(0, FAKES, at_once):
+        some = slice(start, start + at_once)
+        mine = None if labels is None else labels[some]
+        fakes = state.G(z[some], mine, phase.resolution, phase.alpha)
+        pictures.append(fakes.float().clamp(-1, 1))
+        judged.append(state.D(fakes, mine, phase.alpha)[0].cpu().double())  # MPS has no float64
+    levels, scores = 127.5 * torch.cat(pictures).std(dim=0, correction=0).mean(), torch.cat(judged)
     size = scores.abs().mean()
     differ, spread = levels.item(), (scores.std(correction=0) / size.clamp(min=1e-30)).item()
     if differ < health.diversity_limit:
@@ -105,12 +113,12 @@ def _collapse(state: TrainState, phase: Phase) -> str:
     return ""
 
 
-def _fakes(state: TrainState, phase: Phase) -> tuple[Tensor, Tensor | None]:
-    """Pictures of the latents of seeds 0 to 15, and their labels: as far as there are classes, one after the other."""
+def _latents(state: TrainState) -> tuple[Tensor, Tensor | None]:
+    """The latents of seeds 0 to 15, and their labels: as far as there are classes, one after the other."""
     spec = state.spec
     z, labels = latents.draw(range(FIRST_SEED, FIRST_SEED + FAKES), spec, {})
     if labels is not None:
         labels = torch.arange(FAKES) % spec.num_labels
         labels = torch.nn.functional.one_hot(labels, spec.num_labels).float() if spec.multi_label else labels
         labels = labels.to(state.device)
-    return state.G(z.to(state.device, state.dtype), labels, phase.resolution, phase.alpha), labels
+    return z.to(state.device, state.dtype), labels

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from growgan.core import geometry
-from growgan.core.allocator import FREELY
+from growgan.core.allocator import FREELY, give_back
 from growgan.core.config import RunConfig
 from growgan.core.errors import OutOfMemory
 from growgan.core.schedule import Phase, Schedule
@@ -118,6 +118,7 @@ def free_memory(device: torch.device) -> float | None:
         return float(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
         return None
+    give_back()  # what earlier work of this process has left can be had
     limits = [free for free in (_system_free(), _control_group_free()) if free is not None]
     return min(limits, default=None)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from growgan.core.config import LossConfig, NetworkSpec, RunConfig, StartConfig
+from growgan.core.config import LossConfig, NetworkSpec, OptimConfig, RunConfig, StartConfig
 from growgan.core.errors import ConfigError, ModelError, RunError
 from growgan.core.fields import from_json, per
 from growgan.core.geometry import LOWEST, stage_name, stages
@@ -49,6 +49,7 @@ def starting_from(config: RunConfig, source: str, file: ModelFile, own_loss: boo
         network=replace(file.spec, resolution=file.resolution),
         loss=(_loss(file) if own_loss else None) or config.loss,
         schedule=replace(config.schedule, initial_resolution=top),
+        optim=_averaged(config.optim),
         data=replace(config.data, build_resolution=file.resolution),
         start=StartConfig(model=_name(source), content_hash=file.hash, license=_license(file), resolution=top),
     )
@@ -71,6 +72,8 @@ def fitted_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
                 f"maps in it, not {spec.width(size)}; a width stays, or becomes several times as large"
             )
     _check_shapes(spec, file)
+    if config.start.freeze_d and any(spec.width(size) > own.width(size) for size in own.stages):
+        raise ConfigError("--freeze-d (start.freeze_d) keeps stages of D as they are: then none can become wider")
     return replace(config, network=spec)
 
 
@@ -166,6 +169,13 @@ def _rescale(state: TrainState, file: ModelFile, before: LossConfig | None, now:
         score = state.D.stage(LOWEST).dense1
         score.weight[0] *= factor
         score.bias[0] *= factor
+
+
+def _averaged(optim: OptimConfig) -> OptimConfig:
+    """A half-life that does not rise: it would do away with the model's average, which is its best network."""
+    if optim.ema_kimg is None or optim.ema_kimg_end is None:
+        return replace(optim, ema_rampup=0.0)
+    return replace(optim, ema_rampup=0.0, ema_kimg=max(optim.ema_kimg, optim.ema_kimg_end))
 
 
 def _settled(file: ModelFile) -> int:
