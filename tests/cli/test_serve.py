@@ -21,7 +21,7 @@ from growgan.sampling.model import load
 Growgan = Callable[..., Any]
 
 
-def test_refusals(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
+def test_refusals(growgan: Growgan, tiny_run: Path, colour_set: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         line = growgan("serve", tiny_run, "--port", port).refusal()
@@ -34,6 +34,7 @@ def test_refusals(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
         ((tiny_run, "--host", ""), "--host"),
         ((tiny_run, "--batch", "0"), "--batch"),
         ((Path(__file__),), "test_serve.py"),  # a file, but no model
+        ((colour_set,), "it is a zip, but none that PyTorch wrote; of pictures, `growgan data info` says more"),
         ((tiny_run, "--directions", tmp_path / "none"), "no file"),
         ((tiny_run, "--latents", tmp_path / "none"), "no file"),
         ((tiny_run, "--device", "toaster"), "toaster"),

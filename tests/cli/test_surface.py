@@ -341,6 +341,10 @@ def test_the_same_command_line_means_the_same_later() -> None:
             ["data", "build", "a", "b", "--resolutoin", "3"],
             "did you mean --resolution? (try growgan data build --help)",
         ),
+        (
+            ["edit", "m", "--move", "-1:0.1"],
+            "argument --move: expected one argument; one that begins with a minus is written --move=...",
+        ),
         (["trian"], "did you mean train? (try growgan --help)"),
         (["data", "biuld", "x"], "did you mean build? (try growgan data --help)"),
         (["generate", "m", "--out", "x.JPG"], "--out x.JPG: pictures are written as .png"),

@@ -115,8 +115,8 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
         (["--set", "network.num_labels=2"], "has num_labels = 0, not 2"),
         (["--set", "network.channels=1"], "has channels = 3, not 1"),
         (["--set", "data.build_resolution=20"], "data.build_resolution must be a power of two, 4 or more, not 20"),
-        (["--resolution", "32"], "its pictures are 16x16, less than the 32x32 asked for"),
-        (["--set", "network.resolution=64"], "its pictures are 16x16, less than the 64x64 asked for"),
+        (["--resolution", "32"], "its pictures reach 16x16, less than the 32x32 asked for"),
+        (["--set", "network.resolution=64"], "its pictures reach 16x16, less than the 64x64 asked for"),
         (["--resolution", "12"], "a resolution must be a power of two, 4 or more, not 12"),
         (["--resolution", "2"], "a resolution must be a power of two, 4 or more, not 2"),
         (["--resolution", "big"], "resolution should be a whole number, not 'big'"),
@@ -271,6 +271,13 @@ def test_a_folder_with_something_else_in_it(growgan: Growgan, colour_set: Path, 
     assert files(tmp_path) == {"letters.txt": b"mine"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are UTF-8")
+def test_a_folder_whose_name_no_writer_knows(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/q\xff")
+    assert "is no name in UTF-8; give another --out" in growgan("train", "--data", colour_set, "--out", out, *SHORT).err
+    assert files(tmp_path) == {}
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"sede": 1}', '{"network": {"resolution": 12}}', "\x00"])
 def test_a_config_that_cannot_be_read(growgan: Growgan, run: Path, text: str) -> None:
     (run / "config.json").write_text(text)
@@ -300,6 +307,9 @@ def test_other_data(growgan: Growgan, run: Path, labelled_set: Path, colour_set:
     before = files(run)
     line = growgan("train", "--out", run, "--data", labelled_set).refusal()
     assert f"{labelled_set} is not the set that this run was started with" in line
+    build(labelled_set, tmp_path / "smaller.zip", resolution=8)
+    line = growgan("train", "--out", run, "--data", tmp_path / "smaller.zip").refusal()
+    assert "smaller.zip is not the set that this run was started with" in line
     assert files(run) == before
     moved = shutil.copy(colour_set, tmp_path / "moved.zip")
     assert growgan("train", "--out", run, "--data", moved, "--dry-run").status == 0

@@ -111,10 +111,15 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     cut.write_bytes(good.read_bytes()[:-1])
     other = tmp_path / "other.safetensors"
     save_file(load_file(good), other)
+    photographs, directions = tmp_path / "photographs.safetensors", tmp_path / "directions.safetensors"
+    save_file(load_file(good), photographs, {"growgan.projected": "{}"})
+    save_file(load_file(good), directions, {"growgan.directions": "{}"})
     for path, message in (
         (tmp_path / "none", "there is no model file"),
         (cut, "is not a whole .safetensors file"),
         (other, "not a growgan model"),
+        (photographs, "holds photographs that growgan project found"),
+        (directions, "holds directions of growgan directions"),
     ):
         with pytest.raises(ModelError, match=message):
             inspect(path)

@@ -69,7 +69,13 @@ def test_a_film(serve: Serve, plain: str) -> None:
     assert begun.json["of"].startswith(plain) and begun.json["of"].endswith(": seed 1, seed 2, 1 s")
     assert ask(where, "DELETE").json == {} and ask("/api/films").json == []
     assert "no film" in ask(where).error() and "no film" in ask(where + "/file").error()
-    assert "keys of way" in ask("/api/films", "POST", plan | {"way": {"keys": []}}).error()
+    for wrong, what in (
+        ({"way": {"keys": []}}, "keys of way"),
+        ({"size": 100}, "power of two"),
+        ({"fps": 100}, "--fps of a .gif"),
+    ):
+        assert what in ask("/api/films", "POST", plan | wrong).error()
+    assert ask("/api/films").json == []  # none of them has been ordered
 
 
 def test_a_direction_is_taught(serve: Serve, plain: str) -> None:

@@ -63,3 +63,13 @@ def test_nothing_to_draw(run: RunFolder, tmp_path: Path) -> None:
     (run.path / "measures.jsonl").write_text("no json\n")
     with pytest.raises(RunError, match="is no JSON"):
         plots.draw_measures(run, tmp_path / "out.png")
+
+
+@pytest.mark.parametrize("line", ['{"nimg": 5}', '{"nimg": "x", "seconds": 1}', '{"nimg": 1, "seconds": null}', "7"])
+def test_lines_of_the_log_that_are_none_of_ours(run: RunFolder, line: str) -> None:
+    """A last line may be one that is still being written; any other is refused by its number."""
+    run.log.write_text(f'{line}\n{{"nimg": 8, "seconds": 2.0}}\n')
+    with pytest.raises(RunError, match="line 1: it is no object with nimg and seconds"):
+        run.read_log()
+    run.log.write_text(f'{{"nimg": 8, "seconds": 2.0}}\n{line}\n')
+    assert run.read_log() == [{"nimg": 8, "seconds": 2.0}]

@@ -8,6 +8,7 @@ from pathlib import Path
 from growgan.cli.generate import parse_seeds
 from growgan.cli.model import add_model, load_model, sheet_beside
 from growgan.core.errors import ConfigError
+from growgan.core.files import check_own
 
 SUMMARY = "find directions along which a model's pictures change in one respect, for growgan edit"
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from growgan.editing.said import read_said
     from growgan.sampling.images import save_png
 
+    check_own(sheet_path, "--sheet")
     if args.out.exists():
         directions.read(args.out)  # else it is somebody's file of something else, such as a model
     said = read_said(args.labels) if args.labels is not None else None

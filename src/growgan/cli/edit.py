@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from growgan.cli.generate import parse_seeds
 from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
 from growgan.core.errors import ConfigError
+from growgan.core.files import check_own
 from growgan.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ def run(args: argparse.Namespace) -> int:
             films.write(args.out, made, args.fps, notes | of)
     else:
         what = "photo" if photos is not None else "seed"
+        places = {number: args.out / f"{what}{number:04d}.png" for number in numbers}
+        for place in places.values():
+            check_own(place)
         with Progress(len(numbers), "pictures") as progress:
             for start in range(0, len(numbers), TOGETHER):
                 some = slice(start, start + TOGETHER)
@@ -102,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
                 for number, name, picture in zip(numbers[some], words, pictures):
                     told = notes | {what: str(number)} | ({"class": name} if name else {})
                     told |= of | {"photograph": photos.names[number]} if photos is not None else {}
-                    save_png(args.out / f"{what}{number:04d}.png", picture, told)
+                    save_png(places[number], picture, told)
     print(f"by {model.describe()}", file=sys.stderr)
     print(args.out)
     return 0

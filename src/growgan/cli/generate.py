@@ -9,6 +9,7 @@ from pathlib import Path
 
 from growgan.cli.model import PRECISIONS, add_making, add_model, load_model
 from growgan.core.errors import ConfigError
+from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress, tell
 
@@ -47,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
             tell(f"note: a grid of {args.grid} has no room for {len(seeds) - cells} of {len(seeds)} seeds")
         seeds = [*seeds, *range(seeds[-1] + 1, seeds[-1] + 1 + cells - len(seeds))][:cells]
 
+    path = args.out if not shape or args.out.suffix.lower() == ".png" else args.out / "grid.png"
+    for one in (path,) if shape else (path / seed_name(seed) for seed in seeds):
+        check_own(one)
+
     import numpy as np
 
     from growgan.sampling import images
@@ -61,23 +66,26 @@ def run(args: argparse.Namespace) -> int:
             for pixels in batches:
                 parts.append(pixels)
                 progress.advance(len(pixels))
-            path = args.out if args.out.suffix.lower() == ".png" else args.out / "grid.png"
             in_a_row = seeds == list(range(seeds[0], seeds[0] + len(seeds)))
             notes["seeds"] = f"{seeds[0]}-{seeds[-1]}" if in_a_row else ",".join(map(str, seeds))
             if shown := model.labels(seeds, label):
                 notes["class"] = shown[0] if len(set(shown)) == 1 else "; ".join(shown)
             images.save_png(path, images.make_grid(np.concatenate(parts), shape[0]), notes)
         else:
-            path = args.out
             for i, picture in enumerate(picture for pixels in batches for picture in pixels):
                 notes["seed"] = str(seeds[i])
                 if shown := model.labels(seeds[i : i + 1], label):
                     notes["class"] = shown[0]
-                images.save_png(path / f"seed{seeds[i]:04d}.png", images.to_picture(picture), notes)
+                images.save_png(path / seed_name(seeds[i]), images.to_picture(picture), notes)
                 progress.advance()
     print(f"by {model.describe()}", file=sys.stderr)
     print(path)
     return 0
+
+
+def seed_name(seed: int) -> str:
+    """What the picture of a seed is called."""
+    return f"seed{seed:04d}.png"
 
 
 def parse_seeds(text: str) -> list[int]:

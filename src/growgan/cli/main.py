@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from growgan import __version__
-from growgan.cli.interrupt import held_while_importing
+from growgan.cli.interrupt import Terminated, held_while_importing
 from growgan.core.errors import UserError, as_out_of_memory, say
 
 COMMANDS = {
@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return int(import_module(COMMANDS[args.command]).run(args))
     except UserError as error:
         return say(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("growgan: interrupted", file=sys.stderr)
-        return 130
+        return 143 if isinstance(error, Terminated) else 130
     except BrokenPipeError:  # the reader of our output has left, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -105,4 +105,6 @@ class _Parser(argparse.ArgumentParser):
         if wrong := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             near = difflib.get_close_matches(wrong[1], re.findall(r"[\w.-]+", wrong[2]), 1)
             message += f"; did you mean {near[0]}?" if near else ""
+        if wanting := re.search(r"argument (?:\S+/)?(--[\w-]+): expected one argument", message):
+            message += f"; one that begins with a minus is written {wanting[1]}=..."
         self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")

@@ -12,6 +12,7 @@ from growgan.cli.generate import parse_seeds
 from growgan.cli.model import add_model
 from growgan.core.allocator import keep_memory
 from growgan.core.errors import ConfigError
+from growgan.core.files import check_own
 from growgan.core.progress import Progress
 
 SUMMARY = "find the training pictures nearest to generated ones, to see whether a model copies"
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if args.out.suffix.lower() != ".png":
         raise ConfigError(f"--out {args.out} should end in .png")
+    check_own(args.out)
 
     from growgan.devices import choose_device
     from growgan.evaluation import neighbour_sheet
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     settings = Settings(inception=args.inception, vgg=args.vgg, batch=args.batch, device=choose_device(args.device))
     answer = find_neighbours(question, settings, Progress, lambda line: print(f"growgan: {line}", file=sys.stderr))
     with answer.dataset:
-        save_png(args.out, neighbour_sheet.draw(answer))
+        save_png(args.out, neighbour_sheet.draw(answer), {"model": answer.model.hash, "seeds": args.seeds})
         if args.json:
             print(json.dumps(neighbour_sheet.to_json(answer), indent=2))
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from growgan.cli.data.build import parse_crop
 from growgan.cli.model import add_model, load_model, sheet_beside
 from growgan.core.errors import ConfigError, DataError
+from growgan.core.files import check_own
 from growgan.core.progress import Progress
 from growgan.core.text import printable
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from growgan.data.photographs import Photograph
     from growgan.editing.projected import Projected
 
+MOST = 1_000_000
+"""Steps, and seeds to begin with."""
 SUMMARY = "find the latents whose pictures are nearest to photographs, for growgan edit and growgan video"
 
 
@@ -51,10 +54,11 @@ def run(args: argparse.Namespace) -> int:
         if among := next((photos for photos in args.photos if lies_in(path, photos)), None):
             where = f"lies in {among}, among the photographs" if among.is_dir() else "is one of the photographs"
             raise ConfigError(f"{path} {where}: --out and --sheet name other places")
+    check_own(sheet_path, "--sheet")
     if min(args.starts, args.steps, args.batch) < 1:
         raise ConfigError("--starts, --steps and --batch must be at least 1")
-    if sheet_path.exists() and not is_sheet(sheet_path):
-        raise ConfigError(f"{sheet_path} is there and is no sheet of this command: --sheet names another place")
+    if max(args.starts, args.steps) > MOST:
+        raise ConfigError(f"--starts and --steps can be at most {MOST:,}")
 
     from growgan.editing import projected, sheet
     from growgan.editing.projection import Projector, to_photo
@@ -101,17 +105,6 @@ def lies_in(path: Path, photos: Path) -> bool:
     """Whether a file is one of the photographs, or would be one the next time."""
     inner, outer = path.resolve(), photos.resolve()
     return inner == outer or (photos.is_dir() and inner.is_relative_to(outer))
-
-
-def is_sheet(path: Path) -> bool:
-    """Whether a picture is a sheet that this command wrote, and may write over."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            return "growgan:settings" in picture.info
-    except OSError:
-        return False
 
 
 def kept(out: Path, model: str, settings: str) -> Projected | None:

@@ -118,12 +118,13 @@ def given(args: argparse.Namespace) -> Given:
 def check(source: str) -> None:
     """Raise `ModelError` for what is no model: of a file of ours, its header is read."""
     from growgan.models.foreign.kinds import is_foreign
+    from growgan.models.foreign.opening import open_foreign
     from growgan.models.inspect import inspect
     from growgan.sampling.sources import find
 
     path = find(source)
-    if path.suffix != ".onnx" and not is_foreign(path):
-        inspect(path)
+    if path.suffix != ".onnx":
+        (open_foreign if is_foreign(path) else inspect)(path)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from growgan.core.errors import RunError
+from growgan.core.errors import ConfigError, RunError
+
+OWN = b"growgan"
+"""What every file that growgan writes says of itself somewhere."""
 
 
 @contextlib.contextmanager
@@ -30,6 +34,18 @@ def whole(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_own(path: Path, flag: str = "--out") -> None:
+    """Raise `ConfigError` if a file is there that growgan did not write: a mistyped name must not cost a photograph.
+
+    flag: what names another place.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(OWN) < 0:
+            raise ConfigError(f"{path} is there, and growgan did not make it: {flag} names another place")
 
 
 def sync_folder(folder: Path) -> None:

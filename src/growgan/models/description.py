@@ -21,6 +21,11 @@ from growgan.core.fields import from_json, to_json
 from growgan.core.geometry import is_size
 
 FORMAT = "1"
+OTHERS = {
+    "growgan.projected": "holds photographs that growgan project found: --latents takes it",
+    "growgan.directions": "holds directions of growgan directions: --directions takes it",
+}
+"""What other files of ours hold, by a key of their metadata."""
 
 
 Stamp = tuple[int, int, int]
@@ -99,7 +104,8 @@ def read_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     Raises `ModelError` with one line for a file of another kind, one that is too new, and a description that lies.
     """
     if "growgan.spec" not in metadata:
-        raise ModelError(f"{path} is a {path.suffix or 'nameless'} file, but not a growgan model")
+        found = next((what for key, what in OTHERS.items() if key in metadata), None)
+        raise ModelError(f"{path} " + (found or f"is a {path.suffix or 'nameless'} file, but not a growgan model"))
     if metadata.get("growgan.format") != FORMAT:
         raise ModelError(f"{path} has format {metadata.get('growgan.format')!r}; this growgan reads format {FORMAT}")
     try:

@@ -12,8 +12,8 @@ from typing import Any
 from PIL import Image
 
 from growgan.core.errors import ConfigError, RunError
-from growgan.core.files import whole
-from growgan.sampling.images import png_notes, save_png
+from growgan.core.files import check_own, whole
+from growgan.sampling.images import noted, said, save_png
 
 CODECS = {
     ".mp4": ("libx264", {"crf": "18", "preset": "medium", "movflags": "+faststart"}),
@@ -52,6 +52,7 @@ def check(path: str | Path, fps: float, count: int = 1, size: tuple[int, int] = 
         )
     if suffix and path.is_dir():
         raise ConfigError(f"{path} is a folder")
+    check_own(path)
     if not suffix and path.exists() and not path.is_dir():
         raise ConfigError(f"{path} is a file; a film without a suffix goes into a folder")
     if max(size) > WIDEST:
@@ -96,13 +97,16 @@ def write(
 def kept(path: Path, notes: dict[str, str]) -> int:
     """How many first frames of a folder are there, made with the same notes. 0 for a film in one file.
 
-    Raises `ConfigError` for a folder with frames of another film: what is there is not lost, nor mixed with others.
+    Raises `ConfigError` for a folder with anything else in it, such as frames of another film: what is there is not
+    lost, nor mixed with others.
     """
     number, wanted = 0, {f"growgan:{key}": value for key, value in notes.items()}
     while not path.suffix and (found := _notes_of(frame_path(path, number))) is not None:
         if found != wanted:
             raise ConfigError(f"{path} holds frames of another film; a film goes into a folder of its own")
         number += 1
+    if not number and not path.suffix and path.is_dir() and any(not one.name.startswith(".") for one in path.iterdir()):
+        raise ConfigError(f"{path} is there and not empty; a film goes into a folder of its own")
     return number
 
 
@@ -137,7 +141,7 @@ def _write_movie(path: Path, frames: Iterator[Image.Image], fps: float, notes: d
         try:
             # FFmpeg takes a relative name with a colon in it for an address.
             with av.open(str(temporary.resolve()), "w", format=suffix[1:]) as film:
-                film.metadata["comment"] = _said(notes)
+                film.metadata["comment"] = said(notes)
                 stream = None
                 for picture in frames:
                     picture = _even(picture)
@@ -189,11 +193,7 @@ def _write_stills(path: Path, frames: Iterator[Image.Image], fps: float, notes: 
         _check_held(path, held)
         pictures.append(picture)
         lasts.append(end - before)
-    more: dict[str, dict[str, Any]] = {
-        "GIF": {"comment": _said(notes)},
-        "WEBP": {"quality": 90},
-        "PNG": {"pnginfo": png_notes(notes)},
-    }
+    quality = {"quality": 90} if kind == "WEBP" else {}
     with whole(path) as temporary:
         try:
             pictures[0].save(
@@ -203,7 +203,8 @@ def _write_stills(path: Path, frames: Iterator[Image.Image], fps: float, notes: 
                 append_images=pictures[1:],
                 duration=lasts if len(lasts) > 1 else lasts[0],
                 loop=0,
-                **more[kind],
+                **quality,
+                **noted(kind, notes),
             )
         except (OverflowError, RuntimeError, ValueError) as error:  # more than the format can count
             raise RunError(f"cannot write {path}: {error}") from error
@@ -213,10 +214,6 @@ def _check_held(path: Path, held: int) -> None:
     if held > MOST_HELD:
         size = f"{held / 2**30:.1f} GiB of frames"
         raise ConfigError(f"{path.name} would have {size}, all in memory at once; .mp4, .webm or a folder hold a few")
-
-
-def _said(notes: dict[str, str]) -> str:
-    return "growgan; " + "; ".join(f"{key}: {value}" for key, value in notes.items())
 
 
 def _av(codec: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -17,6 +17,8 @@ from growgan.core.files import whole
 if TYPE_CHECKING:
     from torch import Tensor
 
+DESCRIPTION = 0x010E
+"""Exif's field for what a picture is."""
 SMALLEST_SHOWN = 64
 """Pixels a side below which grids enlarge their pictures, so that a person sees something."""
 
@@ -86,12 +88,26 @@ def make_grid(pixels: np.ndarray, columns: int, resolution: int | None = None) -
 def save_png(path: Path, picture: Image.Image, notes: dict[str, str] | None = None) -> None:
     """Write a PNG, whole or not at all, with `notes` as its text fields."""
     with whole(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=png_notes(notes or {}))
+        picture.save(temporary, format="PNG", **noted("PNG", notes or {}))
 
 
-def png_notes(notes: dict[str, str]) -> PngInfo:
-    """Text fields ``growgan:KEY`` for a PNG."""
-    info = PngInfo()
-    for key, value in notes.items():
-        info.add_itxt(f"growgan:{key}", value)
-    return info
+def noted(kind: str, notes: dict[str, str]) -> dict[str, Any]:
+    """How Pillow is told what a file of this kind (PNG, GIF, JPEG or WEBP) says of itself.
+
+    In a PNG each note is a text field ``growgan:KEY``, elsewhere all are one text.
+    """
+    if kind == "PNG":
+        info = PngInfo()
+        for key, value in (notes or {"": ""}).items():
+            info.add_itxt(f"growgan:{key}", value)
+        return {"pnginfo": info}
+    if kind != "WEBP":
+        return {"comment": said(notes)}
+    exif = Image.Exif()
+    exif[DESCRIPTION] = said(notes)
+    return {"exif": exif}
+
+
+def said(notes: dict[str, str]) -> str:
+    """The notes as one text."""
+    return "growgan; " + "; ".join(f"{key}: {value}" for key, value in notes.items())

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from growgan.core.errors import ConfigError
+from growgan.core.errors import ConfigError, ModelError
+from growgan.core.files import check_own
+from growgan.core.runfiles import RunFiles
 from growgan.evaluation import results
 from growgan.models.description import DescribedFile
+from growgan.models.native import open_model
 from growgan.sampling.model import Model, load
 from growgan.sharing import card
 
@@ -58,6 +61,7 @@ def export(
         raise ConfigError(f"{out} should end in one of {', '.join(FORMATS)}: that says the format")
     if out.exists() and out.samefile(subject.model.file.path):
         raise ConfigError(f"{out} is the model itself")
+    _check_replaced(out)
     if suffix == ".safetensors":
         if resolution is not None:
             raise ConfigError("--resolution is for .onnx and .pt2: a .safetensors file has every size in it")
@@ -74,3 +78,16 @@ def export(
         from growgan.sharing.to_program import export_program as write
     difference = write(subject.model, out, resolution, subject.measures, subject.card)
     return f"images differ from the model's by at most {difference:.1e}"
+
+
+def _check_replaced(out: Path) -> None:
+    """Raise `ConfigError` where more would be lost than an earlier export: a run's network, or what is no model."""
+    folder = out.absolute().parent
+    if folder.name == "models" and RunFiles(folder.parent).exists():
+        raise ConfigError(f"{out} lies among the networks of a run: an export goes elsewhere")
+    check_own(out, "OUT")
+    if out.suffix.lower() == ".safetensors" and out.is_file():
+        try:
+            open_model(out)
+        except ModelError:
+            raise ConfigError(f"{out} is there, and is no model: OUT names another place") from None

@@ -94,7 +94,9 @@ def make_app(
     async def all_films(request: Request) -> Response:
         reels = _reels(request)
         if request.method == "POST":
-            return Json(reels.begin(plans.parse(await _body(request), plans.film)).describe())
+            plan = plans.parse(await _body(request), plans.film)
+            await _made(request, desk.call(lambda: studio.check_film(plan)))
+            return Json(reels.begin(plan).describe())
         return Json([reel.describe() for reel in reels.all()])
 
     async def film(request: Request) -> Response:

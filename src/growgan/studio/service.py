@@ -235,12 +235,16 @@ class Studio:
         (picture,) = opened.model.frames(walk, columns=plan.columns, truncation=plan.look.truncation, batch=self.batch)
         return _png(picture, self._notes(opened, plan.look, plan))
 
+    def check_film(self, plan: Film) -> tuple[int, int]:
+        """How many frames a film has, and pixels a side. Raises `UserError` for one that cannot be written."""
+        frames, size = frames_in(plan.seconds, plan.fps), self.open(plan.look.model).model.shown_size(plan.size)
+        check_film(f"film{plan.suffix}", plan.fps, frames, (size, size))
+        return frames, size
+
     def film(self, plan: Film) -> tuple[int, dict[str, str], Iterator[Image.Image]]:
         """How many frames a film has, what it says of itself, and the frames. Raises `UserError` before any is made."""
-        opened = self.open(plan.look.model)
-        model, frames = opened.model, frames_in(plan.seconds, plan.fps)
-        size = model.shown_size(plan.size)
-        check_film(f"film{plan.suffix}", plan.fps, frames, (size, size))
+        opened, (frames, size) = self.open(plan.look.model), self.check_film(plan)
+        model = opened.model
         walk = self._walk(opened, plan.look, plan.way, frames, plan.fps)
         shown = {"size": size, "truncation": plan.look.truncation, "batch": self.batch}
         made = model.frames(walk, **shown)  # type: ignore[arg-type]
@@ -327,5 +331,5 @@ def _first(labels: np.ndarray | None) -> np.ndarray | None:
 
 def _png(picture: Image.Image, notes: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", pnginfo=images.png_notes(notes), compress_level=FAST)
+    picture.save(buffer, format="PNG", **images.noted("PNG", notes), compress_level=FAST)
     return buffer.getvalue()

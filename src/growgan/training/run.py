@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,10 @@ class RunFolder(RunFiles):
         """Raise `RunError` if the folder holds something else than a run; nothing is written."""
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file; --out wants a folder")
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError:  # torch's and safetensors' writers know no other
+            raise RunError(f"{self.path} is no name in UTF-8; give another --out") from None
         if not self.exists() and self.path.is_dir() and any(self.path.iterdir()):
             # A start that was killed early leaves some of these; anything else is not ours.
             early = {path.name for path in (self.lock, self.state, self.models, self.reals, self.data, self.plan)}
@@ -139,8 +144,8 @@ class RunFolder(RunFiles):
         for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)
-                if not isinstance(entry, dict):
-                    raise ValueError("it is no object")
+                if not isinstance(entry, dict) or not all(_is_number(entry.get(key)) for key in ("nimg", "seconds")):
+                    raise ValueError("it is no object with nimg and seconds")
                 entries.append(entry)
             except ValueError as error:
                 if number < len(lines):
@@ -210,6 +215,10 @@ def _value(config: Any, path: str) -> str:
     for name in path.split("."):
         config = getattr(config, name)
     return json.dumps(to_json(config))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _clock(line: str) -> float:

@@ -9,7 +9,10 @@ from growgan.cli.data.words import add_source_arguments
 from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 
-FORMATS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""Ends of names, and Pillow's names of the formats."""
+QUALITY = 95
+"""Of a sheet in a format that has one."""
 SUMMARY = "draw a contact sheet of a set, or of any pictures"
 
 
@@ -23,18 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw the sheet and print where it is."""
-    from growgan.core.files import whole
+    from growgan.core.files import check_own, whole
     from growgan.data.dataset import is_finished, open_dataset
     from growgan.data.inspect import draw_sheet, draw_source_sheet
     from growgan.data.pictures import convert, strict_pillow
     from growgan.data.sources import Wishes, open_source
-    from growgan.data.transform import encode
     from growgan.sampling.films import WIDEST
+    from growgan.sampling.images import noted
 
     columns, rows = parse_grid(args.grid)
     out = Path(args.out)
     if out.suffix.lower() not in FORMATS:
         raise ConfigError(f"--out {out}: a sheet is a .png, .jpg or .webp file")
+    check_own(out)
     format = FORMATS[out.suffix.lower()]
     with strict_pillow():
         with open_source(args.set, args.kind, Wishes(args.split)) as source:
@@ -43,12 +47,13 @@ def run(args: argparse.Namespace) -> int:
         if sheet is None:
             with open_dataset(args.set) as dataset:
                 sheet = draw_sheet(dataset, columns, rows)
-    if format == "webp" and max(sheet.size) > WIDEST:
+    if format == "WEBP" and max(sheet.size) > WIDEST:
         size = "x".join(map(str, sheet.size))
         raise ConfigError(
             f"--out {out}: a WebP has at most {WIDEST:,} pixels a side, and the sheet is {size}; .png can"
         )
     with whole(out) as temporary:
-        temporary.write_bytes(encode(convert(sheet, 3) if format == "jpg" else sheet, format))
+        sheet = convert(sheet, 3) if format == "JPEG" else sheet
+        sheet.save(temporary, format, quality=QUALITY, **noted(format, {"set": Path(args.set).name}))
     print(args.out)
     return 0

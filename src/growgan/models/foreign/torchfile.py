@@ -198,7 +198,7 @@ def read_zip(file: mmap.mmap) -> Any:
         )
     pickles = [name for name in archive.entries if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise Refused("it is a zip, but none that PyTorch wrote")
+        raise Refused("it is a zip, but none that PyTorch wrote; of pictures, `growgan data info` says more")
     folder = pickles[0].removesuffix("data.pkl")
     if folder + "byteorder" in archive.entries and archive.read(folder + "byteorder").tobytes() != b"little":
         raise Refused("its numbers have another byte order than this program reads")
