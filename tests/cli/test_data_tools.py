@@ -33,10 +33,35 @@ def test_info_of_plain_pictures(growgan: Any, photos: Path) -> None:
     assert "would make: 16x16, centre square" in said.out and "note.txt: not a picture" in said.out
     said = growgan("data", "info", photos, "--json", "--check")
     found = json.loads(said.out)
-    assert said.status == 1 and found["finished"] is False
+    assert said.status == 0 and found["finished"] is False
     assert found["formats"] == {"PNG": 4} and found["channels"] == {"3": 4}
-    assert found["unusable"] == [["note.txt", "not a picture"]] and found["broken"] == ["note.txt: not a picture"]
+    assert found["unusable"] == [["note.txt", "not a picture"]] and found["broken"] == []
     assert found["duplicates"] == [["a/y.png", "a/y2.bmp"]]
+
+
+def test_broken_is_what_is_called_a_picture_or_begins_as_one(growgan: Any, photos: Path, tmp_path: Path) -> None:
+    (photos / "in.zip").write_bytes(b"PK")
+    (photos / "nowhere").symlink_to(tmp_path / "absent")
+    growgan("data", "extract", photos, tmp_path / "plain")
+    said = growgan("data", "compare", photos, tmp_path / "plain", "--json")
+    assert said.status == 0 and json.loads(said.out)["broken"] == []
+    (photos / "b" / "x").write_bytes((photos / "b" / "x.png").read_bytes()[:60])
+    (photos / "empty.jpg").write_bytes(b"")
+    (photos / "nowhere.png").symlink_to(tmp_path / "absent")
+    said = growgan("data", "info", photos, "--json", "--check")
+    names = sorted(line.partition(":")[0] for line in json.loads(said.out)["broken"])
+    assert said.status == 1 and names == ["b/x", "empty.jpg", "nowhere.png"]
+    assert growgan("data", "compare", photos, tmp_path / "plain").status == 1
+
+
+def test_photographs_with_a_dataset_json_are_no_set_yet(growgan: Any, photos: Path, tmp_path: Path) -> None:
+    labels = [["a/y.png", 0], ["a/y2.bmp", 0], ["a/z.png", 1], ["b/x.png", 1]]
+    (photos / "dataset.json").write_text(json.dumps({"labels": labels, "class_names": ["p", "q"]}))
+    found = json.loads(growgan("data", "info", photos, "--json").out)
+    assert found["finished"] is False and found["count"] == 4 and found["labels"] == {"p": 2, "q": 2}
+    assert growgan("data", "show", photos, "--out", tmp_path / "sheet.png").status == 0
+    (photos / "dataset.json").write_text('{"labels": 3}')
+    assert "dataset.json: labels must be null or a list" in growgan("data", "info", photos).refusal()
 
 
 def test_info_counts_the_labels_of_other_formats(growgan: Any, tmp_path: Path) -> None:

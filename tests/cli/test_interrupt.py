@@ -1,11 +1,14 @@
-"""Ctrl-C during an import that catches everything."""
+"""Ctrl-C during an import that catches everything, and SIGTERM during a build."""
 
+import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from data.making_sets import encode, make_pixels
 
 from growgan.cli.interrupt import held_while_importing
 from growgan.cli.main import main
@@ -53,6 +56,36 @@ def test_a_command_ends_as_interrupted(
     monkeypatch.setattr("growgan.cli.main.COMMANDS", {"slow": "slow_command"})
     assert main(["slow"]) == 130
     assert capsys.readouterr().err == "growgan: interrupted\n"
+
+
+SLOW = """
+import sys, time
+from growgan.cli.main import main
+from growgan.data.transform import Transform
+made = Transform.apply
+def slow(self, content):
+    time.sleep(0.05)
+    return made(self, content)
+Transform.apply = slow
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM")
+def test_a_build_that_is_terminated_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(400):
+        (tmp_path / "in" / f"{n}.png").write_bytes(encode(make_pixels(1, 8, seed=n)[0]))
+    words = [sys.executable, "-c", SLOW, "data", "build", str(tmp_path / "in"), str(tmp_path / "s.zip")]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("s.zip.partial-*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 143 and said.endswith("growgan: interrupted\n")
+    assert [item.name for item in tmp_path.iterdir()] == ["in"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_outside_of_imports_at_once_and_ignored_stays_ignored() -> None:

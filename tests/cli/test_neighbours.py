@@ -154,4 +154,7 @@ def test_refusals(growgan: Any, planted: tuple[Path, Path], tmp_path: Path) -> N
     assert "--crop: 16x16, which does not hold" in refused("--crop", "0,0,20,20")
     assert "--vgg names a TorchScript file" in refused("--space", "vgg")
     build(save_discs(tmp_path / "small", 4), tmp_path / "small.zip", resolution=8)
-    assert "cannot be read at 16x16" in refused("--held-out", tmp_path / "small.zip")
+    assert "small.zip: its pictures reach 8x8, less than the 16x16 of" in refused("--held-out", tmp_path / "small.zip")
+    photos = save_discs(tmp_path / "photos", 4, sizes=((12, 10),))
+    said = growgan("neighbours", planted[0], "--data", photos, "--seeds", "0").err.splitlines()[-1]
+    assert f"growgan: {photos}: its pictures reach 8x8, less than the 16x16 of" in said and "--upscale" in said

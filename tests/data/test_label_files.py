@@ -14,6 +14,7 @@ from growgan.core.errors import DataError
 from growgan.data.build import build
 from growgan.data.dataset import open_dataset
 from growgan.data.label_files import read_label_file
+from growgan.data.labels import format_sidecar
 from growgan.data.relabel import relabel
 
 
@@ -40,6 +41,9 @@ def write(tmp_path: Path, text: str, name: str = "labels.csv") -> Path:
         ("name;kind\nx.png;dog, small\n", "l.csv", {"x.png": "dog, small"}, ()),
         ("name,k\nx,1\ny,07\n", "l.csv", {"x": "1", "y": "07"}, ()),
         ("name,a,b\nx,1,0\ny,-1,0.5\n", "l.csv", {"x": [1, 0], "y": [0, 0.5]}, ("a", "b")),
+        ("name,k\nx,dog\ny,\nz, \n", "l.csv", {"x": "dog", "y": None, "z": None}, ()),
+        ("name,k\nx,3\ny,\n", "l.csv", {"x": 3, "y": None}, ()),
+        ("name;a;b\nx;1;0\ny;;1\n", "l.csv", {"x": [1, 0], "y": None}, ("a", "b")),
         ("2\nHat  Glasses\n000001.jpg -1  1\n000002.jpg  1 1\n", "l.txt", None, ("Hat", "Glasses")),
         ('{"x": "dog"}', "l.json", {"x": "dog"}, ()),
         ('{"x": 2, "y": 0}', "l.json", {"x": 2, "y": 0}, ()),
@@ -57,6 +61,8 @@ def test_kinds(tmp_path: Path, text: str, name: str, labels: object, class_names
     [
         ("", "l.csv", "line that names at least two columns"),
         ("name,k\n", "l.csv", "no label in it"),
+        ("name,k\nx,\ny,\n", "l.csv", "no label in it"),
+        ("name,k\nx,\nx,1\n", "l.csv", "line 3 names x a second time"),
         ("x.png,dog\ny.png,cat\n", "l.csv", "first line names a picture, x.png"),
         ("name,k\nx,1,2\n", "l.csv", "line 2 has 3 columns, not 2"),
         ("name,k\nx,1\nx,2\n", "l.csv", "line 3 names x a second time"),
@@ -67,6 +73,11 @@ def test_kinds(tmp_path: Path, text: str, name: str, labels: object, class_names
         ("{", "l.json", "not JSON"),
         ("[1]", "l.json", "must be an object"),
         ('{"x": [2]}', "l.json", "numbers from 0 to 1"),
+        ('{"x": [1, 0], "y": 1}', "l.json", r"l\.json: labels must all be integers, or all lists of one length"),
+        ('{"x": [1, 0], "y": [1]}', "l.json", "all lists of one length"),
+        ('{"labels": [["x", 1], ["y", [1]]]}', "l.json", "all lists of one length"),
+        ('{"labels": [["x", 2]], "class_names": ["p", "q"]}', "l.json", "has 2 class_names for 3 classes"),
+        ('{"labels": [["x", [1, 1, 0]]], "class_names": ["p", "q"]}', "l.json", "has 2 class_names for 3 classes"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, text: str, name: str, message: str) -> None:
@@ -78,6 +89,11 @@ def test_faults_are_named(tmp_path: Path, text: str, name: str, message: str) ->
 def test_names_are_found_by_their_last_part_if_it_is_alone(tmp_path: Path) -> None:
     found = read_label_file(write(tmp_path, "name,k\na/x.jpg,1\nb/x.jpg,2\nc/y.jpg,3\n"))
     assert [found.find(name) for name in ("a/x.jpg", "q/x.jpg", "y.jpg", "deep/y.png", "z")] == [1, None, 3, 3, None]
+
+
+def test_an_empty_cell_is_no_other_pictures_label(tmp_path: Path) -> None:
+    found = read_label_file(write(tmp_path, "name,k\na/x.jpg,\nb/x.jpg,2\n"))
+    assert [found.find(name) for name in ("a/x.jpg", "b/x.jpg", "x.jpg")] == [None, 2, None]
 
 
 def test_threads_find_the_same(tmp_path: Path) -> None:
@@ -105,6 +121,35 @@ def test_build_takes_labels_from_a_file(photos: Path, tmp_path: Path) -> None:
         assert dataset.labels.tolist() == [0, 1]
     with pytest.raises(DataError, match="must be folders, none or a file that is there"):
         build(photos, tmp_path / "t.zip", labels="absent.csv")
+
+
+def test_build_leaves_out_pictures_whose_row_is_not_filled_in(photos: Path, tmp_path: Path) -> None:
+    for text, labels in (
+        ("name,kind\nx,dog\ny,\nz,cat\n", [0, 1]),
+        ("name,a,b\nx,1,1\ny,1,\nz,0,1\n", [[0, 1], [1, 1]]),
+    ):
+        report = build(photos, tmp_path / "s.zip", labels=str(write(tmp_path, text)), overwrite=True)
+        assert report.skipped == [("a/y.png", "no label in labels.csv")]
+        with open_dataset(tmp_path / "s.zip") as dataset:
+            assert dataset.labels.tolist() == labels
+
+
+@pytest.mark.parametrize("text", ['{"x": [1, 0], "y": 1, "z": 1}', '{"x": [1, 0], "y": [1], "z": [1]}'])
+def test_no_set_is_built_that_could_not_be_read(photos: Path, tmp_path: Path, text: str) -> None:
+    file = write(tmp_path, text, "l.json")
+    build(photos, tmp_path / "s.zip", labels="folders")
+    before = (tmp_path / "s.zip").read_bytes()
+    (photos / "dataset.json").write_text(json.dumps({"labels": list(json.loads(text).items())}))
+    for labels in (str(file), None):
+        with pytest.raises(DataError, match=r"\.json: labels must all be integers, or all lists of one length"):
+            build(photos, tmp_path / "s.zip", labels=labels, overwrite=True)
+    assert (tmp_path / "s.zip").read_bytes() == before and not list(tmp_path.glob("*.partial-*"))
+
+
+def test_labels_that_no_reader_would_take_are_not_written() -> None:
+    for labels in ([2**20, 0], [[1.0, 0.0], [1.0]]):
+        with pytest.raises(DataError, match=r"is not \[name, class number|all lists of one length"):
+            format_sidecar(["a.png", "b.png"], labels, ())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["s.zip", "s"])
@@ -159,7 +204,10 @@ def test_a_refused_relabelling_changes_nothing(photos: Path, tmp_path: Path, nam
     before = open_dataset(path).content_hash
     table = write(tmp_path, "name,a,b\nx,1,0\ny,1,0\n")
     for labels, columns, message in (
-        (str(table), [], "nothing is changed"),
+        (str(table), [], r"labels\.csv has no label for a/z\.png \(1 of 3 lack one\); nothing is changed"),
+        (str(write(tmp_path, "name,k\nx,1\ny,\n", "half.csv")), [], r"half\.csv .* a/y\.png, a/z\.png \(2 of 3 lack"),
+        (str(write(tmp_path, '{"x": [1, 0], "y": 1, "z": 1}', "l.json")), [], "must all be integers"),
+        (str(write(tmp_path, '{"x": [1, 0], "y": [1], "z": [0]}', "m.json")), [], "lists of one length"),
         (str(table), ["c"], "has no column of labels 'c'"),
         ("absent.csv", [], "cannot be read"),
         ("folders", ["a"], "columns are chosen"),
@@ -168,6 +216,42 @@ def test_a_refused_relabelling_changes_nothing(photos: Path, tmp_path: Path, nam
             relabel(path, labels, columns)
     assert open_dataset(path).content_hash == before
     assert not list(tmp_path.glob("*.partial-*"))
+
+
+def test_only_the_first_pictures_without_a_label_are_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for n in range(6):
+            archive.writestr(f"{n}.png", encode(make_pixels(1, 8, seed=n)[0]))
+    build(tmp_path / "photos.zip", tmp_path / "s.zip")
+    with pytest.raises(DataError, match=r"has no label for 1\.png, 2\.png, 3\.png, \.\.\. \(5 of 6 lack one\)"):
+        relabel(tmp_path / "s.zip", str(write(tmp_path, "name,k\n0,1\n")))
+    with pytest.raises(DataError, match=r"no folder holds 0\.png, .* \(6 of 6 lack one\)"):
+        relabel(tmp_path / "s.zip", "folders")
+
+
+@pytest.mark.parametrize("name", ["s.zip", "s"])
+@pytest.mark.parametrize(
+    "labels", ["3", '[["00000/img00000000.png", 1]]', '[["00000/img00000000.png", 1], ["00000/img00000001.png", [1]]]']
+)
+def test_a_set_that_is_refused_for_its_labels_gets_others(photos: Path, tmp_path: Path, name: str, labels: str) -> None:
+    path = tmp_path / name
+    build(photos, tmp_path / "s")
+    sources = json.loads((tmp_path / "s" / "dataset.json").read_bytes())["sources"]
+    damaged = f'{{"labels": {labels}, "sources": {json.dumps(sources)}}}'
+    for new in ("none", "folders", str(write(tmp_path, "name,k\nx,1\ny,0\nz,2\n"))):
+        (tmp_path / "s" / "dataset.json").write_text(damaged)
+        if name == "s.zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                for file in (item for item in (tmp_path / "s").rglob("*") if item.is_file()):
+                    archive.write(file, file.relative_to(tmp_path / "s"))
+        with pytest.raises(DataError, match="label"):
+            open_dataset(path)
+        relabel(path, new)
+        with open_dataset(path) as dataset:
+            assert dataset.sources == tuple(sources) and (dataset.labels is None) == (new == "none")
+    (tmp_path / "s" / "dataset.json").write_text("{")
+    with pytest.raises(DataError, match="not JSON"):
+        relabel(tmp_path / "s", "none")  # somebody may mend it yet
 
 
 def test_sets_of_stylegans_tools_are_relabelled(tmp_path: Path) -> None:

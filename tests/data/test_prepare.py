@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -69,8 +70,10 @@ def test_finished_sets_are_opened_as_they_are(photos: Path, tmp_path: Path, cach
     with prepare(tmp_path / "s.zip", resolution=16) as dataset:
         assert dataset.path == tmp_path / "s.zip" and dataset.resolution == 32
         assert dataset.images([0], 16).shape == (1, 3, 16, 16)
-    with pytest.raises(DataError, match="less than the 64x64"):
-        prepare(tmp_path / "s.zip", resolution=64)
+    with prepare(tmp_path / "s.zip", resolution=64) as dataset:
+        assert dataset.resolution == 32
+    with pytest.raises(DataError, match=r"s\.zip: its pictures reach 32x32, less than the 64x64 .*--resolution 64"):
+        prepare(tmp_path / "s.zip", at_least=64)
     with pytest.raises(DataError, match="have 3 channels"):
         prepare(tmp_path / "s.zip", channels=1)
     assert not (cache / "sets").exists()
@@ -91,6 +94,22 @@ def test_finished_set_of_mixed_sizes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in" / "dataset.json").write_text('{"labels": null}')
     with pytest.raises(DataError, match=r"2\.png is 16x16 in a set of 8x8"):
         prepare(tmp_path / "in")
+
+
+def test_photographs_with_labels_are_made_into_a_set_that_follows_both(photos: Path, cache: Path) -> None:
+    for labels in ([0, 1, 1], [1, 0, 0]):
+        rows = [[f"p{number}.png", label] for number, label in enumerate(labels)]
+        (photos / "dataset.json").write_text(json.dumps({"labels": rows}))
+        with prepare(photos, say=lambda _: None) as dataset:
+            assert dataset.path.parent == cache / "sets" and dataset.labels.tolist() == labels
+    (photos / "p0.png").write_bytes(b"")  # the first: whether it is one of a set is not to be told
+    with pytest.raises(DataError, match=r"p0\.png: empty file"):
+        prepare(photos)
+
+
+def test_photographs_that_do_not_reach_a_size_are_named_themselves(photos: Path) -> None:
+    with pytest.raises(DataError, match=f"^{photos}: its pictures reach 32x32, less than the 64x64"):
+        prepare(photos, at_most=64, at_least=64, say=lambda _: None)
 
 
 def test_nothing_usable(tmp_path: Path) -> None:

@@ -201,10 +201,11 @@ def test_sizes_are_settled_before_the_first_number(
     take: Take, tiny_run: Path, colour_set: Path, tmp_path: Path
 ) -> None:
     build(save_discs(tmp_path / "small", 8, sizes=((8, 8),)), tmp_path / "small.zip")
-    with pytest.raises(
-        DataError, match=r"8x8, which cannot be compared with the 16x16 of .* data build .*--resolution 16"
-    ):
-        take(tiny_run, tmp_path / "small.zip", "msssim8")
+    tiny = save_discs(tmp_path / "tiny", 8, sizes=((12, 10),))
+    for small in (tmp_path / "small.zip", tiny):
+        said = f"{small}: its pictures reach 8x8, less than the 16x16 of .* data build .*--resolution 16"
+        with pytest.raises(DataError, match=said):
+            take(tiny_run, small, "msssim8")
     photos = save_discs(tmp_path / "photos", 8, sizes=((40, 30),))
     (found,) = take(photos, colour_set, "swd8")  # a set is made of them, at the size of --data
     assert found.resolution == 16

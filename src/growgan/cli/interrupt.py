@@ -1,4 +1,4 @@
-"""Ctrl-C while modules are being imported."""
+"""Ctrl-C while modules are being imported, and SIGTERM as another Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,35 +6,46 @@ import _thread
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
 AGAIN = 0.05
 """Seconds until a held interrupt is tried again."""
 
 
-@contextmanager
-def held_while_importing() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of an import: PyTorch and NumPy catch everything in places, and it would be lost.
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where it ends a command as Ctrl-C does."""
 
-    Nothing is changed where somebody else handles SIGINT already, or it is ignored (as under nohup).
-    """
+
+def held_while_importing() -> AbstractContextManager[None]:
+    """Let Ctrl-C wait for the end of an import: PyTorch and NumPy catch everything in places, and it would be lost."""
+    return _answered(signal.SIGINT, signal.default_int_handler)
+
+
+def tidied_when_terminated() -> AbstractContextManager[None]:
+    """Let SIGTERM, by which a queue ends a job, leave as little behind as Ctrl-C does."""
+    return _answered(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def _answered(number: signal.Signals, usual: object) -> Iterator[None]:
+    """Answer a signal here, but not where somebody else handles it already, or it is ignored (as under nohup)."""
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if not main or signal.getsignal(number) is not usual:
         yield
         return
-    signal.signal(signal.SIGINT, _interrupt)
+    before = signal.signal(number, _interrupt)
     try:
         yield
     finally:
-        if signal.getsignal(signal.SIGINT) is _interrupt:  # whoever changed it meanwhile, such as to SIG_IGN, meant it
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(number) is _interrupt:  # whoever changed it meanwhile, such as to SIG_IGN, meant it
+            signal.signal(number, before)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     if not _importing(frame):
-        raise KeyboardInterrupt
-    later = threading.Timer(AGAIN, _send)
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+    later = threading.Timer(AGAIN, _send, [signal.Signals(number)])
     later.daemon = True
     later.start()
 
@@ -47,8 +58,8 @@ def _importing(frame: FrameType | None) -> bool:
     return False
 
 
-def _send() -> None:
+def _send(number: signal.Signals) -> None:
     if hasattr(signal, "pthread_kill"):  # it wakes a main thread that waits; interrupt_main does not
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
-        _thread.interrupt_main()
+        _thread.interrupt_main(number)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from growgan.core.progress import MakeProgress, Silent
 from growgan.data.labelling import Labelling, name_label
 from growgan.data.parallel import map_ordered
-from growgan.data.pictures import decode_whole
+from growgan.data.pictures import NoPicture, decode_whole, is_picture_name
 from growgan.data.sources import Record, Skipped, Source, weigh
 from growgan.data.survey import explain
 
@@ -54,21 +54,26 @@ def hash_pixels(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def hash_pictures(source: Source, progress: MakeProgress = Silent) -> Iterator[Hashed | Skipped]:
-    """Decode every picture of a source and yield its digest, in order."""
+    """Decode every picture of a source and yield its digest, or why it is broken, in order.
+
+    Files that neither are called as pictures nor begin as such are passed over, where they may lie among pictures.
+    """
     labelling = Labelling(source, None)
 
-    def read(item: Record | Skipped) -> Hashed | Skipped:
+    def read(item: Record | Skipped) -> Hashed | Skipped | None:
+        stray = source.holds_others and not is_picture_name(item.name)
         if isinstance(item, Skipped):
-            return item
+            return None if stray else item
         try:
             digest = hash_pixels(decode_whole(item.read()))
         except Exception as error:
-            return Skipped(item.name, explain(error))
+            return None if stray and isinstance(error, NoPicture) else Skipped(item.name, explain(error))
         return Hashed(item.name, digest, name_label(labelling.find(item), labelling.class_names))
 
     with progress(source.count, f"reading {source.path.name}") as bar:
         for found in map_ordered(read, source, weigh):
-            yield found
+            if found is not None:
+                yield found
             bar.advance()
 
 

@@ -21,21 +21,22 @@ from growgan.data import pyramid
 from growgan.data.labels import collect_labels, read_sidecar
 from growgan.data.parallel import count_cores, map_ordered
 from growgan.data.pictures import MODES, Rejected, decode, is_picture_name, open_picture, read_header, strict_pillow
-from growgan.data.sources import Entry, Files, Source, hash_entries, open_files
+from growgan.data.sources import SIDECAR, Entry, Files, Source, hash_entries, open_files
 
 CHUNK_BYTES = 8 * 2**20
 DECODING_THREADS = 8
 
 
-def open_dataset(path: str | Path) -> ImageSet:
+def open_dataset(path: str | Path, labelled: bool = True) -> ImageSet:
     """Open a finished set, a folder or a zip; of its pictures only the header of the first is read.
 
     DataError where the path is missing or of an unknown kind, where no picture is found, where the first one is not
-    square with a power of two of at least 4, and where dataset.json is broken or does not match the pictures.
+    square with a power of two of at least 4, and where dataset.json is broken or does not match the pictures;
+    ``labelled``: else the set is opened without its labels, whatever is wrong with them.
     """
     source = open_files(path)
     try:
-        return ImageSet(source)
+        return ImageSet(source, labelled)
     except BaseException:
         source.close()
         raise
@@ -50,7 +51,7 @@ class ImageSet:
     the zip's CRCs or the folder's times.
     """
 
-    def __init__(self, source: Files) -> None:
+    def __init__(self, source: Files, labelled: bool = True) -> None:
         self.path = source.path
         self._source = source
         self._entries = [entry for entry in source.entries if is_picture_name(entry.name)]
@@ -58,10 +59,10 @@ class ImageSet:
             raise DataError(f"{self.path}: there is no picture in it")
         self.names = [entry.name for entry in self._entries]
         self.resolution, self.channels = _read_shape(source, self._entries[0])
-        sidecar = read_sidecar(source)
+        sidecar = read_sidecar(source, labelled)
         self.class_names = sidecar.class_names
         self.sources = sidecar.sources if len(sidecar.sources) == len(self.names) else ()
-        self.labels, self.num_labels = collect_labels(sidecar, self.names, self.path)
+        self.labels, self.num_labels = collect_labels(sidecar, self.names, f"{self.path}: {SIDECAR}")
         self.content_hash = _hash_content(self._entries, self.labels)
         self._meta = pyramid.PyramidMeta(
             self.content_hash, len(self), self.channels, pyramid.list_levels(self.resolution)
@@ -201,11 +202,9 @@ class ImageSet:
 
 
 def is_finished(source: Source) -> bool:
-    """Say whether a source is a finished set: it has a dataset.json, or its pictures are of one fitting size."""
+    """Say whether a source is a finished set: its pictures are of one fitting size; with a dataset.json, the first."""
     if not isinstance(source, Files):
         return False
-    if source.has_sidecar:
-        return True
     pictures = [entry for entry in source.entries if is_picture_name(entry.name)]
     if not pictures:
         return False
@@ -219,9 +218,13 @@ def is_finished(source: Source) -> bool:
         return *image.size, header.channels, header.orientation
 
     first = read(pictures[0])
-    if first is None or first[0] != first[1] or not is_size(first[0]) or first[3] != 1:
+    if first is None:
+        return source.sidecar is not None  # a set's damaged picture is told as such
+    if first[0] != first[1] or not is_size(first[0]):
         return False
-    return all(shape == first for shape in map_ordered(read, pictures))
+    return source.sidecar is not None or (
+        first[3] == 1 and all(shape == first for shape in map_ordered(read, pictures))
+    )
 
 
 def _hash_content(entries: Sequence[Entry], labels: NDArray[Any] | None) -> str:

@@ -1,7 +1,7 @@
 """Labels from a file: a CSV, CelebA's list_attr_celeba.txt, or JSON.
 
 - CSV (commas or semicolons) or TSV with a head line: a column of names and one of classes, or several of 0 (or -1)
-  and 1 for a picture that may have several.
+  and 1 for a picture that may have several. An empty cell among these says that the picture has no label.
 - list_attr_celeba.txt: the number of pictures, the names of the attributes, then a line a picture with -1 and 1.
 - JSON: {name: class}, or what dataset.json holds.
 """
@@ -23,15 +23,18 @@ from growgan.data.sources import Label
 
 NAME_COLUMNS = ("name", "file", "filename", "file_name", "image", "image_id", "img", "path")
 LARGEST_FILE = 2**30
-ON, OFF = ("1", "1.0", "true", "True"), ("0", "-1", "0.0", "-1.0", "false", "False", "")
+ON, OFF = ("1", "1.0", "true", "True"), ("0", "-1", "0.0", "-1.0", "false", "False")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelFile:
-    """Labels by name. ``class_names`` is empty where the labels are names themselves or bare numbers."""
+    """Labels by name, None where the file says nothing of it.
+
+    ``class_names`` is empty where the labels are names themselves or bare numbers.
+    """
 
     path: Path
-    labels: dict[str, Label]
+    labels: dict[str, Label | None]
     class_names: tuple[str, ...] = ()
     _short: dict[str, str | None] = field(default_factory=dict, init=False)
 
@@ -43,9 +46,8 @@ class LabelFile:
 
     def find(self, name: str) -> Label | None:
         """Return a picture's label: by its whole name, else by its last part or that without suffix, if it is alone."""
-        label = self.labels.get(name)
-        if label is not None:
-            return label
+        if name in self.labels:
+            return self.labels[name]
         last = PurePosixPath(name).name
         full = self._short.get(last) or self._short.get(PurePosixPath(last).stem)
         return None if full is None else self.labels[full]
@@ -103,7 +105,7 @@ def _read_table(
         wrong = " or ".join(map(repr, unknown))
         raise DataError(f"{path}: has no column of labels {wrong}{meant}; it has {', '.join(titles)}")
     chosen = [number for number, title in enumerate(head) if number != at and (not wanted or title in wanted)]
-    labels: dict[str, Label] = {}
+    labels: dict[str, Label | None] = {}
     for line, row in enumerate(rows, first_line):
         if len(row) != len(head):
             raise DataError(f"{path}: line {line} has {len(row)} columns, not {len(head)}")
@@ -111,25 +113,27 @@ def _read_table(
         if name in labels:
             raise DataError(f"{path}: line {line} names {name} a second time")
         cells = [row[number].strip() for number in chosen]
-        if len(cells) == 1:
+        if not all(cells):
+            labels[name] = None
+        elif len(cells) == 1:
             labels[name] = _parse_class(cells[0])
         else:
             try:
                 labels[name] = [_parse_flag(cell) for cell in cells]
             except ValueError as error:
                 raise DataError(f"{path}: line {line}: {error}, where several columns are to be 0 or 1") from error
-    if not labels:
+    if all(label is None for label in labels.values()):
         raise DataError(f"{path}: there is no label in it")
     if len(chosen) == 1:
         return LabelFile(path, _settle(labels))
     return LabelFile(path, labels, tuple(head[number] for number in chosen))
 
 
-def _settle(labels: dict[str, Label]) -> dict[str, Label]:
+def _settle(labels: dict[str, Label | None]) -> dict[str, Label | None]:
     """Numbers stay numbers where all are whole and none negative; else they are names."""
-    if all(isinstance(label, int) for label in labels.values()):
+    if not any(isinstance(label, str) for label in labels.values()):
         return labels
-    return {name: str(label) for name, label in labels.items()}
+    return {name: None if label is None else str(label) for name, label in labels.items()}
 
 
 def _parse_class(cell: str) -> Label:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,57 +27,60 @@ class Sidecar:
     """The names that the pictures had where they came from, in the order of the set's names; may be empty."""
 
 
-def read_sidecar(source: Files) -> Sidecar:
-    """Read a source's dataset.json, if it has one; DataError where it is damaged."""
+def read_sidecar(source: Files, labelled: bool = True) -> Sidecar:
+    """Read a source's dataset.json, if it has one, as ``parse_sidecar`` does."""
+    where = f"{source.path}: {SIDECAR}"
     try:
         data = source.read_sidecar()
     except Exception as error:
-        raise DataError(f"{source.path}: {SIDECAR} cannot be read ({error})") from error
-    return parse_sidecar(data, source.path)
+        raise DataError(f"{where} cannot be read ({error})") from error
+    return parse_sidecar(data, where, labelled)
 
 
-def parse_sidecar(data: bytes | None, path: object) -> Sidecar:
-    """Read dataset.json's bytes (None: no such file); DataError names ``path`` and says what is wrong."""
+def parse_sidecar(data: bytes | None, where: object, labelled: bool = True) -> Sidecar:
+    """Read dataset.json's bytes (None: no such file); DataError says ``where`` they are damaged, and how.
+
+    ``labelled``: else labels and class names are not looked at, so that new ones can take the place of damaged ones.
+    """
     if data is None:
         return Sidecar()
     try:
         content = json.loads(data)
     except ValueError as error:
-        raise DataError(f"{path}: {SIDECAR} is not JSON ({error})") from error
+        raise DataError(f"{where} is not JSON ({error})") from error
     if not isinstance(content, dict):
-        raise DataError(f"{path}: {SIDECAR} must be an object with a field labels")
+        raise DataError(f"{where} must be an object with a field labels")
+    sources = _parse_sources(content.get("sources"), where)
+    if not labelled:
+        return Sidecar(sources=sources)
     class_names = content.get("class_names") or []
     if not (isinstance(class_names, list) and all(isinstance(name, str) for name in class_names)):
-        raise DataError(f"{path}: {SIDECAR}: class_names must be a list of names")
-    sources = _parse_sources(content.get("sources"), path)
+        raise DataError(f"{where}: class_names must be a list of names")
     rows = content.get("labels")
     if rows is None:
         return Sidecar(None, tuple(class_names), sources)
     if not isinstance(rows, list):
-        raise DataError(f"{path}: {SIDECAR}: labels must be null or a list of [name, label]")
+        raise DataError(f"{where}: labels must be null or a list of [name, label]")
     labels: dict[str, int | list[float]] = {}
     for row in rows:
-        name, label = _parse_row(row, path)
+        name, label = _parse_row(row, where)
         if name in labels:
-            raise DataError(f"{path}: {SIDECAR} names {name} twice")
+            raise DataError(f"{where} names {name} twice")
         labels[name] = label
+    _check_kind(labels.values(), len(class_names), where)
     return Sidecar(labels, tuple(class_names), sources)
 
 
-def collect_labels(sidecar: Sidecar, names: Sequence[str], path: object) -> tuple[NDArray[Any] | None, int]:
+def collect_labels(sidecar: Sidecar, names: Sequence[str], where: object) -> tuple[NDArray[Any] | None, int]:
     """Return the labels of ``names`` in their order and the number of classes K; (None, 0) without labels.
 
     Labels are int64 [N], or float32 [N, K] where a picture may have several; rows that are all one-hot become single
-    classes. DataError where names and labels, or labels and class names, do not match.
+    classes. DataError where names and labels do not match.
     """
     if sidecar.labels is None:
         return None, 0
-    labels, found = _make_table(_order_labels(sidecar.labels, names, path), path)
-    named = len(sidecar.class_names)
-    # A named class may lack pictures; a list of K numbers, though, says K outright.
-    if named and (named < found or (labels.ndim == 2 and named != found)):
-        raise DataError(f"{path}: {SIDECAR} has {named} class_names for {found} classes")
-    return labels, named or found
+    labels, found = _make_table(_order_labels(sidecar.labels, names, where))
+    return labels, len(sidecar.class_names) or found
 
 
 def is_one_hot(table: NDArray[np.float32]) -> bool:
@@ -98,7 +101,7 @@ def read_label_array(path: Path, count: int | None) -> list[int | list[float]]:
         raise DataError(f"{path}: not a readable array of labels ({error})") from error
     if table.ndim not in (1, 2) or table.size == 0 or (count is not None and len(table) != count):
         raise DataError(f"{path}: labels of shape {list(table.shape)} do not fit {count or 'some'} pictures")
-    if not (table.min() >= 0 and table.max() <= (1 if table.ndim == 2 else MOST_CLASSES)):
+    if not (table.min() >= 0 and table.max() <= (1 if table.ndim == 2 else MOST_CLASSES - 1)):
         raise DataError(f"{path}: labels out of range")
     if table.ndim == 2 and not is_one_hot(table):
         rows: list[int | list[float]] = table.astype(np.float64).tolist()
@@ -114,27 +117,42 @@ def format_sidecar(
     class_names: Sequence[str],
     sources: Sequence[str] = (),
 ) -> bytes:
-    """Return the bytes of a dataset.json; names that are no Unicode, as a file system may have, are spelt out."""
+    """Return the bytes of a dataset.json; names that are no Unicode, as a file system may have, are spelt out.
+
+    DataError for labels that no reader would take.
+    """
     rows = None if labels is None else [[name, label] for name, label in zip(names, labels, strict=True)]
     content: dict[str, Any] = {"labels": rows, "class_names": list(class_names)}
     if sources:
         content["sources"] = list(sources)
-    return json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
+    data = json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
+    collect_labels(parse_sidecar(data, SIDECAR), names, SIDECAR)
+    return data
 
 
-def _order_labels(labels: dict[str, int | list[float]], names: Sequence[str], path: object) -> list[int | list[float]]:
+def _check_kind(labels: Collection[int | list[float]], named: int, where: object) -> None:
+    """DataError unless all labels are of one kind, and fit the number of classes that are ``named``, if any are."""
+    lengths = {len(label) if isinstance(label, list) else 0 for label in labels}
+    if len(lengths) > 1:
+        raise DataError(f"{where}: labels must all be integers, or all lists of one length")
+    several = max(lengths, default=0)
+    found = several or 1 + max((label for label in labels if isinstance(label, int)), default=-1)
+    # A named class may lack pictures, one-hot lists are classes too; lists of other K numbers, though, say K outright.
+    outright = several and named != found and not is_one_hot(np.array(list(labels), dtype=np.float32))
+    if named and (named < found or outright):
+        raise DataError(f"{where} has {named} class_names for {found} classes")
+
+
+def _order_labels(labels: dict[str, int | list[float]], names: Sequence[str], where: object) -> list[int | list[float]]:
     if absent := labels.keys() - set(names):
-        raise DataError(f"{path}: {SIDECAR} names {min(absent)}, which is not in the set")
+        raise DataError(f"{where} names {min(absent)}, which is not in the set")
     if missing := [name for name in names if name not in labels]:
-        raise DataError(f"{path}: {SIDECAR} has no label for {missing[0]} ({len(missing)} of {len(names)} lack one)")
+        raise DataError(f"{where} has no label for {missing[0]} ({len(missing)} of {len(names)} lack one)")
     return [labels[name] for name in names]
 
 
-def _make_table(rows: list[int | list[float]], path: object) -> tuple[NDArray[Any], int]:
-    lengths = {len(row) if isinstance(row, list) else 0 for row in rows}
-    if len(lengths) > 1:
-        raise DataError(f"{path}: {SIDECAR}: labels must all be integers, or all lists of one length")
-    if lengths == {0}:
+def _make_table(rows: list[int | list[float]]) -> tuple[NDArray[Any], int]:
+    if isinstance(rows[0], int):
         classes = np.array(rows, dtype=np.int64)
         return classes, int(classes.max()) + 1
     table = np.array(rows, dtype=np.float32)

@@ -35,15 +35,20 @@ def name_partial(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial-{uuid.uuid4().hex[:12]}")
 
 
-def remove_abandoned(path: Path) -> None:
-    """Remove what killed processes left of making ``path``."""
+def remove_abandoned(path: Path, since: float | None = None) -> None:
+    """Remove what killed processes left of making ``path``.
+
+    ``since``: the time at which this process began to make it. Called again at the end with that, it needs no longer
+    guess of what was young at the beginning: whoever had just made it then has locked it by now.
+    """
+    still = UNLOCKED_SECONDS if since is None else time.time() - since
     for partial in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
         try:
             parts = [partial, *partial.rglob("*")] if partial.is_dir() else [partial]
             age = time.time() - max(part.stat().st_mtime for part in parts)
         except OSError:
             continue
-        if age > ABANDONED_SECONDS or (age > UNLOCKED_SECONDS and _is_let_go(partial)):
+        if age > ABANDONED_SECONDS or (age > still and _is_let_go(partial)):
             remove(partial)
 
 
@@ -52,7 +57,8 @@ def remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _is_let_go(partial: Path) -> bool:

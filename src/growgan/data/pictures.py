@@ -45,6 +45,10 @@ class Rejected(Exception):
     """A picture that cannot be used; the message is the reason, without the picture's name."""
 
 
+class NoPicture(Rejected):
+    """A file that does not begin as a picture does."""
+
+
 class Header(NamedTuple):
     """What a picture says of itself before it is decoded; width and height are those of the upright picture."""
 
@@ -72,12 +76,12 @@ def is_picture_name(name: str) -> bool:
 def open_picture(data: bytes) -> Image.Image:
     """Open a picture without decoding it (but for a TIFF); raises Rejected."""
     if not data:
-        raise Rejected("empty file")
+        raise NoPicture("empty file")
     try:
         image = Image.open(io.BytesIO(data), formats=_list_formats())
     except UnidentifiedImageError as error:
         heic = data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
-        raise Rejected("HEIC, which is not read: convert it to JPEG first" if heic else "not a picture") from error
+        raise NoPicture("HEIC, which is not read: convert it to JPEG first" if heic else "not a picture") from error
     except Exception as error:
         raise Rejected(_explain(error)) from error
     if image.format == "TIFF":  # which Pillow itself turns upright, and of what size it is until then differs

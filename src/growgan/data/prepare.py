@@ -34,29 +34,41 @@ def prepare(
     *,
     resolution: int | None = None,
     at_most: int | None = None,
+    at_least: int | None = None,
     channels: int | None = None,
     progress: MakeProgress = Silent,
     say: Callable[[str], None] = print,
 ) -> ImageSet:
     """Open ``path`` for training, its pyramid ready.
 
-    A finished set is opened as it is, however small a ``resolution`` is wanted; DataError where it has less than
-    that, or other ``channels``. Other pictures are cropped to their centre square, resized to ``resolution`` (None:
-    what most of them reach, but ``at_most`` that) and kept in the user's cache until they change, or for 30 days after
-    their last use, so that the command that follows a dry run or a refused one finds them made. ``say`` gets lines
-    for the user.
+    A finished set is opened as it is, whatever its size. Other pictures are cropped to their centre square, resized to
+    ``resolution`` (None: what most of them reach, but ``at_most`` that) and kept in the user's cache until they change,
+    or for 30 days after their last use, so that the command that follows a dry run or a refused one finds them made.
+    DataError where the set is smaller than ``at_least``, or has other ``channels``. ``say`` gets lines for the user.
     """
     if resolution is not None:
         check_resolution(resolution)
     with strict_pillow():
         dataset = _open(Path(path), resolution, at_most, channels, progress, say)
         try:
-            _check_wishes(dataset, resolution, channels)
+            if at_least is not None:
+                check_reaches(path, dataset, at_least, "asked for")
+            _check_channels(dataset, channels)
             dataset.ensure_pyramid(progress)
         except BaseException:
             dataset.close()
             raise
     return dataset
+
+
+def check_reaches(path: str | Path, dataset: ImageSet, resolution: int, whose: str) -> None:
+    """DataError where the set that was made of the pictures at ``path`` is smaller than ``resolution``."""
+    if resolution > dataset.resolution:
+        own, other = (f"{size}x{size}" for size in (dataset.resolution, resolution))
+        raise DataError(
+            f"{path}: its pictures reach {own}, less than the {other} {whose}; `growgan data build PICTURES SET.zip"
+            f" --resolution {resolution}` makes a set that does, with --upscale of smaller pictures, too"
+        )
 
 
 def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list[str]:
@@ -141,10 +153,7 @@ def _describe(path: Path, report: BuildReport) -> str:
     )
 
 
-def _check_wishes(dataset: ImageSet, resolution: int | None, channels: int | None) -> None:
-    if resolution is not None and resolution > dataset.resolution:
-        own = f"{dataset.resolution}x{dataset.resolution}"
-        raise DataError(f"{dataset.path}: its pictures are {own}, less than the {resolution}x{resolution} asked for")
+def _check_channels(dataset: ImageSet, channels: int | None) -> None:
     if channels is not None and channels != dataset.channels:
         raise DataError(
             f"{dataset.path}: its pictures have {counted(dataset.channels, 'channel')}, not the {channels} asked for"

@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -92,11 +93,13 @@ def write_levels(places: Iterable[Path], meta: PyramidMeta, chunks: Iterator[Lev
     It is made under another name and renamed when whole, so that what bears the name is always whole; of two
     processes that do so at once, both end with a good one. DataError where the disk is full.
     """
+    began = time.time()
     place, partial = _make_partial(places)
     hold = Hold(partial)
     try:
         _write_files(partial, meta, chunks)
         _move_into_place(partial, place, meta)
+        remove_abandoned(place, began)
     except OSError as error:
         raise DataError(f"{place}: cannot be written ({error.strerror or error})") from error
     finally:

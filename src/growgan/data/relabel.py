@@ -16,19 +16,23 @@ from growgan.data.pyramid import rename_content
 from growgan.data.sources import SIDECAR, Files, Label, open_files
 from growgan.data.writer import ZipWriter
 
+LISTED = 3
+"""Pictures without a label that are named."""
+
 
 def relabel(path: Path, labels: str, columns: Sequence[str] = (), progress: MakeProgress = Silent) -> None:
     """Give the set at ``path`` the labels of its folders ("folders"), of a file (see label_files), or none ("none").
 
     Names are those of the set or, if it remembers them, those that its pictures had before; ``columns``: of a table
-    with several, these. Every picture must get a label: else, and for anything unreadable, DataError and no change.
+    with several, these. Every picture must get a label: else, and for anything unreadable, DataError and no change; but
+    labels that the set is refused for are replaced like others.
     """
     if columns and labels in ("folders", "none"):
         raise DataError("columns are chosen from a file of labels")
-    with open_dataset(path) as dataset:
-        names, sources, old_hash = dataset.names, dataset.sources, dataset.content_hash
+    with _open(path) as dataset:
+        old_hash = dataset.content_hash
         found, class_names = _find_labels(dataset, labels, columns)
-    data = format_sidecar(names, found, class_names, sources)
+        data = format_sidecar(dataset.names, found, class_names, dataset.sources)
     try:
         if path.is_dir():
             with whole(path / SIDECAR) as temporary:
@@ -42,6 +46,13 @@ def relabel(path: Path, labels: str, columns: Sequence[str] = (), progress: Make
         rename_content(path, old_hash, dataset.content_hash)
 
 
+def _open(path: Path) -> ImageSet:
+    try:
+        return open_dataset(path)
+    except DataError:  # for its labels, or for something that it is refused for without them, too
+        return open_dataset(path, labelled=False)
+
+
 def _find_labels(
     dataset: ImageSet, labels: str, columns: Sequence[str]
 ) -> tuple[list[int | list[float]] | None, tuple[str, ...]]:
@@ -50,16 +61,22 @@ def _find_labels(
     find: Callable[[str], Label | None]
     class_names: tuple[str, ...] = ()
     if labels == "folders":
-        find, place = find_folder, "a folder of its own"
+        find, none = find_folder, "no folder holds"
     else:
         file = read_label_file(Path(labels), columns)
-        find, place, class_names = file.find, f"a label in {file.path.name}", file.class_names
+        find, none, class_names = file.find, f"{file.path.name} has no label for", file.class_names
     found: list[Label] = []
+    missing: list[str] = []
     for name, source in zip(dataset.names, dataset.sources or dataset.names):
         label = find(source) if labels == "folders" or find(name) is None else find(name)
         if label is None:
-            raise DataError(f"{dataset.path}: {name} ({source}) has not {place}; nothing is changed")
-        found.append(label)
+            missing.append(source)
+        else:
+            found.append(label)
+    if missing:
+        named = ", ".join([*missing[:LISTED], *(["..."] if len(missing) > LISTED else [])])
+        lacking = f"{len(missing):,} of {len(dataset):,} lack one"
+        raise DataError(f"{dataset.path}: {none} {named} ({lacking}); nothing is changed")
     return number_labels(name_by_folders(found) if labels == "folders" else found, class_names)
 
 

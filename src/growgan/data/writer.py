@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -37,11 +38,14 @@ class Stored(NamedTuple):
 class SetWriter(ABC):
     """Takes files in order; leaving the ``with`` block without ``finish`` removes everything."""
 
+    _hold: Hold
+
     def __init__(self, path: Path, partial: Path | None = None) -> None:
         """``partial``: what the set is called until it is whole, and what is there goes on (None: a new name)."""
         self.path = path
         self.partial = partial or name_partial(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._began = time.time()
         remove_abandoned(path)
 
     @abstractmethod
@@ -63,6 +67,12 @@ class SetWriter(ABC):
     @abstractmethod
     def finish(self) -> None:
         """Bring everything to disk and give the set its name, in place of one that may have it."""
+
+    def _settle(self) -> None:
+        """Make the set's name last, and remove what others left of making it."""
+        self._hold.release()
+        sync_folder(self.path.parent)
+        remove_abandoned(self.path, self._began)
 
     @abstractmethod
     def discard(self) -> None:
@@ -128,8 +138,7 @@ class ZipWriter(SetWriter):
         os.fsync(self._file.fileno())
         self._file.close()
         self.partial.replace(self.path)
-        self._hold.release()
-        sync_folder(self.path.parent)
+        self._settle()
 
     def discard(self) -> None:
         """Remove the partial zip without writing its directory, which a full disk would refuse again."""
@@ -187,8 +196,7 @@ class FolderWriter(SetWriter):
             remove(old)
         else:
             self.partial.rename(self.path)
-        self._hold.release()
-        sync_folder(self.path.parent)
+        self._settle()
 
     def discard(self) -> None:
         """Remove the partial folder."""

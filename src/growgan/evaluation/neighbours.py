@@ -22,7 +22,7 @@ from growgan.core.progress import MakeProgress, Silent
 from growgan.data.dataset import ImageSet
 from growgan.data.framing import Box, Framing
 from growgan.data.pictures import Rejected
-from growgan.data.prepare import prepare
+from growgan.data.prepare import check_reaches, prepare
 from growgan.data.reals import Reals
 from growgan.evaluation.evaluate import Settings, open_inception, open_vgg
 from growgan.evaluation.sources import Part, Pictures
@@ -109,10 +109,12 @@ def find_neighbours(
     space = _Space(question.space, settings, progress, say)
     dataset = prepare(question.data, at_most=size, progress=progress, say=say)
     try:
+        check_reaches(question.data, dataset, size, f"of {model.file.path.name}")
         reals = Reals(dataset, size)
         asked = [_make(model, question, progress)]
         if question.held_out is not None:
             with prepare(question.held_out, at_most=size, progress=progress, say=say) as others:
+                check_reaches(question.held_out, others, size, f"of {model.file.path.name}")
                 asked.append(_keep(Reals(others, size)))
         views = [
             torch.cat([space.rows(Part(some, box, turned)) for some in asked]) for turned in (False, True)[: 1 + both]

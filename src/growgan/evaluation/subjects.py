@@ -12,7 +12,7 @@ import torch
 from growgan.core.errors import ConfigError, DataError, ModelError
 from growgan.core.progress import MakeProgress
 from growgan.data.dataset import ImageSet
-from growgan.data.prepare import prepare
+from growgan.data.prepare import check_reaches, prepare
 from growgan.data.reals import Reals
 from growgan.evaluation.sources import Fakes
 from growgan.metrics.streams import Source
@@ -69,14 +69,14 @@ def opened(
     with prepare(data, **_sizes(models, data), progress=progress, say=say) as dataset:
         if models is not None:
             subjects = [_of_model(model, seed, batch, device, hint) for model in models]
-            _check_sizes(subjects, dataset)
+            _check_sizes(subjects, data, dataset)
             yield dataset, subjects
             return
         with prepare(subject, at_most=dataset.resolution, progress=progress, say=say) as pictures:
             reals = Reals(pictures, pictures.resolution)
             about = About(subject, pictures.content_hash, mirrored=False)
             subjects = [Subject(reals.name, reals.resolution, lambda: (reals, about))]
-            _check_sizes(subjects, dataset)
+            _check_sizes(subjects, data, dataset)
             if pictures.content_hash == dataset.content_hash:
                 hint(f"{subject} is measured against itself")
             yield dataset, subjects
@@ -179,11 +179,6 @@ def was_mirrored(model: ModelFile, hint: Say) -> bool:
     return False
 
 
-def _check_sizes(subjects: list[Subject], dataset: ImageSet) -> None:
+def _check_sizes(subjects: list[Subject], data: Path, dataset: ImageSet) -> None:
     largest = max(subjects, key=lambda subject: subject.resolution)
-    size, own = f"{largest.resolution}x{largest.resolution}", f"{dataset.resolution}x{dataset.resolution}"
-    if largest.resolution > dataset.resolution:
-        raise DataError(
-            f"{dataset.path} has pictures of {own}, which cannot be compared with the {size} of {largest.name}; "
-            f"`growgan data build PICTURES SET.zip --resolution {largest.resolution}` makes a set that can"
-        )
+    check_reaches(data, dataset, largest.resolution, f"of {largest.name}")

@@ -74,8 +74,14 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
     # A run that goes on wants the set that it had, whatever wish that was made by; --from has a size of its own.
     goes_on = config.data.content_hash and not config.start.model
     wanted = config.network.resolution if goes_on or request.names("network.resolution") else None
-    progress = Progress if first else Silent
-    return prepare(path, resolution=wanted, at_most=config.data.build_resolution, progress=progress, say=request.say)
+    return prepare(
+        path,
+        resolution=wanted,
+        at_most=config.data.build_resolution,
+        at_least=None if goes_on else wanted,  # a smaller one is another than the run's, and is told as such
+        progress=Progress if first else Silent,
+        say=request.say,
+    )
 
 
 def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 1) -> RunConfig:

@@ -99,7 +99,8 @@ class Source(ABC):
     ``class_names`` of the labels that the records bear; ``label_sets``, the names of the kinds of labels that there
     are to choose from; ``framing``, the part of the pictures that is used unless another is asked for;
     ``has_splits``: there may be parts for training and testing to choose from; ``is_named``: the names are those of
-    files, not made up; ``reads_apart``: going through the records reads nothing yet, each is read by itself.
+    files, not made up; ``reads_apart``: going through the records reads nothing yet, each is read by itself;
+    ``holds_others``: files that are no pictures may lie among them.
     """
 
     path: Path
@@ -111,6 +112,7 @@ class Source(ABC):
     has_splits: bool = False
     is_named: bool = False
     reads_apart: bool = False
+    holds_others: bool = False
 
     @abstractmethod
     def __init__(self, path: Path, wishes: Wishes) -> None: ...
@@ -154,18 +156,27 @@ class Files(Source):
     """
 
     entries: Sequence[Entry]
+    sidecar: Entry | None
+    """The dataset.json at the root, which is none of the entries."""
     skipped: Sequence[Skipped]
-    has_sidecar: bool
     is_named = True
     reads_apart = True
+    holds_others = True
 
     @abstractmethod
     def read(self, entry: Entry) -> bytes:
         """Return one file's bytes; raises OSError or the format's own error."""
 
-    @abstractmethod
     def read_sidecar(self) -> bytes | None:
-        """Return the bytes of dataset.json at the root, None where there is none; raises as ``read`` does."""
+        """Return the bytes of dataset.json, None where there is none; raises as ``read`` does."""
+        return None if self.sidecar is None else self.read(self.sidecar)
+
+    def _hold(self, files: Iterable[Entry]) -> None:
+        """Take what was found as entries and dataset.json."""
+        found = {file.name: file for file in files}
+        self.sidecar = found.pop(SIDECAR, None)
+        self.entries = sorted(found.values())
+        self.count = len(self.entries)
 
     def __iter__(self) -> Iterator[Record | Skipped]:
         yield from self.skipped
@@ -174,7 +185,7 @@ class Files(Source):
 
     def fingerprint(self) -> str:
         """Return a hex digest of names, sizes and stamps."""
-        return hash_entries(self.entries).hexdigest()
+        return hash_entries([*self.entries, *([self.sidecar] if self.sidecar else [])]).hexdigest()
 
 
 class Place:

@@ -7,17 +7,7 @@ import zipfile
 from pathlib import Path
 
 from growgan.core.errors import DataError
-from growgan.data.sources import (
-    LARGEST_MEMBER,
-    SIDECAR,
-    Entry,
-    Files,
-    Place,
-    Skipped,
-    Wishes,
-    find_name_fault,
-    is_hidden,
-)
+from growgan.data.sources import LARGEST_MEMBER, Entry, Files, Place, Skipped, Wishes, find_name_fault, is_hidden
 
 # How the first member begins, and the directory of a zip without any.
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -43,10 +33,7 @@ class ZipSource(Files):
                 self.skipped.append(Skipped(member.filename, reason))
             else:
                 self._members[member.filename] = member
-        self._sidecar = self._members.pop(SIDECAR, None)
-        self.has_sidecar = self._sidecar is not None
-        self.entries = sorted(Entry(name, member.file_size, member.CRC) for name, member in self._members.items())
-        self.count = len(self.entries)
+        self._hold(Entry(name, member.file_size, member.CRC) for name, member in self._members.items())
 
     @staticmethod
     def accepts(place: Place) -> bool:
@@ -55,13 +42,7 @@ class ZipSource(Files):
 
     def read(self, entry: Entry) -> bytes:
         """Return the member's bytes, its CRC checked."""
-        return self._read(self._members[entry.name])
-
-    def read_sidecar(self) -> bytes | None:
-        """Return the dataset.json at the root of the zip."""
-        return None if self._sidecar is None else self._read(self._sidecar)
-
-    def _read(self, member: zipfile.ZipInfo) -> bytes:
+        member = self._members[entry.name]
         with self._zip.open(member) as file:
             return file.read(member.file_size)  # no more: the directory may lie
 

@@ -31,6 +31,7 @@ class CelebaSource(Source):
 
     is_named = True
     reads_apart = True
+    holds_others = True
     framing = CROP
 
     def __init__(self, path: Path, wishes: Wishes) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from growgan.core.errors import DataError
-from growgan.data.sources import LARGEST_MEMBER, SIDECAR, Entry, Files, Place, Skipped, Wishes, is_hidden
+from growgan.data.sources import LARGEST_MEMBER, Entry, Files, Place, Skipped, Wishes, is_hidden
 
 
 class FolderSource(Files):
@@ -21,11 +21,9 @@ class FolderSource(Files):
         if not path.is_dir():
             raise DataError(f"{path}: not a folder")
         try:
-            self.entries = sorted(self._list_files())
+            self._hold(self._list_files())
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-        self.count = len(self.entries)
-        self.has_sidecar = (path / SIDECAR).is_file()
 
     @staticmethod
     def accepts(place: Place) -> bool:
@@ -36,10 +34,6 @@ class FolderSource(Files):
         """Return the file's bytes."""
         return (self.path / entry.name).read_bytes()
 
-    def read_sidecar(self) -> bytes | None:
-        """Return the folder's own dataset.json."""
-        return (self.path / SIDECAR).read_bytes() if self.has_sidecar else None
-
     def _list_files(self) -> list[Entry]:
         found: list[Entry] = []
         pending = [("", frozenset({os.path.realpath(self.path)}))]
@@ -49,7 +43,7 @@ class FolderSource(Files):
                 items = list(listing)
             for item in items:
                 name = prefix + item.name
-                if is_hidden(item.name) or name == SIDECAR:
+                if is_hidden(item.name):
                     continue
                 if item.is_dir():
                     real = os.path.realpath(item.path) if item.is_symlink() else item.path

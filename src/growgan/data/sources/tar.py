@@ -51,6 +51,7 @@ class TarSource(Source):
     """Members in the order of the tar."""
 
     is_named = True
+    holds_others = True
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
@@ -59,7 +60,7 @@ class TarSource(Source):
         first = next((item for item in self._read_all() if isinstance(item, Record)), None)
         self.has_labels = first is not None and first.label is not None
         if not self.has_labels and not self._shards:
-            self._sidecar = parse_sidecar(_read_sidecar(path), path)
+            self._sidecar = parse_sidecar(_read_sidecar(path), f"{path}: {SIDECAR}")
             self.has_labels, self.class_names = self._sidecar.labels is not None, self._sidecar.class_names
 
     @staticmethod
