@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from growgan import __version__
-from growgan.cli.interrupt import Terminated, held_while_importing
+from growgan.cli.interrupt import Terminated, held_while_importing, tidied_when_terminated
 from growgan.core.errors import UserError, as_out_of_memory, say
 
 COMMANDS = {
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     args = parse(arguments)
     try:
-        with held_while_importing():
+        with held_while_importing(), tidied_when_terminated():
             return int(import_module(COMMANDS[args.command]).run(args))
     except UserError as error:
         return say(error)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-from growgan.cli.interrupt import tidied_when_terminated
-
 SUMMARY = "make a set of pictures to train on, and look at one"
 
 COMMANDS = {
@@ -36,5 +34,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the sub-command says and return the exit status."""
-    with tidied_when_terminated():
-        return int(import_module(COMMANDS[args.data_command]).run(args))
+    return int(import_module(COMMANDS[args.data_command]).run(args))
