@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from data.making_sets import encode, make_pixels
+from data.making_sets import slow_build
 
 from growgan.cli.interrupt import held_while_importing
 from growgan.cli.main import main
@@ -58,25 +58,9 @@ def test_a_command_ends_as_interrupted(
     assert capsys.readouterr().err == "growgan: interrupted\n"
 
 
-SLOW = """
-import sys, time
-from growgan.cli.main import main
-from growgan.data.transform import Transform
-made = Transform.apply
-def slow(self, content):
-    time.sleep(0.05)
-    return made(self, content)
-Transform.apply = slow
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 @pytest.mark.skipif(os.name != "posix", reason="SIGTERM")
 def test_a_build_that_is_terminated_leaves_nothing(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    for n in range(400):
-        (tmp_path / "in" / f"{n}.png").write_bytes(encode(make_pixels(1, 8, seed=n)[0]))
-    words = [sys.executable, "-c", SLOW, "data", "build", str(tmp_path / "in"), str(tmp_path / "s.zip")]
+    words = slow_build(tmp_path / "in", tmp_path / "s.zip")
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob("s.zip.partial-*")) and time.monotonic() < deadline:

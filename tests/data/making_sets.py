@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import sys
 import tarfile
 from pathlib import Path
 
@@ -28,6 +29,27 @@ def encode(pixels: Pixels, format: str = "PNG", **options: object) -> bytes:
     image = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     image.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+SLOW = """
+import sys, time
+from growgan.cli.main import main
+from growgan.data.transform import Transform
+made = Transform.apply
+def slow(self, content):
+    time.sleep(0.05)
+    return made(self, content)
+Transform.apply = slow
+sys.exit(main(["data", "build", *sys.argv[1:]]))
+"""
+
+
+def slow_build(pictures: Path, out: Path) -> list[str]:
+    """Fill a folder with 400 pictures. Returns the command of a process that builds a set of them in some seconds."""
+    pictures.mkdir()
+    for n in range(400):
+        (pictures / f"{n}.png").write_bytes(encode(make_pixels(1, 8, seed=n)[0]))
+    return [sys.executable, "-c", SLOW, str(pictures), str(out), "--resolution", "8"]
 
 
 def write_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.making_sets import cifar_files, encode, make_pixels, write_tar
+from data.making_sets import cifar_files, encode, make_pixels, slow_build, write_tar
 
 from growgan.core.errors import DataError
 from growgan.data.build import build
@@ -191,27 +191,10 @@ def test_damaged_cifar(tmp_path: Path, name: str, content: object, message: str)
         open_source(tmp_path)
 
 
-KILLED = """
-import sys, time
-from growgan.data import build as module
-from growgan.data.transform import Transform
-made = Transform.apply
-def slow(self, content):
-    time.sleep(0.05)
-    return made(self, content)
-Transform.apply = slow
-module.build(sys.argv[1], sys.argv[2], resolution=8, channels=3)
-"""
-
-
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")
 @pytest.mark.parametrize("name", ["s.zip", "s"])
 def test_a_killed_build_starts_over(tmp_path: Path, name: str) -> None:
-    (tmp_path / "in").mkdir()
-    for n in range(400):
-        (tmp_path / "in" / f"{n}.png").write_bytes(encode(make_pixels(1, 8, seed=n)[0]))
-    words = [sys.executable, "-c", KILLED, str(tmp_path / "in"), str(tmp_path / name)]
-    with subprocess.Popen(words) as process:
+    with subprocess.Popen(slow_build(tmp_path / "in", tmp_path / name)) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob(f"{name}.partial-*")) and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -78,6 +78,17 @@ def test_a_film(serve: Serve, plain: str) -> None:
     assert ask("/api/films").json == []  # none of them has been ordered
 
 
+def test_a_file_that_is_called_as_films_are_is_in_nobodys_way(
+    serve: Serve, plain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "film.gif").write_bytes(b"somebody's")
+    monkeypatch.chdir(tmp_path)
+    ask = serve(plain)
+    assert ".gif" in ask("/api/model", name=plain).json["formats"]
+    way = {"keys": [{"seed": 1}, {"seed": 2}]}
+    assert "number" in ask("/api/films", "POST", look(plain, way=way, seconds=1, fps=4, suffix=".gif")).json
+
+
 def test_a_direction_is_taught(serve: Serve, plain: str) -> None:
     ask = serve(plain)
     said = {"model": plain, "name": "tall", "labels": {str(seed): seed % 2 for seed in range(30)}}

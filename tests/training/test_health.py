@@ -82,7 +82,7 @@ def test_large_pictures_are_looked_at_in_parts(monkeypatch, part):
     seen = []
     state.G.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     examine(state, schedule.at(0))
-    assert [len(z) for z in seen] == [4] * 4 if part == 4 else [5, 5, 5, 1]
+    assert [len(z) for z in seen] == ([4] * 4 if part == 4 else [5, 5, 5, 1])
     whole, _ = latents.draw(range(16), state.spec, {})
     assert torch.equal(torch.cat(seen), whole)
     for p in state.G.parameters():

@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from growgan.sampling.images import save_png
 
     films.check(args.out, args.fps)
+    check_own(args.out)
     frames = films.frames_in(args.seconds, args.fps)
     found = directions.read(args.directions) if args.directions is not None else None
     model = load_model(args.model, args.device, PRECISIONS[args.precision])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from growgan.cli.model import file_hash
 from growgan.core.errors import ConfigError
+from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
 
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from growgan.training.run import RunFolder
 
     films.check(args.out, args.fps)
+    check_own(args.out)
     count, folder = films.frames_in(args.seconds, args.fps), RunFolder(args.run)
     hold = args.hold if args.hold is not None else min(1.0, args.seconds / 4)
     if not 0 <= hold <= args.seconds:

@@ -9,6 +9,7 @@ from pathlib import Path
 from growgan.cli.generate import parse_seeds
 from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
 from growgan.core.errors import ConfigError
+from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from growgan.sampling import films, walks
 
     films.check(args.out, args.fps)
+    check_own(args.out)
     count, cells = films.frames_in(args.seconds, args.fps), columns * rows
     model = load_model(args.model, args.device, PRECISIONS[args.precision])
     label = model.label(args.label) if args.label is not None else None

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from growgan.core.errors import ConfigError, RunError
-from growgan.core.files import check_own, whole
+from growgan.core.files import whole
 from growgan.sampling.images import noted, said, save_png
 
 CODECS = {
@@ -52,7 +52,6 @@ def check(path: str | Path, fps: float, count: int = 1, size: tuple[int, int] = 
         )
     if suffix and path.is_dir():
         raise ConfigError(f"{path} is a folder")
-    check_own(path)
     if not suffix and path.exists() and not path.is_dir():
         raise ConfigError(f"{path} is a file; a film without a suffix goes into a folder")
     if max(size) > WIDEST:

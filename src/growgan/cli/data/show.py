@@ -11,8 +11,6 @@ from growgan.core.geometry import parse_grid
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """Ends of names, and Pillow's names of the formats."""
-QUALITY = 95
-"""Of a sheet in a format that has one."""
 SUMMARY = "draw a contact sheet of a set, or of any pictures"
 
 
@@ -31,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from growgan.data.inspect import draw_sheet, draw_source_sheet
     from growgan.data.pictures import convert, strict_pillow
     from growgan.data.sources import Wishes, open_source
+    from growgan.data.transform import DEFAULT_QUALITY
     from growgan.sampling.films import WIDEST
     from growgan.sampling.images import noted
 
@@ -54,6 +53,6 @@ def run(args: argparse.Namespace) -> int:
         )
     with whole(out) as temporary:
         sheet = convert(sheet, 3) if format == "JPEG" else sheet
-        sheet.save(temporary, format, quality=QUALITY, **noted(format, {"set": Path(args.set).name}))
+        sheet.save(temporary, format, quality=DEFAULT_QUALITY, **noted(format, {"set": Path(args.set).name}))
     print(args.out)
     return 0
