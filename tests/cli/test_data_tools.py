@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from data.making_sets import encode, make_pixels, write_mnist, write_tar
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 PIXELS = make_pixels(6, 16)
 
@@ -75,6 +77,17 @@ def test_info_of_a_finished_set_checks_it(growgan: Any, photos: Path, tmp_path: 
     growgan("data", "build", photos, tmp_path / "s.zip")
     found = json.loads(growgan("data", "info", tmp_path / "s.zip", "--json", "--check").out)
     assert found["finished"] is True and found["count"] == 4 and len(found["duplicates"]) == 1
+
+
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names that are no text")
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_show_a_set_whose_name_is_no_text(growgan: Any, photos: Path, tmp_path: Path, suffix: str) -> None:
+    place = photos.rename(tmp_path / "q\udcff")
+    assert growgan("data", "show", place, "--out", tmp_path / f"sheet{suffix}").status == 0
+    assert rb"q\udcff" in (tmp_path / f"sheet{suffix}").read_bytes()
+    if suffix == ".jpg":
+        with Image.open(tmp_path / "sheet.jpg") as sheet:
+            assert JpegImagePlugin.get_sampling(sheet) == 0  # colours at full resolution
 
 
 def test_show_any_source(growgan: Any, photos: Path, tmp_path: Path) -> None:

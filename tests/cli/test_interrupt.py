@@ -69,6 +69,21 @@ def test_a_build_that_is_terminated_leaves_nothing(tmp_path: Path) -> None:
         said = process.communicate(timeout=60)[1]
     assert process.returncode == 143 and said.endswith("growgan: interrupted\n")
     assert [item.name for item in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM")
+def test_a_terminated_command_leaves_the_answer_to_signals_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (
+        "import signal\nSUMMARY = 'x'\ndef add_arguments(parser): pass\n"
+        "def run(args):\n    signal.raise_signal(signal.SIGTERM)\n    return 0\n"
+    )
+    (tmp_path / "ended_command.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("growgan.cli.main.COMMANDS", {"ended": "ended_command"})
+    assert main(["ended"]) == 143
+    assert capsys.readouterr().err == "growgan: interrupted\n"
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 

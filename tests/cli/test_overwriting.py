@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -79,6 +80,10 @@ def test_an_export_takes_the_place_of_nothing_but_an_export(growgan: Growgan, ti
     before = {path: path.read_bytes() for path in (run / "models").iterdir()}
     for name in ("best.safetensors", "stage-0004x0004.safetensors", "new.safetensors", "new.onnx"):
         assert "lies among the networks of a run" in growgan("export", tiny_run, run / "models" / name).refusal()
+    if os.name == "posix":  # nor by another name of that folder
+        (tmp_path / "elsewhere").symlink_to(run / "models")
+        assert "among the networks" in growgan("export", tiny_run, tmp_path / "elsewhere/best.safetensors").refusal()
+    assert "among the networks" in growgan("export", tiny_run, run / "state" / ".." / "models" / "m.onnx").refusal()
     assert {path: path.read_bytes() for path in (run / "models").iterdir()} == before
     assert growgan("directions", run, "--count", "1", "--seeds", "0", "--out", out).status == 0
     directions = out.read_bytes()

@@ -91,6 +91,16 @@ def test_large_pictures_are_looked_at_in_parts(monkeypatch, part):
         examine(state, schedule.at(0))
 
 
+def test_parts_are_judged_together(monkeypatch):
+    """Pictures, and scores, that are alike within each part but not from part to part are in health."""
+    monkeypatch.setattr(health, "batch_size", lambda resolution: 4)
+    state, schedule, _ = begin(small(), half_and_half())
+    parts = iter(range(4))
+    state.G.register_forward_hook(lambda _, __, images: torch.full_like(images, next(parts) / 4))
+    state.D.register_forward_hook(lambda _, inputs, out: (inputs[0].mean(dim=(1, 2, 3)), *out[1:]))
+    examine(state, schedule.at(0))
+
+
 def test_what_is_not_looked_at_is_no_trouble():
     state, schedule, _ = begin(small(), half_and_half())
     for p in state.G.parameters():

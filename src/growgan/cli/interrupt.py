@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
+from growgan.core.errors import Terminated
+
 AGAIN = 0.05
 """Seconds until a held interrupt is tried again."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, where it ends a command as Ctrl-C does."""
 
 
 def held_while_importing() -> AbstractContextManager[None]:

@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from growgan import __version__
-from growgan.cli.interrupt import Terminated, held_while_importing, tidied_when_terminated
-from growgan.core.errors import UserError, as_out_of_memory, say
+from growgan.cli.interrupt import held_while_importing, tidied_when_terminated
+from growgan.core.errors import Terminated, UserError, as_out_of_memory, say
 
 COMMANDS = {
     "demo": "growgan.cli.demo",

@@ -45,6 +45,10 @@ class OutOfMemory(UserError):
     """A piece of work does not fit the memory that is there."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where it ends a command as Ctrl-C does."""
+
+
 def as_out_of_memory(error: Exception, remedy: str = LESS_AT_ONCE) -> OutOfMemory | None:
     """What to say if memory has run out in the midst of some work, the processor's or a card's; else None.
 

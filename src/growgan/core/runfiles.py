@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 
 class RunFiles:
@@ -24,6 +25,13 @@ class RunFiles:
         self.state = path / "state"
         self.tensorboard = path / "tensorboard"
         self.best = self.models / "best.safetensors"
+
+    @classmethod
+    def holding(cls, model: Path) -> Self | None:
+        """The run among whose networks a file lies, or would lie; by whatever name its folder is called."""
+        folder = model.parent.resolve()
+        run = cls(folder.parent)
+        return run if folder.name == run.models.name and run.exists() else None
 
     def exists(self) -> bool:
         """Whether a run has been started here."""

@@ -161,22 +161,22 @@ def _make_table(rows: list[int | list[float]]) -> tuple[NDArray[Any], int]:
     return table, table.shape[1]
 
 
-def _parse_sources(sources: object, path: object) -> tuple[str, ...]:
+def _parse_sources(sources: object, where: object) -> tuple[str, ...]:
     if sources is None:
         return ()
     if not (isinstance(sources, list) and all(isinstance(name, str) for name in sources)):
-        raise DataError(f"{path}: {SIDECAR}: sources must be a list of names")
+        raise DataError(f"{where}: sources must be a list of names")
     return tuple(sources)
 
 
-def _parse_row(row: object, path: object) -> tuple[str, int | list[float]]:
+def _parse_row(row: object, where: object) -> tuple[str, int | list[float]]:
     if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str):
         name, label = row
         if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < MOST_CLASSES:
             return name, label
         if isinstance(label, list) and label and all(_is_share(value) for value in label):
             return name, [float(value) for value in label]
-    raise DataError(f"{path}: {SIDECAR}: {str(row)[:60]} is not [name, class number or list of numbers from 0 to 1]")
+    raise DataError(f"{where}: {str(row)[:60]} is not [name, class number or list of numbers from 0 to 1]")
 
 
 def _is_share(value: object) -> bool:

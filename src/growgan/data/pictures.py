@@ -174,11 +174,11 @@ def to_picture(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
-def encode_png(image: Image.Image) -> bytes:
+def encode_png(image: Image.Image, **notes: Any) -> bytes:
     """Return a picture as a PNG without the profile, comments and transparency that its source may have had."""
     image.info.clear()
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", **PNG_OPTIONS)
+    image.save(buffer, "PNG", **PNG_OPTIONS, **notes)
     return buffer.getvalue()
 
 

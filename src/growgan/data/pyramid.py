@@ -94,8 +94,7 @@ def write_levels(places: Iterable[Path], meta: PyramidMeta, chunks: Iterator[Lev
     processes that do so at once, both end with a good one. DataError where the disk is full.
     """
     began = time.time()
-    place, partial = _make_partial(places)
-    hold = Hold(partial)
+    place, partial, hold = _make_partial(places)
     try:
         _write_files(partial, meta, chunks)
         _move_into_place(partial, place, meta)
@@ -117,7 +116,7 @@ def rename_content(set_path: Path, old_hash: str, new_hash: str) -> None:
             write_text(place / META_FILE, json.dumps(content | {"content_hash": new_hash}))
 
 
-def _make_partial(places: Iterable[Path]) -> tuple[Path, Path]:
+def _make_partial(places: Iterable[Path]) -> tuple[Path, Path, Hold]:
     for place in places:
         partial = name_partial(place)
         try:
@@ -127,8 +126,9 @@ def _make_partial(places: Iterable[Path]) -> tuple[Path, Path]:
             if error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM):
                 raise DataError(f"{place}: cannot be written ({error.strerror})") from error
             continue
+        hold = Hold(partial)  # before anything that takes time: another process may be at its end, and tidying up
         remove_abandoned(place)
-        return place, partial
+        return place, partial, hold
     raise DataError(f"{place}: neither here nor beside the set may be written; GROWGAN_CACHE names another folder")
 
 

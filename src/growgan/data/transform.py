@@ -142,12 +142,15 @@ class Transform:
         return plain and self.format == "png" and "transparency" not in image.info
 
 
-def encode(image: Image.Image, format: str, quality: int | None = None) -> bytes:
-    """Return the file of a set's picture; ``format``: a key of SUFFIXES, ``quality``: as check_format wants it."""
+def encode(image: Image.Image, format: str, quality: int | None = None, **notes: Any) -> bytes:
+    """Return the file of a set's picture; ``format``: a key of SUFFIXES, ``quality``: as check_format wants it.
+
+    ``notes``: what Pillow is told that the file says of itself (`growgan.data.notes`).
+    """
     if format == "png":
-        return encode_png(image)
+        return encode_png(image, **notes)
     buffer = io.BytesIO()
-    options: dict[str, Any] = {"quality": quality or DEFAULT_QUALITY}
+    options = {"quality": quality or DEFAULT_QUALITY, **notes}
     if format == "jpg":
         image.save(buffer, "JPEG", subsampling=0, **options)
     else:

@@ -137,7 +137,7 @@ def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, int | None]:
     """The size to which pictures are brought: that of the largest model, or the one that they had in its run."""
     if models is None:
         return {}
-    run = _run_of(models[-1])
+    run = RunFolder.holding(models[-1].path)
     if run is None:
         return {"at_most": max(model.spec.resolution for model in models)}
     config = run.read_config()
@@ -145,13 +145,6 @@ def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, int | None]:
         return {"resolution": config.network.resolution}
     built = config.data.build_resolution
     return {"at_most": max(built, *(model.spec.resolution for model in models)) if built is not None else None}
-
-
-def _run_of(model: ModelFile) -> RunFolder | None:
-    """The run in whose folder the file lies."""
-    folder = model.path.absolute().parent
-    run = RunFolder(folder.parent)
-    return run if folder.name == "models" and run.exists() else None
 
 
 def _of_model(model: ModelFile, seed: int, batch: int, device: torch.device, hint: Say) -> Subject:
@@ -172,7 +165,7 @@ def was_mirrored(model: ModelFile, hint: Say) -> bool:
     """Whether it was trained on mirrored pictures: by the file itself, or by its run if the file is older than that."""
     if "mirror" in model.training:
         return bool(model.training["mirror"])
-    run = _run_of(model)
+    run = RunFolder.holding(model.path)
     if run is not None:
         return run.read_config().data.mirror
     hint(f"{model.path.name} does not say whether it was trained on mirrored pictures too: measured against plain ones")

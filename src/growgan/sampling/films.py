@@ -13,7 +13,8 @@ from PIL import Image
 
 from growgan.core.errors import ConfigError, RunError
 from growgan.core.files import whole
-from growgan.sampling.images import noted, said, save_png
+from growgan.data.notes import noted, said
+from growgan.sampling.images import save_png
 
 CODECS = {
     ".mp4": ("libx264", {"crf": "18", "preset": "medium", "movflags": "+faststart"}),

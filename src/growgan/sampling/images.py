@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from growgan.core import geometry
 from growgan.core.errors import ConfigError
 from growgan.core.files import whole
+from growgan.data.notes import noted
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-DESCRIPTION = 0x010E
-"""Exif's field for what a picture is."""
 SMALLEST_SHOWN = 64
 """Pixels a side below which grids enlarge their pictures, so that a person sees something."""
 
@@ -89,25 +87,3 @@ def save_png(path: Path, picture: Image.Image, notes: dict[str, str] | None = No
     """Write a PNG, whole or not at all, with `notes` as its text fields."""
     with whole(path) as temporary:
         picture.save(temporary, format="PNG", **noted("PNG", notes or {}))
-
-
-def noted(kind: str, notes: dict[str, str]) -> dict[str, Any]:
-    """How Pillow is told what a file of this kind (PNG, GIF, JPEG or WEBP) says of itself.
-
-    In a PNG each note is a text field ``growgan:KEY``, elsewhere all are one text.
-    """
-    if kind == "PNG":
-        info = PngInfo()
-        for key, value in (notes or {"": ""}).items():
-            info.add_itxt(f"growgan:{key}", value)
-        return {"pnginfo": info}
-    if kind != "WEBP":
-        return {"comment": said(notes)}
-    exif = Image.Exif()
-    exif[DESCRIPTION] = said(notes)
-    return {"exif": exif}
-
-
-def said(notes: dict[str, str]) -> str:
-    """The notes as one text."""
-    return "growgan; " + "; ".join(f"{key}: {value}" for key, value in notes.items())

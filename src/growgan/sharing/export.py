@@ -82,8 +82,7 @@ def export(
 
 def _check_replaced(out: Path) -> None:
     """Raise `ConfigError` where more would be lost than an earlier export: a run's network, or what is no model."""
-    folder = out.absolute().parent
-    if folder.name == "models" and RunFiles(folder.parent).exists():
+    if RunFiles.holding(out):
         raise ConfigError(f"{out} lies among the networks of a run: an export goes elsewhere")
     check_own(out, "OUT")
     if out.suffix.lower() == ".safetensors" and out.is_file():

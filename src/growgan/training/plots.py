@@ -14,6 +14,7 @@ import torch
 from growgan.core.errors import RunError
 from growgan.core.files import whole
 from growgan.core.geometry import stages
+from growgan.data.notes import noted
 from growgan.models.native import open_model
 from growgan.sampling import images, latents
 from growgan.training.run import RunFolder
@@ -103,7 +104,7 @@ def evaluated(files: Sequence[Path]) -> list[dict[str, Any]]:
 
 def _save(figure: Any, out: Path) -> Path:
     with whole(out) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+        figure.savefig(temporary, format="png", dpi=110, pil_kwargs=noted("PNG", {"plot": out.stem}))
     return out
 
 

@@ -218,7 +218,7 @@ def _value(config: Any, path: str) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and -math.inf < value < math.inf
 
 
 def _clock(line: str) -> float:

@@ -9,6 +9,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from growgan.core.errors import Terminated
+
 SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 """Ctrl-C, a queue that ends a job, a terminal that is closed."""
 
@@ -34,7 +36,7 @@ class Stop:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None:
-            raise KeyboardInterrupt
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         self.asked = signal.Signals(number)
         if self.said:  # not by way of Python's stream, which may be in the midst of a line; a closed one is no matter
             with contextlib.suppress(OSError):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from growgan.cli.data.words import add_source_arguments
 from growgan.core.errors import ConfigError
+from growgan.core.files import check_own
 from growgan.core.progress import Progress
 from growgan.core.text import counted
 
@@ -58,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
         min_sharpness=args.min_sharpness,
         most=args.faces,
     )
+    check_own(Path(f"{args.out}.faces.png"), "OUT")
     report = align(
         args.source,
         args.out,

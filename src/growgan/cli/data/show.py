@@ -9,8 +9,8 @@ from growgan.cli.data.words import add_source_arguments
 from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-"""Ends of names, and Pillow's names of the formats."""
+FORMATS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
+"""Ends of names, and the formats of a set's pictures."""
 SUMMARY = "draw a contact sheet of a set, or of any pictures"
 
 
@@ -27,11 +27,11 @@ def run(args: argparse.Namespace) -> int:
     from growgan.core.files import check_own, whole
     from growgan.data.dataset import is_finished, open_dataset
     from growgan.data.inspect import draw_sheet, draw_source_sheet
+    from growgan.data.notes import noted
     from growgan.data.pictures import convert, strict_pillow
     from growgan.data.sources import Wishes, open_source
-    from growgan.data.transform import DEFAULT_QUALITY
+    from growgan.data.transform import encode
     from growgan.sampling.films import WIDEST
-    from growgan.sampling.images import noted
 
     columns, rows = parse_grid(args.grid)
     out = Path(args.out)
@@ -46,13 +46,14 @@ def run(args: argparse.Namespace) -> int:
         if sheet is None:
             with open_dataset(args.set) as dataset:
                 sheet = draw_sheet(dataset, columns, rows)
-    if format == "WEBP" and max(sheet.size) > WIDEST:
+    if format == "webp" and max(sheet.size) > WIDEST:
         size = "x".join(map(str, sheet.size))
         raise ConfigError(
             f"--out {out}: a WebP has at most {WIDEST:,} pixels a side, and the sheet is {size}; .png can"
         )
+    sheet = convert(sheet, 3) if format == "jpg" else sheet
+    notes = noted({"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[format], {"set": Path(args.set).name})
     with whole(out) as temporary:
-        sheet = convert(sheet, 3) if format == "JPEG" else sheet
-        sheet.save(temporary, format, quality=DEFAULT_QUALITY, **noted(format, {"set": Path(args.set).name}))
+        temporary.write_bytes(encode(sheet, format, **notes))
     print(args.out)
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -28,8 +27,18 @@ from growgan.data.faces.sheet import Sheet
 from growgan.data.faces.table import Table
 from growgan.data.framing import check_resolution
 from growgan.data.labelling import Labelling, check_labels
+from growgan.data.notes import noted
 from growgan.data.parallel import map_ordered
-from growgan.data.pictures import convert, load, open_picture, read_orientation, strict_pillow, to_picture, turn_upright
+from growgan.data.pictures import (
+    convert,
+    encode_png,
+    load,
+    open_picture,
+    read_orientation,
+    strict_pillow,
+    to_picture,
+    turn_upright,
+)
 from growgan.data.sources import Content, Label, Record, Skipped, Wishes, open_source, weigh
 from growgan.data.survey import explain
 from growgan.data.transform import check_format
@@ -192,10 +201,8 @@ def _work(
 def _write_beside(report: AlignReport, table: Table, sheet: Sheet) -> None:
     with whole(report.table) as temporary:
         temporary.write_bytes(table.to_bytes())
-    buffer = io.BytesIO()
-    sheet.draw().save(buffer, "PNG")
     with whole(report.sheet) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+        temporary.write_bytes(encode_png(sheet.draw(), **noted("PNG", {"sheet": "faces that were found"})))
 
 
 def _sum_up(sheet: Sheet, report: AlignReport) -> str:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from growgan.core.errors import DataError
-from growgan.data.sources import LARGEST_MEMBER, Entry, Files, Place, Skipped, Wishes, is_hidden
+from growgan.data.sources import LARGEST_MEMBER, SIDECAR, Entry, Files, Place, Skipped, Wishes, is_hidden
 
 
 class FolderSource(Files):
@@ -51,7 +51,7 @@ class FolderSource(Files):
                         pending.append((f"{name}/", above | {os.path.realpath(real)}))
                 elif item.is_file():
                     status = item.stat()
-                    if status.st_size > LARGEST_MEMBER:
+                    if status.st_size > LARGEST_MEMBER and name != SIDECAR:
                         self.skipped.append(Skipped(name, f"larger than {LARGEST_MEMBER >> 20} MiB"))
                         continue
                     found.append(Entry(name, status.st_size, status.st_mtime_ns))
