@@ -54,6 +54,7 @@ RECIPES: dict[str, dict[str, str]] = {
     "half the rate": LOGISTIC | {"optim.g_lr": "0.001", "optim.d_lr": "0.001"},
     "twice the rate": LOGISTIC | {"optim.g_lr": "0.004", "optim.d_lr": "0.004"},
     "four times the rate": LOGISTIC | {"optim.g_lr": "0.008", "optim.d_lr": "0.008"},
+    "eight times the rate": LOGISTIC | {"optim.g_lr": "0.016", "optim.d_lr": "0.016"},
     "minibatch of 32": LOGISTIC | {"schedule.minibatch": "32"},
     "from 4x4": LOGISTIC | {"schedule.initial_resolution": "4", "schedule.training_kimg": "30,4:10,8:10,16:20"},
     "from 16x16": LOGISTIC | {"schedule.initial_resolution": "16"},
