@@ -98,6 +98,7 @@ def test_robust_goes_the_way_of_r3gan() -> None:
     loss, optim = run.loss, run.optim
     assert (loss.name, loss.r1_gamma(64), loss.r2(64), loss.gamma_end) == ("relativistic", 2, 2, 0.1)
     assert (optim.lr_end, optim.beta2, optim.beta2_end, optim.ema_kimg) == (0.25, 0.9, 0.99, 0)
+    assert optim.g_lr == optim.d_lr == per(0.002) and preset("fast").optim.g_lr == per(0.008)  # steady, and quick
 
 
 @pytest.mark.parametrize("base", ROW_PRESETS)
