@@ -83,6 +83,10 @@ def test_an_export_takes_the_place_of_nothing_but_an_export(growgan: Growgan, ti
     if os.name == "posix":  # nor by another name of that folder
         (tmp_path / "elsewhere").symlink_to(run / "models")
         assert "among the networks" in growgan("export", tiny_run, tmp_path / "elsewhere/best.safetensors").refusal()
+        other = Path(shutil.copytree(tiny_run, tmp_path / "other"))  # networks on another disk
+        (other / "models").rename(tmp_path / "disk")
+        (other / "models").symlink_to(tmp_path / "disk")
+        assert "among the networks" in growgan("export", tiny_run, other / "models" / "best.safetensors").refusal()
     assert "among the networks" in growgan("export", tiny_run, run / "state" / ".." / "models" / "m.onnx").refusal()
     assert {path: path.read_bytes() for path in (run / "models").iterdir()} == before
     assert growgan("directions", run, "--count", "1", "--seeds", "0", "--out", out).status == 0

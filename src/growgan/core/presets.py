@@ -128,7 +128,7 @@ def fast() -> RunConfig:
         network=NetworkSpec(fmap_base=1024, fmap_max=128, stddev_group=4, d_down="pool_act"),
         loss=LossConfig(name="logistic", r1_gamma=per(12.8, gamma), r1_interval=16),
         augment=AugmentConfig(policy="colour,translation,cutout", strength="adaptive"),
-        optim=OptimConfig(g_lr=per(0.008), d_lr=per(0.008), lr_end=0.3, ema_kimg=20, ema_rampup=0.05),
+        optim=OptimConfig(g_lr=per(0.008), d_lr=per(0.008), lr_end=0.3, rampup_kimg=2, ema_kimg=20, ema_rampup=0.05),
         schedule=ScheduleConfig(
             initial_resolution=8,
             training_kimg=per(150, {8: 50, 16: 80, 32: 120}),
@@ -149,21 +149,21 @@ def robust() -> RunConfig:
     """
     run = fast()
     gamma = per(2, {size: 2 * (size / 64) ** 2 for size in geometry.stages(1024)})
-    optim = replace(run.optim, g_lr=per(0.002), d_lr=per(0.002), ema_kimg=0.0, ema_kimg_end=20.0, ema_rampup=0.0)
+    optim = replace(run.optim, g_lr=per(0.002), d_lr=per(0.002), lr_end=0.25, rampup_kimg=0, beta2=0.9, beta2_end=0.99)
     return replace(
         run,
         loss=LossConfig(name="relativistic", r1_gamma=gamma, gamma_end=0.1),
-        optim=replace(optim, lr_end=0.25, beta2=0.9, beta2_end=0.99),
+        optim=replace(optim, ema_kimg=0.0, ema_kimg_end=20.0, ema_rampup=0.0),
     )
 
 
 def transfer() -> RunConfig:
     """A trained pair of networks goes on with a few other pictures (``--from``), within an hour on two cores.
 
-    No low stages: the schedule begins where the model ended. The rates are those that the networks were trained at
-    (as in Mo et al. 2020); they rise over the first steps, in which Adam, fresh, would take the sign of a gradient for
-    its size. The average forgets within a few thousand images what the pictures were before. All that D sees is
-    augmented, without which it soon knows a hundred pictures by heart (Zhao et al. 2020).
+    No low stages: the schedule begins where the model ended. The rates are the paper's; they rise over the first
+    steps, in which Adam, fresh, would take the sign of a gradient for its size. The average forgets within a few
+    thousand images what the pictures were before. All that D sees is augmented, without which it soon knows a hundred
+    pictures by heart (Zhao et al. 2020).
     """
     return RunConfig(
         network=laptop().network,

@@ -29,9 +29,11 @@ class RunFiles:
     @classmethod
     def holding(cls, model: Path) -> Self | None:
         """The run among whose networks a file lies, or would lie; by whatever name its folder is called."""
-        folder = model.parent.resolve()
-        run = cls(folder.parent)
-        return run if folder.name == run.models.name and run.exists() else None
+        for folder in (model.absolute().parent, model.parent.resolve()):  # either may be a link, or hold one
+            run = cls(folder.parent)
+            if folder.name == run.models.name and run.exists():
+                return run
+        return None
 
     def exists(self) -> bool:
         """Whether a run has been started here."""

@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
         min_sharpness=args.min_sharpness,
         most=args.faces,
     )
-    check_own(Path(f"{args.out}.faces.png"), "OUT")
+    if not args.overwrite:
+        check_own(Path(args.out).with_name(f"{Path(args.out).name}.faces.png"), "OUT")
     report = align(
         args.source,
         args.out,
