@@ -12,7 +12,7 @@ DESCRIPTION = 0x010E
 
 
 def noted(kind: str, notes: dict[str, str]) -> dict[str, Any]:
-    """How Pillow is told what a file of this kind (PNG, GIF, JPEG or WEBP) says of itself.
+    """How Pillow is told what a file of this kind (PNG, GIF, JPG or WEBP) says of itself.
 
     In a PNG each note is a text field ``growgan:KEY``, elsewhere all are one text.
     """

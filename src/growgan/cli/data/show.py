@@ -52,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
             f"--out {out}: a WebP has at most {WIDEST:,} pixels a side, and the sheet is {size}; .png can"
         )
     sheet = convert(sheet, 3) if format == "jpg" else sheet
-    notes = noted({"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}[format], {"set": Path(args.set).name})
     with whole(out) as temporary:
-        temporary.write_bytes(encode(sheet, format, **notes))
+        temporary.write_bytes(encode(sheet, format, **noted(format.upper(), {"set": Path(args.set).name})))
     print(args.out)
     return 0
