@@ -15,7 +15,7 @@ test: lint
 test-fast: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
-# On a machine with a CUDA GPU. PyTorch's CPU build, which constraints.txt asks for, has none: install another into .venv.
+# On a machine with a CUDA GPU: with the tested PyTorch if pip took a build of it that has CUDA, else install one into .venv.
 test-gpu: $(READY)
 	GROWGAN_TEST_GPU=1 $(BIN)/pytest -m gpu
 

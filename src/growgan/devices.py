@@ -97,7 +97,9 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError(f"there is no kind of device {name!r}: auto, cpu, cuda, cuda:1 or mps") from None
     count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if (device.index or 0) >= count.get(device.type, 0):
-        raise ConfigError(f"this machine has no device {name!r}")
+        lacking = device.type == "cuda" and torch.version.cuda is None and torch.version.hip is None
+        why = f": PyTorch {torch.__version__} is built without CUDA" if lacking else ""
+        raise ConfigError(f"this machine has no device {name!r}{why}")
     return device
 
 

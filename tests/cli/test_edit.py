@@ -140,6 +140,7 @@ def test_tables_that_cannot_be_used(
         (["--move", "0:1", "--directions", __file__], "is not a file of directions: no whole .safetensors file"),
         (["--move", "0:1", "--steps", "1"], "--steps"),
         (["--move", "0:1", "--out", "edit.avi"], "a film is written as"),
+        (["--move", "0:1", "--out", "edit.jpg"], "pictures are written as .png"),
         (["--move", "0:1", "--size", "17"], "--size of pictures"),
         (["--move", "0:1", "--steps", "9999"], "is too large"),
     ],

@@ -35,7 +35,8 @@ def test_a_picture_a_seed(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> N
     out = tmp_path / "new" / "out"
     status, said, told = growgan("generate", tiny_run, "--seeds", "3,0-1,12345", "--out", out)
     assert (status, said) == (0, f"{out}\n")
-    assert told == f"by {tiny_run / 'models' / 'best.safetensors'}: 16x16, trained on 0.32 kimg\n"
+    file = tiny_run / "models" / "best.safetensors"
+    assert told == f"4 pictures, the first seed0003.png, by {file}: 16x16, trained on 0.32 kimg\n"
     assert names(out) == ["seed0000.png", "seed0001.png", "seed0003.png", "seed12345.png"]
     model = load(tiny_run)
     for seed in (0, 1, 3, 12345):
@@ -200,4 +201,5 @@ def test_a_name_that_is_too_long_is_one_line(growgan: Growgan, tmp_path: Path) -
 def test_seeds_that_a_grid_has_no_room_for(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
     words = ["generate", tiny_run, "--grid", "2x2", "--out", tmp_path / "grid.png"]
     assert "note: a grid of 2x2 has no room for 1 of 5 seeds\n" in growgan(*words, "--seeds", "1-5").err
+    assert "note: a grid of 2x2 has no room for 6 of 10 seeds\n" in growgan(*words, "--seeds", "0-9").err
     assert "note" not in growgan(*words).err, "nobody has asked for ten"

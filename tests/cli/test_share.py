@@ -58,6 +58,8 @@ def test_a_parent_s_licence_goes_along(growgan: Growgan, tiny_run: Path, tmp_pat
     said = growgan("export", begun, out, "--license", "mit").err
     assert open_model(out).card["license"] == "mit"
     assert said.endswith("note: it began as old, which is licensed: not for money\n")
+    again = growgan("export", out, tmp_path / "again.safetensors", "--license", "cc0-1.0").err
+    assert again.endswith("note: it is licensed: mit\nnote: it began as old, which is licensed: not for money\n")
 
 
 def test_what_evaluate_found_goes_along(growgan: Growgan, tiny_run: Path, colour_set: Path, tmp_path: Path) -> None:

@@ -290,10 +290,10 @@ def test_a_config_that_cannot_be_read(growgan: Growgan, run: Path, text: str) ->
         (["--preset", "laptop"], "this run was started with preset 'tiny', not 'laptop'; start another with --out"),
         (["--preset", "tiny,no-fade"], "this run was started with preset 'tiny', not 'tiny,no-fade'"),
         (["--seed", "1001"], "this run was started with seed = 1000, not 1001; start another with --out"),
-        (["--minibatch", "16"], "started with schedule.minibatch ="),
+        (["--minibatch", "16,64:4"], "started with schedule.minibatch = 8, not 16,64:4; start another"),
         (["--resolution", "8"], "started with network.resolution = 16, not 8"),
         (["--set", "optim.g_lr=0.5"], "started with optim.g_lr ="),
-        (["--set", "loss.name=lsgan"], 'started with loss.name = "wgan_gp", not "lsgan"'),
+        (["--set", "loss.name=lsgan"], "started with loss.name = wgan_gp, not lsgan"),
         (["--set", "seed=nonsense"], "seed should be a whole number, not 'nonsense'"),
     ],
 )
@@ -446,7 +446,7 @@ def test_the_same_words_with_hours_resume(growgan: Growgan, colour_set: Path, tm
     assert config["schedule"]["scale"] != 1
     again = growgan(*words)
     assert again.status == 0
-    assert "settled at the first start" in again.err
+    assert "the length was settled before" in again.err
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == config
 
 

@@ -342,6 +342,16 @@ def test_limit_takes_the_first_usable(photos: Path, tmp_path: Path) -> None:
     assert report.count == 2 and len(report.skipped) == 1
 
 
+def test_a_run_s_own_sheets_are_no_pictures(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "models").mkdir(parents=True)
+    (run / "config.json").write_text("{}")
+    Image.new("RGB", (8, 8)).save(run / "fakes000000000.png")
+    with pytest.raises(DataError, match="the folder of a run"):
+        build(run, tmp_path / "s.zip")
+    assert not list(tmp_path.glob("s.zip*"))
+
+
 def test_no_usable_picture(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(DataError, match="no usable picture"):

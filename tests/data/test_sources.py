@@ -407,6 +407,8 @@ def test_a_zip_that_is_cut_off_says_so(tmp_path: Path) -> None:
 def test_heic_is_named(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50))
+    with pytest.raises(DataError, match=r"no usable picture in it \(1 of 1 files: HEIC, which is not read"):
+        build(tmp_path / "in", tmp_path / "s.zip")
     (tmp_path / "in" / "x.png").write_bytes(encode(make_pixels(1, 8)[0]))
     report = build(tmp_path / "in", tmp_path / "s.zip")
     assert report.skipped == [("phone.heic", "HEIC, which is not read: convert it to JPEG first")]

@@ -13,6 +13,7 @@ from feature_nets import save_network
 from PIL import Image
 
 from growgan.core.errors import ConfigError, DataError, ModelError
+from growgan.core.runfiles import is_run
 from growgan.data.build import build
 from growgan.data.dataset import open_dataset
 from growgan.data.reals import Reals
@@ -20,7 +21,7 @@ from growgan.evaluation import judge
 from growgan.evaluation.evaluate import Settings, evaluate
 from growgan.evaluation.requests import parse_requests
 from growgan.evaluation.results import Result
-from growgan.evaluation.subjects import is_run, list_snapshots
+from growgan.evaluation.subjects import list_snapshots
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.ms_ssim import ms_ssim_pairs
 from growgan.metrics.swd import Descriptors, descriptor_bytes, swd

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from making import make_nets, make_spec
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -114,7 +115,10 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     photographs, directions = tmp_path / "photographs.safetensors", tmp_path / "directions.safetensors"
     save_file(load_file(good), photographs, {"growgan.projected": "{}"})
     save_file(load_file(good), directions, {"growgan.directions": "{}"})
+    picture = tmp_path / "face.jpg"
+    Image.new("RGB", (8, 8)).save(picture)
     for path, message in (
+        (picture, r"face.jpg is a picture \(JPEG\), not a model"),
         (tmp_path / "none", "there is no model file"),
         (cut, "is not a whole .safetensors file"),
         (other, "not a growgan model"),
@@ -128,6 +132,8 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
 def test_no_count_of_pictures_is_invented(tmp_path: Path) -> None:
     file = inspect(make_file(tmp_path / "m.safetensors")).file
     assert "kimg" not in replace(file, training={"resolution": 8}).describe()
+    begun = {"resolution": 8, "nimg": 2000, "parent": {"model": "faces-64"}}
+    assert replace(file, training=begun).describe() == "8x8, trained on 2 kimg beside its parent's"
     assert "trained on 2 kimg" in replace(file, training={"nimg": 2000}).describe()
 
 

@@ -37,6 +37,20 @@ def test_what_seeds_stand_for_is_rendered_as_their_pictures(make_model: MakeMode
     assert model.render(z[:0], None if labels is None else labels[:0], kind="tensor").shape == (0, 3, 16, 16)
 
 
+@pytest.mark.parametrize("fields", [{}, {"num_labels": 3}])
+def test_latents_and_labels_may_be_tensors_and_lists(make_model: MakeModel, fields: dict[str, Any]) -> None:
+    model = make_model(**fields)
+    z, labels = model.draw([1, 2])
+    wanted = model.render(z, labels, kind="numpy")
+    as_tensors = torch.from_numpy(z).requires_grad_(), None if labels is None else torch.from_numpy(labels)
+    as_lists = z.tolist(), None if labels is None else labels.tolist()
+    for these in (as_tensors, as_lists):
+        assert np.array_equal(model.render(*these, kind="numpy"), wanted)
+    assert model.render(as_tensors[0].bfloat16(), as_tensors[1], kind="numpy").shape == wanted.shape
+    with pytest.raises(growgan.ConfigError, match="arrays of numbers"):
+        model.render([[1.0, 2.0], [3.0]])  # type: ignore[arg-type]
+
+
 def test_mixtures_of_classes_are_rendered(make_model: MakeModel) -> None:
     model = make_model(num_labels=3)
     z, labels = model.draw([4, 4, 4], label=np.array([0, 0.5, 0.5]))

@@ -104,12 +104,12 @@ def test_seeds_that_do_not_exist(seed: int) -> None:
         (0, 1, "this model has no classes"),
         (3, 3, "there is no class 3: this model has classes 0 to 2"),
         (3, -1, "there is no class -1"),
-        (3, [1.0, 0.0], "a label is the number of a class or 3 numbers here, not"),
-        (3, [[1.0, 0.0, 0.0]], "a class or 3 numbers"),
-        (3, 0.5, "a class or 3 numbers"),
-        (3, "cat", "a class or 3 numbers"),
-        (3, [1.0, float("nan"), 0.0], "a class or 3 numbers"),
-        (3, [[1], [2, 3]], "a class or 3 numbers"),
+        (3, [1.0, 0.0], "a label is one for all pictures: a class by number or name, or 3 numbers, not"),
+        (3, [[1.0, 0.0, 0.0]], "a class by number or name, or 3 numbers"),
+        (3, 0.5, "a class by number or name, or 3 numbers"),
+        (3, "cat", "a class by number or name, or 3 numbers"),
+        (3, [1.0, float("nan"), 0.0], "a class by number or name, or 3 numbers"),
+        (3, [[1], [2, 3]], "a class by number or name, or 3 numbers"),
     ],
 )
 def test_labels_that_do_not_exist(classes: int, label: Any, message: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from growgan.core.errors import RunError
-from growgan.core.runfiles import RunFiles
+from growgan.core.runfiles import RunFiles, is_run
 from growgan.studio import watch
 
 
@@ -31,9 +31,10 @@ def test_a_run_that_has_ended(tiny_run: Path) -> None:
 def test_a_run_that_has_hardly_begun(tiny_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    assert not watch.is_run(str(run)) and not watch.is_run("nothing")
+    (run / "models").mkdir()
+    assert not is_run(run) and not is_run(tmp_path / "nothing")
     shutil.copy(tiny_run / "config.json", run)
-    assert watch.is_run(str(run))
+    assert is_run(run)
     found = watch.watch(str(run))
     assert found["nimg"] == 0 and found["fakes"] == [] and not found["reals"] and found["left"] is None
     assert found["total"] == 320 and found["written"] is None

@@ -36,6 +36,7 @@ from growgan.training.rehearsal import seconds_per_image
 from growgan.training.request import Request
 from growgan.training.run import RunFolder, resumed
 from growgan.training.state import TrainState
+from growgan.training.stop import Stop
 
 
 def make_set(folder: Path, size: int = 16, count: int = 128) -> Path:
@@ -176,6 +177,20 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     data = make_set(tmp_path / "data", size=4)
     assert run(data, tmp_path / "run", ("schedule.total_kimg", "0.2")).nimg == 224
     assert run(data, tmp_path / "run", ("schedule.total_kimg", "0.3")).nimg == 320
+    kept = RunFolder(tmp_path / "run").read_config()
+    assert kept.schedule.total_kimg == 0.3
+    assert kept == resumed(kept, [("schedule.total_kimg", "0.3")], None)
+
+
+def test_a_stopped_run_keeps_the_length_it_was_given_last(tmp_path):
+    data = make_set(tmp_path / "data", size=4)
+    run(data, tmp_path / "run", ("schedule.total_kimg", "0.1"))
+    stop = Stop()
+    stop.ask()
+    longer = job.plan(request(data, tmp_path / "run", ("schedule.total_kimg", "0.3")))
+    with longer.dataset:
+        assert not job.work(longer, stop).ended
+    assert run(None, tmp_path / "run", preset=None).nimg == 320
 
 
 @pytest.mark.parametrize("change", ["lost", "more", "rebuilt", "renamed", "labels", "old run"])

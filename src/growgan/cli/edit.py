@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from growgan.cli.generate import parse_seeds
+from growgan.cli.generate import check_png, parse_seeds
 from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
 from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     from growgan.sampling import films, walks
     from growgan.sampling.images import save_png
 
+    if kind not in films.STILLS:
+        check_png(args.out)
     films.check(args.out, args.fps)
     check_own(args.out)
     frames = films.frames_in(args.seconds, args.fps)

@@ -10,6 +10,7 @@ from pathlib import Path
 from growgan.core.allocator import keep_memory
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
+from growgan.core.runfiles import is_run
 
 SUMMARY = "measure a model, every snapshot of a run, or a set against a set of pictures"
 
@@ -57,7 +58,6 @@ def run(args: argparse.Namespace) -> int:
     from growgan.evaluation.evaluate import Settings, evaluate
     from growgan.evaluation.requests import parse_requests
     from growgan.evaluation.sources import block
-    from growgan.evaluation.subjects import is_run
 
     keep_memory()
     block(args.seed)

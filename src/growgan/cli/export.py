@@ -51,11 +51,13 @@ def card_texts(args: argparse.Namespace) -> list[str]:
 
 
 def remind(subject: Subject) -> None:
-    """Say under what licence the model was given that this one began as, if the card says another."""
-    parent = subject.model.file.training.get("parent", {})
-    terms = parent.get("license")
-    if terms and subject.card.get("license") != terms:
-        print(f"note: it began as {parent.get('model')}, which is licensed: {terms}", file=sys.stderr)
+    """Say under what licence the model and the one that it began as were given, if the card now says another."""
+    file, said = subject.model.file, subject.card.get("license")
+    parent = file.training.get("parent", {})
+    began = f"it began as {parent.get('model')}, which"
+    for what, terms in (("it", file.card.get("license")), (began, parent.get("license"))):
+        if terms and terms != said:
+            print(f"note: {what} is licensed: {terms}", file=sys.stderr)
 
 
 def parse_precision(text: str | None) -> bool | None:

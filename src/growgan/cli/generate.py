@@ -12,6 +12,7 @@ from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress, tell
+from growgan.core.text import counted
 
 SUMMARY = "make pictures from a model: a file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model's name"
 
@@ -24,27 +25,28 @@ OTHERS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".a
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
-    parser.add_argument("--seeds", default=SEEDS, metavar="S", help="such as 0-9 or 3,7,100-120 (default 0-9)")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
+    parser.add_argument("--seeds", metavar="S", help=f"such as 0-9 or 3,7,100-120 (default {SEEDS})")
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="PLACE", help="a folder, or the grid's FILE.png (default: here)"
+    )
     parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; seeds go on if they do not fill it")
     add_making(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write seed0000.png, ... or one grid."""
-    seeds = parse_seeds(args.seeds)
+    seeds = parse_seeds(SEEDS if args.seeds is None else args.seeds)
     shape = parse_grid(args.grid) if args.grid else None
     if not shape and args.out.suffix.lower() == ".png":
         raise ConfigError(
             f"--out {args.out}: pictures go to a folder, as seed0000.png and so on; --grid makes one file"
         )
-    if args.out.suffix.lower() in OTHERS and not args.out.is_dir():
-        raise ConfigError(f"--out {args.out}: pictures are written as .png, so that nothing of them is lost")
+    check_png(args.out)
     if args.batch < 1:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if shape:
         cells = shape[0] * shape[1]
-        if len(seeds) > cells and args.seeds != SEEDS:
+        if len(seeds) > cells and args.seeds is not None:
             tell(f"note: a grid of {args.grid} has no room for {len(seeds) - cells} of {len(seeds)} seeds")
         seeds = [*seeds, *range(seeds[-1] + 1, seeds[-1] + 1 + cells - len(seeds))][:cells]
 
@@ -78,9 +80,16 @@ def run(args: argparse.Namespace) -> int:
                     notes["class"] = shown[0]
                 images.save_png(path / seed_name(seeds[i]), images.to_picture(picture), notes)
                 progress.advance()
-    print(f"by {model.describe()}", file=sys.stderr)
+    written = "" if shape else f"{counted(len(seeds), 'picture')}, the first {seed_name(seeds[0])}, "
+    print(f"{written}by {model.describe()}", file=sys.stderr)
     print(path)
     return 0
+
+
+def check_png(out: Path) -> None:
+    """Raise `ConfigError` where ``--out`` is called as a picture of another kind is."""
+    if out.suffix.lower() in OTHERS and not out.is_dir():
+        raise ConfigError(f"--out {out}: pictures are written as .png, so that nothing of them is lost")
 
 
 def seed_name(seed: int) -> str:

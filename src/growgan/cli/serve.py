@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from growgan.cli.model import PRECISIONS, add_computing, file_hash, kinds, load_model
 from growgan.core.errors import ConfigError
+from growgan.core.runfiles import is_run
 
 if TYPE_CHECKING:
     from growgan.studio.service import Given
@@ -53,12 +54,11 @@ def run(args: argparse.Namespace) -> int:
     from growgan.studio.app import LOOPBACK, make_app
     from growgan.studio.guard import is_loopback
     from growgan.studio.service import Studio
-    from growgan.studio.watch import is_run
 
     choose_device(args.device)
     precision = PRECISIONS[args.precision]
     studio = Studio(sources, lambda source: load_model(source, args.device, precision), given(args), args.batch)
-    runs = [source for source in studio.names if is_run(source)]
+    runs = [source for source in studio.names if is_run(Path(source))]
     for source in studio.names:
         if source not in runs:  # a run has perhaps no model yet
             check(source)

@@ -50,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--freeze-d", metavar="N", help="with --from: N stages of D, from the images on, stand still")
     parser.add_argument("--hours", type=float, metavar="H", help="scale the schedule to last about H hours here")
     parser.add_argument(
-        "--resolution", metavar="N", help="train at N pixels a side (default: the data's; or the model's)"
+        "--resolution",
+        metavar="N",
+        help="train at N pixels a side (default: a set's; what photographs reach, but at most 64 with fast, laptop and "
+        "robust; the model's with --from)",
     )
     parser.add_argument("--kimg", metavar="K", help="length of the run in thousands of images")
     parser.add_argument("--minibatch", metavar="N", help="images a minibatch, such as 16 or 16,256:14")

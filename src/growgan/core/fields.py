@@ -37,6 +37,10 @@ class PerResolution:
         """Every value that some resolution can get."""
         return (self.base, *(v for _, v in self.at))
 
+    def __str__(self) -> str:
+        """As the command line has it."""
+        return ",".join([f"{self.base:g}", *(f"{resolution}:{value:g}" for resolution, value in self.at)])
+
 
 def per(base: float, at: dict[int, float] | None = None) -> PerResolution:
     """Short form for presets: ``per(16, {256: 14})``."""

@@ -83,3 +83,9 @@ class RunFiles:
 def images_shown(path: Path) -> int:
     """The images shown that the name of a numbered file tells."""
     return int("".join(character for character in path.name if character.isdecimal()) or 0)
+
+
+def is_run(path: Path) -> bool:
+    """Whether `path` is a run folder: one with a run's configuration and a place for its networks."""
+    files = RunFiles(path)
+    return files.exists() and files.models.is_dir()

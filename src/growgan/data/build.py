@@ -6,21 +6,20 @@ All cores work; the pictures come out in the order of the source, and only a few
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from growgan.core.errors import DataError
 from growgan.core.progress import MakeProgress, Silent
+from growgan.core.runfiles import is_run
 from growgan.data.framing import Framing, check_resolution
 from growgan.data.labelling import Labelling, check_labels, is_word_or_file
 from growgan.data.labels import format_sidecar
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import strict_pillow
 from growgan.data.sources import SIDECAR, Label, Record, Skipped, Source, Wishes, open_source, weigh
-from growgan.data.survey import count_total, explain, survey
+from growgan.data.survey import count_total, explain, explain_nothing, survey
 from growgan.data.transform import Made, Transform, check_format
 from growgan.data.writer import SetWriter, check_place, open_writer
 
@@ -92,7 +91,7 @@ def build(
             suited = found.choose_resolution(framing)
             if suited is None:
                 holding = " that holds the crop" if crop else ""
-                raise DataError(f"{source}: there is no usable picture in it{holding}")
+                raise DataError(f"{source}: {explain_nothing(found.skipped, holding)}")
             resolution = resolution or min(suited, at_most or suited)
             channels = channels or found.channels
         transform = Transform(
@@ -129,7 +128,9 @@ def check_limit(limit: int | None, name: str = "limit") -> None:
 
 
 def check_places(source: Path, out: Path) -> None:
-    """DataError where a set at ``out`` would be made of itself or destroy its source."""
+    """DataError where a set at ``out`` would be made of itself, of a run's own fakes, or destroy its source."""
+    if is_run(source):
+        raise DataError(f"{source}: the folder of a run, whose pictures are sheets of its own; --from goes on from it")
     inner, outer = source.resolve(), out.resolve()
     if inner == outer or inner.is_relative_to(outer) or (source.is_dir() and outer.is_relative_to(inner)):
         raise DataError(f"{out}: a set cannot be built over, around or inside its own source")
@@ -161,7 +162,7 @@ class _Builder:
                 if len(self.names) == self.limit:
                     break
         if not self.names:
-            raise DataError(f"{self.source.path}: {_explain_nothing(self.report.skipped)}")
+            raise DataError(f"{self.source.path}: {explain_nothing(self.report.skipped)}")
         self.report.count = len(self.names)
         numbers, self.report.class_names = self.labelling.number(self.labels)
         labels = numbers if self.labelling.has_labels else None
@@ -198,10 +199,3 @@ class _Builder:
         self.labels += [] if label is None else [label]
         self.report.copied += picture.copied
         writer.add(self.names[-1], picture.data)
-
-
-def _explain_nothing(skipped: Sequence[Skipped]) -> str:
-    if not skipped:
-        return "there is no usable picture in it"
-    reason, count = Counter(item.reason for item in skipped).most_common(1)[0]
-    return f"there is no usable picture in it ({count} of {len(skipped)} files: {reason})"

@@ -126,7 +126,8 @@ def _open(
     report = build(
         path, kept, resolution=resolution, at_most=at_most, channels=channels, overwrite=True, progress=progress
     )
-    for line in (_describe(path, report), *list_skipped(report.skipped)):
+    chosen = "; --resolution takes another size" if resolution is None and report.resolution == at_most else ""
+    for line in (_describe(path, report) + chosen, *list_skipped(report.skipped)):
         say(line)
     return open_dataset(kept)
 

@@ -93,3 +93,12 @@ def explain(error: Exception) -> str:
     if isinstance(error, (Rejected, DataError)):
         return str(error)
     return f"cannot be read ({' '.join(str(error).split()) or type(error).__name__})"
+
+
+def explain_nothing(skipped: Sequence[Skipped], holding: str = "") -> str:
+    """Say that a source has no picture of use (``holding``: what), with the commonest reason why its files are none."""
+    nothing = f"there is no usable picture in it{holding}"
+    if not skipped:
+        return nothing
+    reason, count = Counter(item.reason for item in skipped).most_common(1)[0]
+    return f"{nothing} ({count} of {len(skipped)} files: {reason})"

@@ -11,6 +11,7 @@ import torch
 
 from growgan.core.errors import ConfigError, DataError, ModelError
 from growgan.core.progress import MakeProgress
+from growgan.core.runfiles import is_run
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import check_reaches, prepare
 from growgan.data.reals import Reals
@@ -46,11 +47,6 @@ class Subject:
     name: str
     resolution: int
     open: Callable[[], tuple[Source, About]]
-
-
-def is_run(path: Path) -> bool:
-    """Whether `path` is a run folder, of which every snapshot is measured."""
-    return RunFolder(path).exists() and RunFolder(path).models.is_dir()
 
 
 @contextmanager

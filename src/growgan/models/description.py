@@ -10,10 +10,13 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError, ModelError
@@ -82,7 +85,15 @@ class DescribedFile:
         size = f"{self.resolution}x{self.resolution}"
         fade = f", alpha {self.alpha:.2f}" if self.alpha < 1 else ""
         nimg = self.training.get("nimg")  # other programs' files mostly do not say
-        return f"{size}{fade}" + ("" if nimg is None else f", trained on {nimg / 1000:g} kimg")
+        before = " beside its parent's" if self.training.get("parent") else ""
+        return f"{size}{fade}" + ("" if nimg is None else f", trained on {nimg / 1000:g} kimg{before}")
+
+
+def unreadable(path: Path, error: Exception) -> ModelError:
+    """What to say of a file that safetensors does not read."""
+    with suppress(OSError, ValueError), Image.open(path) as picture:
+        return ModelError(f"{path} is a picture ({picture.format}), not a model")
+    return ModelError(f"{path} is not a whole .safetensors file: {error}")
 
 
 def to_metadata(

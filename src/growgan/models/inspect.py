@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from growgan.core.errors import ModelError
 from growgan.core.geometry import LOWEST
-from growgan.models.description import DescribedFile, read_metadata
+from growgan.models.description import DescribedFile, read_metadata, unreadable
 
 NETWORKS = ("G_ema", "G", "D")
 WEIGHT = re.compile(r"(G_ema|G|D)\.((\d+)x\3\.\w+)\.weight", re.ASCII)
@@ -67,7 +67,7 @@ def inspect(path: Path) -> Inspected:
             shapes = {name: list(part.get_shape()) for name, part in stored.items()}
             dtypes = sorted({part.get_dtype() for part in stored.values()})
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a whole .safetensors file: {error}") from error
+        raise unreadable(path, error) from error
     return inspected(DescribedFile(path, **read_metadata(path, metadata)), shapes, dtypes)
 
 

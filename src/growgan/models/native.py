@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from growgan.core.errors import ModelError
 from growgan.core.files import whole
 from growgan.core.geometry import LOWEST
-from growgan.models.description import DescribedFile, read_metadata, stamp_of, to_metadata
+from growgan.models.description import DescribedFile, read_metadata, stamp_of, to_metadata, unreadable
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 
@@ -151,7 +151,7 @@ def _opened(path: Path) -> Any:
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a whole .safetensors file: {error}") from error
+        raise unreadable(path, error) from error
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], where: str) -> None:

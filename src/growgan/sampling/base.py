@@ -156,11 +156,12 @@ class BaseModel(ABC):
         batch: int = 16,
         kind: Literal["pil", "numpy", "tensor"] = "pil",
     ) -> list[Image.Image] | np.ndarray | Tensor:
-        """The pictures of latents [N, L] of any source: `draw`, what lies between two of its, edits.
+        """The pictures of latents [N, L] of any source: `draw`, what lies between two of its, edits, a torch tensor.
 
         labels: of a model that has some, int [N] or numbers [N, K]; see `Label`. The rest as in `sample`; of what
         `draw` gives for some seeds these are the seeds' pictures. Raises `ConfigError`.
         """
+        z, labels = _as_array(z, np.float32), None if labels is None else _as_array(labels)
         if z.ndim != 2:
             raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(z.shape)}")
         walk = Walk(z[None], labels[None] if labels is not None else None)
@@ -276,6 +277,17 @@ class BaseModel(ABC):
         """Distribution of the training labels, as `latents.label_distribution` wrote it."""
         found = self.file.training.get("labels", {})
         return found if isinstance(found, dict) else {}
+
+
+def _as_array(values: Any, dtype: type | None = None) -> np.ndarray:
+    """An array, or anything that numpy makes one of; of a torch tensor its numbers, wherever it lies."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if values.is_floating_point() else values  # numpy has no bfloat16
+    try:
+        return np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"latents and labels are arrays of numbers: {error}") from error
 
 
 def _check(truncation: float, batch: int) -> None:

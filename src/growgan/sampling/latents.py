@@ -116,5 +116,7 @@ def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
     except (TypeError, ValueError):
         values = np.full(0, np.nan, dtype=np.float32)
     if values.shape != (spec.num_labels,) or not np.isfinite(values).all():
-        raise ConfigError(f"a label is the number of a class or {spec.num_labels} numbers here, not {label!r}")
+        raise ConfigError(
+            f"a label is one for all pictures: a class by number or name, or {spec.num_labels} numbers, not {label!r}"
+        )
     return values

@@ -19,11 +19,6 @@ FIELDS = ("nimg", "seconds", "resolution", "alpha", "images_per_second", "g_lr",
 """Of a line of the log: those that have a curve."""
 
 
-def is_run(source: str) -> bool:
-    """Whether `source` is a run folder."""
-    return RunFiles(Path(source)).exists()
-
-
 def watch(source: str) -> dict[str, Any]:
     """What a page shows of a run, JSON values. Raises `RunError`."""
     run = RunFolder(Path(source))

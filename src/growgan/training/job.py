@@ -119,9 +119,11 @@ def work(job: Job, stop: Stop | None = None) -> Outcome:
                 config = lasting(config, job.schedule, job.machine, ranks, job.say, tuning.prepare, hours)
             job = replace(job, config=config)
             ranks.decide(lambda: _begin(job))
-        elif hours is not None:
-            length = f"{job.schedule.total / 1000:g} kimg"
-            job.say(f"the length was settled at the first start: {length}; --kimg without --hours changes it")
+        else:
+            ranks.decide(lambda: _keep_length(job))
+            if hours is not None:
+                length = f"{job.schedule.total / 1000:g} kimg"
+                job.say(f"the length was settled before: {length}; --kimg without --hours changes it")
         return _train(job, stop)
 
 
@@ -226,6 +228,13 @@ def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> N
     )  # a kill is not to bring the old rates back
     to = f"back to {state.nimg / 1000:g} kimg, and on with {state.rate:g} times the schedule's rates"
     report.say(f"warning: {trouble}{kept}; {to}")
+
+
+def _keep_length(job: Job) -> None:
+    try:
+        job.run.keep_length(job.config)
+    except OSError as error:  # a full disk ends no run
+        job.say(f"warning: {job.run.config}: the run's length is not kept there ({error.strerror})")
 
 
 def _begin(job: Job) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from growgan.core.config import RunConfig
 from growgan.core.errors import ConfigError, RunError, UserError
-from growgan.core.fields import from_json, replaced, to_json
+from growgan.core.fields import PerResolution, from_json, replaced, to_json
 from growgan.core.files import take_lock, write_text
 from growgan.core.runfiles import RunFiles, images_shown
 
@@ -62,6 +62,12 @@ class RunFolder(RunFiles):
     def write_config(self, config: RunConfig) -> None:
         """Write config.json."""
         write_text(self.config, json.dumps(to_json(config), indent=2) + "\n")
+
+    def keep_length(self, config: RunConfig) -> None:
+        """Write the length that the run has from now on into config.json, so that going on does not forget it."""
+        stored, total = self.read_config(), config.schedule.total_kimg
+        if stored.schedule.total_kimg != total:
+            self.write_config(replace(stored, schedule=replace(stored.schedule, total_kimg=total)))
 
     def read_config(self) -> RunConfig:
         """The configuration that the run was started with. Raises `RunError` if it cannot be read."""
@@ -212,9 +218,10 @@ def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None
 
 
 def _value(config: Any, path: str) -> str:
+    """A field's value as a command would name it."""
     for name in path.split("."):
         config = getattr(config, name)
-    return json.dumps(to_json(config))
+    return str(config) if isinstance(config, str | PerResolution) else json.dumps(to_json(config))
 
 
 def _is_number(value: object) -> bool:

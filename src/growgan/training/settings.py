@@ -11,6 +11,7 @@ from growgan.core.errors import ConfigError, DataError, RunError
 from growgan.core.fields import replaced
 from growgan.core.presets import preset as find_preset
 from growgan.core.progress import Progress, Silent
+from growgan.core.runfiles import is_run
 from growgan.core.schedule import Schedule
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import prepare
@@ -36,7 +37,7 @@ def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
     """Whether there is a run to go on with, and the configuration of what is asked for."""
     if request.data and request.data.is_dir() and request.out.resolve().is_relative_to(request.data.resolve()):
         raise ConfigError(f"--out {request.out} lies inside --data: the run's own pictures would be trained on")
-    if request.data and RunFolder(request.data).exists() and RunFolder(request.data).models.is_dir():
+    if request.data and is_run(request.data):
         raise ConfigError(f"--data {request.data} is the folder of a run; --from goes on from its model")
     run.check()
     if not run.exists():
