@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,16 @@ def test_what_a_film_of_a_run_shows_when(tiny_run: Path) -> None:
     even = [found[0], found[-1]]
     even[1] = timelapse.Moment(even[1].path, 10, 4.0, 16, 1.0)
     assert timelapse.chosen(even, 5, 1.0) == [even[0]] * 4 + [even[1]]
+
+
+def test_a_caption_says_what_the_log_says(tiny_run: Path, tmp_path: Path) -> None:
+    """The schedule alone would tell of the next round, and of a run of another length."""
+    run = RunFolder(shutil.copytree(tiny_run, tmp_path / "run"))
+    config = run.read_config()
+    run.write_config(replace(config, schedule=replace(config.schedule, total_kimg=0.05)))
+    said = {entry["nimg"]: (entry["resolution"], entry["alpha"]) for entry in run.read_log()}
+    found = {moment.nimg: (moment.resolution, moment.alpha) for moment in timelapse.moments(run)}
+    assert {nimg: found[nimg] for nimg in said} == said and said[320] == (16, 1.0)
 
 
 def test_a_run_whose_grids_changed_their_size(tiny_run: Path, tmp_path: Path) -> None:

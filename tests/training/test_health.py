@@ -209,6 +209,14 @@ def test_stopping_keeps_the_last_good_state_and_going_back_lowers_the_rates(tmp_
     assert {json.loads(line)["d_lr"] for line in run.log.read_text().splitlines()} == {0.003}
 
 
+def test_going_back_after_a_loss_that_was_not_finite(tmp_path, colour_set, capsys):
+    """The step is broken off between its gradients and Adam, and leaves nonsense in them."""
+    words = [*SHORT, ("optim.g_lr", "1e18"), ("optim.d_lr", "1e18"), ("execution.device", "cpu")]
+    back = [("health.policy", "back"), ("health.back_rate", "1e-21")]
+    assert start(tmp_path / "run", colour_set, *words, *back).ended
+    assert (said := capsys.readouterr().err).count("back to 0 kimg") == 1 and "is not finite" in said
+
+
 def test_going_back_again_and_again_ends(tmp_path, colour_set, capsys):
     words = [*HOSTILE, ("health.policy", "back"), ("health.back_rate", "0.9"), ("health.most_backs", "2")]
     with pytest.raises(RunError, match="stopped after going back 2 times; the state saved last is kept"):

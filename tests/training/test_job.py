@@ -17,7 +17,7 @@ from PIL import Image
 from training.making import half_and_half
 
 from growgan.core.config import ExecutionConfig
-from growgan.core.errors import OutOfMemory, RunError
+from growgan.core.errors import ConfigError, OutOfMemory, RunError
 from growgan.core.fields import replaced
 from growgan.core.presets import preset
 from growgan.core.schedule import Schedule
@@ -245,13 +245,51 @@ def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):
     planned = job.plan(request(make_set(tmp_path / "data", size=8), tmp_path / "run"))
     with planned.dataset:
         made = planned.config, planned.schedule, planned.machine, ALONE, planned.say
-        scaled = pace.lasting(*made, lambda state, phase: None, 1.0)
+        scaled = pace.lasting(*made, lambda state, phase: None, 1.0, Stop())
+        with pytest.raises(ConfigError, match=r"hours are .* times as long as this schedule takes here"):
+            pace.lasting(*made, lambda state, phase: None, 1e5, Stop())
     assert scaled.network == planned.config.network
     schedule = Schedule(scaled.schedule, scaled.optim, 8)
     seconds = sum((stage.end - stage.start) * {4: 0.01, 8: 0.02}[stage.resolution] for stage in schedule.stages)
     assert seconds == pytest.approx(3600, rel=0.001)
-    ratio = scaled.schedule.total_kimg / planned.config.schedule.total_kimg
-    assert scaled.schedule.transition_kimg.base / planned.config.schedule.transition_kimg.base == pytest.approx(ratio)
+    before, factor = planned.schedule.stages, scaled.schedule.scale
+    for one, other in zip(before, schedule.stages, strict=True):
+        for name in ("start", "faded", "end"):
+            assert getattr(other, name) == pytest.approx(factor * getattr(one, name), abs=1)
+
+
+def test_a_stop_ends_the_measuring_of_the_machine(tmp_path):
+    said, stop = [], Stop()
+
+    def hear(line: str) -> None:
+        said.append(line)
+        if "at 8x8" in line:
+            stop.ask()
+
+    asked = request(make_set(tmp_path / "data"), tmp_path / "run", ("execution.threads", "1"))
+    planned = job.plan(replace(asked, hours=1.0, say=hear))
+    with planned.dataset:
+        outcome = job.work(planned, stop)
+    assert (outcome.nimg, outcome.ended) == (0, False)
+    assert [line for line in said if "measuring" in line] == [f"measuring this machine at {n}x{n} ..." for n in (4, 8)]
+    assert not RunFolder(tmp_path / "run").exists()
+    run(tmp_path / "data", tmp_path / "run", ("schedule.total_kimg", "0.05"))  # the same folder is free to begin in
+
+
+def test_measuring_the_machine_by_steps_that_explode_is_refused(tmp_path):
+    rates = [("optim.g_lr", "1e18"), ("optim.d_lr", "1e18"), ("execution.threads", "1"), ("execution.device", "cpu")]
+    asked = request(make_set(tmp_path / "data"), tmp_path / "run", *rates)
+    planned = job.plan(replace(asked, hours=1.0))
+    with planned.dataset, pytest.raises(RunError, match=r"steps were tried at 4x4, and the loss of \w is not finite"):
+        job.work(planned)
+
+
+@pytest.mark.parametrize(("minibatch", "warned"), [("7", True), ("6", False), ("8,16:5", True), ("1", False)])
+def test_a_minibatch_without_groups_is_warned_of(tmp_path, minibatch, warned):
+    said = []
+    asked = request(make_set(tmp_path / "data"), tmp_path / "run", ("schedule.minibatch", minibatch))
+    job.plan(replace(asked, say=said.append)).dataset.close()
+    assert any("no groups for minibatch stddev" in line for line in said) == warned
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from training.making import begin, half_and_half, small
 
 from growgan.core.config import RunConfig
+from growgan.core.fields import per
 from growgan.losses.zero_centred import ZeroCentred
 from growgan.training.rehearsal import Rehearsal, kinds_of_steps
-from growgan.training.step import train_step
+from growgan.training.step import d_pass, train_step
 
 
 def lazy(every: int, d_repeats: int = 1, loss: str = "logistic") -> RunConfig:
@@ -48,6 +51,19 @@ def test_lazy_penalties_count_as_often_as_they_come(every: int, d_repeats: int, 
         train_step(state, phase, feed)
         expected += share * sum(taken)
     assert expected == pytest.approx(in_a_run) == d_repeats / every
+
+
+@pytest.mark.parametrize("change", [{"name": "wgan_gp"}, {"name": "lsgan"}, {"r1_gamma": per(0)}])
+def test_steps_are_of_one_kind_where_no_penalty_is_lazy(change: dict[str, Any]) -> None:
+    config = lazy(16)
+    config = replace(config, loss=replace(config.loss, **change))
+    state, schedule, _ = begin(config, half_and_half())
+    phase = schedule.trained(schedule.stages[-1])
+    assert kinds_of_steps(config, phase) == [(0, 1.0)]
+    passes = state.passes = MagicMock(wraps=state.passes)
+    for _ in range(3):
+        train_step(state, phase, Rehearsal(state))
+    assert len({call.args[-1] for call in passes.run.call_args_list if call.args[0] is d_pass}) == 1
 
 
 @pytest.mark.parametrize("loss", ["logistic", "relativistic"])

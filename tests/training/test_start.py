@@ -188,6 +188,40 @@ def test_a_network_of_another_kind_carries_over_and_grows_by_halves(big_set, tmp
     assert config.network.variant == replace(variant, widths=config.network.variant.widths)
 
 
+@pytest.mark.parametrize("reached", [{"resolution": 16, "alpha": 0.5}, {"resolution": 8}])
+def test_a_network_of_another_kind_keeps_the_widths_that_it_has_not_reached_yet(big_set, tmp_path, reached):
+    G, D = make_nets(make_spec(variant=Variant(widths=per(6, {4: 10, 8: 8}))), torch.float32)
+    save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training=reached)
+    config, state, _ = planned(big_set, tmp_path / "m.safetensors", tmp_path / "run", ("network.resolution", "32"))
+    assert [config.network.width(size) for size in (4, 8, 16, 32)] == [10, 8, 6, 3]
+    assert_taken(state, open_model(tmp_path / "m.safetensors"), 8)
+
+
+@pytest.mark.parametrize("named", [(), (("network.channels", "3"),)])
+def test_a_frozen_d_is_not_shown_other_channels(grey_set, colour_set, tiny_run, tmp_path, named):
+    G, D = make_nets(make_spec(channels=1), torch.float32)
+    save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training={})
+    freeze = ("start.freeze_d", "1")
+    with pytest.raises(ConfigError, match=r"keeps D's fromRGB, which knows 1 channel: .* the 3 of these pictures"):
+        planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run", freeze, *named)
+    planned(grey_set, tmp_path / "m.safetensors", tmp_path / "run", freeze)
+    with pytest.raises(ConfigError, match="knows 3 channels"):
+        planned(grey_set, tiny_run, tmp_path / "run", freeze)
+
+
+def test_photographs_of_mixed_sizes_stay_the_runs_own(tiny_run, tmp_path, capsys):
+    """Most are smaller than the run: by what most reach they would be another set."""
+    photos = save_discs(tmp_path / "photos", 24, sizes=((16, 16),))
+    save_discs(photos / "large", 12, sizes=((32, 32),))
+    words = [*TINY, *QUIET, "--from", str(tiny_run), "--resolution", "32"]
+    words += ["--set", "schedule.transition_kimg=0.032", "--set", "schedule.training_kimg=0.032"]
+    run = str(tmp_path / "run")
+    assert main(["train", "--data", str(photos), "--out", run, *words, "--kimg", "0.096"]) == 0
+    assert main(["train", "--out", run, "--kimg", "0.128"]) == 0, capsys.readouterr().err
+    measured = ["evaluate", run, "--data", str(photos), "--metrics", "swd8", "--out", str(tmp_path / "found.jsonl")]
+    assert main(measured) == 0, capsys.readouterr().err
+
+
 def test_the_loss_is_the_models_own_unless_a_preset_is_named(colour_set, tmp_path):
     G, D = make_nets(make_spec(), torch.float32)
     for settings, known in (

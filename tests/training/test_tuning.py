@@ -18,6 +18,7 @@ from growgan.devices import set_up
 from growgan.training import pace, threads
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.state import TrainState
+from growgan.training.stop import Stop
 from growgan.training.tuning import Tuning
 
 
@@ -108,7 +109,7 @@ def test_hours_are_measured_with_the_plan_that_the_run_uses(tmp_path: Path, cach
     schedule = Schedule(state.config.schedule, state.config.optim, 16)
     machine = replace(set_up(state.config.execution), plan=tuning.plan)
     made = state.config, schedule, machine, ALONE, said.append
-    pace.lasting(*made, tuning.prepare, 1.0)
+    pace.lasting(*made, tuning.prepare, 1.0, Stop())
     stored = read_plan(tmp_path / "a" / "plan.json")[1]
     assert stored and any("measured" in line for line in said)
     again, state, phase, said = started(tmp_path / "a")

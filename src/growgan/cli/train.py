@@ -96,6 +96,8 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; an impatient second one is not to spoil the end
     ended = f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; --kimg makes the run longer"
     stopped = f"stopped and saved at {outcome.nimg / 1000:g} kimg; the same command goes on from there"
+    if not outcome.nimg:
+        stopped = "stopped before the first step; the same command begins it"
     if joined.first:
         tell(ended if outcome.ended else stopped)
     status = 0 if outcome.ended else 128 + (outcome.signal or 0)

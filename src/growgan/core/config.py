@@ -202,6 +202,15 @@ class RunConfig:
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**63, f"seed must be a whole number from 0 to {2**63 - 1}, not {self.seed}")
 
+    @property
+    def built_resolution(self) -> int | None:
+        """What a plain folder was brought to for this run, exactly; None: to at most `data.build_resolution`.
+
+        A run that goes on from a model takes that one's size, or less, but where it was built for the size of the run.
+        """
+        exact = not self.start.model or self.data.build_resolution == self.network.resolution
+        return self.network.resolution if exact else None
+
     def check_whole(self) -> None:
         """Raise `ConfigError` for sections that do not go together: looked at once all are settled, not one by one."""
         require(

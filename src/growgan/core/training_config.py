@@ -11,6 +11,8 @@ from growgan.core.fields import PerResolution, per
 
 LONGEST_KIMG = 10_000_000
 """Thousands of images: ten billion, a hundred times what any GAN was trained on."""
+LARGEST_SCALE = 1_000_000
+"""Times that a schedule may be stretched, which is as little meant."""
 LARGEST_MINIBATCH = 65_536
 SIGNED = ("logistic", "relativistic")
 """Losses under which D's scores, or what a real has more than a fake, are above 0 where D is right."""
@@ -48,6 +50,11 @@ class LossConfig:
         gammas = self.r1_gamma.values() + (self.r2_gamma.values() if self.r2_gamma else ())
         require(min(*weights, *gammas) >= 0, "weights of the loss cannot be negative")
         require(self.r1_interval >= 1, f"loss.r1_interval must be at least 1, not {self.r1_interval}")
+
+    def every(self, resolution: int) -> int:
+        """Updates of D for each that has penalties which the others lack: 1 where none is lazy."""
+        penalised = self.name in ("logistic", "relativistic") and (self.r1_gamma(resolution) or self.r2(resolution))
+        return self.r1_interval if penalised else 1
 
     def r2(self, resolution: int) -> float:
         """Weight of the R2 penalty at `resolution`."""
@@ -139,7 +146,10 @@ class ScheduleConfig:
             0.001 <= self.total_kimg <= LONGEST_KIMG,
             f"schedule.total_kimg must lie between 0.001 and {LONGEST_KIMG:,}, not {self.total_kimg:g}",
         )
-        require(0 < self.scale <= 1e6, f"schedule.scale must be above 0, not {self.scale:g}")
+        require(
+            0 < self.scale <= LARGEST_SCALE,
+            f"schedule.scale must be above 0 and at most {LARGEST_SCALE:,}, not {self.scale:g}",
+        )
         batches = self.minibatch.values()
         require(
             all(1 <= b <= LARGEST_MINIBATCH and b == int(b) for b in batches),

@@ -19,7 +19,7 @@ from growgan.evaluation.results import Reference, Result, Terms
 from growgan.evaluation.subjects import About, Say
 from growgan.metrics.features import FeatureStore
 from growgan.metrics.streams import Sample, Source
-from growgan.training.memory import free_memory
+from growgan.training.memory import free_memory, readable
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,7 @@ class Judge:
             free += self.bench.kept_bytes
         if free is not None and needed > free:
             raise OutOfMemory(
-                f"it needs about {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free: "
-                "ask for fewer pictures"
+                f"it needs about {readable(needed)} of memory, and {readable(free)} are free: ask for fewer pictures"
             )
 
     def _reference(self, plan: Plan) -> list[Reference]:

@@ -137,8 +137,8 @@ def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, int | None]:
     if run is None:
         return {"at_most": max(model.spec.resolution for model in models)}
     config = run.read_config()
-    if data.resolve() == Path(config.data.path) and not config.start.model:
-        return {"resolution": config.network.resolution}
+    if data.resolve() == Path(config.data.path) and config.built_resolution:
+        return {"resolution": config.built_resolution}
     built = config.data.build_resolution
     return {"at_most": max(built, *(model.spec.resolution for model in models)) if built is not None else None}
 

@@ -18,7 +18,7 @@ class ZeroCentred(Loss):
 
     def watched(self, images: Tensor, names: tuple[str, ...], at: At) -> Tensor:
         """Images for D's step, with a gradient if one of the penalties `names` is taken in it."""
-        due = any(self._gamma(name, at) for name in names) and at.step % self.config.r1_interval == 0
+        due = any(self._gamma(name, at) for name in names) and at.step % self.config.every(at.resolution) == 0
         return images.detach().requires_grad_(due)
 
     def penalties(self, scores: Tensor, images: Tensor, names: tuple[str, ...], at: At) -> dict[str, Tensor]:

@@ -25,11 +25,8 @@ def watch(source: str) -> dict[str, Any]:
     config, log = run.read_config(), run.read_log()
     schedule = Schedule(config.schedule, config.optim, config.network.resolution)
     last = log[-1] if log else {}
-    total = 1000 * float(last.get("total_kimg", schedule.total / 1000))
     rate = float(last.get("images_per_second", 0))
-    left = (total - last["nimg"]) / rate if rate > 0 else None
-    stages = [asdict(stage) for stage in schedule.stages]
-    stages[-1]["end"] = max(stages[-1]["end"], round(total))  # a run that was made longer says so in its log alone
+    left = (schedule.total - last["nimg"]) / rate if rate > 0 else None
     grids = timelapse.moments(run) if run.grids() else []
     shown = thinned(log)
     return {
@@ -38,8 +35,8 @@ def watch(source: str) -> dict[str, Any]:
         "loss": config.loss.name,
         "data": config.data.path,
         "resolution": config.network.resolution,
-        "total": total,
-        "stages": stages,
+        "total": schedule.total,
+        "stages": [asdict(stage) for stage in schedule.stages],
         "nimg": last.get("nimg", 0),
         "seconds": last.get("seconds", 0.0),
         "left": left,

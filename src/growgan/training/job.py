@@ -37,7 +37,7 @@ from growgan.training.run import RunFolder
 from growgan.training.shares import fewest_groups
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
-from growgan.training.stop import Stop
+from growgan.training.stop import Asked, Stop
 from growgan.training.tuning import Tuning
 
 
@@ -116,7 +116,10 @@ def work(job: Job, stop: Stop | None = None) -> Outcome:
             config = ranks.decide(lambda: on_threads(job.config, job.schedule, job.machine, ranks, job.say))
             if hours is not None:
                 tuning = Tuning(job.run, job.machine, job.say, config.execution.plan == "measured")
-                config = lasting(config, job.schedule, job.machine, ranks, job.say, tuning.prepare, hours)
+                try:
+                    config = lasting(config, job.schedule, job.machine, ranks, job.say, tuning.prepare, hours, stop)
+                except Asked:
+                    return Outcome(0, False, stop.asked)
             job = replace(job, config=config)
             ranks.decide(lambda: _begin(job))
         else:

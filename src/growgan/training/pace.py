@@ -8,11 +8,15 @@ from dataclasses import replace
 import torch
 
 from growgan.core.config import RunConfig
+from growgan.core.errors import ConfigError
 from growgan.core.progress import clock
-from growgan.core.schedule import Schedule
+from growgan.core.schedule import Phase, Schedule
+from growgan.core.training_config import LARGEST_SCALE
 from growgan.devices import Machine
 from growgan.training.ranks import Ranks
 from growgan.training.rehearsal import Prepare, seconds_per_image
+from growgan.training.state import TrainState
+from growgan.training.stop import Asked, Stop
 from growgan.training.threads import settled_threads
 
 Say = Callable[[str], None]
@@ -33,17 +37,35 @@ def on_threads(config: RunConfig, schedule: Schedule, machine: Machine, ranks: R
 
 
 def lasting(
-    config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks, say: Say, prepare: Prepare, hours: float
+    config: RunConfig,
+    schedule: Schedule,
+    machine: Machine,
+    ranks: Ranks,
+    say: Say,
+    prepare: Prepare,
+    hours: float,
+    stop: Stop,
 ) -> RunConfig:
-    """The configuration with its schedule scaled to last about `hours` on this machine.
+    """The configuration with its schedule scaled to last about `hours` on this machine. Raises `Asked`.
 
     prepare: what a run does before each stage, such as to measure its plan, and what its speed is to be measured with.
     """
-    say("measuring this machine ...")
-    rates = seconds_per_image(config, schedule, machine, ranks, prepare)
+
+    def ready(state: TrainState, phase: Phase) -> None:
+        say(f"measuring this machine at {phase.resolution}x{phase.resolution} ...")
+        prepare(state, phase)
+
+    def look() -> None:
+        if ranks.agree(int(stop.asked is not None))[0]:
+            raise Asked
+
+    rates = seconds_per_image(config, schedule, machine, ranks, ready, look)
     seconds = sum((stage.end - stage.start) * rates[stage.resolution] for stage in schedule.stages)
     factor = hours * 3600 / seconds
+    if config.schedule.scale * factor > LARGEST_SCALE:
+        long = f"{hours:g} hours are {factor:.3g} times as long as this schedule takes here"
+        raise ConfigError(f"{long}, too much to scale it: --kimg names a longer one")
     scaled = replace(config.schedule, scale=config.schedule.scale * factor)
     kimg = scaled.total_kimg * scaled.scale
-    say(f"{kimg:.4g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the preset's)")
+    say(f"{kimg:.4g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the schedule's own)")
     return replace(config, schedule=scaled)

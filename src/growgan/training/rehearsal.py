@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from growgan.core.config import RunConfig
+from growgan.core.errors import Elsewhere, RunError
 from growgan.core.schedule import Phase, Schedule
 from growgan.devices import Lead, Machine
 from growgan.training.draws import Draws
@@ -48,7 +49,7 @@ class Rehearsal:
         state, draws = self.state, self._draws(phase, rows)
         with torch.no_grad():
             fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
-        for step in (0, 1) if state.config.loss.r1_interval > 1 else (0,):
+        for step in (0, 1) if state.config.loss.every(phase.resolution) > 1 else (0,):
             D, at = state.critic(phase, draws), replace(state.at(phase), step=step)
             for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, at):
                 yield terms.total
@@ -76,11 +77,17 @@ class Rehearsal:
 
 
 def seconds_per_image(
-    config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks = ALONE, prepare: Prepare | None = None
+    config: RunConfig,
+    schedule: Schedule,
+    machine: Machine,
+    ranks: Ranks = ALONE,
+    prepare: Prepare | None = None,
+    look: Callable[[], None] = lambda: None,
 ) -> dict[int, float]:
     """Seconds that an image takes to train at each resolution of the run, half of its time fading.
 
-    Every process takes part, and has the first one's figures. prepare: done before each stage, and not timed.
+    Every process takes part, and has the first one's figures. prepare: done before each stage, and not timed. look:
+    done now and then; it may break the work off by raising. Raises `RunError` where losses are not finite.
     """
     state = TrainState(config, machine, ranks)
     rehearsal = Rehearsal(state)
@@ -89,14 +96,14 @@ def seconds_per_image(
         if prepare is not None:
             prepare(state, schedule.trained(stage))
         alphas = (0.5, 1.0) if stage.faded > stage.start else (1.0,)
-        times = [_step_seconds(state, schedule.trained(stage, alpha), rehearsal) for alpha in alphas]
+        times = [_step_seconds(state, schedule.trained(stage, alpha), rehearsal, look) for alpha in alphas]
         images = schedule.trained(stage).minibatch * config.schedule.d_repeats
         found[stage.resolution] = sum(times) / len(times) / images
     return ranks.decide(lambda: found)
 
 
 def fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> int:
-    """How many of the processor's threads train fastest just now: all of them, half, or one.
+    """How many of the processor's threads train fastest just now: all of them, half, or one (`threads` keeps it).
 
     All are best on a machine of one's own. Beside another busy process they can be ten times slower than one: they wait
     for each other after every operation, and so each time for the one that was put aside.
@@ -119,15 +126,24 @@ def kinds_of_steps(config: RunConfig, phase: Phase) -> list[tuple[int, float]]:
     Of `d_repeats` updates of D one more has lazy penalties in some steps than in the others: in those from 0 on, and
     not in those from the second minibatch on. Where all have as many there is one kind.
     """
-    every = config.loss.r1_interval
+    every = config.loss.every(phase.resolution)
     heavy = config.schedule.d_repeats % every / every
     return [(0, heavy), (phase.minibatch, 1 - heavy)] if heavy else [(0, 1.0)]
 
 
-def _step_seconds(state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:
+def _step_seconds(
+    state: TrainState, phase: Phase, rehearsal: Rehearsal, look: Callable[[], None] = lambda: None
+) -> float:
     """The mean over a few steps of each kind, after one to warm up, or as many as it takes to record them."""
-    kinds = kinds_of_steps(state.config, phase)
-    return sum(share * _seconds_at(nimg, state, phase, rehearsal) for nimg, share in kinds)
+    mean = 0.0
+    for nimg, share in kinds_of_steps(state.config, phase):
+        look()
+        try:
+            mean += share * _seconds_at(nimg, state, phase, rehearsal)
+        except FloatingPointError as error:
+            Ended = RunError if state.ranks.first else Elsewhere  # all meet it at once; one says it
+            raise Ended(f"steps were tried at {phase.resolution}x{phase.resolution}, and {error}") from error
+    return mean
 
 
 def _seconds_at(nimg: int, state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:

@@ -118,7 +118,8 @@ class RunFolder(RunFiles):
     def forget_after(self, nimg: int) -> None:
         """Drop what was written of moments after `nimg`, to which a run has gone back: the log's lines, and files.
 
-        What is left is what a run that was never stopped would have by now.
+        What is left is what a run that was never stopped would have by now, but for later milestones and the
+        best, which stay.
         """
         self.cut_log(nimg)
         for path in (*self.states(), *self.snapshots(), *self.grids()):

@@ -16,6 +16,7 @@ from growgan.core.schedule import Schedule
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import prepare
 from growgan.devices import usual_preset
+from growgan.networks.layers import stddev_group_size
 from growgan.training import start
 from growgan.training.request import Request
 from growgan.training.run import RunFolder, resumed
@@ -72,9 +73,9 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
         raise ConfigError("a new run needs --data: a folder or zip of pictures")
     if request.data is None and not path.exists():
         raise DataError(f"{path}, on which this run was begun, is not there any more: --data names its new place")
-    # A run that goes on wants the set that it had, whatever wish that was made by; --from has a size of its own.
-    goes_on = config.data.content_hash and not config.start.model
-    wanted = config.network.resolution if goes_on or request.names("network.resolution") else None
+    # A run that goes on wants the set that it had, whatever wish that was made by.
+    goes_on = config.built_resolution if config.data.content_hash else None
+    wanted = goes_on or (config.network.resolution if request.names("network.resolution") else None)
     return prepare(
         path,
         resolution=wanted,
@@ -93,6 +94,7 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
     world: processes that have to share its minibatches.
     """
     network, labelled = config.network, config.data.labels and dataset.num_labels > 0
+    start.check_frozen(config, network.channels, dataset.channels)
     facts: dict[str, Any] = {
         "resolution": min(dataset.resolution, network.resolution) if config.start.model else dataset.resolution,
         "channels": dataset.channels,
@@ -117,6 +119,7 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
     config = start.fitted_to_data(replace(config, network=network, data=data))
     config.check_whole()
     _check_groups(config, world)
+    _warn_of_lone_pictures(config, request)
     return config
 
 
@@ -129,6 +132,17 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
         raise RunError(f"{wrong}; give that one, or {other}")
     path = str(request.data.resolve()) if request.data else config.data.path
     return replace(config, data=replace(config.data, path=path))
+
+
+def _warn_of_lone_pictures(config: RunConfig, request: Request) -> None:
+    """Say it if some stage's minibatch has no groups to compare: the largest divisor of 7 up to 4 is 1."""
+    spec, schedule = config.network, Schedule(config.schedule, config.optim, config.network.resolution)
+    contiguous = spec.variant.stddev_groups == "contiguous"
+    for phase in map(schedule.trained, schedule.stages) if spec.has_stddev and spec.stddev_group != 1 else ():
+        if phase.minibatch > 1 and stddev_group_size(phase.minibatch, spec.stddev_group, contiguous) == 1:
+            at = f"{phase.resolution}x{phase.resolution} a minibatch of {phase.minibatch}"
+            remedy = f"a multiple of {spec.stddev_group}, or of 2, has some"
+            request.say(f"warning: at {at} has no groups for minibatch stddev to compare: {remedy}")
 
 
 def _check_groups(config: RunConfig, world: int) -> None:

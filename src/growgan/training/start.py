@@ -13,6 +13,7 @@ from growgan.core.config import LossConfig, NetworkSpec, OptimConfig, RunConfig,
 from growgan.core.errors import ConfigError, ModelError, RunError
 from growgan.core.fields import from_json, per
 from growgan.core.geometry import LOWEST, stage_name, stages
+from growgan.core.text import counted
 from growgan.models import hub
 from growgan.models.foreign.opening import ImportedFile, open_any
 from growgan.models.native import NETWORKS, ModelFile
@@ -74,7 +75,17 @@ def fitted_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
     _check_shapes(spec, file)
     if config.start.freeze_d and any(spec.width(size) > own.width(size) for size in own.stages):
         raise ConfigError("--freeze-d (start.freeze_d) keeps stages of D as they are: then none can become wider")
-    return replace(config, network=spec)
+    check_frozen(config, own.channels, spec.channels)
+    return replace(config, network=_widened(spec, own.resolution))
+
+
+def check_frozen(config: RunConfig, before: int, channels: int) -> None:
+    """Raise `ConfigError` if a D whose first layers stand still is to see pictures of other channels than before."""
+    if config.start.freeze_d and channels != before:
+        raise ConfigError(
+            f"--freeze-d (start.freeze_d) keeps D's fromRGB, which knows {counted(before, 'channel')}: it would never "
+            f"learn to see the {channels} of these pictures"
+        )
 
 
 def _check_shapes(spec: NetworkSpec, file: ModelFile) -> None:
@@ -114,7 +125,6 @@ def fitted_to_data(config: RunConfig) -> RunConfig:
         return config
     return replace(
         config,
-        network=_widened(network, start.resolution),
         schedule=replace(schedule, initial_resolution=min(schedule.initial_resolution, network.resolution)),
         start=replace(start, resolution=min(start.resolution, network.resolution)),
     )
@@ -208,7 +218,7 @@ def _same_labels(file: ModelFile, spec: NetworkSpec, names: Sequence[str]) -> tu
 
 
 def _widened(spec: NetworkSpec, top: int) -> NetworkSpec:
-    """Widths for the new stages of an imported network that lists its own: halved from stage to stage."""
+    """Widths for stages above `top`, the model's last, of an imported network that lists its own: halved each time."""
     widths = spec.variant.widths
     new = [size for size in stages(spec.resolution) if size > top and widths and size not in dict(widths.at)]
     if widths is None or not new:

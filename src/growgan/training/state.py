@@ -129,6 +129,7 @@ class TrainState:
             groups.setdefault(group, {})[key] = value
         for name, network in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
             network.load_state_dict(groups[name])
+            network.zero_grad(set_to_none=True)  # a step that was broken off may have left nonsense in them
         self.opt_G.restore(groups.get("opt_G", {}), counters["opt_G_steps"])
         self.opt_D.restore(groups.get("opt_D", {}), counters["opt_D_steps"])
         # Copied: else the run would keep the state's file open, of which these are parts.

@@ -38,7 +38,7 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
 def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None) -> Figures:
     """Update D on `reals`, [own N, C, S, S] faded as the networks are, and on as many fakes."""
     draws, step = state.draws("D", phase), state.at(phase).step
-    penalised = step % state.config.loss.r1_interval == 0
+    penalised = step % state.config.loss.every(phase.resolution) == 0
     figures = state.passes.run(d_pass, state, phase, draws, reals, labels, penalised)
     state.ranks.add_up(state.D, figures, phase)
     refuse_nonsense(figures, "D")

@@ -15,6 +15,10 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "
 """Ctrl-C, a queue that ends a job, a terminal that is closed."""
 
 
+class Asked(Exception):
+    """The work was to stop at a moment at which there is nothing to save yet."""
+
+
 ANSWER = b"\nstopping when this piece of work is done, and saving; once more ends at once\n"
 
 

@@ -50,11 +50,15 @@ def moments(run: RunFolder) -> list[Moment]:
     schedule = Schedule(config.schedule, config.optim, config.network.resolution)
     log = run.read_log()
     shown, seconds = [0, *(entry["nimg"] for entry in log)], [0.0, *(entry["seconds"] for entry in log)]
+    logged = {entry["nimg"]: entry for entry in log}
     found = []
     for path in grids:
         nimg = images_shown(path)
-        phase = schedule.at(nimg)
-        found.append(Moment(path, nimg, float(np.interp(nimg, shown, seconds)), phase.resolution, phase.alpha))
+        phase, entry = schedule.at(nimg), logged.get(nimg, {})
+        size, alpha = entry.get("resolution"), entry.get("alpha")
+        if not (isinstance(size, int) and isinstance(alpha, int | float)):  # else it knows what was held for a round
+            size, alpha = phase.resolution, phase.alpha
+        found.append(Moment(path, nimg, float(np.interp(nimg, shown, seconds)), size, float(alpha)))
     return found
 
 
