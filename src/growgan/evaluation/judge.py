@@ -18,7 +18,7 @@ from growgan.evaluation.requests import Request
 from growgan.evaluation.results import Reference, Result, Terms
 from growgan.evaluation.subjects import About, Say
 from growgan.metrics.features import FeatureStore
-from growgan.metrics.streams import Sample, Source
+from growgan.metrics.streams import Sample, Source, apart
 from growgan.training.memory import free_memory, readable
 
 
@@ -161,8 +161,7 @@ class Judge:
             if len(known) < plan.count:
                 return []
         else:
-            most = min(plan.count, total // 2)
-            known, others = Sample(reals, 0, most), Sample(reals, most, 2 * most)
+            known, others = (Sample(reals, part.start, part.stop) for part in apart(plan.count, total))
         if len(others) < plan.kind.fewest:
             return []
         try:

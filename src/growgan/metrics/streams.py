@@ -74,3 +74,9 @@ class Sample:
         """Yield its pictures, `batch` at a time."""
         for start in range(self.start, self.stop, batch):
             yield self.source.pixels(start, min(start + batch, self.stop))
+
+
+def apart(count: int, total: int) -> tuple[range, range]:
+    """Pictures of a set and as many others, by whose distance fakes are judged: `count`, or the set's two halves."""
+    most = min(count, total // 2)
+    return range(most), range(most, 2 * most)

@@ -22,7 +22,7 @@ from growgan.metrics import titled
 from growgan.metrics.features import FeatureStore
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.kid import kid
-from growgan.metrics.streams import Block, Sample
+from growgan.metrics.streams import Block, Sample, apart
 from growgan.metrics.swd import COARSEST, Descriptors, swd
 from growgan.metrics.weights import find_inception
 from growgan.sampling import images, latents
@@ -162,11 +162,11 @@ class SwdMeasure(Measure):
             self.share(ranks, phase, "measured reals", numbers, read, found.add)
             return found
 
-        most = min(self.count, len(self.dataset) // 2)
-        reference = None
+        first, second = apart(self.count, len(self.dataset))
+        most, reference = len(first), None
         if most > 1:
-            known = describe(range(most), BLOCK.patches[0])
-            others = describe(range(most, 2 * most), BLOCK.patches[1])
+            known = describe(first, BLOCK.patches[0])
+            others = describe(second, BLOCK.patches[1])
             found = _decide(ranks, lambda: swd(known, others, BLOCK.number))
             reference = {"value": found.average, "levels": _named(found.levels), "images": most}
             del others
