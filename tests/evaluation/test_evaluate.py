@@ -144,7 +144,7 @@ def test_what_cannot_be_taken_leaves_the_rest(
     monkeypatch.setattr(judge, "free_memory", lambda device: 1e5)
     said.clear()
     assert [result.metric for result in take(best, colour_set, "swd40,fid40", said=said)] == ["fid40"]
-    assert "swd40: it needs about" in said[0] and "GiB are free" in said[0]
+    assert "swd40: it needs about" in said[0] and "0.1 MiB are free" in said[0]
     with pytest.raises(ConfigError, match="swd40: it needs about"):
         take(best, colour_set, "swd40")
 
