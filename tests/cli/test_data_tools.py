@@ -145,6 +145,18 @@ def test_hostile_class_names_make_tame_folders(growgan: Any, tmp_path: Path) -> 
     assert sorted(item.name for item in tmp_path.iterdir()) == ["out", "s"]
 
 
+def test_classes_of_any_script_have_folders_of_their_own(growgan: Any, tmp_path: Path) -> None:
+    (tmp_path / "s" / "00000").mkdir(parents=True)
+    names = [f"00000/img{n:08d}.png" for n in range(6)]
+    for n, name in enumerate(names):
+        (tmp_path / "s" / name).write_bytes(encode(PIXELS[n % 4]))
+    classes = ["🐱", "🐶", "कि", "की", "a/b", "a:b"]
+    content = {"labels": [[name, n] for n, name in enumerate(names)], "class_names": classes}
+    (tmp_path / "s" / "dataset.json").write_text(json.dumps(content))
+    assert growgan("data", "extract", tmp_path / "s", tmp_path / "out", "--by-class").status == 0
+    assert {item.name for item in (tmp_path / "out").iterdir()} == {*classes[:4], "a_b", "a_b (2)"}
+
+
 def test_labels_are_listed_and_set(growgan: Any, photos: Path, tmp_path: Path) -> None:
     growgan("data", "build", photos, tmp_path / "s.zip")
     assert growgan("data", "labels", tmp_path / "s.zip").out == f"{tmp_path / 's.zip'}: no labels\n"

@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from growgan.core.errors import DataError
+from growgan.data import transform
 from growgan.data.build import build
 from growgan.data.dataset import is_finished, open_dataset
 from growgan.data.faces.align import open_upright
@@ -434,3 +435,50 @@ def test_a_set_of_fitting_pictures_takes_their_space_and_its_pyramid_a_quarter_m
     with open_dataset(tmp_path / "s.zip") as dataset:
         pyramid = sum(file.stat().st_size for file in dataset.ensure_pyramid().iterdir())
     assert pyramid / 3 <= 0.27e6
+
+
+def test_a_long_picture_is_padded_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200_000)
+    (tmp_path / "in").mkdir()
+    picture = Image.new("RGB", (900, 120), "red")
+    picture.paste("blue", (450, 0, 900, 120))
+    picture.save(tmp_path / "in" / "long.png")
+    sizes = []
+    pad = transform.pad_to_square
+
+    def watching(image: Image.Image, how: str) -> Image.Image:
+        sizes.append(max(image.size))
+        return pad(image, how)
+
+    monkeypatch.setattr(transform, "pad_to_square", watching)
+    build(tmp_path / "in", tmp_path / "s.zip", resolution=16, pad="black")
+    assert sizes == [65]  # a fourteenth
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        pixels = dataset.read(0)
+    assert pixels[:, 0].max() == 0 and pixels[0, 8, 2] > 150 > pixels[2, 8, 2] and pixels[2, 8, 13] > 150
+
+
+def test_a_limit_counts_pictures_that_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "00readme.txt").write_text("hello")
+    for n, mode in enumerate(["L", "L", "RGB", "RGB"]):
+        Image.new(mode, (8, 8), n).save(tmp_path / "in" / f"{n}.png")
+    assert build(tmp_path / "in", tmp_path / "one.zip", limit=1).count == 1
+    (tmp_path / "l.csv").write_text("name,class\n2.png,a\n3.png,b\n")
+    report = build(tmp_path / "in", tmp_path / "two.zip", limit=2, labels=str(tmp_path / "l.csv"))
+    assert (report.count, report.channels) == (2, 3)
+
+
+@pytest.mark.parametrize("sidecar", ["[1]", "[" * 100_000])
+def test_labels_that_are_not_wanted_are_not_looked_at(tmp_path: Path, sidecar: str) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "in" / "x.png")
+    (tmp_path / "in" / "dataset.json").write_text(sidecar)
+    with pytest.raises(DataError, match=r"dataset.json"):
+        build(tmp_path / "in", tmp_path / "s.zip")
+    assert build(tmp_path / "in", tmp_path / "s.zip", labels="none").count == 1
+
+
+def test_a_crop_without_an_end(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must be left, top, right, bottom"):
+        build(tmp_path, tmp_path / "s.zip", crop=(0, 0, float("inf"), float("inf")))

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import time
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -245,3 +246,27 @@ def test_links_in_a_folder_are_followed_and_what_is_no_file_is_listed(tmp_path: 
     assert dict(report.skipped) == {"nowhere.png": "link to nowhere", "pipe.png": "not a plain file"}
     with pytest.raises(DataError, match=r"not a plain file|link to nowhere"):
         build(photos, tmp_path / "t.zip", strict=True)
+
+
+def test_pickles_do_not_make_more_of_a_text_than_it_is() -> None:
+    assert load_plain(pickle.dumps([b"\xff" * 1000, b"a" * 1000], 2), "b") == ["\xff" * 1000, "a" * 1000]
+    text = b"X" + (100_000).to_bytes(4, "little") + b"a" * 100_000
+    call = b"h\x01h\x02\x85R"
+    many = b"\x80\x02(c_codecs\nencode\nq\x01" + text + b"q\x02" + call * 1000 + b"l."
+    with pytest.raises(DataError, match="makes more bytes than it holds"):
+        load_plain(many, "b")
+
+
+def test_zips_of_kinds_that_nobody_reads(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("x.png", encode(make_pixels(1, 8)[0]))
+    good = (tmp_path / "x.zip").read_bytes()
+    directory = good.index(b"PK\x01\x02")
+    newer = good[: directory + 6] + b"\x63" + good[directory + 7 :]
+    wrong = (
+        good[: directory + 8] + b"\x00\x08" + good[directory + 10 : directory + 46] + b"\xff" + good[directory + 47 :]
+    )
+    for name, data in (("newer", newer), ("wrong", wrong)):
+        (tmp_path / f"{name}.zip").write_bytes(data)
+        with pytest.raises(DataError, match="not a readable zip"):
+            build(tmp_path / f"{name}.zip", tmp_path / "s.zip")

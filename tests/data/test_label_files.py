@@ -263,3 +263,43 @@ def test_sets_of_stylegans_tools_are_relabelled(tmp_path: Path) -> None:
     relabel(tmp_path / "s.zip", str(write(tmp_path, "name,k\nimg00000000,b\nimg00000001,a\nimg00000002,b\n")))
     with open_dataset(tmp_path / "s.zip") as dataset:
         assert dataset.labels.tolist() == [1, 0, 1] and dataset.class_names == ("a", "b")
+
+
+def test_a_made_up_name_is_not_taken_for_another_pictures_own(tmp_path: Path) -> None:
+    """The set calls its pictures as the source did, but counts without the one that it left out."""
+    (tmp_path / "in").mkdir()
+    for n in range(4):
+        (tmp_path / "in" / f"img{n:08d}.png").write_bytes(encode(make_pixels(1, 4 if n == 1 else 8, seed=n)[0]))
+    table = write(tmp_path, "name,kind\n" + "".join(f"img{n:08d}.png,k{n}\n" for n in range(4)))
+    build(tmp_path / "in", tmp_path / "s.zip", resolution=8)
+    build(tmp_path / "in", tmp_path / "expected.zip", resolution=8, labels=str(table))
+    relabel(tmp_path / "s.zip", str(table))
+    with open_dataset(tmp_path / "s.zip") as dataset, open_dataset(tmp_path / "expected.zip") as expected:
+        assert dataset.class_names == expected.class_names == ("k0", "k2", "k3")
+        assert dataset.labels.tolist() == expected.labels.tolist() == [0, 1, 2]
+    own = write(tmp_path, "".join(["name,kind\n", *(f"00000/img{n:08d}.png,o{n}\n" for n in range(3))]), "own.csv")
+    relabel(tmp_path / "s.zip", str(own))
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        assert dataset.class_names == ("o0", "o1", "o2")
+
+
+@pytest.mark.parametrize(("other", "refused"), [(".licence/terms.txt", True), ("__MACOSX/._x.png", False)])
+def test_what_else_a_zip_holds_is_not_lost(photos: Path, tmp_path: Path, other: str, refused: bool) -> None:
+    path = tmp_path / "s.zip"
+    build(photos, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(other, "mine")
+    before = path.read_bytes()
+    if refused:
+        with pytest.raises(DataError, match=r"holds .licence/terms.txt too, which would be lost"):
+            relabel(path, "folders")
+        assert path.read_bytes() == before
+    else:
+        relabel(path, "folders")
+        with open_dataset(path) as dataset:
+            assert dataset.num_labels == 2
+
+
+def test_json_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="not JSON"):
+        read_label_file(write(tmp_path, "[" * 100_000, "deep.json"))

@@ -159,3 +159,18 @@ def test_many_that_are_too_small_are_told_what_would_take_them() -> None:
     small = [Skipped(f"{i}.png", "smaller than 128x128") for i in range(MANY)]
     assert list_skipped(small)[-1] == f"{MANY} of these are too small: a lower --resolution takes them"
     assert "lower" not in " ".join(list_skipped([*small[1:], Skipped("x.png", "not a picture")]))
+
+
+def test_labels_that_lie_beside_a_file_are_part_of_it(tmp_path: Path) -> None:
+    folder = write_mnist(tmp_path / "mnist", make_pixels(10, 28, 1)[:, 0], np.arange(10), suffix="")
+    images, labels = folder / "train-images-idx3-ubyte", folder / "train-labels-idx1-ubyte"
+    content = labels.read_bytes()
+    labels.unlink()
+    found = []
+    for written in (None, content, content[:8] + content[:7:-1]):
+        if written is not None:
+            labels.write_bytes(written)
+            os.utime(labels, ns=(0, len(found)))
+        with prepare(images) as dataset:
+            found.append(None if dataset.labels is None else dataset.labels.tolist())
+    assert found == [None, list(range(10)), list(range(10))[::-1]]

@@ -322,6 +322,7 @@ def test_a_spec_that_lies(good: Path, tmp_path: Path, lie: str) -> None:
         ("training", '{"labels": {"counts": [1, 2, -1]}}', "training.labels should hold 3 numbers"),
         ("training", '{"labels": {"counts": [0, 0, 0]}}', "training.labels counts no picture"),
         ("training", '{"labels": {"counts": 3}}', "training.labels should hold 3 numbers"),
+        ("training", '{"labels": {"rows": [[1, 0, 0]], "counts": 5}}', "training.labels should hold 3 numbers"),
         ("training", '{"labels": {"rows": []}}', "training.labels should hold 3 numbers"),
         ("training", '{"labels": {"rows": [[1, 0, 0], [1, 0]]}}', "training.labels should hold 3 numbers"),
     ],

@@ -72,6 +72,11 @@ def test_grey_and_transparent_frames(mode: str, suffix: str, tmp_path: Path) -> 
         assert np.abs(frame.astype(int) - np.asarray(picture.convert(mode).convert("RGB"))).max() <= 6
 
 
+def test_what_is_transparent_shows_no_hidden_colours() -> None:
+    clear = Image.new("RGBA", (3, 2), (255, 0, 0, 0))
+    assert set(films._even(clear).get_flattened_data()) == {(255, 255, 255)}
+
+
 def test_a_folder_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     path = tmp_path / "frames"
     films.write(path, pictures(), 30, NOTES)

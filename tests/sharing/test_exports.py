@@ -207,6 +207,11 @@ def test_sizes_that_there_are_not(make_subject: MakeSubject, tmp_path: Path) -> 
             export(make(make_subject, "none"), tmp_path / "m.pt2", resolution=size)
 
 
+def test_sizes_that_it_has_not_reached(make_subject: MakeSubject, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--resolution should be a power of two from 4 to 8, not 16"):
+        export(make(make_subject, "none", resolution=8, alpha=0.25), tmp_path / "m.pt2", resolution=16)
+
+
 def test_a_missing_package_is_named(make_subject: MakeSubject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(to_onnx, "PACKAGES", ("torch", "onnx_of_nobody"))
     with pytest.raises(ConfigError, match=r"needs the package onnx_of_nobody: pip install 'growgan\[onnx\]'"):

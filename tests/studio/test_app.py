@@ -18,6 +18,7 @@ from PIL import Image
 from starlette.applications import Starlette
 
 from growgan.sampling.model import load
+from growgan.studio.app import Json
 from growgan.studio.guard import Guard, is_loopback
 
 Serve = Callable[..., Any]
@@ -51,6 +52,11 @@ def test_what_the_page_asks(serve: Serve, classes: str, tiny_run: Path) -> None:
     assert run["nimg"] == 320
     assert ask("/api/run/fakes/320", name=str(tiny_run)).body == (tiny_run / "fakes000000320.png").read_bytes()
     assert ask("/api/run/reals", name=str(tiny_run)).body == (tiny_run / "reals.png").read_bytes()
+
+
+def test_names_that_are_no_unicode() -> None:
+    """As of a folder's name in bytes, which the whole house carries along."""
+    assert json.loads(Json({"labels": ["caf\udce9"]}).body) == {"labels": ["caf\udce9"]}
 
 
 def test_a_film(serve: Serve, plain: str) -> None:

@@ -87,7 +87,7 @@ def build(
         labelling = Labelling(pictures, labels)
         framing = asked if crop or pad else pictures.framing or asked
         if resolution is None or channels is None:
-            found = survey(pictures, limit, progress)
+            found = survey(pictures, limit, progress, labelling)
             suited = found.choose_resolution(framing)
             if suited is None:
                 holding = " that holds the crop" if crop else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from growgan.data.survey import explain
 from growgan.data.writer import FolderWriter
 
 SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "MPO": ".jpg"}
-UNSAFE = re.compile(r"[^\w .,()+-]|^[. ]|[. ]$")
+UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^[. ]|[. ]$')
+"""What a folder's name cannot hold, on some system or other."""
 
 
 def extract(
@@ -43,20 +45,19 @@ def extract(
         if isinstance(item, Skipped):
             return item
         try:
-            folder = _name_folder(item, labelling) if by_class else ""
-            return folder, *_find_file(item)
+            return _find_class(item, labelling) if by_class else "", *_find_file(item)
         except Exception as error:
             return Skipped(item.name, explain(error))
 
-    count, skipped = 0, []
+    count, skipped, folders = 0, [], _Folders()
     try:
         with FolderWriter(out.resolve()) as writer, progress(source.count, "writing pictures") as bar:
             for found in map_ordered(read, source, weigh):
                 if isinstance(found, Skipped):
                     skipped.append(found)
                     continue
-                folder, suffix, data = found
-                writer.add(f"{folder}img{count:08d}{suffix}", data)
+                name, suffix, data = found
+                writer.add(f"{folders.of(name)}img{count:08d}{suffix}", data)
                 count += 1
                 bar.advance()
                 if count == limit:
@@ -77,11 +78,26 @@ def _find_file(item: Record) -> tuple[str, bytes]:
     return SUFFIXES.get(format, f".{format.lower()}"), content
 
 
-def _name_folder(item: Record, labelling: Labelling) -> str:
+class _Folders:
+    """A folder for each class: one may be called anything, "../x" too, but a folder may not, and no two alike."""
+
+    def __init__(self) -> None:
+        self._folders = {"": ""}
+
+    def of(self, name: str) -> str:
+        """The class's folder, with a slash; of no class none."""
+        if name not in self._folders:
+            plain = UNSAFE.sub("_", name)
+            taken = {folder.casefold() for folder in self._folders.values()}
+            tries = (f"{plain} ({number})/" if number > 1 else f"{plain}/" for number in itertools.count(1))
+            self._folders[name] = next(folder for folder in tries if folder.casefold() not in taken)
+        return self._folders[name]
+
+
+def _find_class(item: Record, labelling: Labelling) -> str:
     label = labelling.find(item)
     if label is None:
         raise DataError(labelling.fault)
     if isinstance(label, list):
         raise DataError("may have several classes, so that no folder is its own")
-    # A class may be called anything, "../x" too, but a folder may not.
-    return UNSAFE.sub("_", name_label(label, labelling.class_names) or "_") + "/"
+    return name_label(label, labelling.class_names) or "_"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ class Framing:
             raise DataError(f"pad {self.pad}: must be one of {', '.join(PADS)}")
         if self.crop is not None:
             left, top, right, bottom = self.crop
-            if not (0 <= left < right and 0 <= top < bottom):
+            if not (0 <= left < right < math.inf and 0 <= top < bottom < math.inf):
                 raise DataError(
                     f"crop {_join(self.crop)}: must be left, top, right, bottom with left < right, top < bottom"
                 )

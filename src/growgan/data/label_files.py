@@ -44,13 +44,19 @@ class LabelFile:
             for short in {last, PurePosixPath(last).stem}:
                 self._short[short] = full if short not in self._short else None
 
-    def find(self, name: str) -> Label | None:
-        """Return a picture's label: by its whole name, else by its last part or that without suffix, if it is alone."""
-        if name in self.labels:
-            return self.labels[name]
-        last = PurePosixPath(name).name
-        full = self._short.get(last) or self._short.get(PurePosixPath(last).stem)
-        return None if full is None else self.labels[full]
+    def find(self, *names: str) -> Label | None:
+        """Return a picture's label: by a whole name of its, else by a last part or that without suffix, if it is alone.
+
+        ``names``: of several, the first that is there counts; the last one first where only short ones are.
+        """
+        for name in names:
+            if name in self.labels:
+                return self.labels[name]
+        for name in reversed(names):
+            last = PurePosixPath(name).name
+            if full := self._short.get(last) or self._short.get(PurePosixPath(last).stem):
+                return self.labels[full]
+        return None
 
 
 def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:
@@ -155,7 +161,7 @@ def _parse_flag(cell: str) -> float:
 def _read_json(path: Path, data: bytes) -> LabelFile:
     try:
         content: Any = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON ({error})") from error
     if isinstance(content, dict) and ("labels" in content or "class_names" in content):
         sidecar = parse_sidecar(data, path)

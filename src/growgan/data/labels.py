@@ -46,7 +46,7 @@ def parse_sidecar(data: bytes | None, where: object, labelled: bool = True) -> S
         return Sidecar()
     try:
         content = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where} is not JSON ({error})") from error
     if not isinstance(content, dict):
         raise DataError(f"{where} must be an object with a field labels")

@@ -25,7 +25,7 @@ def load_plain(data: bytes, name: object) -> Any:
     Byte strings, which are Python 2's texts, come as texts in Latin-1.
     """
     try:
-        return _settle(_Unpickler(io.BytesIO(data), encoding="latin1").load())
+        return _settle(_Unpickler(data).load())
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except Exception as error:  # a damaged pickle may raise anything
@@ -68,12 +68,19 @@ def _reconstruct(*_: object) -> _Array:
     return _Array()
 
 
-def _encode(text: str, *_: object) -> bytes:
-    return text.encode("latin1")  # how bytes are written in protocol 2
-
-
 class _Unpickler(pickle._Unpickler):
     """Python's own, not C's, which makes room for as many values as a pickle says it remembers."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data), encoding="latin1")
+        self._left = len(data)
+
+    def _encode(self, text: str, *_: object) -> bytes:
+        """How bytes are written in protocol 2; a text that is remembered could be handed over again and again."""
+        self._left -= len(text)
+        if self._left < 0:
+            raise DataError("makes more bytes than it holds")
+        return text.encode("latin1")
 
     def find_class(self, module: str, name: str) -> Any:
         if module in ALLOWED and name == "_reconstruct":
@@ -83,7 +90,7 @@ class _Unpickler(pickle._Unpickler):
         if (module, name) == ("numpy", "dtype"):
             return _Dtype
         if (module, name) == ("_codecs", "encode"):
-            return _encode
+            return self._encode
         raise DataError(f"names {module}.{name}, which no plain data need; it is not read")
 
     def persistent_load(self, pid: object) -> Any:

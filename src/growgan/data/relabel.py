@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from growgan.core.errors import DataError
 from growgan.core.files import whole
@@ -58,17 +59,17 @@ def _find_labels(
 ) -> tuple[list[int | list[float]] | None, tuple[str, ...]]:
     if labels == "none":
         return None, ()
-    find: Callable[[str], Label | None]
+    find: Callable[[str, str], Label | None]
     class_names: tuple[str, ...] = ()
     if labels == "folders":
-        find, none = find_folder, "no folder holds"
+        find, none = (lambda name, source: find_folder(source)), "no folder holds"
     else:
         file = read_label_file(Path(labels), columns)
         find, none, class_names = file.find, f"{file.path.name} has no label for", file.class_names
     found: list[Label] = []
     missing: list[str] = []
     for name, source in zip(dataset.names, dataset.sources or dataset.names):
-        label = find(source) if labels == "folders" or find(name) is None else find(name)
+        label = find(name, source)  # the set's own names are made up, and a short one may be another picture's
         if label is None:
             missing.append(source)
         else:
@@ -81,6 +82,12 @@ def _find_labels(
 
 
 def _rewrite_zip(files: Files, sidecar: bytes, progress: MakeProgress) -> None:
+    with zipfile.ZipFile(files.path) as archive:
+        kept = {*(entry.name for entry in files.entries), SIDECAR}
+        lost = [one.filename for one in archive.infolist() if not (one.is_dir() or one.filename in kept)]
+        lost = [name for name in lost if not name.startswith("__MACOSX/") and PurePosixPath(name).name != ".DS_Store"]
+    if lost:
+        raise DataError(f"{files.path}: holds {lost[0]} too, which would be lost; `growgan data build` makes a new set")
     with progress(len(files.entries), "copying pictures") as bar, ZipWriter(files.path.resolve()) as writer:
         for entry in files.entries:
             writer.add(entry.name, files.read(entry))

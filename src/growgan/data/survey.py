@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import NamedTuple
 
 from growgan.core.errors import DataError
@@ -50,23 +50,33 @@ class Survey:
         return choose_resolution(sides) if sides else None
 
 
-def survey(source: Source, limit: int | None = None, progress: MakeProgress = Silent) -> Survey:
-    """Look at the headers of all pictures, or of the first ``limit``."""
+def survey(
+    source: Source, limit: int | None = None, progress: MakeProgress = Silent, labelling: Labelling | None = None
+) -> Survey:
+    """Look at the headers of all pictures, or of the first ``limit`` that can be used.
+
+    ``labelling``: of a build, for which a picture that lacks its label is of no use; None: the source's own, if any.
+    """
     found = Survey()
-    labelling = Labelling(source, None)
+    own = labelling or Labelling(source, None)
 
     def read(item: Record | Skipped) -> tuple[Shape | Skipped, Sequence[str]]:
-        label = None if isinstance(item, Skipped) else labelling.find(item)
-        return read_shape(item), list_classes(label, labelling.class_names)
+        label = None if isinstance(item, Skipped) else own.find(item)
+        if labelling is not None and labelling.has_labels and label is None and isinstance(item, Record):
+            return Skipped(item.name, labelling.fault), ()
+        return read_shape(item), list_classes(label, own.class_names)
 
-    with progress(count_total(source, limit), "looking at pictures") as bar:
-        for item, classes in map_ordered(read, islice(iter(source), limit), weigh):
+    shapes = map_ordered(read, source, weigh)
+    with progress(count_total(source, limit), "looking at pictures") as bar, closing(shapes):
+        for item, classes in shapes:
             if isinstance(item, Skipped):
                 found.skipped.append(item)
             else:
                 found.shapes[item] += 1
                 found.labels.update(classes)
             bar.advance()
+            if found.shapes.total() == limit:
+                break
     return found
 
 

@@ -119,13 +119,20 @@ class Transform:
         if self.framing.pad is not None:
             left, top, right, bottom = (edge // shrunk for edge in box)
             part = (left, top, max(left + 1, right), max(top + 1, bottom))
-            image = pad_to_square(image.crop(part), self.framing.pad)
+            image = pad_to_square(self._shortened(image.crop(part)), self.framing.pad)
             box, shrunk = (0, 0, *image.size), 1
         if find_side(box) == self.resolution:
             return image.crop(box)
         size = (self.resolution, self.resolution)
         edges = (box[0] / shrunk, box[1] / shrunk, box[2] / shrunk, box[3] / shrunk)
         return image.resize(size, Image.Resampling.LANCZOS, box=edges)
+
+    def _shortened(self, image: Image.Image) -> Image.Image:
+        """A picture that is to be padded, smaller where its square would take more memory than any picture may."""
+        side = max(image.size)
+        if side**2 <= (Image.MAX_IMAGE_PIXELS or side**2):
+            return image
+        return image.reduce(max(2, side // (KEPT_FOR_LANCZOS * self.resolution)))
 
     def _may_copy(self, image: Image.Image, data: bytes) -> bool:
         """Say whether a decoded picture is already what the set wants, so that its bytes can be kept."""

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from growgan.core.errors import ConfigError
 from growgan.core.fonts import sans
+from growgan.data.pictures import convert
 from growgan.editing.directions import Directions
 from growgan.sampling import images
 from growgan.sampling.base import BaseModel
@@ -106,7 +107,7 @@ def draw(
         moves = [{name: amount} for amount in np.linspace(-reach, reach, steps)]
         walk = edit(moved(model, found, moves, origin))
         shown = model.frames(walk, columns=steps, size=side, truncation=truncation, batch=batch)
-        grid = next(shown).convert("RGB")
+        grid = convert(next(shown), 3)
         for i in range(len(seeds)):
             strip = grid.crop((0, i * side, steps * side, (i + 1) * side))
             sheet.paste(strip, (LEGEND + i * (steps * side + MARGIN), top))

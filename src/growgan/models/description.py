@@ -148,8 +148,10 @@ def _check_parts(parts: dict[str, Any], spec: NetworkSpec) -> None:
         raise ValueError("training.parent should be an object of named values")
     if not isinstance(labels, dict):
         raise ValueError("training.labels should be an object of named values")
-    rows = labels.get("rows", [labels["counts"]] if "counts" in labels else [])
-    if labels and not (rows and isinstance(rows, list) and all(_is_row(row, spec.num_labels) for row in rows)):
+    rows = labels.get("rows", [])
+    counts = [labels["counts"]] if "counts" in labels else []
+    known = [*rows, *counts] if isinstance(rows, list) else []
+    if labels and not (known and all(_is_row(row, spec.num_labels) for row in known)):
         raise ValueError(f"training.labels should hold {spec.num_labels} numbers, of which none is negative")
     if "counts" in labels and not sum(labels["counts"]) > 0:
         raise ValueError("training.labels counts no picture")

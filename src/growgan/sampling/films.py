@@ -14,6 +14,7 @@ from PIL import Image
 from growgan.core.errors import ConfigError, RunError
 from growgan.core.files import whole
 from growgan.data.notes import noted, said
+from growgan.data.pictures import convert
 from growgan.sampling.images import save_png
 
 CODECS = {
@@ -168,7 +169,7 @@ def _describe(stream: Any, picture: Image.Image) -> None:
 
 def _even(picture: Image.Image) -> Image.Image:
     """In colour, with even sides, which films have: a last row or column is doubled."""
-    picture = picture.convert("RGB")
+    picture = convert(picture, 3)
     width, height = picture.size
     if width % 2 == height % 2 == 0:
         return picture

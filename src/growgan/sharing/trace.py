@@ -45,8 +45,8 @@ def trace(model: Model, resolution: int | None = None) -> Program:
     Its inputs: z [N, L]; labels float [N, K] of a conditional model; psi [], truncation. Raises `ConfigError`.
     """
     size = model.resolution if resolution is None else resolution
-    if not is_size(size) or size > model.spec.resolution:
-        raise ConfigError(f"--resolution should be a power of two from 4 to {model.spec.resolution}, not {size}")
+    if not is_size(size) or size > model.resolution:
+        raise ConfigError(f"--resolution should be a power of two from 4 to {model.resolution}, not {size}")
     alpha = model.G.alpha if size == model.resolution and size > LOWEST else 1.0
     kind = _Conditional if model.spec.num_labels else _Plain
     graph = kind(folded(model.G, size, alpha), model.means.cpu(), size, alpha)

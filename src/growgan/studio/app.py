@@ -45,7 +45,7 @@ class Json(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """The bytes of an answer."""
-        return json.dumps(_finite(content), allow_nan=False, ensure_ascii=False).encode()
+        return json.dumps(_finite(content), allow_nan=False).encode()
 
 
 def make_app(

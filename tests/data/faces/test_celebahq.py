@@ -278,6 +278,29 @@ def test_the_recipe_keeps_the_sharpest(celeba: Path, tmp_path: Path) -> None:
         assert np.array_equal(dataset.read(2), np.asarray(wanted).transpose(2, 0, 1))
 
 
+def test_what_failed_once_is_tried_again(celeba: Path, tmp_path: Path) -> None:
+    file = celeba / "img_celeba" / "000003.jpg"
+    content = file.read_bytes()
+    file.write_bytes(content[:100])
+    make(celeba, tmp_path / "hq.zip", resolution=SIDE, count=6)
+    file.write_bytes(content)
+    report = make(celeba, tmp_path / "hq.zip", resolution=SIDE, count=6, overwrite=True)
+    assert report.count == 6 and not report.skipped
+
+
+def test_a_ranking_of_more_pictures_than_there_are(celeba: Path, tmp_path: Path) -> None:
+    make(celeba, tmp_path / "hq.zip", resolution=SIDE, count=2)
+    table = next(celeba.rglob("list_landmarks_celeba.txt"))
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(line for line in lines if not line.startswith("000003.jpg")) + "\n")
+    report = make(celeba, tmp_path / "hq.zip", resolution=SIDE, count=6, overwrite=True)
+    assert report.count == 5
+    (celeba / "img_celeba" / "000002.jpg").unlink()
+    shutil.copy(tmp_path / "hq.zip.ranking.csv", tmp_path / "other.zip.ranking.csv")
+    with pytest.raises(DataError, match=r"000002.jpg: .*, after it was ranked"):
+        make(celeba, tmp_path / "other.zip", resolution=SIDE, count=6)
+
+
 def test_a_killed_ranking_goes_on(celeba: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(celeba, tmp_path / "whole.zip", resolution=SIDE, count=2)
     ranking = (tmp_path / "whole.zip.ranking.csv").read_text()

@@ -93,6 +93,17 @@ def test_calls_in_files_of_pytorch(tmp_path: Path, name: str, zipped: bool) -> N
     assert not mark.exists()
 
 
+def test_a_tensors_attributes_are_no_way_around_what_calls_may_hold(tmp_path: Path) -> None:
+    """Each call copies what is remembered once: twenty kilobytes would come to hundreds of megabytes."""
+    code = b"\x80\x02(" + b"]q\x01(" + b"K\x01" * 1000 + b"e" + b"(cbuiltins\nset\nq\x02"
+    code += b"ctorch._tensor\n_rebuild_from_type_v2\nq\x03"
+    code += b"h\x03(h\x02Nh\x01\x85NtR" * 2000 + b"ll."
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("archive/data.pkl", code)
+    assert "tensor without numbers" in refusal(tmp_path / "a.pt", out.getvalue())
+
+
 @pytest.mark.parametrize(
     "code",
     [

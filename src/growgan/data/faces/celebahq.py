@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,8 +23,9 @@ from growgan.data.faces.crop import Enhance, crop_face
 from growgan.data.faces.ranking import Ranking
 from growgan.data.framing import check_resolution
 from growgan.data.parallel import map_ordered
-from growgan.data.pictures import strict_pillow
+from growgan.data.pictures import Rejected, strict_pillow
 from growgan.data.sources import Skipped
+from growgan.data.survey import explain
 from growgan.data.writer import open_writer
 
 SIDE = 1024
@@ -103,7 +104,7 @@ def make(
             ranking.complete(source.names, frame, progress)
         for skipped in ranking.skipped:
             report.skip(skipped, strict)
-        best = ranking.best(count)
+        best = ranking.best(count, source.names)
         chosen = hashlib.blake2b("\n".join(best).encode(), digest_size=16).hexdigest()
         with strict_pillow(), one_thread_each(), Begun(out, f"{resolution} {settings} {chosen}", overwrite) as begun:
             faces = Collection(begun.writer)
@@ -112,7 +113,7 @@ def make(
                 faces.count(step.origin)
             rest = best[len(begun.steps) :]
             with (
-                closing(map_ordered(lambda name: faces.encode(frame(name)), rest)) as made,
+                closing(map_ordered(lambda name: faces.encode(_again(frame, name)), rest)) as made,
                 progress(len(best), "making the best") as bar,
             ):
                 bar.advance(len(best) - len(rest))
@@ -121,6 +122,14 @@ def make(
                     bar.advance()
             report.finish(faces, source, begun)
     return report
+
+
+def _again(frame: Callable[[str], Image.Image], name: str) -> Image.Image:
+    """A face that was ranked. Raises `DataError` if it cannot be made any more."""
+    try:
+        return frame(name)
+    except (Rejected, OSError) as error:
+        raise DataError(f"{name}: {explain(error)}, after it was ranked") from error
 
 
 def _frame(source: WildCelebA, resolution: int, enhance: Enhance | None, name: str) -> Image.Image:

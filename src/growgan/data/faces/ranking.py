@@ -33,8 +33,8 @@ class Ranking:
         self, names: Sequence[str], frame: Callable[[str], Image.Image], progress: MakeProgress = Silent
     ) -> None:
         """Measure what is not measured yet; ``frame`` makes a picture of a name, or raises Rejected."""
-        known = self._sharpness.keys() | {item.name for item in self.skipped}
-        rest = [name for name in names if name not in known]
+        rest = [name for name in names if name not in self._sharpness]  # what failed once may have been mended
+        self.skipped.clear()
 
         def measure(name: str) -> float | str:
             try:
@@ -54,9 +54,9 @@ class Ranking:
                 self._take(name, result)
                 bar.advance()
 
-    def best(self, count: int) -> list[str]:
-        """Return the names of the sharpest, in the order of their names; of equals the earlier names."""
-        order = sorted(self._sharpness, key=lambda name: (-self._sharpness[name], name))
+    def best(self, count: int, names: Sequence[str]) -> list[str]:
+        """Return the sharpest of ``names``, in the order of their names; of equals the earlier names."""
+        order = sorted(self._sharpness.keys() & set(names), key=lambda name: (-self._sharpness[name], name))
         return sorted(order[:count])
 
     def _take(self, name: str, result: float | str) -> None:

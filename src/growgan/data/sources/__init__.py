@@ -100,7 +100,8 @@ class Source(ABC):
     are to choose from; ``framing``, the part of the pictures that is used unless another is asked for;
     ``has_splits``: there may be parts for training and testing to choose from; ``is_named``: the names are those of
     files, not made up; ``reads_apart``: going through the records reads nothing yet, each is read by itself;
-    ``holds_others``: files that are no pictures may lie among them.
+    ``holds_others``: files that are no pictures may lie among them; ``beside``: files outside of ``path`` that were
+    read too, such as of labels.
     """
 
     path: Path
@@ -113,6 +114,7 @@ class Source(ABC):
     is_named: bool = False
     reads_apart: bool = False
     holds_others: bool = False
+    beside: Sequence[Path] = ()
 
     @abstractmethod
     def __init__(self, path: Path, wishes: Wishes) -> None: ...
@@ -129,12 +131,9 @@ class Source(ABC):
     def fingerprint(self) -> str:
         """Return a hex digest that changes with the source: of its files' names, sizes and times."""
         files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]
-        digest = hashlib.sha256()
-        for file in files:
-            if file.is_file():
-                status = file.stat()
-                line = f"{file.relative_to(self.path)}\0{status.st_size}\0{status.st_mtime_ns}\n"
-                digest.update(line.encode(errors="surrogateescape"))
+        digest = hash_files((str(file.relative_to(self.path)), file) for file in files)
+        if self.beside:
+            digest.update(hash_files((file.name, file) for file in self.beside).digest())
         return digest.hexdigest()
 
     def close(self) -> None:  # noqa: B027 (most have nothing to close)
@@ -284,6 +283,12 @@ def hash_entries(entries: Iterable[Entry]) -> hashlib._Hash:
     for entry in entries:
         digest.update(f"{entry.name}\0{entry.size}\0{entry.stamp}\n".encode(errors="surrogateescape"))
     return digest
+
+
+def hash_files(files: Iterable[tuple[str, Path]]) -> hashlib._Hash:
+    """Return a SHA-256 of the names that are given, sizes and times of those that are files."""
+    status = ((name, file.stat()) for name, file in files if file.is_file())
+    return hash_entries(Entry(name, found.st_size, found.st_mtime_ns) for name, found in status)
 
 
 def is_hidden(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import zipfile
+import zlib
 from pathlib import Path
 
 from growgan.core.errors import DataError
@@ -11,6 +12,10 @@ from growgan.data.sources import LARGEST_MEMBER, Entry, Files, Place, Skipped, W
 
 # How the first member begins, and the directory of a zip without any.
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, UnicodeDecodeError, EOFError)
+"""What opening a zip may raise, and reading a member of it: damage, and kinds that nobody here packs or reads."""
 
 
 class ZipSource(Files):
@@ -21,7 +26,7 @@ class ZipSource(Files):
         self.skipped: list[Skipped] = []
         try:
             self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             cut = isinstance(error, zipfile.BadZipFile) and Place(path).head.startswith(ZIP_MAGIC)
             why = "cut off or damaged: its directory, at the end, is not there" if cut else str(error)
             raise DataError(f"{path}: not a readable zip ({why})") from error

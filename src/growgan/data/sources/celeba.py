@@ -13,7 +13,8 @@ from growgan.core.errors import DataError
 from growgan.data.framing import Framing
 from growgan.data.label_files import read_label_file
 from growgan.data.pictures import Rejected, is_picture_name, open_picture
-from growgan.data.sources import Files, Place, Record, Skipped, Source, Wishes, open_files
+from growgan.data.sources import Files, Place, Record, Skipped, Source, Wishes, hash_files, open_files
+from growgan.data.sources.archive import UNREADABLE
 
 PICTURES = ("img_align_celeba_png", "img_align_celeba")
 """Folders, or zips called so. Of the two that its authors offer the release takes the one that lost nothing."""
@@ -44,6 +45,7 @@ class CelebaSource(Source):
         around = (path, *path.absolute().parents[:2])
         lists = [folder / place / name for folder in around for place in LISTS for name in ATTRIBUTES]
         attributes = next((file for file in lists if file.is_file()), None)
+        self.beside = [] if attributes is None else [attributes]
         self._labels = None if attributes is None else read_label_file(attributes)
         self.has_labels = self._labels is not None
         self.class_names = () if self._labels is None else self._labels.class_names
@@ -61,8 +63,9 @@ class CelebaSource(Source):
             yield Record(entry.name, partial(self._files.read, entry), label, entry.size)
 
     def fingerprint(self) -> str:
-        """Return the pictures' own fingerprint."""
-        return f"{self._files.fingerprint()} {self.has_labels}"
+        """Return the pictures' own fingerprint, and that of the attributes."""
+        labels = hash_files((file.name, file) for file in self.beside).hexdigest() if self.beside else ""
+        return f"{self._files.fingerprint()} {labels}"
 
     def close(self) -> None:
         """Close the zip."""
@@ -81,5 +84,5 @@ def _has_size(found: Path) -> bool:
             pictures = (entry for entry in files.entries if is_picture_name(entry.name))
             first = next(pictures, None)
             return first is not None and open_picture(files.read(first)).size == SIZE
-    except (DataError, Rejected, OSError):
+    except (DataError, Rejected, *UNREADABLE):
         return False

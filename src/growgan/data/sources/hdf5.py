@@ -40,6 +40,7 @@ class Hdf5Source(Source):
             except Exception as error:  # a damaged file makes h5py raise of every kind
                 raise DataError(f"{path}: not a readable HDF5 ({' '.join(str(error).split())})") from error
             beside = path.with_name(f"{path.stem}-labels.npy")
+            self.beside = [beside] if beside.is_file() else []
             self._labels = read_label_array(beside, self.count) if beside.is_file() else None
             stack.pop_all()
         self.has_labels = self._labels is not None

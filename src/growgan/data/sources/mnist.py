@@ -50,6 +50,7 @@ class MnistSource(Source):
         labels = [_find_labels(files[split]) for split in chosen]
         self.count = len(self._pixels)
         self._labels: list[int | None] = [None] * self.count
+        self.beside = [file for file in labels if file and not path.is_dir()]
         if all(labels):
             found = np.concatenate([read_idx(file, 1) for file in labels if file])
             if len(found) != self.count:

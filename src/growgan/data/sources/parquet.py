@@ -34,6 +34,8 @@ class ParquetSource(Source):
         require("pyarrow.parquet", "parquet", path)
         splits = _list_splits(path)
         self._files = [file for split in choose_split(path, wishes.split, splits) for file in splits[split]]
+        if not self._files:
+            raise DataError(f"{path}: there is no file of rows in it")
         schema = self._guard(self._read_schema, self._files[0])
         features = _read_features(schema)
         self._picture = _find_picture(self._arrow, schema, features, path)

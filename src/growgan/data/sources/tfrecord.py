@@ -39,6 +39,7 @@ class TfrecordSource(Source):
         self.count = _count(self._file)
         match = LEVEL.fullmatch(self._file.name)
         beside = self._file.with_name(f"{match['name']}-rxx.labels") if match else self._file.with_suffix(".labels")
+        self.beside = [beside] if beside.is_file() and not path.is_dir() else []
         self._labels = read_label_array(beside, self.count) if beside.is_file() else None
         self.has_labels = self._labels is not None
 

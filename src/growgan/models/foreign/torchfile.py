@@ -108,9 +108,9 @@ def _parameter(tensor: Any, *_: Any) -> Any:
 
 def _with_type(function: Any, kind: Any, arguments: Any, *_: Any) -> Any:
     """`torch._tensor._rebuild_from_type_v2`: a tensor that carried attributes."""
-    if not isinstance(function, Name):
+    if not isinstance(function, Name) or function.make not in (_rebuilt, _parameter):
         raise Refused("it has a tensor without numbers")
-    return function.call(arguments)
+    return function.call(arguments)  # no other call: what these are handed is not copied
 
 
 AS_TEXT = re.compile(r"\('storage', <class '([\w.]+)'>, '(\d{1,20})', '[\w:]+', (\d{1,15})(?:, None)?\)", re.ASCII)
