@@ -81,8 +81,10 @@ def test_a_file_is_fetched_once(server: Server, tmp_path: Path, capsys: pytest.C
     assert said.out.splitlines() == [str(file), f"next: growgan data build {file} toy.zip"]
     assert file.read_bytes() == CONTENT and len(list(file.parent.iterdir())) == 1
     assert download("toy", file.parent) == [file] and len(server.asked) == 1
-    file.write_bytes(CONTENT[:-1] + b"x")
-    assert download("toy", file.parent) == [file] and file.read_bytes() == CONTENT
+    file.write_bytes(b"packed anew by somebody")
+    with pytest.raises(DataError, match=r"toy.bin: is there, but not what was published .*: move it away"):
+        download("toy", file.parent)
+    assert file.read_bytes() == b"packed anew by somebody" and len(server.asked) == 1
 
 
 @pytest.mark.parametrize("knows_ranges", [True, False])

@@ -161,6 +161,16 @@ def test_directions_of_a_file(plain: str, classes: str, tmp_path: Path) -> None:
     assert studio.describe(classes)["directions_foreign"]
 
 
+def test_a_direction_is_taught_beside_those_of_another_file(plain: str, classes: str) -> None:
+    given = Given(directions=directions.of_weights(load(plain), 2), directions_path=Path("d.safetensors"))
+    studio = Studio([classes], load, given)
+    model = load(classes)
+    z, _ = draw_arrays(range(60), model.spec, model.distribution)
+    assert studio.teach(Said(classes, "tall", {seed: float(row[0] > 0) for seed, row in enumerate(z)})) > 0.3
+    about = studio.describe(classes)
+    assert [one["name"] for one in about["directions"]] == ["tall", "0", "1"] and about["directions_foreign"]
+
+
 def test_a_direction_is_taught(plain: str) -> None:
     model, studio = load(plain), Studio([plain], load)
     z, _ = draw_arrays(range(60), model.spec, model.distribution)

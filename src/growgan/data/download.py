@@ -91,8 +91,10 @@ def download(name: str, folder: Path, progress: MakeProgress = Silent) -> list[P
 
 def _fetch(remote: Remote, folder: Path, progress: MakeProgress) -> Path:
     path, part = folder / remote.name, folder / f"{remote.name}.part"
-    if path.is_file() and _hash(path) == remote.md5:
-        return path
+    if path.is_file():
+        if (found := _hash(path)) == remote.md5:
+            return path
+        raise DataError(f"{path}: is there, but not what was published (MD5 {found}, not {remote.md5}): move it away")
     _transfer_all(remote, part, progress)
     found = _hash(part)
     if found != remote.md5:

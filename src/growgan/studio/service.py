@@ -204,7 +204,9 @@ class Studio:
         if opened.found is not None and plan.name in opened.found.names and plan.name not in opened.taught:
             raise ConfigError(f"there is a direction {plan.name!r} already: call this one something else")
         fitted = directions.of_labels(opened.model, {plan.name: plan.labels})
-        found = directions.together(opened.found, fitted) if opened.found is not None else fitted
+        found = fitted
+        if opened.found is not None:  # perhaps of another model file, which the page says
+            found = directions.together(opened.found, replace(fitted, model=opened.found.model))
         taught = (*(name for name in opened.taught if name != plan.name), plan.name)
         self._opened[plan.model] = replace(opened, found=found, taught=taught)
         self._last = None
