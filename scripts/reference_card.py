@@ -11,7 +11,7 @@ from reference_models import Recipe
 
 from growgan.bench.machine import describe, line
 from growgan.core.config import ExecutionConfig, RunConfig
-from growgan.core.fields import replaced, to_json
+from growgan.core.fields import to_json
 from growgan.core.presets import preset
 from growgan.data.dataset import open_dataset
 from growgan.devices import set_up
@@ -33,8 +33,6 @@ def card_texts(
         count, size = len(dataset), dataset.resolution
     pictures, training = recipe.pictures, model.training
     config = run.read_config()
-    # A run may have been made longer or shorter since it began.
-    config = replaced(config, "schedule.total_kimg", f"{run.read_log()[-1]['total_kimg']:g}")
     parent = args.parent or recipe.parent
     start = ["--from", Path(parent).stem, "--resolution", str(config.network.resolution)] if parent else []
     words = ["growgan", "train", "--data", "train.zip", "--out", "run", *start, *settings(config)]

@@ -283,6 +283,15 @@ def test_a_made_up_name_is_not_taken_for_another_pictures_own(tmp_path: Path) ->
         assert dataset.class_names == ("o0", "o1", "o2")
 
 
+def test_a_made_up_name_is_not_found_in_short(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for n, name in enumerate(["img00000001.png", "x.png"]):
+        (tmp_path / "in" / name).write_bytes(encode(make_pixels(1, 8, seed=n)[0]))
+    build(tmp_path / "in", tmp_path / "s.zip")
+    with pytest.raises(DataError, match=r"has no label for x.png \(1 of 2 lack one\)"):
+        relabel(tmp_path / "s.zip", str(write(tmp_path, "name,kind\nimg00000001.png,k1\n")))
+
+
 @pytest.mark.parametrize(("other", "refused"), [(".licence/terms.txt", True), ("__MACOSX/._x.png", False)])
 def test_what_else_a_zip_holds_is_not_lost(photos: Path, tmp_path: Path, other: str, refused: bool) -> None:
     path = tmp_path / "s.zip"

@@ -115,10 +115,14 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     photographs, directions = tmp_path / "photographs.safetensors", tmp_path / "directions.safetensors"
     save_file(load_file(good), photographs, {"growgan.projected": "{}"})
     save_file(load_file(good), directions, {"growgan.directions": "{}"})
-    picture = tmp_path / "face.jpg"
+    picture, huge = tmp_path / "face.jpg", tmp_path / "huge.png"
     Image.new("RGB", (8, 8)).save(picture)
+    Image.new("L", (8, 8)).save(huge)
+    data = huge.read_bytes()
+    huge.write_bytes(data[:16] + (60_000).to_bytes(4, "big") * 2 + data[24:])  # which Pillow takes for an attack
     for path, message in (
         (picture, r"face.jpg is a picture \(JPEG\), not a model"),
+        (huge, r"huge.png is a picture \(PNG\), not a model"),
         (tmp_path / "none", "there is no model file"),
         (cut, "is not a whole .safetensors file"),
         (other, "not a growgan model"),

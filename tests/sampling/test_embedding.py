@@ -48,7 +48,7 @@ def test_latents_and_labels_may_be_tensors_and_lists(make_model: MakeModel, fiel
         assert np.array_equal(model.render(*these, kind="numpy"), wanted)
     assert model.render(as_tensors[0].bfloat16(), as_tensors[1], kind="numpy").shape == wanted.shape
     with pytest.raises(growgan.ConfigError, match="arrays of numbers"):
-        model.render([[1.0, 2.0], [3.0]])  # type: ignore[arg-type]
+        model.render([[1.0, 2.0], [3.0]])
 
 
 def test_mixtures_of_classes_are_rendered(make_model: MakeModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from growgan.core.errors import RunError
 from growgan.core.runfiles import RunFiles, is_run
 from growgan.studio import watch
+from growgan.training.run import RunFolder
 
 
 def test_a_run_that_has_ended(tiny_run: Path) -> None:
@@ -26,6 +28,14 @@ def test_a_run_that_has_ended(tiny_run: Path) -> None:
     (name, points), *others = found["measures"].items()
     assert not others and name.startswith("swd") and {one["resolution"] for one in points} == {16}
     assert points[-1]["reals"] > 0
+
+
+def test_a_run_that_has_come_further_than_it_is_told_to(tiny_run: Path, tmp_path: Path) -> None:
+    run = RunFolder(shutil.copytree(tiny_run, tmp_path / "run"))
+    config = run.read_config()
+    run.write_config(replace(config, schedule=replace(config.schedule, total_kimg=0.2)))
+    found = watch.watch(str(run.path))
+    assert found["total"] == found["nimg"] == found["stages"][-1]["end"] == 320 and found["left"] == 0
 
 
 def test_a_run_that_has_hardly_begun(tiny_run: Path, tmp_path: Path) -> None:

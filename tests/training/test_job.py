@@ -182,6 +182,20 @@ def test_a_finished_run_can_be_made_longer(tmp_path):
     assert kept == resumed(kept, [("schedule.total_kimg", "0.3")], None)
 
 
+def test_a_length_that_cannot_be_kept_ends_no_run(tmp_path, monkeypatch):
+    data, said = make_set(tmp_path / "data", size=4), []
+    run(data, tmp_path / "run", ("schedule.total_kimg", "0.1"))
+
+    def full(self, config):
+        raise RunError("No space left on device")
+
+    monkeypatch.setattr(RunFolder, "write_config", full)
+    longer = job.plan(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.2")), say=said.append))
+    with longer.dataset:
+        assert job.work(longer).nimg == 224
+    assert any("the run's new length is not kept: No space left" in line for line in said)
+
+
 def test_a_stopped_run_keeps_the_length_it_was_given_last(tmp_path):
     data = make_set(tmp_path / "data", size=4)
     run(data, tmp_path / "run", ("schedule.total_kimg", "0.1"))

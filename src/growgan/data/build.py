@@ -91,7 +91,7 @@ def build(
             suited = found.choose_resolution(framing)
             if suited is None:
                 holding = " that holds the crop" if crop else ""
-                raise DataError(f"{source}: {explain_nothing(found.skipped, holding)}")
+                raise DataError(f"{source}: {explain_nothing([] if found.shapes else found.skipped, holding)}")
             resolution = resolution or min(suited, at_most or suited)
             channels = channels or found.channels
         transform = Transform(

@@ -16,8 +16,8 @@ from growgan.data.survey import explain
 from growgan.data.writer import FolderWriter
 
 SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "MPO": ".jpg"}
-UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]|^[. ]|[. ]$')
-"""What a folder's name cannot hold, on some system or other."""
+UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udc7f\udd00-\udfff]|^[. ]|[. ]$')
+"""What a folder's name cannot hold, on some system or other; not the bytes that are no text of one found on a disk."""
 
 
 def extract(

@@ -47,16 +47,14 @@ class LabelFile:
     def find(self, *names: str) -> Label | None:
         """Return a picture's label: by a whole name of its, else by a last part or that without suffix, if it is alone.
 
-        ``names``: of several, the first that is there counts; the last one first where only short ones are.
+        ``names``: of several, the first that the file holds whole counts, and the last one is also looked for in short.
         """
         for name in names:
             if name in self.labels:
                 return self.labels[name]
-        for name in reversed(names):
-            last = PurePosixPath(name).name
-            if full := self._short.get(last) or self._short.get(PurePosixPath(last).stem):
-                return self.labels[full]
-        return None
+        last = PurePosixPath(names[-1]).name
+        full = self._short.get(last) or self._short.get(PurePosixPath(last).stem)
+        return None if full is None else self.labels[full]
 
 
 def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:

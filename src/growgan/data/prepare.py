@@ -36,6 +36,7 @@ def prepare(
     at_most: int | None = None,
     at_least: int | None = None,
     channels: int | None = None,
+    hint: str = "",
     progress: MakeProgress = Silent,
     say: Callable[[str], None] = print,
 ) -> ImageSet:
@@ -44,12 +45,13 @@ def prepare(
     A finished set is opened as it is, whatever its size. Other pictures are cropped to their centre square, resized to
     ``resolution`` (None: what most of them reach, but ``at_most`` that) and kept in the user's cache until they change,
     or for 30 days after their last use, so that the command that follows a dry run or a refused one finds them made.
-    DataError where the set is smaller than ``at_least``, or has other ``channels``. ``say`` gets lines for the user.
+    DataError where the set is smaller than ``at_least``, or has other ``channels``. ``say`` gets lines for the user;
+    ``hint`` ends that of pictures which were made as small as ``at_most``.
     """
     if resolution is not None:
         check_resolution(resolution)
     with strict_pillow():
-        dataset = _open(Path(path), resolution, at_most, channels, progress, say)
+        dataset = _open(Path(path), resolution, at_most, channels, hint, progress, say)
         try:
             if at_least is not None:
                 check_reaches(path, dataset, at_least, "asked for")
@@ -104,6 +106,7 @@ def _open(
     resolution: int | None,
     at_most: int | None,
     channels: int | None,
+    hint: str,
     progress: MakeProgress,
     say: Callable[[str], None],
 ) -> ImageSet:
@@ -126,8 +129,8 @@ def _open(
     report = build(
         path, kept, resolution=resolution, at_most=at_most, channels=channels, overwrite=True, progress=progress
     )
-    chosen = "; --resolution takes another size" if resolution is None and report.resolution == at_most else ""
-    for line in (_describe(path, report) + chosen, *list_skipped(report.skipped)):
+    remedy = hint if resolution is None and report.resolution == at_most else ""
+    for line in (_describe(path, report) + remedy, *list_skipped(report.skipped)):
         say(line)
     return open_dataset(kept)
 

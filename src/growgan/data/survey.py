@@ -67,15 +67,17 @@ def survey(
         return read_shape(item), list_classes(label, own.class_names)
 
     shapes = map_ordered(read, source, weigh)
+    count = 0
     with progress(count_total(source, limit), "looking at pictures") as bar, closing(shapes):
         for item, classes in shapes:
             if isinstance(item, Skipped):
                 found.skipped.append(item)
             else:
                 found.shapes[item] += 1
+                count += 1
                 found.labels.update(classes)
             bar.advance()
-            if found.shapes.total() == limit:
+            if count == limit:
                 break
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -129,7 +130,7 @@ def _find_models(subject: str, hint: Say) -> list[ModelFile] | None:
     return None
 
 
-def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, int | None]:
+def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, Any]:
     """The size to which pictures are brought: that of the largest model, or the one that they had in its run."""
     if models is None:
         return {}

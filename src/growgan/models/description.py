@@ -16,8 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError, ModelError
 from growgan.core.fields import from_json, to_json
@@ -30,6 +28,9 @@ OTHERS = {
 }
 """What other files of ours hold, by a key of their metadata."""
 
+
+PICTURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n", "GIF": b"GIF8", "WebP": b"RIFF"}
+"""How files begin that somebody may take for a model's."""
 
 Stamp = tuple[int, int, int]
 
@@ -91,8 +92,10 @@ class DescribedFile:
 
 def unreadable(path: Path, error: Exception) -> ModelError:
     """What to say of a file that safetensors does not read."""
-    with suppress(OSError, ValueError), Image.open(path) as picture:
-        return ModelError(f"{path} is a picture ({picture.format}), not a model")
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(16)
+        if kind := next((kind for kind, begins in PICTURES.items() if head.startswith(begins)), None):
+            return ModelError(f"{path} is a picture ({kind}), not a model")
     return ModelError(f"{path} is not a whole .safetensors file: {error}")
 
 

@@ -20,14 +20,13 @@ from growgan.sampling.walks import Walk
 if TYPE_CHECKING:
     from torch import Tensor
 
+    Numbers = np.ndarray | Tensor | Sequence[Any]
+    """Latents [N, L], or labels: int [N], or numbers [N, K]."""
+
 CHUNK = 1000
 """Latents looked at together where no picture is made of them."""
 PREVIEW = 256
 """Pixels a side above which a notebook's preview shrinks its pictures."""
-
-
-Labels = np.ndarray | None
-"""Of pictures: int [N], or numbers [N, K]; None of a model that has none."""
 
 
 class Rendering(TypedDict, total=False):
@@ -136,21 +135,21 @@ class BaseModel(ABC):
 
     @overload
     def render(
-        self, z: np.ndarray, labels: Labels = None, *, kind: Literal["pil"] = "pil", **how: Unpack[Rendering]
+        self, z: Numbers, labels: Numbers | None = None, *, kind: Literal["pil"] = "pil", **how: Unpack[Rendering]
     ) -> list[Image.Image]: ...
     @overload
     def render(
-        self, z: np.ndarray, labels: Labels = None, *, kind: Literal["numpy"], **how: Unpack[Rendering]
+        self, z: Numbers, labels: Numbers | None = None, *, kind: Literal["numpy"], **how: Unpack[Rendering]
     ) -> np.ndarray: ...
     @overload
     def render(
-        self, z: np.ndarray, labels: Labels = None, *, kind: Literal["tensor"], **how: Unpack[Rendering]
+        self, z: Numbers, labels: Numbers | None = None, *, kind: Literal["tensor"], **how: Unpack[Rendering]
     ) -> Tensor: ...
 
     def render(
         self,
-        z: np.ndarray,
-        labels: Labels = None,
+        z: Numbers,
+        labels: Numbers | None = None,
         *,
         truncation: float = 1.0,
         batch: int = 16,
@@ -161,10 +160,10 @@ class BaseModel(ABC):
         labels: of a model that has some, int [N] or numbers [N, K]; see `Label`. The rest as in `sample`; of what
         `draw` gives for some seeds these are the seeds' pictures. Raises `ConfigError`.
         """
-        z, labels = _as_array(z, np.float32), None if labels is None else _as_array(labels)
-        if z.ndim != 2:
-            raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(z.shape)}")
-        walk = Walk(z[None], labels[None] if labels is not None else None)
+        latents_, of = _as_array(z, np.float32), None if labels is None else _as_array(labels)
+        if latents_.ndim != 2:
+            raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(latents_.shape)}")
+        walk = Walk(latents_[None], of[None] if of is not None else None)
         return self._as_kind(kind, self.pictures(walk, truncation=truncation, batch=batch))
 
     def _as_kind(self, kind: str, made: Iterable[np.ndarray]) -> list[Image.Image] | np.ndarray | Tensor:

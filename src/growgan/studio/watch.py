@@ -25,8 +25,12 @@ def watch(source: str) -> dict[str, Any]:
     config, log = run.read_config(), run.read_log()
     schedule = Schedule(config.schedule, config.optim, config.network.resolution)
     last = log[-1] if log else {}
+    # A run may have come further than it was last told to, and earlier versions kept its length in the log alone.
+    total = max(schedule.total, last.get("nimg", 0), round(1000 * float(last.get("total_kimg", 0))))
+    stages = [asdict(stage) for stage in schedule.stages]
+    stages[-1]["end"] = max(stages[-1]["end"], total)
     rate = float(last.get("images_per_second", 0))
-    left = (schedule.total - last["nimg"]) / rate if rate > 0 else None
+    left = (total - last["nimg"]) / rate if rate > 0 else None
     grids = timelapse.moments(run) if run.grids() else []
     shown = thinned(log)
     return {
@@ -35,8 +39,8 @@ def watch(source: str) -> dict[str, Any]:
         "loss": config.loss.name,
         "data": config.data.path,
         "resolution": config.network.resolution,
-        "total": schedule.total,
-        "stages": [asdict(stage) for stage in schedule.stages],
+        "total": total,
+        "stages": stages,
         "nimg": last.get("nimg", 0),
         "seconds": last.get("seconds", 0.0),
         "left": left,

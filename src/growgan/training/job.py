@@ -236,8 +236,8 @@ def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> N
 def _keep_length(job: Job) -> None:
     try:
         job.run.keep_length(job.config)
-    except OSError as error:  # a full disk ends no run
-        job.say(f"warning: {job.run.config}: the run's length is not kept there ({error.strerror})")
+    except RunError as error:  # a full disk ends no run
+        job.say(f"warning: the run's new length is not kept: {error}")
 
 
 def _begin(job: Job) -> None:

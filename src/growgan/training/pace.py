@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import ConfigError
+from growgan.core.errors import ConfigError, Elsewhere
 from growgan.core.progress import clock
 from growgan.core.schedule import Phase, Schedule
 from growgan.core.training_config import LARGEST_SCALE
@@ -56,7 +57,9 @@ def lasting(
         prepare(state, phase)
 
     def look() -> None:
-        if ranks.agree(int(stop.asked is not None))[0]:
+        (asked,) = ranks.agree(stop.asked or 0)
+        if asked:
+            stop.asked = signal.Signals(asked)  # perhaps another process's
             raise Asked
 
     rates = seconds_per_image(config, schedule, machine, ranks, ready, look)
@@ -64,7 +67,8 @@ def lasting(
     factor = hours * 3600 / seconds
     if config.schedule.scale * factor > LARGEST_SCALE:
         long = f"{hours:g} hours are {factor:.3g} times as long as this schedule takes here"
-        raise ConfigError(f"{long}, too much to scale it: --kimg names a longer one")
+        Refused = ConfigError if ranks.first else Elsewhere  # all meet it; one says it
+        raise Refused(f"{long}, too much to scale it: --kimg names a longer one")
     scaled = replace(config.schedule, scale=config.schedule.scale * factor)
     kimg = scaled.total_kimg * scaled.scale
     say(f"{kimg:.4g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the schedule's own)")

@@ -70,7 +70,7 @@ class RunFolder(RunFiles):
             self.write_config(replace(stored, schedule=replace(stored.schedule, total_kimg=total)))
 
     def read_config(self) -> RunConfig:
-        """The configuration that the run was started with. Raises `RunError` if it cannot be read."""
+        """The run's configuration: as it was started, with the length that it has by now. Raises `RunError`."""
         try:
             return from_json(RunConfig, json.loads(self.config.read_text(encoding="utf-8")))
         except (OSError, ValueError, ConfigError) as error:

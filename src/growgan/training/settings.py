@@ -80,6 +80,7 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
         path,
         resolution=wanted,
         at_most=config.data.build_resolution,
+        hint="; --resolution takes another size",
         at_least=None if goes_on else wanted,  # a smaller one is another than the run's, and is told as such
         progress=Progress if first else Silent,
         say=request.say,

@@ -80,8 +80,11 @@ def fitted_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
 
 
 def check_frozen(config: RunConfig, before: int, channels: int) -> None:
-    """Raise `ConfigError` if a D whose first layers stand still is to see pictures of other channels than before."""
-    if config.start.freeze_d and channels != before:
+    """Raise `ConfigError` if a D whose first layers stand still is to see colours, or an alpha, that it cannot.
+
+    Grey it sees as three equal colours.
+    """
+    if config.start.freeze_d and channels > before:
         raise ConfigError(
             f"--freeze-d (start.freeze_d) keeps D's fromRGB, which knows {counted(before, 'channel')}: it would never "
             f"learn to see the {channels} of these pictures"

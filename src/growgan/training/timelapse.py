@@ -15,7 +15,7 @@ from growgan.core.errors import ConfigError, RunError
 from growgan.core.progress import clock
 from growgan.core.runfiles import images_shown
 from growgan.core.schedule import Schedule
-from growgan.data.pictures import convert
+from growgan.data.pictures import Rejected, convert
 from growgan.sampling.images import SMALLEST_SHOWN
 from growgan.training.run import RunFolder
 
@@ -111,8 +111,9 @@ def _framed(
 def _read(moment: Moment, cells: tuple[int, int] | None, side: int | None) -> Image.Image:
     try:
         with Image.open(moment.path) as file:
+            file.load()  # what is in colour already is converted to itself
             picture = convert(file, 3)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Rejected) as error:
         raise RunError(f"{moment.path} cannot be read: {error}") from error
     if cells is None or side is None:
         return picture

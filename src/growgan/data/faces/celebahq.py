@@ -129,7 +129,8 @@ def _again(frame: Callable[[str], Image.Image], name: str) -> Image.Image:
     try:
         return frame(name)
     except (Rejected, OSError) as error:
-        raise DataError(f"{name}: {explain(error)}, after it was ranked") from error
+        remedy = "bring it back, or take its line out of the ranking"
+        raise DataError(f"{name}: {explain(error)}, after it was ranked: {remedy}") from error
 
 
 def _frame(source: WildCelebA, resolution: int, enhance: Enhance | None, name: str) -> Image.Image:
