@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FAST = ("--preset", "fast")
+GROWN_ON = (
+    *("--preset", "transfer", "--set", "augment.policy=none"),
+    *("--set", "loss.name=logistic", "--set", "loss.r1_gamma=0.1,64:0.05", "--set", "loss.r1_interval=16"),
+    *("--set", "optim.g_lr=0.008", "--set", "optim.d_lr=0.008", "--set", "optim.lr_end=0.3"),
+    *("--set", "optim.rampup_kimg=2", "--set", "optim.ema_kimg=10"),
+    *("--set", "schedule.training_kimg=600,64:2", "--set", "schedule.transition_kimg=30"),
+)
+"""As the shipped faces-128 was grown on from faces-64."""
 
 WIDTHS = {"cpu": ("1024", "128"), "gpu": ("2048", "256")}
 """fmap_base and fmap_max, by the kind of device."""
@@ -67,7 +75,8 @@ RECIPES = {
         title="Faces at 128x128",
         pictures=CELEBA,
         resolution=128,
-        kimg={"cpu": 600, "gpu": 10000},
+        kimg={"cpu": 196, "gpu": 10000},
+        train=GROWN_ON,
         parent="faces-64",
     ),
     "cifar10": Recipe(
