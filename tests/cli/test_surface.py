@@ -38,7 +38,7 @@ FROZEN: dict[str, list[str]] = {
     ],
     "generate": [
         "MODEL",
-        "--seeds S = 0-9",
+        "--seeds S",
         "--out DIR = .",
         "--grid CxR",
         "--class K",

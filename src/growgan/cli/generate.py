@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--seeds", metavar="S", help=f"such as 0-9 or 3,7,100-120 (default {SEEDS})")
     parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="PLACE", help="a folder, or the grid's FILE.png (default: here)"
+        "--out", type=Path, default=Path(), metavar="DIR", help="a folder, or the grid's FILE.png (default: here)"
     )
     parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; seeds go on if they do not fill it")
     add_making(parser)
