@@ -31,7 +31,7 @@ def test_demo(growgan, tmp_path, monkeypatch):
     out = tmp_path / "demo"
     monkeypatch.setattr(shipped, "FOLDER", tmp_path)
     save_model(tmp_path / "discs-16.safetensors", {"G_ema": make_nets(make_spec())[0]}, training={})
-    result = growgan("demo", "--out", out, "--minutes", "0.05")
+    result = growgan("demo", "--out", out, "--minutes", "0.1")
     assert result.status == 0, result
     named = [Path(line.rsplit(": ", 1)[1]) for line in result.out.splitlines()]
     assert [path.name for path in named[:1] + named[2:]] == ["reals.png", "growth.png", "losses.png", "discs-16.png"]

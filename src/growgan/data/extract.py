@@ -12,7 +12,7 @@ from growgan.data.labelling import Labelling, name_label
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import encode_png, open_picture, to_picture
 from growgan.data.sources import Record, Skipped, Source, weigh
-from growgan.data.survey import explain
+from growgan.data.survey import explain, explain_nothing
 from growgan.data.writer import FolderWriter
 
 SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "MPO": ".jpg"}
@@ -63,7 +63,7 @@ def extract(
                 if count == limit:
                     break
             if not count:
-                raise DataError(f"{source.path}: there is no usable picture in it")
+                raise DataError(f"{source.path}: {explain_nothing(skipped)}")
             writer.finish()
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror or error})") from error

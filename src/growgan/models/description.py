@@ -29,7 +29,7 @@ OTHERS = {
 """What other files of ours hold, by a key of their metadata."""
 
 
-PICTURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n", "GIF": b"GIF8", "WebP": b"RIFF"}
+PICTURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n", "GIF": b"GIF8"}
 """How files begin that somebody may take for a model's."""
 
 Stamp = tuple[int, int, int]

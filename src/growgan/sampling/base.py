@@ -160,10 +160,10 @@ class BaseModel(ABC):
         labels: of a model that has some, int [N] or numbers [N, K]; see `Label`. The rest as in `sample`; of what
         `draw` gives for some seeds these are the seeds' pictures. Raises `ConfigError`.
         """
-        latents_, of = _as_array(z, np.float32), None if labels is None else _as_array(labels)
-        if latents_.ndim != 2:
-            raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(latents_.shape)}")
-        walk = Walk(latents_[None], of[None] if of is not None else None)
+        points, of = _as_array(z, np.float32), None if labels is None else _as_array(labels)
+        if points.ndim != 2:
+            raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(points.shape)}")
+        walk = Walk(points[None], of[None] if of is not None else None)
         return self._as_kind(kind, self.pictures(walk, truncation=truncation, batch=batch))
 
     def _as_kind(self, kind: str, made: Iterable[np.ndarray]) -> list[Image.Image] | np.ndarray | Tensor:
