@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from growgan.core import files
+from growgan.data import partial
 
 
 def test_on_windows_a_byte_is_locked_that_nobody_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +35,26 @@ def test_on_windows_a_byte_is_locked_that_nobody_reads(tmp_path: Path, monkeypat
         file.seek(0)
         assert file.read() == "somebody"
     assert locked == [(files.FAR, 2, 1)] * 2
+
+
+@pytest.mark.skipif(files.os.name != "posix", reason="file locks")
+@pytest.mark.parametrize(("number", "answer"), [(errno.ENOLCK, None), (errno.EWOULDBLOCK, False)])
+def test_no_locks_and_somebody_elses_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, answer: bool | None
+) -> None:
+    """Without locks a run may begin, but nothing may be taken for abandoned."""
+    import fcntl
+
+    def flock(handle: int, operation: int) -> None:
+        raise OSError(number, "no")
+
+    left = tmp_path / "set.partial-0"
+    left.mkdir()
+    os.utime(left, (time.time() - 60,) * 2)
+    with monkeypatch.context() as patch, (tmp_path / "lock").open("a+") as file:
+        patch.setattr(fcntl, "flock", flock)
+        assert files.take_lock(file.fileno()) is answer
+        partial.remove_abandoned(tmp_path / "set")
+    assert left.exists()
+    partial.remove_abandoned(tmp_path / "set")
+    assert not left.exists()

@@ -69,10 +69,10 @@ FAR = 2**30
 """The byte of a file that is locked on Windows."""
 
 
-def take_lock(handle: int) -> bool:
+def take_lock(handle: int) -> bool | None:
     """Take a lock that lasts as long as the open file; False if somebody else has it.
 
-    Where the file system knows no locks there is none to wait for.
+    None where the file system knows no locks: there is none to wait for then, and none to trust.
     """
     try:
         if os.name == "nt":
@@ -90,5 +90,5 @@ def take_lock(handle: int) -> bool:
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+        return None if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP) else False
     return True

@@ -36,7 +36,7 @@ class Begun:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path.with_name(f"{path.name}.begun.jsonl")
         self._journal = self._path.open("a+b")
-        if not take_lock(self._journal.fileno()):
+        if take_lock(self._journal.fileno()) is False:
             self._journal.close()
             raise DataError(f"{path}: another process is making it")
         self._settings = settings

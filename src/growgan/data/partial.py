@@ -10,6 +10,8 @@ import time
 import uuid
 from pathlib import Path
 
+from growgan.core.files import take_lock
+
 # One at work writes all the time; what has been still for so long was left by a killed process.
 ABANDONED_SECONDS = 600.0
 
@@ -71,19 +73,17 @@ def _is_let_go(partial: Path) -> bool:
 
 
 def _lock(partial: Path) -> int | None:
-    """Return a handle that holds a lock, None where another has it or there are no locks."""
+    """Return a handle that holds a lock, None where another has it or there are no locks.
+
+    On Windows there are none: what is open cannot be renamed there, and no folder can be opened.
+    """
     if os.name != "posix":
         return None
-    import fcntl
-
     try:
         handle = os.open(partial, os.O_RDONLY)
     except OSError:
         return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.close(handle)
-        return None
-    return handle
+    if take_lock(handle):
+        return handle
+    os.close(handle)
+    return None

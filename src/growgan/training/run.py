@@ -167,7 +167,7 @@ class RunFolder(RunFiles):
         except OSError as error:
             raise RunError(f"cannot write the run folder {self.path}: {error.strerror}") from error
         with file:
-            if not take_lock(file.fileno()):
+            if take_lock(file.fileno()) is False:
                 file.seek(0)
                 holder = file.read().strip() or "another process"
                 raise RunError(f"{self.path} is being trained by {holder}")
