@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from growgan.sampling.model import load
 from growgan.studio.app import Json
 from growgan.studio.guard import Guard, is_loopback
+from growgan.studio.service import Studio
 
 Serve = Callable[..., Any]
 
@@ -161,6 +162,17 @@ def test_whom_it_answers(headers: dict[str, str], status: int, serve: Serve, pla
     assert answer.status == status
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_our_own_faults_are_guarded_too(serve: Serve, plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Studio, name: str) -> None:
+        raise ZeroDivisionError("<b>by nothing</b>")
+
+    ask = serve(plain)
+    monkeypatch.setattr(Studio, "describe", broken)
+    answer = ask("/api/model", name=plain)
+    assert answer.error(500) == "ZeroDivisionError: <b>by nothing</b>"
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_link_leads_to_the_page_and_nowhere_else(serve: Serve, plain: str) -> None:

@@ -25,7 +25,7 @@ from growgan import __version__
 from growgan.core.errors import ConfigError, UserError
 from growgan.studio import plans, watch
 from growgan.studio.desk import Desk
-from growgan.studio.guard import Guard
+from growgan.studio.guard import HEADERS, Guard
 from growgan.studio.reels import Reels
 from growgan.studio.service import Studio
 
@@ -195,5 +195,8 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    """Our own fault: the page says it, and the traceback stands on stderr."""
-    return Json({"error": f"{type(error).__name__}: {error}"}, 500)
+    """Our own fault: the page says it, and the traceback stands on stderr.
+
+    Starlette answers this from outside the guard, which cannot add its headers then.
+    """
+    return Json({"error": f"{type(error).__name__}: {error}"}, 500, HEADERS)
