@@ -191,3 +191,15 @@ def test_a_disk_that_is_really_full_for_a_while(small_disk, tmp_path, colour_set
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     logs = [[json.loads(line)["nimg"] for line in some.log.read_text().splitlines()] for some in (run, whole_run)]
     assert logs[0] == logs[1] == sorted(set(logs[0]))
+
+
+def test_a_log_from_which_nothing_is_cut_needs_no_room(tmp_path, monkeypatch):
+    run = RunFolder(tmp_path)
+    run.append_log([{"nimg": nimg, "seconds": 1.0} for nimg in (4, 8)])
+    with monkeypatch.context() as patch:
+        patch.setattr("growgan.training.run.write_text", pytest.fail)
+        run.forget_after(8)
+    with run.log.open("a", encoding="utf-8") as file:
+        file.write('{"nimg": 12')  # a line that was cut off
+    run.forget_after(4)
+    assert [entry["nimg"] for entry in run.read_log()] == [4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training.making import half_and_half
+from training.making import begin, half_and_half, small
 
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError, OutOfMemory, RunError
@@ -33,6 +34,7 @@ from growgan.training import checkpoint, job, memory, pace, plots
 from growgan.training.forecast import Forecast
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.rehearsal import seconds_per_image
+from growgan.training.report import Report
 from growgan.training.request import Request
 from growgan.training.run import RunFolder, resumed
 from growgan.training.state import TrainState
@@ -419,6 +421,20 @@ def test_forecast_learns_from_what_it_sees():
     forecast.observe(16, 100, 5.0)
     assert forecast.seconds_per_image(16) == 0.05
     assert forecast.run_left(schedule.total - 20) == pytest.approx(1.0)
+
+
+def test_time_spent_before_a_growth_is_booked_on_the_smaller_pictures(tmp_path):
+    state, schedule, _ = begin(small(), half_and_half())
+    forecast = Forecast(schedule, state.spec)
+    report = Report(RunFolder(tmp_path), schedule, None, forecast, 0, None, stream=io.StringIO())
+    report.board = None
+    before, after = schedule.at(0), schedule.at(schedule.stages[-1].end - 1)
+    assert before.resolution < after.resolution
+    for phase, seconds in ((before, 1.0), (before, 1.0), (after, 9.0)):
+        report.after_step(state, phase, {}, seconds)
+    report._line(state, after, {"D/loss": 0.0, "G/loss": 0.0})
+    assert forecast.seconds_per_image(before.resolution) == 1.0 / before.minibatch
+    assert forecast.seconds_per_image(after.resolution) == 9.0 / after.minibatch
 
 
 @pytest.mark.parametrize(("seconds", "share"), [(0.03, (0.2, 0.3)), (3.0, (0.98, 1.0))])

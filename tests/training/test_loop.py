@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import torch
 from training.making import RECIPES, Quiet, begin, half_and_half, recipe, small
 
 from growgan.core.errors import RunError
-from growgan.core.runfiles import RunFiles
+from growgan.core.runfiles import RunFiles, images_shown
 from growgan.training import checkpoint
 from growgan.training.loop import begin_round, train
 from growgan.training.stop import Stop
@@ -149,10 +150,48 @@ def test_only_the_newest_states_stay(tmp_path):
     ]
 
 
-def test_stop_notes_the_first_signal_and_gives_way_to_the_second():
+def test_on_a_full_disk_the_oldest_state_makes_room(tmp_path, monkeypatch):
+    state, _, _ = begin(small(), half_and_half())
+    run, really = RunFiles(tmp_path), checkpoint.write_tensors
+
+    def names() -> list[int]:
+        return sorted(images_shown(path) for path in run.states())
+
+    def write(number: int, room: int):
+        def on_a_disk(path, tensors, metadata):
+            if len(run.states()) >= room:
+                try:
+                    raise OSError(number, "no")
+                except OSError as error:
+                    raise RunError(f"cannot write {path}") from error
+            really(path, tensors, metadata)
+
+        return on_a_disk
+
+    for state.nimg in (4, 8):
+        checkpoint.save(run, state, keep=2)
+    monkeypatch.setattr(checkpoint, "write_tensors", write(errno.EIO, 2))
+    state.nimg = 12
+    with pytest.raises(RunError):
+        checkpoint.save(run, state, keep=2)
+    assert names() == [4, 8]  # a disk that fails is no reason to give up what it holds
+    monkeypatch.setattr(checkpoint, "write_tensors", write(errno.ENOSPC, 2))
+    checkpoint.save(run, state, keep=2)
+    assert names() == [8, 12]
+    monkeypatch.setattr(checkpoint, "write_tensors", write(errno.ENOSPC, 1))
+    state.nimg = 16
+    with pytest.raises(RunError):
+        checkpoint.save(run, state, keep=2)
+    assert names() == [12]
+
+
+def test_stop_notes_the_first_signal_and_gives_way_to_a_later_one(monkeypatch):
     with Stop() as stop:
         signal.raise_signal(signal.SIGTERM)
         assert stop.asked == signal.SIGTERM
+        signal.raise_signal(signal.SIGTERM)  # the same once more, as torchrun hands on what its processes have had
+        assert stop.asked == signal.SIGTERM
+        monkeypatch.setattr("growgan.training.stop.ECHO", 0.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from making import make_nets, make_spec
 
 from growgan.core.config import OptimConfig, ScheduleConfig
 from growgan.core.fields import per
@@ -116,3 +117,23 @@ def test_average():
     ema, current = [torch.tensor([1.0, 2.0])], [torch.tensor([3.0, 6.0])]
     average(ema, current, 0.75)
     torch.testing.assert_close(ema[0], torch.tensor([1.5, 3.0]))
+
+
+def test_the_average_shows_what_it_has_become(monkeypatch):
+    """Also where torch's own form does not count as a change, as on a GPU: kernels that are kept are made anew."""
+
+    def uncounted(mine, others, share):
+        for one, other in zip(mine, others):
+            one.data.lerp_(other, share)
+
+    monkeypatch.setattr(torch, "_foreach_lerp_", uncounted)
+    G_ema, G = (make_nets(make_spec(), torch.float32)[0] for _ in range(2))
+    with torch.no_grad():
+        for parameter in G.parameters():
+            parameter.add_(1)
+        z = torch.randn(2, G.spec.z_size)
+        before = G_ema(z)
+        average(G_ema.parameters(), G.parameters(), 0.5)
+        after = G_ema(z)
+        assert not torch.equal(after, before)
+        assert torch.equal(after, copy.deepcopy(G_ema)(z))

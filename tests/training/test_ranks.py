@@ -13,7 +13,9 @@ from PIL import Image
 from training import sharing
 
 from growgan.cli.main import main
+from growgan.core.errors import Elsewhere
 from growgan.core.runfiles import RunFiles, images_shown
+from growgan.training.ranks import Ranks
 
 SETTINGS = ("--set", "snapshots.measure=none")
 
@@ -62,6 +64,17 @@ def train(run, data, world: int, *words: str) -> list[tuple[int, str]]:
     processes = sharing.launch(["-m", "growgan", "train", "--out", str(run), "--data", str(data), *words], world)
     said = [process.communicate(timeout=120)[1] for process in processes]
     return [(process.returncode, text) for process, text in zip(processes, said)]
+
+
+def test_all_know_what_one_has_met(monkeypatch):
+    """The first process writes down why something is not there, also where another one has met it."""
+
+    def gather(sentences, own):
+        sentences[:] = [own, "out of memory: take less"]
+
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+    with pytest.raises(Elsewhere, match="out of memory: take less"):
+        Ranks(rank=0, world=2).together(lambda: None)
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ class RunError(UserError):
 
 
 class Elsewhere(UserError):
-    """An error that another process of the same run has met, and says."""
+    """An error that another process of the same run has met, and says; this one knows its sentence."""
 
 
 class OutOfMemory(UserError):

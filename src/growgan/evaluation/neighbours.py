@@ -39,7 +39,7 @@ CENTRE = (0.2, 0.2, 0.8, 0.8)
 HELD_OUT = 1000
 """Held-out reals that are looked at, at most."""
 QUERY_BYTES = 2**30
-"""Of queries compared at once; of more, the set is read several times."""
+"""Of queries in float64 compared at once; of more, the set is read several times."""
 ROWS_AT_ONCE = 512
 BATCH_BYTES = 2**27
 """Of training pictures in float64 at once; never fewer than one picture."""
@@ -172,13 +172,14 @@ def _search(
     """Compare queries [V, Q, D] with every picture of the set: distances, indices and mirrored, [Q, k] each."""
     total, part = len(reals.dataset), Part(reals, box)
     at_once = max(1, QUERY_BYTES // (views[:, :1].numel() * 8))
-    blocks = [NearestRows(views[:, i : i + at_once], count) for i in range(0, views.shape[1], at_once)]
-    for block in blocks:
+    results = []
+    for start in range(0, views.shape[1], at_once):
+        block = NearestRows(views[:, start : start + at_once], count)
         with progress(total, f"training pictures of {reals.name}") as bar:
             for rows in space.some(part):
                 block.add(rows)
                 bar.advance(len(rows))
-    results = [block.result() for block in blocks]
+        results.append(block.result())
     distances = torch.cat([one.distances for one in results]) / space.unit(views.shape[2])
     order = reals.indices(0, total)
     return (
@@ -200,7 +201,7 @@ class _Space:
                 self.store = open_vgg(settings, progress)
 
     def some(self, part: Part) -> Iterator[Tensor]:
-        """Yield the rows of all its pictures, [n, D], some at a time."""
+        """Yield the rows of all its pictures, [n, D], some at a time: pixels as bytes, features in float32."""
         assert part.distinct is not None
         sample = Sample(part, 0, part.distinct)
         if self.store is not None:
@@ -208,11 +209,11 @@ class _Space:
             return
         fit = BATCH_BYTES // (part.channels * part.resolution**2 * 8)
         for pixels in sample.batches(min(max(1, fit), ROWS_AT_ONCE)):
-            yield torch.from_numpy(pixels.reshape(len(pixels), -1).astype(np.float64))
+            yield torch.from_numpy(pixels.reshape(len(pixels), -1))
 
     def rows(self, part: Part) -> Tensor:
-        """Return all of them, [N, D], float64."""
-        return torch.cat(list(self.some(part))).double()
+        """Return all of them, [N, D]."""
+        return torch.cat(list(self.some(part)))
 
     def unit(self, width: int) -> float:
         """What a distance is divided by: of pixels, so that it is a root mean square in levels."""

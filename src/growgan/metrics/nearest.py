@@ -26,7 +26,7 @@ class NearestRows:
     """
 
     def __init__(self, views: Tensor, count: int) -> None:
-        """``views``: the queries, [V, Q, D]. ``count``: k, how many rows are looked for."""
+        """``views``: the queries, [V, Q, D], of any type of numbers. ``count``: k, how many rows are looked for."""
         self._views = views.double()
         self._lengths = self._views.square().sum(2)
         self._seen = 0

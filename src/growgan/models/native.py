@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
             _sort_metadata(temporary)
             temporary.chmod(permissions)  # the user's own; the library would let nobody else read the file
         except SafetensorError as error:  # what the library makes of a full disk: it is no OSError
-            raise OSError(str(error)) from error
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            raise OSError(*((int(number[1]), os.strerror(int(number[1]))) if number else (str(error),))) from error
 
 
 def _sort_metadata(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zlib
 from collections.abc import Callable
@@ -18,17 +19,29 @@ from growgan.models.native import write_tensors
 from growgan.training.state import TrainState
 
 COUNTERS = "growgan.counters"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a disk says that has no room left, as a whole or for this user."""
 
 
 def save(run: RunFiles, state: TrainState, keep: int) -> Path:
-    """Write the state as `run.state_at(nimg)` and remove all but the newest `keep`."""
+    """Write the state as `run.state_at(nimg)` and remove all but the newest `keep`.
+
+    On a disk that is full the oldest goes first, so that there is room for the new one; a whole one always remains.
+    """
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors().items()}
     checksums = {name: _checksum(value) for name, value in tensors.items()}
     path = run.state_at(state.nimg)
     counters = json.dumps(state.counters())
     checksums[COUNTERS] = zlib.crc32(counters.encode())
     metadata = {COUNTERS: counters, "growgan.checksums": json.dumps(checksums)}
-    write_tensors(path, tensors, metadata)
+    try:
+        write_tensors(path, tensors, metadata)
+    except RunError as error:
+        older = run.states()[1:]
+        if getattr(error.__cause__, "errno", None) not in FULL or not older:
+            raise
+        older[-1].unlink(missing_ok=True)
+        write_tensors(path, tensors, metadata)
     for old in run.states()[keep:]:
         old.unlink(missing_ok=True)
     return path

@@ -101,4 +101,7 @@ def ema_factor(config: OptimConfig, phase: Phase, nimg: int, shrink: float = 1.0
 @torch.no_grad()
 def average(ema: Iterable[Tensor], current: Iterable[Tensor], factor: float) -> None:
     """ema <- factor ema + (1 - factor) current."""
-    torch._foreach_lerp_(list(ema), list(current), 1 - factor)
+    ema = list(ema)
+    torch._foreach_lerp_(ema, list(current), 1 - factor)
+    # On a GPU this form does not count as a change either: kernels made of the average would stay as they were.
+    torch.autograd.graph.increment_version(ema)

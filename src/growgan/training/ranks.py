@@ -108,12 +108,12 @@ class Ranks:
             try:
                 told = [(True, work())]
             except UserError as caught:
-                error, told = caught, [(False, None)]
+                error, told = caught, [(False, str(caught))]
         with _heard():
             dist.broadcast_object_list(told, src=0)
         done, value = told[0]
         if not done:
-            raise error or Elsewhere("said by the first process")
+            raise error or Elsewhere(value)
         return value  # type: ignore[no-any-return]
 
     def together(self, work: Callable[[], T]) -> T:
@@ -125,11 +125,12 @@ class Ranks:
             value = work()
         except UserError as caught:
             error = caught
-        failed: list[bool] = [False] * self.world
+        sentences: list[str | None] = [None] * self.world
         with _heard():
-            dist.all_gather_object(failed, error is not None)
-        if True in failed:
-            raise error if error and failed.index(True) == self.rank else Elsewhere("said by another process")
+            dist.all_gather_object(sentences, None if error is None else str(error))
+        failed = [rank for rank, sentence in enumerate(sentences) if sentence is not None]
+        if failed:
+            raise error if error and failed[0] == self.rank else Elsewhere(sentences[failed[0]])
         return value
 
     def in_turns(self, work: Callable[[], T]) -> T:

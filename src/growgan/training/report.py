@@ -57,7 +57,8 @@ class Report:
         self._width = 0
         self.board = _open_board(run.tensorboard, nimg, self.say) if writes else None
         self._shown = time.monotonic()
-        self._recent = (0, 0.0)
+        self._recent: tuple[int, int, float] = (0, 0, 0.0)
+        """Resolution of the steps since the last line, their images and seconds."""
         self._owed: list[dict[str, Any]] = []
 
     def say(self, line: str) -> None:
@@ -80,8 +81,11 @@ class Report:
         """Redraw the line of progress now and then."""
         if not self.writes:
             return
-        count, spent = self._recent
-        self._recent = (count + phase.minibatch * self.schedule.config.d_repeats, spent + seconds)
+        if self._recent[0] != phase.resolution:
+            self._observe()
+        _, count, spent = self._recent
+        count += phase.minibatch * self.schedule.config.d_repeats
+        self._recent = (phase.resolution, count, spent + seconds)
         now = time.monotonic()
         if now - self._shown < (LIVE_SECONDS if self.live else PLAIN_SECONDS):
             return
@@ -179,7 +183,7 @@ class Report:
             self.run.forget_after(nimg)
         self._owed.clear()
         self.snapshots.forget_owed()
-        self._recent = (0, 0.0)
+        self._recent = (0, 0, 0.0)
         if self.board is not None:
             self._attempt(self.board.close)
             self.board = _open_board(self.run.tensorboard, nimg, self.say)
@@ -235,11 +239,15 @@ class Report:
             self.say(f"warning: {error}; the run goes on, what was written before is kept")
             return None
 
-    def _line(self, state: TrainState, phase: Phase, means: dict[str, float]) -> str:
-        count, spent = self._recent
+    def _observe(self) -> None:
+        """Tell the forecast how long the steps since the last time have taken."""
+        resolution, count, spent = self._recent
         if count:
-            self.forecast.observe(phase.resolution, count, spent)
-            self._recent = (0, 0.0)
+            self.forecast.observe(resolution, count, spent)
+        self._recent = (0, 0, 0.0)
+
+    def _line(self, state: TrainState, phase: Phase, means: dict[str, float]) -> str:
+        self._observe()
         rate = self.forecast.seconds_per_image(phase.resolution)
         return "  ".join(
             [

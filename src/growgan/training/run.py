@@ -106,8 +106,10 @@ class RunFolder(RunFiles):
         """Drop what the log says of moments after `nimg`, and a line that was cut off."""
         if not self.log.is_file():
             return
-        kept = [line for line in self.log.read_text(encoding="utf-8").splitlines() if _clock(line) <= nimg]
-        write_text(self.log, "".join(f"{line}\n" for line in kept))
+        text = self.log.read_text(encoding="utf-8")
+        kept = "".join(f"{line}\n" for line in text.splitlines() if _clock(line) <= nimg)
+        if kept != text:  # else there is no need of a disk with room for it
+            write_text(self.log, kept)
 
     def clear_leftovers(self) -> None:
         """Remove what writers that were killed have left half-written; only under the lock."""

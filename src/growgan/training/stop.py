@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -19,11 +21,15 @@ class Asked(Exception):
     """The work was to stop at a moment at which there is nothing to save yet."""
 
 
+ECHO = 2.0
+"""Seconds in which one signal may arrive by several ways."""
 ANSWER = b"\nstopping when this piece of work is done, and saving; once more ends at once\n"
 
 
 class Stop:
-    """While entered in the main thread, the first of `SIGNALS` sets `asked`; a second one ends at once.
+    """While entered in the main thread, the first of `SIGNALS` sets `asked`; a later one ends at once.
+
+    What follows within `ECHO` seconds is the same wish: torchrun hands a signal on to processes that may have had it.
 
     One that is ignored already, as SIGHUP under nohup, stays so.
     """
@@ -32,6 +38,7 @@ class Stop:
         """said: whether the first signal is answered on stderr."""
         self.said = said
         self.asked: signal.Signals | None = None
+        self._first = -math.inf
         self._before: dict[signal.Signals, Any] = {}
 
     def ask(self) -> None:
@@ -40,8 +47,11 @@ class Stop:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.asked is not None:
+            if time.monotonic() - self._first < ECHO:
+                return
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         self.asked = signal.Signals(number)
+        self._first = time.monotonic()
         if self.said:  # not by way of Python's stream, which may be in the midst of a line; a closed one is no matter
             with contextlib.suppress(OSError):
                 os.write(2, ANSWER)
