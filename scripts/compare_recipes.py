@@ -64,7 +64,7 @@ RECIPES: dict[str, dict[str, str]] = {
     | {"loss.name": "relativistic", "loss.r1_gamma": "0.5,8:0.05,16:0.1,32:0.2", "loss.r1_interval": "4"},
 }
 """What each changes; "paper" is the paper's recipe on the compact network and short schedule."""
-METRICS, ON_THE_WAY = "swd,kid,msssim,pr_inception", "kid"
+METRICS, ON_THE_WAY = ("swd", "kid", "msssim", "pr_inception"), ("kid",)
 MEASURES = "measures.jsonl"
 
 
@@ -124,12 +124,10 @@ def measure(args: argparse.Namespace) -> None:
         if not last_model(folder, args.kimg):
             continue
         out = folder / MEASURES
-        done = {line["subject_hash"] for line in plots.evaluated([out])}
         *before, last = list_snapshots(folder)
         for model in [*on_the_way(before, args), last]:
-            if model.hash not in done:
-                metrics = METRICS if model is last else ON_THE_WAY
-                growgan("evaluate", model.path, *words, "--metrics", metrics, "--out", out)
+            if missing := plots.lacking(out, model.hash, METRICS if model is last else ON_THE_WAY):
+                growgan("evaluate", model.path, *words, "--metrics", ",".join(missing), "--out", out)
 
 
 def on_the_way(models: list[ModelFile], args: argparse.Namespace) -> list[ModelFile]:

@@ -117,13 +117,13 @@ class Reference:
         out, full = Path("choice.jsonl"), self.run.read_config().network.resolution
         models = [model for model in list_snapshots(self.run.path) if model.resolution == full and model.alpha == 1]
         for model in models:
-            if not any(line["subject_hash"] == model.hash for line in plots.evaluated([out])):
+            if plots.lacking(out, model.hash, ("kid", "fid", "swd")):
                 self.evaluate(model.path, f"kid{self.few},fid{self.few},swd{self.few}", ["--out", str(out)])
         for metric in ("kid", "swd"):
             lines = [line for line in plots.evaluated([out]) if line["metric"].startswith(metric)]
             values = {line["subject_hash"]: line["value"] for line in lines}
-            if found := [model for model in models if model.hash in values]:
-                return min(found, key=lambda model: values[model.hash]).path, metric.upper()
+            if models and all(model.hash in values for model in models):
+                return min(models, key=lambda model: values[model.hash]).path, metric.upper()
         raise ConfigError(f"{self.run.path} has no snapshot of {full}x{full} that could be measured")
 
     def measure(self, chosen: Path) -> None:
@@ -131,12 +131,7 @@ class Reference:
         n = self.images
         fid = f"fid{n}_full" if self.kind == "gpu" else f"fid{n}"
         wanted = [self.swd, f"msssim{n}", fid, f"kid{n}", f"pr_inception{n}"]
-        model = open_model(chosen)
-        done = [
-            line["metric"] for line in plots.evaluated([Path("measures.jsonl")]) if line["subject_hash"] == model.hash
-        ]
-        missing = [name for name in wanted if not any(metric.startswith(name) for metric in done)]
-        if missing:
+        if missing := plots.lacking(Path("measures.jsonl"), open_model(chosen).hash, wanted):
             self.evaluate(chosen, ",".join(missing), ["--seed", FINAL, "--out", "measures.jsonl"])
 
     def evaluate(self, subject: Path, metrics: str, more: list[str]) -> None:

@@ -155,8 +155,8 @@ def test_compare_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     small = {"network.fmap_base": "32", "network.fmap_max": "8", "snapshots.measure_images": "32"}
     ticks = {"schedule.tick_kimg": "0.1", "snapshots.model_ticks": "1"}
     monkeypatch.setattr(compare, "RECIPES", {"one": short | small | ticks})
-    monkeypatch.setattr(compare, "METRICS", "swd64,kid64")
-    monkeypatch.setattr(compare, "ON_THE_WAY", "kid64")
+    monkeypatch.setattr(compare, "METRICS", ("swd64", "kid64"))
+    monkeypatch.setattr(compare, "ON_THE_WAY", ("kid64",))
     network = save_network(tmp_path / "net.pt")
     data, out = save_discs(tmp_path / "pictures", 96, sizes=((16, 16),)), tmp_path / "out"
 

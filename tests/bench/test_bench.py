@@ -15,9 +15,10 @@ import torch
 from growgan.bench import bench, footprint, limits, loading, stages, startup, steps
 from growgan.bench.table import TABLES, number
 from growgan.bench.timing import laps
-from growgan.core.errors import ConfigError
-from growgan.core.fields import per
+from growgan.core.errors import ConfigError, DataError
+from growgan.core.fields import per, replaced
 from growgan.core.presets import preset
+from growgan.core.schedule import Schedule
 from growgan.data.dataset import open_dataset
 from growgan.devices import set_up
 from growgan.networks.cost import step_flops
@@ -157,6 +158,20 @@ def test_a_run_is_the_sum_of_its_stages() -> None:
     assert stages.total_hours([replace(rows[0], hours=None), *rows[1:]]) is None
 
 
+def test_stages_without_pictures_are_none() -> None:
+    config = replaced(preset("tiny"), "schedule.training_kimg", "0.2,4:0")
+    first, *others = Schedule(config.schedule, config.optim, 16).stages
+    assert first.start == first.end
+    config = replaced(config, "network.resolution", "16")
+    assert stages.stages_of(config) == tuple(others)
+
+
+def test_a_network_with_classes_has_pictures_to_weigh() -> None:
+    spec = replaced(preset("tiny"), "network.num_labels", "10").network
+    (found,) = footprint.of_pictures(spec, 1, "float32", set_up(preset("tiny").execution))
+    assert found.peak and not found.note
+
+
 def test_a_long_step_is_timed_on_whole_groups() -> None:
     config = bench.configured(request(preset="v2-1gpu"))
     flops = step_flops(config.network, 32)
@@ -188,12 +203,13 @@ def test_starts_are_whole_commands() -> None:
         ({"sizes": [(12, 4)]}, "power of two"),
         ({"sizes": [(8, 0)]}, "minibatch"),
         ({"sizes": [(64, 4)]}, "ends at 16"),
+        ({"data": Path("nowhere")}, "nowhere: there is no such file"),
         ({"overrides": (("data.path", "x"),)}, "--data"),
         ({"overrides": (("execution.device", "abacus"),)}, "abacus"),
     ],
 )
 def test_refusals(fields: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises((ConfigError, DataError), match=message):
         bench.Bench(request(**fields))
 
 

@@ -14,6 +14,7 @@ from making import make_nets, make_spec
 from PIL import Image
 
 from growgan.data.build import build
+from growgan.evaluation import neighbours
 from growgan.models.native import save_model
 from growgan.sampling.model import load
 
@@ -84,21 +85,32 @@ def test_distances_are_those_of_a_plain_loop(growgan: Any, planted: tuple[Path, 
 
 def test_held_out_reals_beside_fakes(growgan: Any, planted: tuple[Path, Path], tmp_path: Path) -> None:
     model, data = planted
-    others = save_discs(tmp_path / "others", 50, (255, 0, 0))
+    others = save_discs(tmp_path / "others", 99, (255, 0, 0))
     Image.open(tmp_path / "pictures" / "005.png").save(others / "copy.png")
     build(others, tmp_path / "others.zip")
     found = ask(growgan, model, data, "--held-out", tmp_path / "others.zip")
     held_out = {entry["name"]: entry["neighbours"][0] for entry in found["held_out"]["pictures"]}
-    assert len(held_out) == 51 and held_out["copy.png"]["name"] == "005.png"
+    assert len(held_out) == 100 and held_out["copy.png"]["name"] == "005.png"
     assert [name for name, near in held_out.items() if near["distance"] == 0] == ["copy.png"]
     limit = np.quantile([near["distance"] for near in held_out.values()], 0.01)
     wanted = sum(entry["neighbours"][0]["distance"] < limit for entry in found["fakes"]["pictures"])
-    assert found["nearer_than_99_of_100_held_out"] == wanted == 2
+    assert found["nearer_than_99_of_100_held_out"] == wanted == 4
     said = growgan(
         *("neighbours", model, "--data", data, "--held-out", tmp_path / "others.zip", "--seeds", SEEDS),
         *("--out", tmp_path / "sheet.png"),
     ).out
-    assert "nearer than 99 of 100 held-out reals: 2 of 6 fakes" in said and "held-out reals        51" in said
+    assert "nearer than 99 of 100 held-out reals: 4 of 6 fakes" in said and "held-out reals       100" in said
+    (others / "copy.png").unlink()
+    few = ask(growgan, model, data, "--held-out", others)
+    assert few["nearer_than_99_of_100_held_out"] is None  # fewer do not tell
+
+
+def test_what_is_compared_in_parts_is_the_same(
+    growgan: Any, planted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ask(growgan, *planted)
+    monkeypatch.setattr(neighbours, "QUERY_BYTES", 1)
+    assert ask(growgan, *planted) == whole
 
 
 def test_the_sheet_shows_the_pictures(growgan: Any, planted: tuple[Path, Path]) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from growgan.core.runfiles import is_run
 from growgan.data.build import build
 from growgan.data.dataset import open_dataset
 from growgan.data.reals import Reals
-from growgan.evaluation import judge
-from growgan.evaluation.evaluate import Settings, evaluate
+from growgan.evaluation import judge, subjects
+from growgan.evaluation.evaluate import LESS, Settings, evaluate
+from growgan.evaluation.measures import KINDS
 from growgan.evaluation.requests import parse_requests
 from growgan.evaluation.results import Result
 from growgan.evaluation.subjects import list_snapshots
@@ -147,6 +150,58 @@ def test_what_cannot_be_taken_leaves_the_rest(
     assert "swd40: it needs about" in said[0] and "0.1 MiB are free" in said[0]
     with pytest.raises(ConfigError, match="swd40: it needs about"):
         take(best, colour_set, "swd40")
+
+
+def test_what_fails_leaves_the_rest(
+    take: Take, tiny_run: Path, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache that cannot be written, and memory that runs out in the midst of a measure."""
+    best, said = tiny_run / "models" / "best.safetensors", []
+    (tmp_path / "file").touch()
+    with monkeypatch.context() as patch:
+        patch.setenv("GROWGAN_CACHE", str(tmp_path / "file" / "cache"))
+        assert [result.metric for result in take(best, colour_set, "fid8,swd8", said=said)] == ["swd8"]
+    assert "fid8: cannot write " in said[0]
+
+    def full(bench: object, reals: object, fakes: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    monkeypatch.setitem(KINDS, "swd", replace(KINDS["swd"], take=full))
+    said.clear()
+    assert [result.metric for result in take(best, colour_set, "swd8,fid8", said=said)] == ["fid8"]
+    assert said == ["best.safetensors: swd8: out of memory (8 bytes more were wanted): " + LESS]
+
+
+def test_a_snapshot_that_is_replaced_meanwhile_is_the_one_that_was_measured(
+    take: Take, tiny_run: Path, colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    best = Path(shutil.copy(tiny_run / "models" / "snapshot-000000000192.safetensors", models / "best.safetensors"))
+    (later,) = (model for model in list_snapshots(tiny_run) if model.training["nimg"] == 320)
+
+    def replaced(*args: Any) -> Any:
+        shutil.copy(later.path, best)
+        return load(*args)
+
+    monkeypatch.setattr(subjects, "load", replaced)
+    (found,) = take(best, colour_set, "msssim8")
+    assert (found.nimg, found.subject_hash) == (320, later.hash)
+
+
+def test_a_model_is_measured_alike_in_its_run_and_beside_it(
+    take: Take, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other pictures than the run's own are brought to the model's size, also where the preset names none."""
+    photos = save_discs(tmp_path / "photos", 12, sizes=((40, 36),))
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    config = json.loads((run / "config.json").read_text())
+    config["data"]["build_resolution"] = None
+    (run / "config.json").write_text(json.dumps(config))
+    inside = run / "models" / "best.safetensors"
+    outside = Path(shutil.copy(inside, tmp_path))
+    one, other = (take(path, photos, "msssim8")[0] for path in (inside, outside))
+    assert one.against_hash == other.against_hash and one.reference == other.reference
 
 
 def test_reals_that_are_kept_count_as_free_for_the_next_snapshot(

@@ -4,7 +4,7 @@ import torch
 from feature_nets import FEATURES, Trunk, save_network
 from PIL import Image
 
-from growgan.core.errors import ConfigError, ModelError
+from growgan.core.errors import ConfigError, ModelError, OutOfMemory
 from growgan.metrics import inception
 from growgan.metrics.inception import FeatureNetwork, resize
 
@@ -101,3 +101,17 @@ def test_other_files_and_pictures_are_refused(tmp_path):
         network.features(pictures(1, channels=4))
     with pytest.raises(ConfigError, match="no protocol is called 'new'"):
         FeatureNetwork(tmp_path / "net.pt", "new")
+
+
+def test_memory_that_runs_out_is_no_wrong_file_and_tf32_comes_back(tmp_path, monkeypatch):
+    network = FeatureNetwork(save_network(tmp_path / "net.pt"), "legacy")
+
+    def full(x):
+        assert not torch.backends.cudnn.allow_tf32
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(network, "_module", full)
+    before = torch.backends.cudnn.allow_tf32
+    with pytest.raises(OutOfMemory, match="take less at once"):
+        network.features(pictures(1))
+    assert torch.backends.cudnn.allow_tf32 == before

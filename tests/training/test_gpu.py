@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from making import make_nets, make_spec
 
 from growgan.cli.main import main
 from growgan.models.native import open_model
 from growgan.sampling.model import load
+from growgan.training.optim import average
 from growgan.training.run import RunFolder
 
 pytestmark = pytest.mark.gpu
@@ -53,6 +56,23 @@ def test_recorded_steps_are_those_that_are_launched_piece_by_piece(
         found.append(RunFolder(run).read_log()[0])
     for name in ("D/loss", "G/loss", "D/score_real"):
         assert found[0][name] == pytest.approx(found[1][name], rel=0.05, abs=0.05), name
+
+
+def test_the_average_shows_what_it_has_become() -> None:
+    """Its kernels are kept from one picture to the next, and a card's averaging alone does not tell that they are old.
+
+    What is held for the processor stands in test_optim.
+    """
+    G_ema, G = (make_nets(make_spec(), torch.float32)[0].cuda() for _ in range(2))
+    with torch.no_grad():
+        for parameter in G.parameters():
+            parameter.add_(1)
+        z = torch.randn(2, G.spec.z_size, device="cuda")
+        before = G_ema(z)
+        average(G_ema.parameters(), G.parameters(), 0.5)
+        after = G_ema(z)
+        assert not torch.equal(after, before)
+        torch.testing.assert_close(after, copy.deepcopy(G_ema)(z), rtol=1e-3, atol=1e-3)
 
 
 def test_wide_convolutions_are_those_of_the_processor() -> None:

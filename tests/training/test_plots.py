@@ -19,6 +19,17 @@ def entry(nimg: int, seconds: float, value: float | None = None, resolution: int
     return {"nimg": nimg, "seconds": seconds} | ({"measures": {"swd2k": found}} if value is not None else {})
 
 
+def test_lines_that_were_cut_off_are_passed_over_and_what_is_lacking_is_known(tmp_path: Path) -> None:
+    """As growgan evaluate does, which goes on with such a file."""
+    path = tmp_path / "measures.jsonl"
+    assert plots.lacking(path, "abc", ("kid",)) == ["kid"]
+    path.write_text('{"metric": "swd2k", "subject_hash": "abc"}\n{"metric": "kid2048", "subj')
+    assert plots.lacking(path, "abc", ("swd", "kid")) == ["kid"] and plots.lacking(path, "def", ("swd",)) == ["swd"]
+    path.write_text('{"metric": \n{"metric": "kid2048", "subject_hash": "abc"}\n')
+    with pytest.raises(RunError, match="a line is no JSON"):
+        plots.evaluated([path])
+
+
 def evaluated(metric: str, nimg: int, value: float) -> str:
     return json.dumps({"metric": metric, "nimg": nimg, "value": value, "resolution": 16, "reference": None}) + "\n"
 

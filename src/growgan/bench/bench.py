@@ -12,7 +12,7 @@ from typing import Any
 from growgan.bench import footprint, generation, limits, loading, stages, startup, steps
 from growgan.bench.machine import describe
 from growgan.core.config import NetworkSpec, RunConfig
-from growgan.core.errors import ConfigError
+from growgan.core.errors import ConfigError, DataError
 from growgan.core.fields import replaced, to_json
 from growgan.core.geometry import LOWEST, is_size
 from growgan.core.presets import preset
@@ -58,12 +58,14 @@ class Piece:
 
 
 class Bench:
-    """The pieces of a request, and what they have found so far. Raises `ConfigError` for what cannot be measured."""
+    """The pieces of a request, and what they have found so far. Raises `UserError`s for what cannot be measured."""
 
     def __init__(self, request: Request) -> None:
         unknown = [part for part in request.parts if part not in PARTS]
         if unknown:
             raise ConfigError(f"there is no part {unknown[0]!r} to measure; there are: {', '.join(PARTS)}")
+        if request.data is not None and not request.data.exists():
+            raise DataError(f"{request.data}: there is no such file or folder")
         self.request = request
         self.config = configured(request)
         _check_sizes(request, self.config)

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from growgan.bench.generation import generator
+from growgan.bench.generation import generator, inputs
 from growgan.bench.steps import Case
 from growgan.core.config import NetworkSpec, RunConfig
 from growgan.core.fields import from_json, to_json
@@ -94,7 +94,7 @@ def _serve(request: dict[str, Any]) -> dict[str, float | None]:
         G = generator(config.network, machine, request["precision"])
         with torch.inference_mode():
             for _ in range(STEPS):
-                G(torch.randn(request["minibatch"], config.network.z_size, device=machine.device))
+                G(*inputs(config.network, request["minibatch"], machine))
     return {"peak": float(torch.cuda.max_memory_reserved(machine.device)) if gpu else peak_resident(), "base": base}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from growgan.bench.timing import laps, once
 from growgan.core.config import NetworkSpec
@@ -45,14 +46,18 @@ def generator(spec: NetworkSpec, machine: Machine, precision: str) -> Generator:
     return G
 
 
+def inputs(spec: NetworkSpec, batch: int, machine: Machine) -> tuple[Tensor, Tensor | None]:
+    """Latents, and labels where the network takes some."""
+    z = torch.randn(batch, spec.z_size, device=machine.device)
+    return z, torch.zeros(batch, spec.num_labels, device=machine.device) if spec.num_labels else None
+
+
 def time_generation(
     spec: NetworkSpec, batch: int, precision: str, machine: Machine, seconds: float, limit: float | None = None
 ) -> GenerationTime:
     """Time `batch` pictures at the full resolution of `spec`. limit: the measured convolution rate."""
     G = generator(spec, machine, precision)
-    z = torch.randn(batch, spec.z_size, device=machine.device)
-    labels = torch.zeros(batch, spec.num_labels, device=machine.device) if spec.num_labels else None
-    work = partial(G, z, labels)
+    work = partial(G, *inputs(spec, batch, machine))
     with torch.inference_mode():
         first = once(work, machine.device)
         found = laps(work, machine.device, seconds, fewest=5)

@@ -64,8 +64,9 @@ def time_stage(
 
 
 def stages_of(config: RunConfig) -> tuple[Stage, ...]:
-    """The stages of a configuration's schedule."""
-    return Schedule(config.schedule, config.optim, config.network.resolution).stages
+    """The stages of a configuration's schedule in which pictures are shown."""
+    stages = Schedule(config.schedule, config.optim, config.network.resolution).stages
+    return tuple(stage for stage in stages if stage.end > stage.start)
 
 
 def consumption(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from growgan.core.errors import ConfigError, ModelError, OutOfMemory
+from growgan.core.errors import ConfigError, ModelError, OutOfMemory, RunError, within_memory
 from growgan.core.progress import MakeProgress, Silent
 from growgan.devices import choose_layout
 from growgan.evaluation.judge import Judge
@@ -20,6 +21,8 @@ from growgan.evaluation.subjects import Say, check_paths, opened
 from growgan.metrics.features import FeatureStore
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.weights import find_inception
+
+LESS = "ask for fewer pictures, or take less at once (--batch)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +70,10 @@ def evaluate(
                     check(terms)
             for plan in plans:
                 try:
-                    for result in judge.measure(plan, source, about):
+                    for result in within_memory(partial(judge.measure, plan, source, about), LESS):
                         notes.release()
                         yield result
-                except (ConfigError, ModelError, OutOfMemory) as error:
+                except (ConfigError, ModelError, OutOfMemory, RunError) as error:
                     notes.lack(f"{source.name}: {plan.title}: {error}")
     notes.check()
 

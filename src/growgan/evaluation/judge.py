@@ -94,15 +94,15 @@ class Judge:
         terms = tuple(Terms(name, protocol, reals.mirrored, self.dataset.content_hash) for name in names)
         return Plan(request, count, reals, known, title, terms)
 
-    def measure(self, plan: Plan, source: Source, about: About) -> Iterator[Result]:
-        """Yield the numbers of one measure of one subject."""
+    def measure(self, plan: Plan, source: Source, about: About) -> list[Result]:
+        """The numbers of one measure of one subject."""
         kind, reals = plan.kind, plan.reals
         self._check_memory(plan)
         found = kind.take(self.bench, Sample(reals, 0, plan.known), Sample(source, 0, plan.count))
-        for terms, measured, reference in zip_longest(plan.terms, found, self._reference(plan)):
-            if not math.isfinite(measured.value):
-                raise ModelError("the result is not a finite number")
-            yield Result(
+        if not all(math.isfinite(measured.value) for measured in found):
+            raise ModelError("the result is not a finite number")
+        return [
+            Result(
                 metric=terms.metric,
                 value=measured.value,
                 levels=measured.levels,
@@ -123,6 +123,8 @@ class Judge:
                 protocol=terms.protocol,
                 growgan=__version__,
             )
+            for terms, measured, reference in zip_longest(plan.terms, found, self._reference(plan))
+        ]
 
     def _store(self, kind: Kind) -> FeatureStore | None:
         return {"inception": self.bench.inception, "vgg": self.bench.vgg}.get(kind.network or "")

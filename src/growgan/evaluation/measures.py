@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from growgan.metrics.fid import fid
 from growgan.metrics.inception_score import SPLITS, inception_score
 from growgan.metrics.kid import kid
 from growgan.metrics.ms_ssim import ms_ssim_pairs
-from growgan.metrics.precision_recall import NEIGHBOUR, precision_recall
+from growgan.metrics.precision_recall import NEIGHBOUR, ROWS_AT_ONCE, precision_recall
 from growgan.metrics.streams import Block, Sample
 from growgan.metrics.swd import Descriptors, descriptor_bytes, swd
 
@@ -94,9 +95,14 @@ def _swd_room(fakes: int, reals: int, resolution: int) -> float:
     return descriptor_bytes(max(fakes, reals), resolution)
 
 
-def _feature_room(fakes: int, reals: int, resolution: int) -> float:
+def _feature_room(fakes: int, reals: int, resolution: int, features: int = FEATURES) -> float:
     """Features in float32, twice while they are put together, and then in float64."""
-    return (fakes + reals) * FEATURES * (4 + 8)
+    return (fakes + reals) * features * (4 + 8)
+
+
+def _pr_room(fakes: int, reals: int, resolution: int, features: int = FEATURES) -> float:
+    """Beside the features, some rows of distances: squares, products and those that were before them."""
+    return _feature_room(fakes, reals, resolution, features) + 3 * 8 * ROWS_AT_ONCE * max(fakes, reals)
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,7 @@ KINDS: dict[str, Kind] = {
     "fid": Kind(_fid, "inception", repeats=True),
     "kid": Kind(_kid, "inception", room=_feature_room),
     "is": Kind(_inception_score, "inception", distance=False, fewest=SPLITS),
-    "pr": Kind(_pr, "vgg", fewest=NEIGHBOUR + 1, parts=PARTS, room=_feature_room),
-    "pr_inception": Kind(_pr_inception, "inception", fewest=NEIGHBOUR + 1, parts=PARTS, room=_feature_room),
+    "pr": Kind(_pr, "vgg", fewest=NEIGHBOUR + 1, parts=PARTS, room=partial(_pr_room, features=2 * FEATURES)),
+    "pr_inception": Kind(_pr_inception, "inception", fewest=NEIGHBOUR + 1, parts=PARTS, room=_pr_room),
 }
 """Every name of `METRICS`."""

@@ -21,6 +21,8 @@ BLOCK_ROWS = 16
 """Fakes below each other; more stand in further columns."""
 INK, PALE, PAPER = "#202020", "#707070", "#ffffff"
 
+ENOUGH = 100
+"""Held-out reals of which one of a hundred can be told."""
 QUANTILES = {"least": 0.0, "1 %": 0.01, "5 %": 0.05, "median": 0.5, "95 %": 0.95}
 
 
@@ -36,8 +38,8 @@ def summary(found: Found) -> dict[str, float]:
 
 
 def nearer_than_reals(answer: Answer) -> int | None:
-    """How many fakes are nearer to a training picture than 99 of 100 held-out reals are; None without such."""
-    if answer.held_out is None:
+    """How many fakes are nearer to a training picture than 99 of 100 held-out reals are; None without a hundred."""
+    if answer.held_out is None or len(answer.held_out.distances) < ENOUGH:
         return None
     return int((answer.fakes.distances[:, 0] < np.quantile(answer.held_out.distances[:, 0], 0.01)).sum())
 

@@ -140,19 +140,16 @@ def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, Any]:
     config = run.read_config()
     if data.resolve() == Path(config.data.path) and config.built_resolution:
         return {"resolution": config.built_resolution}
-    built = config.data.build_resolution
-    return {"at_most": max(built, *(model.spec.resolution for model in models)) if built is not None else None}
+    built = config.data.build_resolution or config.network.resolution
+    return {"at_most": max(built, *(model.spec.resolution for model in models))}
 
 
 def _of_model(model: ModelFile, seed: int, batch: int, device: torch.device, hint: Say) -> Subject:
-    nimg = model.training.get("nimg")
-
     def open_it() -> tuple[Source, About]:
-        loaded = load(model.path, device)
-        path = model.path
-        about = About(
-            str(path), loaded.file.hash, was_mirrored(model, hint), path.name, None if nimg is None else int(nimg)
-        )
+        loaded, path = load(model.path, device), model.path
+        file = loaded.file  # what is measured: a run that goes on may have put another one in the place of `model`
+        nimg = file.training.get("nimg")
+        about = About(str(path), file.hash, was_mirrored(file, hint), path.name, None if nimg is None else int(nimg))
         return Fakes(loaded, seed, batch), about
 
     return Subject(model.path.name, int(model.training.get("resolution", model.spec.resolution)), open_it)

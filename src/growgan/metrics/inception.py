@@ -9,6 +9,8 @@ where it shrinks.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from growgan.core.errors import ConfigError, ModelError
+from growgan.core.errors import ConfigError, ModelError, as_out_of_memory
 from growgan.metrics.weights import SHA256, file_hash
 
 SIDE = 299
@@ -104,9 +106,23 @@ class FeatureNetwork:
             if "return_features" not in self._takes:
                 x = (x - 128) / 128
         try:
-            return self._module(x.contiguous(memory_format=self.layout), **switches)
+            with _in_float32():
+                return self._module(x.contiguous(memory_format=self.layout), **switches)
         except RuntimeError as error:
+            if said := as_out_of_memory(error):
+                raise said from error
             raise ModelError(f"{self.path} is not the network that is wanted: {_last_line(error)}") from error
+
+
+@contextmanager
+def _in_float32() -> Iterator[None]:
+    """Convolutions on a GPU with all digits: TF32, which is cuDNN's default, would not be what a processor computes."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def resize(images: Tensor, protocol: str, side: int = SIDE) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from growgan.core.errors import ConfigError
 
 NEIGHBOUR = 3
-ROWS_AT_ONCE = 1024
+ROWS_AT_ONCE = 256
 
 
 class PrecisionRecall(NamedTuple):
@@ -30,8 +30,8 @@ def precision_recall(reals: Tensor, fakes: Tensor) -> PrecisionRecall:
     """Compare features [n, D] and [m, D], n and m above 3."""
     if min(len(reals), len(fakes)) <= NEIGHBOUR:
         raise ConfigError(f"precision and recall need more than {NEIGHBOUR} images a set")
-    centre = reals.double().mean(0)  # near the middle, squared distances lose the fewest digits
-    reals, fakes = reals.double() - centre, fakes.double() - centre
+    centre = reals.mean(0, dtype=torch.float64)  # near the middle, squared distances lose the fewest digits
+    reals, fakes = (features.to(torch.float64, copy=True).sub_(centre) for features in (reals, fakes))
     return PrecisionRecall(_covered(fakes, reals), _covered(reals, fakes))
 
 

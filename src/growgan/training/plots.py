@@ -94,12 +94,24 @@ def draw_measures(run: RunFolder, out: Path, files: Sequence[Path] = ()) -> Path
 
 
 def evaluated(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """What `growgan evaluate` has added to files of JSON lines; one that is not there is empty."""
-    lines = [line for path in files if path.is_file() for line in path.read_text(encoding="utf-8").splitlines()]
-    try:
-        return [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise RunError(f"{', '.join(map(str, files))}: a line is no JSON: {error}") from error
+    """What `growgan evaluate` has added to files of JSON lines; one that is not there is empty.
+
+    A last line that a killed process has left cut off is passed over, as that command does.
+    """
+    found = []
+    for path in filter(Path.is_file, files):
+        *lines, _cut_off = path.read_text(encoding="utf-8").split("\n")
+        try:
+            found += [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise RunError(f"{path}: a line is no JSON: {error}") from error
+    return found
+
+
+def lacking(file: Path, subject_hash: str, metrics: Sequence[str]) -> list[str]:
+    """Those of `metrics`, such as ``kid`` or ``swd16k``, that a file of measures does not have of a model."""
+    have = [line["metric"] for line in evaluated([file]) if line["subject_hash"] == subject_hash]
+    return [name for name in metrics if not any(metric.startswith(name) for metric in have)]
 
 
 def _save(figure: Any, out: Path) -> Path:
