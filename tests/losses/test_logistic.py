@@ -37,17 +37,20 @@ def test_closed_form(gamma: float, shrink: float) -> None:
 
 
 def test_lazy_r1_is_rare_and_heavy() -> None:
-    """Over a whole interval it adds up to what a penalty at each update does; gamma is that of the resolution."""
+    """Over a whole interval it adds up to what a penalty at each update does; gamma is that of the resolution.
+
+    That one update of each interval has it is held by training/test_step.
+    """
     x = normal(N, 3, 4, 4, seed=1)
     config = LossConfig(name="logistic", r1_gamma=per(10, {8: 0.5}), r1_interval=4)
 
-    def r1(resolution: int, step: int) -> float:
-        terms = joined(create(config, False).d_terms(critic, x, x, None, FixedDraws(N), At(resolution, step=step)))
-        return terms.parts["r1"].item() if "r1" in terms.parts else 0.0
+    def r1(resolution: int, penalised: bool) -> float:
+        at = At(resolution, penalised=penalised)
+        return joined(create(config, False).d_terms(critic, x, x, None, FixedDraws(N), at)).parts["r1"].item()
 
     plain = 0.5 * (WEIGHT**2).sum().item()
-    assert [r1(8, step) for step in range(4, 9)] == pytest.approx([4 * 0.5 * plain, 0, 0, 0, 4 * 0.5 * plain])
-    assert sum(r1(16, step) for step in range(3, 11)) / 8 == pytest.approx(10 * plain)
+    assert [r1(8, True), r1(8, False)] == pytest.approx([4 * 0.5 * plain, 0])
+    assert (r1(16, True) + 3 * r1(16, False)) / 4 == pytest.approx(10 * plain)
 
 
 def test_without_a_penalty_reals_and_fakes_are_judged_at_once_and_alike() -> None:
@@ -55,10 +58,10 @@ def test_without_a_penalty_reals_and_fakes_are_judged_at_once_and_alike() -> Non
     reals, fakes = normal(4, 3, 8, 8, seed=1), normal(4, 3, 8, 8, seed=2)
     loss = create(LossConfig(name="logistic", r1_gamma=per(10), r1_interval=2), False)
 
-    def terms(step: int) -> list[Terms]:
-        return list(loss.d_terms(D, reals, fakes, None, FixedDraws(4), At(8, step=step)))
+    def terms(penalised: bool) -> list[Terms]:
+        return list(loss.d_terms(D, reals, fakes, None, FixedDraws(4), At(8, penalised=penalised)))
 
-    apart, (together,) = terms(0), terms(1)
+    apart, (together,) = terms(True), terms(False)
     assert len(apart) == 2 and together.parts["r1"] == 0
     for name in ("fake", "real"):
         assert together.parts[name].item() == pytest.approx(joined(apart).parts[name].item(), rel=1e-9)

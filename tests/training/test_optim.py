@@ -110,7 +110,7 @@ def test_half_life_that_goes_from_its_start_to_its_end():
     config = OptimConfig(ema_kimg=0.0, ema_kimg_end=20)
     assert ema_factor(config, at(500), 10**6) == 0
     assert ema_factor(config, at(500, late=0.25), 10**6) == pytest.approx(0.5 ** (500 / 5000))
-    assert ema_factor(config, at(500, late=1), 10**6, shrink=0.5) == pytest.approx(0.5 ** (500 / 10_000))
+    assert ema_factor(config, at(500, late=1), 10**6, shortened=0.5) == pytest.approx(0.5 ** (500 / 10_000))
 
 
 def test_average():

@@ -121,3 +121,15 @@ def test_reals_are_mirrored_and_faded_like_the_fakes():
     expected = small_ + phase.alpha * (plain - small_)
     index = int((x[:, 0, 0, 0] > 0).nonzero()[0])
     np.testing.assert_allclose(x[index : index + 1].numpy(), expected, atol=1e-5)
+
+
+def test_a_lazy_penalty_is_taken_in_one_update_of_each_interval():
+    config = small()
+    config = replace(config, loss=replace(config.loss, name="logistic", r1_gamma=per(10, {4: 0}), r1_interval=4))
+    state, schedule, feed = begin(config, half_and_half())
+    penalties = []
+    for phase in (replace(schedule.at(0), resolution=size, alpha=1.0) for size in (4, 8)):
+        for state.nimg in range(8, 44, 4):  # of a minibatch of 4, the update with number 2 and so on
+            penalties.append(d_step(state, phase, *feed.reals(state.nimg, phase)).get("D/r1"))
+    assert penalties[:9] == [None] * 9
+    assert [value > 0 for value in penalties[9:]] == [False, False, True, False, False, False, True, False, False]

@@ -15,7 +15,7 @@ from growgan.core.schedule import Phase, between
 Scores = tuple[Tensor, Tensor]
 
 
-class Draws(Protocol):
+class Numbers(Protocol):
     """Random numbers by name, a row for each image."""
 
     def uniform(self, name: str, *shape: int) -> Tensor:
@@ -30,10 +30,10 @@ class Augment:
     a target by raising and lowering p in small steps.
     """
 
-    def __init__(self, config: AugmentConfig, device: torch.device, scale: float = 1.0) -> None:
-        """scale: factor on the length over which p may go from 0 to 1."""
+    def __init__(self, config: AugmentConfig, device: torch.device, shortened: float = 1.0) -> None:
+        """shortened: factor on the length over which p may go from 0 to 1."""
         self.config = config
-        self.images = 1000 * config.kimg * scale
+        self.images = 1000 * config.kimg * shortened
         self.state = {name: torch.zeros((), device=device) for name in ("signs", "count")} if config.adaptive else {}
         """What is remembered from step to step, saved and restored with the run: p, and signs seen since it moved."""
         if config.adaptive:
@@ -47,7 +47,7 @@ class Augment:
         """Whether images of this size are augmented."""
         return bool(self.config.changes) and resolution >= self.config.from_resolution
 
-    def before(self, critic: Callable[..., Scores], draws: Draws, late: float = 0.0) -> Callable[..., Scores]:
+    def before(self, critic: Callable[..., Scores], draws: Numbers, late: float = 0.0) -> Callable[..., Scores]:
         """`critic` of augmented images: every batch that it is given, and each of its equal parts, by draws of its own.
 
         What asks for a gradient by the images gets it by those that were not augmented, through the augmentation.

@@ -112,12 +112,12 @@ class Schedule:
             d_lr=optim.d_lr(stage.resolution) * rate,
             beta2=between(optim.beta2, optim.beta2_end, late),
             late=late,
-            tick_images=max(1, round(self.config.tick_kimg(stage.resolution) * self.config.shrink * 1000)),
+            tick_images=max(1, round(self.config.tick_kimg(stage.resolution) * self.config.shortened * 1000)),
         )
 
     def _ramp(self, kimg: float) -> float:
         """Rise of the learning rates over the first images (Theano version: exp(-5 (1 - k/K)^2))."""
-        length = self.optim.rampup_kimg * self.config.shrink
+        length = self.optim.rampup_kimg * self.config.shortened
         return 1.0 if kimg >= length else math.exp(-5.0 * (1.0 - kimg / length) ** 2)
 
     def _late(self, nimg: int, stage: Stage) -> float:

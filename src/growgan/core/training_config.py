@@ -160,6 +160,6 @@ class ScheduleConfig:
         require(0 < min(ticks) <= max(ticks) <= LONGEST_KIMG, "schedule.tick_kimg must be above 0, and no nonsense")
 
     @property
-    def shrink(self) -> float:
+    def shortened(self) -> float:
         """Factor on lengths that a shorter run shortens and a longer one leaves as they are."""
         return min(1.0, self.scale)

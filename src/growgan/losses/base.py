@@ -23,14 +23,14 @@ class Critic(Protocol):
         """Scores and logits of a batch of `parts` equal parts."""
 
 
-class Draws(Protocol):
-    """Random numbers by name, one row for each image: of shape [N, *shape]."""
+class Numbers(Protocol):
+    """Random numbers by name, a row for each image."""
 
     def normal(self, name: str, *shape: int) -> Tensor:
-        """N(0, 1)."""
+        """N(0, 1), [N, *shape]."""
 
     def uniform(self, name: str, *shape: int) -> Tensor:
-        """Uniform in [0, 1)."""
+        """Uniform in [0, 1), [N, *shape]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class At:
     """Side of the stage's images in pixels."""
     shrink: float = 1.0
     """How many times smaller that is than the finished model's images."""
-    step: int = 0
-    """Updates of D before this one, were all minibatches as large as this one: nimg // minibatch."""
+    penalised: bool = True
+    """Whether penalties that are not taken in every update are taken in this one."""
     late: float = 0.0
     """How far values that change are on their way from start to end, 0 to 1: `Phase.late`."""
 
@@ -71,7 +71,7 @@ class Loss(ABC):
 
     @abstractmethod
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers, at: At
     ) -> Iterator[Terms]:
         """Terms of D's loss, means over images, in groups that have no computation in common.
 
@@ -82,7 +82,7 @@ class Loss(ABC):
         """
 
     @abstractmethod
-    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers) -> Terms:
         """Terms of G's loss, means over images. labels: the fakes'; the reals, D's last ones, have others."""
 
     def after_d_step(self, seen: dict[str, Tensor]) -> None:  # noqa: B027 (most losses remember nothing)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from growgan.losses.base import At, Critic, Draws, Terms, score_mean, sign_mean
+from growgan.losses.base import At, Critic, Numbers, Terms, score_mean, sign_mean
 from growgan.losses.zero_centred import ZeroCentred
 
 
@@ -16,7 +16,7 @@ class Logistic(ZeroCentred):
     """D: E[softplus(D(fake))] + E[softplus(-D(real))] + R1 (+ R2, if asked); G: E[softplus(-D(fake))]."""
 
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers, at: At
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: the fakes, then the reals, with their penalties; all at once where none is due."""
         fakes, reals = self.watched(fakes, ("r2",), at), self.watched(reals, ("r1",), at)
@@ -38,7 +38,7 @@ class Logistic(ZeroCentred):
         seen = score_mean("real", scores) | sign_mean(scores)
         return Terms(parts | self.penalties(scores, reals, ("r1",), at), seen)
 
-    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers) -> Terms:
         """See `Loss.g_terms`."""
         scores, logits = D(fakes)
         return Terms({"fake": F.softplus(-scores).mean(), **self.label_terms(logits, labels)})

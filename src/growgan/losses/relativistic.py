@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from growgan.losses.base import At, Critic, Draws, Terms, score_mean, sign_mean
+from growgan.losses.base import At, Critic, Numbers, Terms, score_mean, sign_mean
 from growgan.losses.zero_centred import ZeroCentred
 
 
@@ -20,7 +20,7 @@ class Relativistic(ZeroCentred):
     """
 
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers, at: At
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: all at once, as pairs have to be."""
         images = self.watched(torch.cat([reals, fakes]), ("r1", "r2"), at)
@@ -35,7 +35,7 @@ class Relativistic(ZeroCentred):
         seen = score_mean("real", real) | score_mean("fake", fake) | sign_mean(real - fake)
         yield Terms(parts | self.penalties(scores, images, ("r1", "r2"), at), seen)
 
-    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers) -> Terms:
         """See `Loss.g_terms`."""
         fake, logits = D(fakes)
         real, _ = D(reals)

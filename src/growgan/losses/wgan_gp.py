@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from growgan.losses.base import At, Critic, Draws, Loss, Terms, score_mean
+from growgan.losses.base import At, Critic, Loss, Numbers, Terms, score_mean
 
 
 class WganGp(Loss):
@@ -17,7 +17,7 @@ class WganGp(Loss):
     """
 
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws, at: At
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers, at: At
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: the scores, then the penalty."""
         scores, logits = D(torch.cat([reals, fakes]), parts=2)
@@ -32,12 +32,12 @@ class WganGp(Loss):
         yield Terms(parts, score_mean("real", real) | score_mean("fake", fake))
         yield Terms({"penalty": self._penalty(D, reals, fakes, draws, at.shrink)})
 
-    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Draws) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers) -> Terms:
         """See `Loss.g_terms`."""
         scores, logits = D(fakes)
         return Terms({"wasserstein": -scores.mean(), **self.label_terms(logits, labels)})
 
-    def _penalty(self, D: Critic, reals: Tensor, fakes: Tensor, draws: Draws, shrink: float) -> Tensor:
+    def _penalty(self, D: Critic, reals: Tensor, fakes: Tensor, draws: Numbers, shrink: float) -> Tensor:
         """Squared distance of D's gradient norm from its target, at points between reals and fakes.
 
         The norm is that of the gradient by the image enlarged to the finished model's size, on which the original

@@ -18,8 +18,7 @@ class ZeroCentred(Loss):
 
     def watched(self, images: Tensor, names: tuple[str, ...], at: At) -> Tensor:
         """Images for D's step, with a gradient if one of the penalties `names` is taken in it."""
-        due = any(self._gamma(name, at) for name in names) and at.step % self.config.every(at.resolution) == 0
-        return images.detach().requires_grad_(due)
+        return images.detach().requires_grad_(at.penalised and any(self._gamma(name, at) for name in names))
 
     def penalties(self, scores: Tensor, images: Tensor, names: tuple[str, ...], at: At) -> dict[str, Tensor]:
         """The penalties `names`, one for each of the equal parts of a `watched` batch.

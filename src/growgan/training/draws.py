@@ -13,19 +13,14 @@ from torch import Tensor
 
 from growgan.core import seeds
 from growgan.devices import on_device
+from growgan.losses import base as losses
 
 
-class Numbers(Protocol):
+class Numbers(losses.Numbers, Protocol):
     """Random numbers as a pass asks for them: `Draws`, or what stands in for them."""
 
     def of(self, rows: Tensor) -> Self:
         """The same draws, for some rows of the minibatch."""
-
-    def normal(self, name: str, *shape: int) -> Tensor:
-        """N(0, 1), [rows, *shape]."""
-
-    def uniform(self, name: str, *shape: int) -> Tensor:
-        """Uniform in [0, 1), [rows, *shape]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,14 +85,14 @@ def _can_fuse(network: nn.Module) -> bool:
     return next(network.parameters()).device.type in ("cpu", "cuda")
 
 
-def ema_factor(config: OptimConfig, phase: Phase, nimg: int, shrink: float = 1.0) -> float:
-    """How much of the average stays at a step: fixed (the paper's), or by the half-life in images, times `shrink`.
+def ema_factor(config: OptimConfig, phase: Phase, nimg: int, shortened: float = 1.0) -> float:
+    """How much of the average stays at a step: fixed (the paper's), or by the half-life in images, times `shortened`.
 
     The half-life may rise with `nimg`, the images shown so far (Karras et al. 2020, ADA, appendix C).
     """
     if config.ema_kimg is None:
         return config.ema_factor
-    half_life = between(config.ema_kimg, config.ema_kimg_end, phase.late) * shrink * 1000
+    half_life = between(config.ema_kimg, config.ema_kimg_end, phase.late) * shortened * 1000
     if config.ema_rampup:
         half_life = min(half_life, config.ema_rampup * nimg)
     return float(0.5 ** (phase.minibatch / half_life)) if half_life else 0.0

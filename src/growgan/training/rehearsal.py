@@ -49,8 +49,8 @@ class Rehearsal:
         state, draws = self.state, self._draws(phase, rows)
         with torch.no_grad():
             fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
-        for step in (0, 1) if state.config.loss.every(phase.resolution) > 1 else (0,):
-            D, at = state.critic(phase, draws), replace(state.at(phase), step=step)
+        for penalised in (True, False) if state.config.loss.every(phase.resolution) > 1 else (True,):
+            D, at = state.critic(phase, draws), replace(state.at(phase), penalised=penalised)
             for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, at):
                 yield terms.total
 

@@ -55,7 +55,7 @@ class TrainState:
         self.opt_G = Adam(self.G, config.optim)
         self.opt_D = Adam(self.D, config.optim)
         self.loss = losses.create(config.loss, self.spec.multi_label)
-        self.augment = Augment(config.augment, self.device, config.schedule.shrink)
+        self.augment = Augment(config.augment, self.device, config.schedule.shortened)
         self.passes = Passes(recorder(self.device) if config.execution.graphs == "auto" else None)
         self.nimg = 0
         self.held = 0
@@ -78,8 +78,12 @@ class TrainState:
 
     def at(self, phase: Phase) -> At:
         """This moment, as D's loss wants to know it."""
-        shrink, step = self.spec.resolution / phase.resolution, self.nimg // phase.minibatch
-        return At(phase.resolution, shrink, step, phase.late)
+        penalised = self.updates(phase) % self.config.loss.every(phase.resolution) == 0
+        return At(phase.resolution, self.spec.resolution / phase.resolution, penalised, phase.late)
+
+    def updates(self, phase: Phase) -> int:
+        """Updates of D before this one, were all minibatches as large as this one."""
+        return self.nimg // phase.minibatch
 
     def critic(self, phase: Phase, draws: Numbers) -> Callable[..., tuple[Tensor, Tensor]]:
         """D as a loss sees it at this moment: at the phase's fade, of images augmented by `draws`."""

@@ -29,7 +29,7 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
     for _ in range(config.schedule.d_repeats):
         reals, labels = feed.reals(state.nimg, phase)
         figures |= d_step(state, phase, reals, labels)
-        factor = ema_factor(config.optim, phase, state.nimg, config.schedule.shrink)
+        factor = ema_factor(config.optim, phase, state.nimg, config.schedule.shortened)
         average(state.G_ema.parameters(), state.G.parameters(), factor)
         state.nimg += phase.minibatch
     return figures | g_step(state, phase, feed, reals)
@@ -37,15 +37,14 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
 
 def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None) -> Figures:
     """Update D on `reals`, [own N, C, S, S] faded as the networks are, and on as many fakes."""
-    draws, step = state.draws("D", phase), state.at(phase).step
-    penalised = step % state.config.loss.every(phase.resolution) == 0
-    figures = state.passes.run(d_pass, state, phase, draws, reals, labels, penalised)
+    penalised = state.at(phase).penalised
+    figures = state.passes.run(d_pass, state, phase, state.draws("D", phase), reals, labels, penalised)
     state.ranks.add_up(state.D, figures, phase)
     refuse_nonsense(figures, "D")
     state.opt_D.step(phase.d_lr * state.rate, phase.beta2)
     seen = {name.removeprefix("D/"): value for name, value in figures.items()}
     state.loss.after_d_step(seen)
-    state.augment.after_d_step(seen, phase, step)
+    state.augment.after_d_step(seen, phase, state.updates(phase))
     return figures
 
 
