@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import DataError, Elsewhere, RunError
+from growgan.core.errors import DataError, RunError
 from growgan.core.geometry import grid_shape
 from growgan.core.progress import clock
 from growgan.core.schedule import Schedule
@@ -216,14 +216,14 @@ def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> N
     """Become the last good state, with lower rates. Raises `RunError` where that is not wanted, or was done enough."""
     health, backs, rate = job.config.health, state.went_back, state.rate
     kept = report.keep_trouble(state, job.schedule.at(state.held), str(trouble))
-    Ended = RunError if state.ranks.first else Elsewhere  # all meet it at once; one says it
     if health.policy == "stop" or backs >= health.most_backs:
         tried = f" after going back {backs} times" if backs else ""
         remedy = "--set health.policy=back goes on from it with lower rates" if health.policy == "stop" else ""
         stopped = f"stopped{tried}; the state saved last is kept"
-        raise Ended(f"{trouble}{kept}; {stopped}{': ' if remedy else ''}{remedy}") from trouble
+        said = f"{trouble}{kept}; {stopped}{': ' if remedy else ''}{remedy}"
+        raise state.ranks.met(RunError(said)) from trouble
     if not _restored(job, state):
-        raise Ended(f"{trouble}{kept}; there is no state to go back to") from trouble
+        raise state.ranks.met(RunError(f"{trouble}{kept}; there is no state to go back to")) from trouble
     state.went_back, state.rate = backs + 1, rate * health.back_rate
     report.rewind(state.nimg)
     report.save(

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import ConfigError, Elsewhere
+from growgan.core.errors import ConfigError
 from growgan.core.progress import clock
 from growgan.core.schedule import Phase, Schedule
 from growgan.core.training_config import LARGEST_SCALE
@@ -67,8 +67,7 @@ def lasting(
     factor = hours * 3600 / seconds
     if config.schedule.scale * factor > LARGEST_SCALE:
         long = f"{hours:g} hours are {factor:.3g} times as long as this schedule takes here"
-        Refused = ConfigError if ranks.first else Elsewhere  # all meet it; one says it
-        raise Refused(f"{long}, too much to scale it: --kimg names a longer one")
+        raise ranks.met(ConfigError(f"{long}, too much to scale it: --kimg names a longer one"))
     scaled = replace(config.schedule, scale=config.schedule.scale * factor)
     kimg = scaled.total_kimg * scaled.scale
     say(f"{kimg:.4g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the schedule's own)")

@@ -133,6 +133,10 @@ class Ranks:
             raise error if error and failed[0] == self.rank else Elsewhere(sentences[failed[0]])
         return value
 
+    def met(self, error: UserError) -> UserError:
+        """What to raise where every process has met `error` at once, so that one of them says it."""
+        return error if self.first else Elsewhere(str(error))
+
     def in_turns(self, work: Callable[[], T]) -> T:
         """As `together`, but on each machine one process goes first: what it leaves on the disk the others find."""
         if self.world == 1:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import Elsewhere, RunError
+from growgan.core.errors import RunError
 from growgan.core.schedule import Phase, Schedule
 from growgan.devices import Lead, Machine
 from growgan.training.draws import Draws
@@ -141,8 +141,8 @@ def _step_seconds(
         try:
             mean += share * _seconds_at(nimg, state, phase, rehearsal)
         except FloatingPointError as error:
-            Ended = RunError if state.ranks.first else Elsewhere  # all meet it at once; one says it
-            raise Ended(f"steps were tried at {phase.resolution}x{phase.resolution}, and {error}") from error
+            tried = f"steps were tried at {phase.resolution}x{phase.resolution}, and {error}"
+            raise state.ranks.met(RunError(tried)) from error
     return mean
 
 
