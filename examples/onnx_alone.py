@@ -15,7 +15,9 @@ from PIL import Image
 
 def main(model: str, out: str, seeds: range = range(8), psi: float = 0.8) -> None:
     """A row of pictures, one for each seed."""
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it warns that psi, whose default is in the file, may be given
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     inputs = {i.name: i.shape for i in session.get_inputs()}
     z = np.stack([np.random.RandomState(seed).standard_normal(inputs["z"][1]) for seed in seeds])
     feeds = {"z": z.astype(np.float32), "psi": np.asarray(psi, dtype=np.float32)}

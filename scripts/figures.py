@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from growgan.core.errors import ConfigError, UserError, say
+from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid
 from growgan.sampling.images import make_grid, save_png
 from growgan.sampling.model import load
@@ -103,6 +104,7 @@ def main() -> int:
             command.add_argument("--truncation", type=float, default=1.0, metavar="PSI")
     args = parser.parse_args()
     try:
+        check_own(args.out, "OUT")
         args.draw(args)
     except UserError as error:
         return say(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,13 @@ def test_compare_tells_by_its_status(photos: Path, tmp_path: Path, capsys: pytes
     assert "the same pictures" in capsys.readouterr().out
     assert run("compare", tmp_path / "a.zip", tmp_path / "c.zip") == 1
     assert f"only in {tmp_path / 'a.zip'}: 1 (" in capsys.readouterr().out
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "broken.png").write_bytes((photos / "a" / "y.png").read_bytes()[:60])
+        shutil.copy(photos / "a" / "y.png", tmp_path / folder)
+    capsys.readouterr()
+    assert run("compare", tmp_path / "one", tmp_path / "other") == 2
+    assert "the others are the same pictures and labels; broken ones cannot be" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         run("compare", "--help")
     assert "Exit status: 0 where they do" in capsys.readouterr().out

@@ -53,7 +53,7 @@ def test_broken_is_what_is_called_a_picture_or_begins_as_one(growgan: Any, photo
     said = growgan("data", "info", photos, "--json", "--check")
     names = sorted(line.partition(":")[0] for line in json.loads(said.out)["broken"])
     assert said.status == 1 and names == ["b/x", "empty.jpg", "nowhere.png"]
-    assert growgan("data", "compare", photos, tmp_path / "plain").status == 1
+    assert growgan("data", "compare", photos, tmp_path / "plain").status == 2
 
 
 def test_photographs_with_a_dataset_json_are_no_set_yet(growgan: Any, photos: Path, tmp_path: Path) -> None:
@@ -112,6 +112,7 @@ def test_extract_and_compare(growgan: Any, photos: Path, tmp_path: Path) -> None
     names = sorted(item.relative_to(tmp_path / "classes").as_posix() for item in (tmp_path / "classes").rglob("*.png"))
     assert names == ["a/img00000000.png", "a/img00000001.png", "a/img00000002.png"]
     assert "exists already" in growgan("data", "extract", tmp_path / "s.zip", tmp_path / "plain").refusal()
+    assert "would then have every picture twice" in growgan("data", "extract", photos, photos / "copy").refusal()
     growgan("data", "build", tmp_path / "plain", tmp_path / "bare.zip")
     said = growgan("data", "compare", tmp_path / "plain", tmp_path / "bare.zip")
     assert said.status == 0 and "the same pictures and labels, in the same order" in said.out

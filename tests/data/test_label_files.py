@@ -14,6 +14,7 @@ from growgan.core.errors import DataError
 from growgan.data.build import build
 from growgan.data.dataset import open_dataset
 from growgan.data.label_files import read_label_file
+from growgan.data.labelling import find_folder
 from growgan.data.labels import format_sidecar
 from growgan.data.relabel import relabel
 
@@ -89,6 +90,14 @@ def test_faults_are_named(tmp_path: Path, text: str, name: str, message: str) ->
 def test_names_are_found_by_their_last_part_if_it_is_alone(tmp_path: Path) -> None:
     found = read_label_file(write(tmp_path, "name,k\na/x.jpg,1\nb/x.jpg,2\nc/y.jpg,3\n"))
     assert [found.find(name) for name in ("a/x.jpg", "q/x.jpg", "y.jpg", "deep/y.png", "z")] == [1, None, 3, 3, None]
+
+
+def test_umlauts_of_a_mac_are_those_that_are_typed(photos: Path, tmp_path: Path) -> None:
+    typed, decomposed = "K\u00e4se/\u00fc1.png", "Ka\u0308se/u\u03081.png"
+    for written, asked in ((typed, decomposed), (decomposed, typed)):
+        found = read_label_file(write(tmp_path, f"name,k\n{written},7\n"))
+        assert [found.find(name) for name in (asked, asked.partition("/")[2], asked[:-4])] == [7, 7, 7]
+    assert find_folder(decomposed) == typed.partition("/")[0]
 
 
 def test_an_empty_cell_is_no_other_pictures_label(tmp_path: Path) -> None:

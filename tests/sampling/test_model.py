@@ -166,6 +166,8 @@ def test_classes_by_number_and_by_name(make_model: MakeModel) -> None:
     for text in ("cow", "3", "-1", "1.0", "²", ""):
         with pytest.raises(ConfigError, match=r"there is no class .*; this model has: cat, dog, 2"):
             named.label(text)
+    mac = make_model(num_labels=3, training={"class_names": ["Brot", "Ka\u0308se", "2"]})
+    assert mac.label("K\u00e4se") == mac.label("Ka\u0308se") == 1
     nameless = make_model(num_labels=3)
     with pytest.raises(ConfigError, match="this model has: 0 to 2"):
         nameless.label("cat")
@@ -207,6 +209,14 @@ def test_impossible_wishes(make_model: MakeModel) -> None:
     for wish, message in wishes:
         with pytest.raises(ConfigError, match=message):
             model.sample(**wish)
+    z = np.zeros((1, model.spec.z_size))
+    assert torch.equal(model(z), model(torch.zeros(1, model.spec.z_size)))  # type: ignore[arg-type]
+    for more in ({"resolution": 12}, {"alpha": 2.0}):
+        with pytest.raises(ConfigError):
+            model(torch.from_numpy(z), **more)
+    for network, wrong in ((model, torch.zeros(1, 5)), (make_model(num_labels=3), torch.from_numpy(z))):
+        with pytest.raises(ConfigError):
+            network(wrong)
 
 
 def test_a_run_is_its_best_snapshot_else_its_newest(tiny_run: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -117,4 +118,8 @@ def test_what_is_not_there_or_not_allowed(hub: Hub, make_subject: MakeSubject, t
         done = growgan(tmp_path / "cache", hub.url, *words, **variables)
         assert message in refusal(done) and done.stderr.count("\n") == 1, done
     assert "cannot be reached" in refusal(growgan(tmp_path / "cache", NOWHERE, "push", origin, "hf://me/new"))
+    began = time.monotonic()
+    alone = growgan(tmp_path / "cache", NOWHERE, "info", "hf://me/discs")
+    assert "cannot be reached" in refusal(alone) and alone.stderr.count("\n") == 1
+    assert time.monotonic() - began < 20  # the library alone asks for 23 seconds
     assert list(hub.repositories) == ["me/discs"]

@@ -195,7 +195,18 @@ def test_a_length_that_cannot_be_kept_ends_no_run(tmp_path, monkeypatch):
     longer = job.plan(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.2")), say=said.append))
     with longer.dataset:
         assert job.work(longer).nimg == 224
-    assert any("the run's new length is not kept: No space left" in line for line in said)
+    assert any("the run's new length or place of its data is not kept: No space left" in line for line in said)
+
+
+def test_a_set_s_new_place_is_kept_and_few_pictures_are_warned_of(tmp_path):
+    data, said = make_set(tmp_path / "data", size=4), []
+    first = job.plan(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.1")), say=said.append))
+    with first.dataset:
+        job.work(first)
+    assert "warning: 128 pictures are few to begin from nothing: --from MODEL goes on" in said[0]
+    data.rename(tmp_path / "moved")
+    run(tmp_path / "moved", tmp_path / "run", ("schedule.total_kimg", "0.2"))
+    assert run(None, tmp_path / "run", ("schedule.total_kimg", "0.3"), preset=None).nimg == 320
 
 
 def test_a_stopped_run_keeps_the_length_it_was_given_last(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from growgan.cli.settings import add_set, overrides
 from growgan.core.errors import ConfigError
-from growgan.core.files import write_text
+from growgan.core.files import check_own, write_text
 from growgan.core.progress import Progress, clock
 
 SUMMARY = "measure training, pictures, loader and memory on this machine, beside its own limits"
@@ -54,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
         data=args.data,
         quick=args.quick,
     )
+    if args.json:
+        check_own(args.json, "--json")
     work = bench.Bench(request)
     print(line(describe(work.machine)), flush=True)
     with Progress(len(work.pieces), "measurements") as progress:

@@ -17,7 +17,11 @@ SUMMARY = "measure a model, every snapshot of a run, or a set against a set of p
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("subject", metavar="MODEL_OR_DATA", help="a model file, a run folder, or a set of pictures")
+    parser.add_argument(
+        "subject",
+        metavar="MODEL_OR_DATA",
+        help="a model, by whatever `generate` takes, or a set",
+    )
     parser.add_argument(
         "--data",
         type=Path,

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="S", help="seed of everything random (default 1000)")
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps")
     parser.add_argument("--precision", metavar="P", help="auto (bfloat16 where it is fast), float32, bfloat16 ...")
-    parser.add_argument("--threads", metavar="N", help="processor threads (default: measured at the start)")
+    parser.add_argument("--threads", metavar="N", help="processor threads (default: as measured once, and kept)")
     add_set(parser)
     parser.add_argument(
         "--dry-run",

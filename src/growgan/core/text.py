@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 
 def printable(text: str) -> str:
     """Spell out what would act on a terminal, or cannot be written to it: control characters, lone surrogates."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def composed(text: str) -> str:
+    """A name as keyboards write it: on a Mac's disk an umlaut is two letters, and would be another name."""
+    return unicodedata.normalize("NFC", text)
 
 
 def counted(number: int, thing: str) -> str:

@@ -41,9 +41,11 @@ class Comparison:
     same_order: bool
 
     @property
-    def are_same(self) -> bool:
-        """Whether both hold the same pictures with the same labels."""
-        return not (self.only_a or self.only_b or self.relabelled or self.broken)
+    def are_same(self) -> bool | None:
+        """Whether both hold the same pictures with the same labels; None where only broken ones may tell them apart."""
+        if self.only_a or self.only_b or self.relabelled:
+            return False
+        return None if self.broken else True
 
 
 def hash_pixels(pixels: NDArray[np.uint8]) -> bytes:

@@ -35,6 +35,8 @@ def extract(
     """
     if out.exists():
         raise DataError(f"{out}: exists already")
+    if source.path.is_dir() and out.resolve().is_relative_to(source.path.resolve()):
+        raise DataError(f"{out}: lies in {source.path}, which would then have every picture twice")
     if limit is not None and limit < 1:
         raise DataError(f"limit {limit}: must be at least 1")
     labelling = Labelling(source, None)

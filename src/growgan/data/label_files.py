@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from growgan.core.errors import DataError
+from growgan.core.text import composed
 from growgan.data.labels import MOST_CLASSES, parse_sidecar
 from growgan.data.pictures import is_picture_name
 from growgan.data.sources import Label
@@ -36,11 +37,13 @@ class LabelFile:
     path: Path
     labels: dict[str, Label | None]
     class_names: tuple[str, ...] = ()
+    _whole: dict[str, str] = field(default_factory=dict, init=False)
     _short: dict[str, str | None] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         for full in self.labels:  # now, before several threads ask
-            last = PurePosixPath(full).name
+            self._whole.setdefault(composed(full), full)
+            last = PurePosixPath(composed(full)).name
             for short in {last, PurePosixPath(last).stem}:
                 self._short[short] = full if short not in self._short else None
 
@@ -49,9 +52,10 @@ class LabelFile:
 
         ``names``: of several, the first that the file holds whole counts, and the last one is also looked for in short.
         """
+        names = tuple(composed(name) for name in names)
         for name in names:
-            if name in self.labels:
-                return self.labels[name]
+            if name in self._whole:
+                return self.labels[self._whole[name]]
         last = PurePosixPath(names[-1]).name
         full = self._short.get(last) or self._short.get(PurePosixPath(last).stem)
         return None if full is None else self.labels[full]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from growgan.core.errors import DataError
+from growgan.core.text import composed
 from growgan.data.label_files import LabelFile, read_label_file
 from growgan.data.labels import Sidecar, read_sidecar
 from growgan.data.sources import SIDECAR, Files, Label, Record, Source
@@ -72,7 +73,7 @@ class Labelling:
 
 def find_folder(name: str) -> str | None:
     """Return the folder, with those above it, that a name is in; None for one in no folder."""
-    return name.rpartition("/")[0] or None
+    return composed(name.rpartition("/")[0]) or None
 
 
 def name_by_folders(folders: Sequence[Label]) -> list[Label]:

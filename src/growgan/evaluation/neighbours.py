@@ -198,6 +198,8 @@ class _Space:
             case "inception":
                 self.store = open_inception(settings, progress, say)
             case "vgg":
+                if settings.vgg is None:
+                    raise ConfigError("--space vgg needs --vgg, a TorchScript file of VGG-16; inception does without")
                 self.store = open_vgg(settings, progress)
 
     def some(self, part: Part) -> Iterator[Tensor]:

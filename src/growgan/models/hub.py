@@ -67,7 +67,7 @@ def fetch(text: str) -> Path:
     hub = _library(address)
     with _plainly(address, hub):
         try:
-            return Path(hub.hf_hub_download(address.repository, address.file or MODEL, revision=address.revision))
+            return _download(hub, address, address.file or MODEL)
         except hub.errors.RemoteEntryNotFoundError:
             if address.file:
                 raise
@@ -76,7 +76,15 @@ def fetch(text: str) -> Path:
             if len(models) != 1:
                 several = f"several: name one of {', '.join(sorted(models))}" if models else "none"
                 raise ModelError(f"{address} has no {MODEL}; of other .safetensors it has {several}") from None
-            return Path(hub.hf_hub_download(address.repository, models[0], revision=address.revision))
+            return _download(hub, address, models[0])
+
+
+def _download(hub: Any, address: Address, file: str) -> Path:
+    """A file's place in the cache. One that is not there is asked for once before: the library would ask six times."""
+    where = {"repo_id": address.repository, "filename": file, "revision": address.revision}
+    if not hub.constants.HF_HUB_OFFLINE and not isinstance(hub.try_to_load_from_cache(**where), str):
+        hub.get_hf_file_metadata(hub.hf_hub_url(**where))
+    return Path(hub.hf_hub_download(**where))
 
 
 def publish(address: Address, folder: Path, message: str, private: bool = False) -> str:
@@ -99,6 +107,7 @@ def publish(address: Address, folder: Path, message: str, private: bool = False)
 def _library(address: Address) -> Any:
     try:
         import huggingface_hub
+        import huggingface_hub.constants
         import huggingface_hub.errors
     except ImportError:
         raise ModelError(f"{address} needs the package huggingface_hub: pip install 'growgan[hub]'") from None

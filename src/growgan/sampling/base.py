@@ -12,6 +12,7 @@ from PIL import Image
 
 from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError
+from growgan.core.text import composed
 from growgan.models.description import DescribedFile
 from growgan.sampling import images, latents
 from growgan.sampling.latents import Label
@@ -240,8 +241,9 @@ class BaseModel(ABC):
     def label(self, text: str) -> int:
         """The class of a name or number. Raises `ConfigError` for one that the model does not have."""
         names = self.file.training.get("class_names") or []
-        if text in names:
-            return int(names.index(text))
+        same = [composed(name) for name in names]
+        if composed(text) in same:
+            return same.index(composed(text))
         if text in map(str, range(self.spec.num_labels)):
             return int(text)
         if not self.spec.num_labels:

@@ -78,9 +78,16 @@ class Model(BaseModel):
     def __call__(
         self, z: Tensor, labels: Tensor | None = None, resolution: int | None = None, alpha: float | None = None
     ) -> Tensor:
-        """Float images [N, C, S, S] of latents [N, L], of any type and on any device; see `Generator.forward`."""
-        labels = labels.to(self.device) if labels is not None else None
-        images_: Tensor = self.G(z.to(self.device, torch.float32), labels, resolution, alpha)
+        """Float images [N, C, S, S] of latents [N, L], of any type and on any device; see `Generator.forward`.
+
+        Raises `ConfigError` for shapes, labels, sizes and alphas that the network does not take.
+        """
+        z = torch.as_tensor(z).to(self.device, torch.float32)
+        labels = torch.as_tensor(labels).to(self.device) if labels is not None else None
+        try:
+            images_: Tensor = self.G(z, labels, resolution, alpha)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
         return images_
 
     def first_weight(self) -> np.ndarray:

@@ -123,7 +123,7 @@ def work(job: Job, stop: Stop | None = None) -> Outcome:
             job = replace(job, config=config)
             ranks.decide(lambda: _begin(job))
         else:
-            ranks.decide(lambda: _keep_length(job))
+            ranks.decide(lambda: _keep_changes(job))
             if hours is not None:
                 length = f"{job.schedule.total / 1000:g} kimg"
                 job.say(f"the length was settled before: {length}; --kimg without --hours changes it")
@@ -233,11 +233,11 @@ def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> N
     report.say(f"warning: {trouble}{kept}; {to}")
 
 
-def _keep_length(job: Job) -> None:
+def _keep_changes(job: Job) -> None:
     try:
-        job.run.keep_length(job.config)
+        job.run.keep_changes(job.config)
     except RunError as error:  # a full disk ends no run
-        job.say(f"warning: the run's new length is not kept: {error}")
+        job.say(f"warning: the run's new length or place of its data is not kept: {error}")
 
 
 def _begin(job: Job) -> None:

@@ -63,14 +63,16 @@ class RunFolder(RunFiles):
         """Write config.json."""
         write_text(self.config, json.dumps(to_json(config), indent=2) + "\n")
 
-    def keep_length(self, config: RunConfig) -> None:
-        """Write the length that the run has from now on into config.json, so that going on does not forget it."""
-        stored, total = self.read_config(), config.schedule.total_kimg
-        if stored.schedule.total_kimg != total:
-            self.write_config(replace(stored, schedule=replace(stored.schedule, total_kimg=total)))
+    def keep_changes(self, config: RunConfig) -> None:
+        """Write into config.json what going on is not to forget: the run's length from now on, and its data's place."""
+        stored = self.read_config()
+        schedule = replace(stored.schedule, total_kimg=config.schedule.total_kimg)
+        changed = replace(stored, schedule=schedule, data=replace(stored.data, path=config.data.path))
+        if changed != stored:
+            self.write_config(changed)
 
     def read_config(self) -> RunConfig:
-        """The run's configuration: as it was started, with the length that it has by now. Raises `RunError`."""
+        """The run's configuration: as it was started, but for `keep_changes`. Raises `RunError`."""
         try:
             return from_json(RunConfig, json.loads(self.config.read_text(encoding="utf-8")))
         except (OSError, ValueError, ConfigError) as error:

@@ -99,6 +99,19 @@ def test_the_same_pictures_give_the_same_bytes_and_the_table_is_landmarks_too(
     assert again.counts == first.counts
 
 
+def test_a_table_that_was_corrected_by_hand_is_kept(photos: tuple[Path, Path], tmp_path: Path) -> None:
+    out, said = tmp_path / "a.zip", []
+    table = align(photos[0], out, RULES, landmarks=photos[1]).table
+    plain = table.read_bytes()
+    align(photos[0], out, RULES, landmarks=photos[1], overwrite=True, say=said.append)
+    assert not said  # it is the same
+    corrected = plain + b"\n"
+    table.write_bytes(corrected)
+    align(photos[0], out, RULES, landmarks=photos[1], overwrite=True, say=said.append)
+    kept = table.with_name(f"{table.name}.before")
+    assert (table.read_bytes(), kept.read_bytes()) == (plain, corrected) and str(kept) in said[0]
+
+
 def test_labels_and_limits(photos: tuple[Path, Path], tmp_path: Path) -> None:
     rules = Rules(resolution=32, min_size=60, most=1)
     report = align(photos[0], tmp_path / "one", rules, landmarks=photos[1])
@@ -114,9 +127,11 @@ def test_nothing_is_left_of_what_fails(photos: tuple[Path, Path], tmp_path: Path
     before = sorted(tmp_path.iterdir())
     with pytest.raises(DataError, match=r"h broken\.png: not a picture"):
         align(photos[0], out, RULES, landmarks=photos[1], strict=True)
-    nothing = r"no face in it is kept \(too small: 7, no face: 1, not readable: 1\); crops of less than 2000 pixels"
+    nothing = r"no face in it is kept \(too small: 7, no face: 1, not a picture: 1\); crops of less than 2000 pixels"
     with pytest.raises(DataError, match=nothing):
         align(photos[0], out, Rules(resolution=32, min_size=2000), landmarks=photos[1])
+    with pytest.raises(DataError, match=r"kept \(in no folder, so of no class: \d+\)$"):
+        align(photos[0] / "sub", out, RULES, landmarks=photos[1], labels="folders")
     with pytest.raises(DataError, match="inside its own source"):
         align(photos[0], photos[0] / "set.zip", RULES, landmarks=photos[1])
     assert sorted(tmp_path.iterdir()) == before

@@ -11,8 +11,10 @@ from growgan.core.text import counted, printable
 
 SUMMARY = "say whether two sets, or any two sources, hold the same pictures, by their pixels"
 STATUS = (
-    "Exit status: 0 where they do, with the same labels, whatever the names, files and order; else 1; 2 for errors."
+    "Exit status: 0 where they do, with the same labels, whatever the names, files and order; 1 where they do not; "
+    "2 where that cannot be told, for broken pictures or errors."
 )
+VERDICTS = {True: 0, False: 1, None: 2}
 
 LISTED = 10
 
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare; 0 where they are the same but for names, files and order, else 1."""
+    """Compare, and return what `STATUS` says."""
     from growgan.data.compare import compare
     from growgan.data.pictures import strict_pillow
     from growgan.data.sources import open_source
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         found = compare(a, b, Progress)
     if args.json:
         print(json.dumps(asdict(found) | {"same": found.are_same}))
-        return 0 if found.are_same else 1
+        return VERDICTS[found.are_same]
     print(f"{args.a}: {counted(found.count_a, 'picture')}; {args.b}: {counted(found.count_b, 'picture')}")
     lists = {
         f"only in {args.a}": found.only_a,
@@ -48,4 +50,6 @@ def run(args: argparse.Namespace) -> int:
             print(printable(f"{title}: {len(names):,} ({', '.join([*names[:LISTED], *more])})"))
     if found.are_same:
         print(f"the same pictures and labels, {'' if found.same_order else 'not '}in the same order")
-    return 0 if found.are_same else 1
+    elif found.are_same is None:
+        print("the others are the same pictures and labels; broken ones cannot be compared")
+    return VERDICTS[found.are_same]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from growgan.data.build import check_limit, check_places
 from growgan.data.faces.collect import Collection
 from growgan.data.faces.detect import Detector, Face
 from growgan.data.faces.found import Found
-from growgan.data.faces.judge import KEPT, Find, Rules, Verdict, judge_picture
+from growgan.data.faces.judge import KEPT, TOO_SMALL, Find, Rules, Verdict, judge_picture
 from growgan.data.faces.landmarks import read_landmarks
 from growgan.data.faces.refine import TERMS
 from growgan.data.faces.sheet import Sheet
@@ -131,9 +132,8 @@ def align(
                         if len(faces) == limit:
                             break
                 if not len(faces):
-                    least = f"crops of less than {rules.min_size:g} pixels are too small: resolution, min-size"
-                    raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)}); {least}")
-                _write_beside(report, table, sheet)
+                    raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)}){_least(sheet, rules)}")
+                _write_beside(report, table, sheet, say)
                 faces.finish(labelling.number)
                 if found is not None:
                     found.remove()
@@ -198,15 +198,28 @@ def _work(
         return Skipped(item.name, explain(error))
 
 
-def _write_beside(report: AlignReport, table: Table, sheet: Sheet) -> None:
+def _write_beside(report: AlignReport, table: Table, sheet: Sheet, say: Callable[[str], None]) -> None:
+    content, before = table.to_bytes(), report.table.with_name(f"{report.table.name}.before")
+    if report.table.exists() and report.table.read_bytes() != content:  # it may have been corrected by hand
+        report.table.replace(before)
+        say(f"the table that was there is kept as {before}")
     with whole(report.table) as temporary:
-        temporary.write_bytes(table.to_bytes())
+        temporary.write_bytes(content)
     with whole(report.sheet) as temporary:
         temporary.write_bytes(encode_png(sheet.draw(), **noted("PNG", {"sheet": "faces that were found"})))
 
 
+def _least(sheet: Sheet, rules: Rules) -> str:
+    """What to do about crops that are too small, where some are."""
+    least = f"; crops of less than {rules.min_size:g} pixels are too small: resolution, min-size"
+    return least if TOO_SMALL in sheet.counts else ""
+
+
 def _sum_up(sheet: Sheet, report: AlignReport) -> str:
     parts = [f"{reason}: {count:,}" for reason, count in sheet.counts.items() if reason != KEPT]
-    if report.skipped:
-        parts.append(f"not readable: {len(report.skipped):,}")
+    reasons = Counter(item.reason for item in report.skipped)
+    named = reasons.most_common(3)
+    parts += [f"{reason}: {count:,}" for reason, count in named]
+    if others := len(report.skipped) - sum(count for _, count in named):
+        parts.append(f"skipped for other reasons: {others:,}")
     return ", ".join(parts) or "there are no pictures"

@@ -20,7 +20,7 @@ Find = Callable[[str, Image.Image], list[Face]]
 VIEW = 96
 """Side in pixels of the pictures on a contact sheet."""
 
-KEPT = "kept"
+KEPT, TOO_SMALL = "kept", "too small"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def _judge(
     if face.confidence < rules.min_confidence:
         verdict.reason, verdict.detail = "unsure", f"{face.confidence:.2f}"
     elif crop.side < rules.min_size:
-        verdict.reason, verdict.detail = "too small", f"{crop.side:.0f}"
+        verdict.reason, verdict.detail = TOO_SMALL, f"{crop.side:.0f}"
     elif verdict.inside < rules.min_inside:
         verdict.reason, verdict.detail = "beyond the edge", f"{1 - verdict.inside:.0%}"
     elif full:
