@@ -199,7 +199,6 @@ def test_directions_of_another_model(growgan: Growgan, tiny_run: Path, tmp_path:
         (["--sheet", "d.jpg"], "should end in .png"),
         (["--reach", "0"], "--reach"),
         (["--count", "9999"], "directions, not 9999"),
-        (["--count", "2", "--labels", "said.csv"], "it does not go with --count"),
         (["--without", "smile"], "there is no direction 'smile'"),
         (["--class", "1"], "no classes"),
     ],

@@ -203,7 +203,9 @@ def test_a_set_s_new_place_is_kept_and_few_pictures_are_warned_of(tmp_path):
     first = job.plan(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.1")), say=said.append))
     with first.dataset:
         job.work(first)
-    assert "warning: 128 pictures are few to begin from nothing: --from MODEL goes on" in said[0]
+    assert (
+        "warning: 128 pictures from nothing are few: --from MODEL goes on from a trained one, such as faces-128" in said
+    )
     data.rename(tmp_path / "moved")
     run(tmp_path / "moved", tmp_path / "run", ("schedule.total_kimg", "0.2"))
     assert run(None, tmp_path / "run", ("schedule.total_kimg", "0.3"), preset=None).nimg == 320

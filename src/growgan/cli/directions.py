@@ -11,7 +11,6 @@ from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
 
 SUMMARY = "find directions along which a model's pictures change in one respect, for growgan edit"
-COUNT = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("directions.safetensors"), metavar="FILE", help="(directions.safetensors)"
     )
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="what each changes (default: beside --out)")
-    parser.add_argument("--count", type=int, metavar="K", help=f"directions without --labels (default {COUNT})")
+    parser.add_argument("--count", type=int, default=8, metavar="K", help="directions without --labels (default 8)")
     parser.add_argument(
         "--labels", type=Path, metavar="FILE.csv", help="what you say of some seeds: seed,NAME,... a line each"
     )
@@ -38,8 +37,6 @@ def run(args: argparse.Namespace) -> int:
     from growgan.editing.moves import FURTHEST
 
     seeds = parse_seeds(args.seeds)
-    if args.count is not None and args.labels is not None:
-        raise ConfigError("--labels gives a direction for each of its columns: it does not go with --count")
     sheet_path = sheet_beside(args.out, args.sheet)
     if not 0 < args.reach <= FURTHEST:
         raise ConfigError(f"--reach must be above 0 and at most {FURTHEST:g}, not {args.reach:g}")
@@ -54,8 +51,7 @@ def run(args: argparse.Namespace) -> int:
     said = read_said(args.labels) if args.labels is not None else None
     model = load_model(args.model, args.device, "float32")
     label = model.label(args.label) if args.label is not None else None
-    count = COUNT if args.count is None else args.count
-    found = directions.of_weights(model, count) if said is None else directions.of_labels(model, said)
+    found = directions.of_weights(model, args.count) if said is None else directions.of_labels(model, said)
     if args.without is not None:
         found = directions.without(found, [name.strip() for name in args.without.split(",")])
     drawn = sheet.draw(model, found, seeds, args.reach, label=label, truncation=args.truncation)

@@ -40,6 +40,9 @@ from growgan.training.state import TrainState
 from growgan.training.stop import Asked, Stop
 from growgan.training.tuning import Tuning
 
+FEW = 1000
+"""Pictures below which a run that begins from nothing is warned of."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -155,6 +158,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
             job.say(f"going on from {state.nimg / 1000:g} kimg, after {clock(state.seconds)} of training")
     else:
         ranks.decide(lambda: _begin_state(job, state))
+        _warn_of_few(job)
         if config.start.model:  # else all have drawn the same weights
             _share(state)
     _warn_of_idle(job, state.nimg)
@@ -202,6 +206,13 @@ def _begin_state(job: Job, state: TrainState) -> None:
     job.run.check_untrained()
     start.begin(state, job.dataset.class_names, job.say)
     checkpoint.save(job.run, state, job.config.snapshots.keep_states)
+
+
+def _warn_of_few(job: Job) -> None:
+    """Say it if there are too few pictures to learn from nothing how such look."""
+    if len(job.dataset) < FEW and not job.config.start.model:
+        few = f"{counted(len(job.dataset), 'picture')} from nothing are few"
+        job.say(f"warning: {few}: --from MODEL goes on from a trained one, such as faces-128")
 
 
 def _warn_of_idle(job: Job, nimg: int) -> None:

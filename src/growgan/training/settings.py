@@ -22,8 +22,6 @@ from growgan.training.request import Request
 from growgan.training.run import RunFolder, resumed
 from growgan.training.shares import fewest_groups
 
-FEW = 1000
-"""Pictures below which a run from nothing is warned of."""
 SETTLED = {
     "preset": "--preset",
     "data.path": "--data",
@@ -123,7 +121,6 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
     config.check_whole()
     _check_groups(config, world)
     _warn_of_lone_pictures(config, request)
-    _warn_of_few_pictures(config, len(dataset), request)
     return config
 
 
@@ -136,13 +133,6 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
         raise RunError(f"{wrong}; give that one, or {other}")
     path = str(request.data.resolve()) if request.data else config.data.path
     return replace(config, data=replace(config.data, path=path))
-
-
-def _warn_of_few_pictures(config: RunConfig, count: int, request: Request) -> None:
-    """Say it if there are too few to learn from nothing what pictures of their kind look like."""
-    if count < FEW and not config.start.model:
-        few = f"{count:,} {'picture is' if count == 1 else 'pictures are'} few to begin from nothing"
-        request.say(f"warning: {few}: --from MODEL goes on from a trained one, such as faces-128")
 
 
 def _warn_of_lone_pictures(config: RunConfig, request: Request) -> None:
