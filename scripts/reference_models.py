@@ -11,6 +11,7 @@ GROWN_ON = (
     *("--set", "optim.g_lr=0.008", "--set", "optim.d_lr=0.008", "--set", "optim.lr_end=0.3"),
     *("--set", "optim.rampup_kimg=2", "--set", "optim.ema_kimg=10"),
     *("--set", "schedule.training_kimg=600,64:2", "--set", "schedule.transition_kimg=30"),
+    *("--set", "snapshots.model_ticks=5", "--set", "snapshots.keep=5", "--set", "snapshots.measure=swd"),
 )
 """As the shipped faces-128 was grown on from faces-64."""
 
