@@ -101,10 +101,10 @@ def fields(name: str, args: argparse.Namespace) -> dict[str, str]:
     return COMMON | length | RECIPES[name]
 
 
-def growgan(*words: str | Path) -> None:
-    """Run a command of the package; end with its status if it fails."""
+def growgan(*words: str | Path, may_refuse: bool = False) -> None:
+    """Run a command of the package; end with its status if it fails. may_refuse: but not if it says that it cannot."""
     status = subprocess.run([sys.executable, "-m", "growgan", *map(str, words)], check=False).returncode
-    if status:
+    if status and not (may_refuse and status == 2):
         sys.exit(status)
 
 
@@ -126,8 +126,10 @@ def measure(args: argparse.Namespace) -> None:
         out = folder / MEASURES
         *before, last = list_snapshots(folder)
         for model in [*on_the_way(before, args), last]:
-            if missing := plots.lacking(out, model.hash, METRICS if model is last else ON_THE_WAY):
-                growgan("evaluate", model.path, *words, "--metrics", ",".join(missing), "--out", out)
+            wanted = METRICS if model is last else ON_THE_WAY
+            if missing := plots.lacking(out, model.hash, wanted):
+                more = ("--metrics", ",".join(missing), "--out", out)
+                growgan("evaluate", model.path, *words, *more, may_refuse=len(missing) < len(wanted))
 
 
 def on_the_way(models: list[ModelFile], args: argparse.Namespace) -> list[ModelFile]:

@@ -2,10 +2,11 @@
 
     python scripts/reference.py faces-64 --pictures CELEBA --out DIR
 
-builds DIR/train.zip and DIR/test.zip, trains in DIR/run, chooses the best snapshot there by KID, measures it, and
-writes DIR/MODEL.safetensors (float16, with its card), DIR/measures.jsonl and figures. In DIR/private are the nearest
-training pictures: look at them, and pass them on to nobody. With --run an existing run takes the place of building and
-training. --rehearse goes the whole way at toy size. Every step is a `growgan` command, which is printed.
+builds DIR/train.zip and DIR/test.zip, trains in DIR/run (some first in DIR/before), chooses the best snapshot there by
+KID, measures it, and writes DIR/MODEL.safetensors (float16, with its card), DIR/measures.jsonl and figures. In
+DIR/private are the nearest training pictures: look at them, and pass them on to nobody. With --run an existing run
+takes the place of building and training. --rehearse goes the whole way at toy size. Every step is a `growgan` command,
+which is printed.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ HELD_OUT = "7"
 """The last letter of the names of files that are held out."""
 IMAGES = {"cpu": "10k", "gpu": "50k"}
 """Fakes of the final FID and KID, by the kind of device; a GPU also has the time for FID's features of every real."""
+CHOICE = ("kid", "fid", "swd")
+"""Measures of every snapshot, of which the first that all have chooses; FID is for the curve."""
 FINAL = "1"
 """Seed of the final measures: not that of those by which the snapshot was chosen."""
 
@@ -101,6 +104,11 @@ class Reference:
         base, most = WIDTHS[self.kind]
         parent = self.args.parent or self.recipe.parent
         start = ["--from", parent, "--resolution", self.recipe.resolution] if parent else []
+        if self.recipe.before and not self.args.rehearse:
+            first = RunFolder(Path("before"))
+            more = (*self.recipe.before, "--device", self.args.device, *MINIBATCH[self.kind])
+            growgan("train", "--data", self.train, "--out", first.path, *start, *more)
+            start = ["--from", first.snapshots()[-1]]
         widths = ["--set", f"network.fmap_base={base}", "--set", f"network.fmap_max={most}"]
         if parent or self.args.rehearse:
             widths = []  # a parent's are its own
@@ -117,8 +125,13 @@ class Reference:
         out, full = Path("choice.jsonl"), self.run.read_config().network.resolution
         models = [model for model in list_snapshots(self.run.path) if model.resolution == full and model.alpha == 1]
         for model in models:
-            if plots.lacking(out, model.hash, ("kid", "fid", "swd")):
-                self.evaluate(model.path, f"kid{self.few},fid{self.few},swd{self.few}", ["--out", str(out)])
+            missing = plots.lacking(out, model.hash, CHOICE)
+            if missing:
+                try:
+                    self.evaluate(model.path, ",".join(f"{name}{self.few}" for name in missing), ["--out", str(out)])
+                except SystemExit as ended:  # without Inception's weights there is nothing but SWD, also the next time
+                    if ended.code != 2 or len(missing) == len(CHOICE):
+                        raise
         for metric in ("kid", "swd"):
             lines = [line for line in plots.evaluated([out]) if line["metric"].startswith(metric)]
             values = {line["subject_hash"]: line["value"] for line in lines}

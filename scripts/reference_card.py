@@ -35,8 +35,11 @@ def card_texts(
     config = run.read_config()
     parent = args.parent or recipe.parent
     start = ["--from", Path(parent).stem, "--resolution", str(config.network.resolution)] if parent else []
-    words = ["growgan", "train", "--data", "train.zip", "--out", "run", *start, *settings(config)]
-    build = ["growgan", "data", "build", "PICTURES", "train.zip", "--resolution", str(size), *pictures.build]
+    commands = [["data", "build", "PICTURES", "train.zip", "--resolution", str(size), *pictures.build]]
+    if recipe.before and not args.rehearse:
+        commands.append(["train", "--data", "train.zip", "--out", "before", *start, *recipe.before])
+        start = ["--from", "before (its last snapshot)"]
+    commands.append(["train", "--data", "train.zip", "--out", "run", *start, *settings(config)])
     hours, threads = float(training.get("seconds", 0)) / 3600, config.execution.threads
     machine = args.machine or line(describe(set_up(ExecutionConfig(device=args.device))))
     on = f", {threads} thread{'s' * (threads > 1)}" if threads and not args.machine else ""
@@ -47,7 +50,7 @@ def card_texts(
         "intended_use": USE,
         "limits": f"{LIMITS} {args.seen or ''}".strip(),
         "notes": (
-            f"Made by scripts/reference.py {name}: {shlex.join(build)}; {shlex.join(words)}. "
+            f"Made by scripts/reference.py {name}: {'; '.join(shlex.join(['growgan', *words]) for words in commands)}. "
             f"Of the run's snapshots the one with the lowest {by} was taken, after {int(training['nimg']):,} pictures "
             f"shown and {hours:.1f} hours on {machine}{on}; it was measured on other fakes than it was chosen by."
         ),

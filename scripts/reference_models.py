@@ -5,15 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FAST = ("--preset", "fast")
+SPARSELY = ("--set", "snapshots.model_ticks=5", "--set", "snapshots.keep=5")
 GROWN_ON = (
     *("--preset", "transfer", "--set", "augment.policy=none"),
     *("--set", "loss.name=logistic", "--set", "loss.r1_gamma=0.1,64:0.05", "--set", "loss.r1_interval=16"),
     *("--set", "optim.g_lr=0.008", "--set", "optim.d_lr=0.008", "--set", "optim.lr_end=0.3"),
     *("--set", "optim.rampup_kimg=2", "--set", "optim.ema_kimg=10"),
     *("--set", "schedule.training_kimg=600,64:2", "--set", "schedule.transition_kimg=30"),
-    *("--set", "snapshots.model_ticks=5", "--set", "snapshots.keep=5", "--set", "snapshots.measure=swd"),
+    *SPARSELY,
 )
-"""As the shipped faces-128 was grown on from faces-64."""
+"""As faces-128 was grown on from faces-64."""
+FINISHED = (
+    *("--preset", "transfer", "--set", "augment.policy=none"),
+    *("--set", "loss.name=logistic", "--set", "loss.r1_gamma=0.5", "--set", "loss.r1_interval=16"),
+    *("--set", "optim.g_lr=0.005", "--set", "optim.d_lr=0.005", "--set", "optim.lr_end=0.1"),
+    *("--set", "optim.rampup_kimg=2", "--set", "optim.ema_kimg=10"),
+    *SPARSELY,
+)
+"""As it went on from there, at falling rates."""
 
 WIDTHS = {"cpu": ("1024", "128"), "gpu": ("2048", "256")}
 """fmap_base and fmap_max, by the kind of device."""
@@ -45,6 +54,8 @@ class Recipe:
     kimg: dict[str, int]
     """Length of the run, by the kind of device."""
     train: tuple[str, ...] = FAST
+    before: tuple[str, ...] = ()
+    """Words of a run, with its length, that goes before and from whose last network training goes on."""
     parent: str | None = None
     """A shipped model from which training goes on."""
 
@@ -76,8 +87,9 @@ RECIPES = {
         title="Faces at 128x128",
         pictures=CELEBA,
         resolution=128,
-        kimg={"cpu": 196, "gpu": 10000},
-        train=GROWN_ON,
+        kimg={"cpu": 160, "gpu": 10000},
+        before=(*GROWN_ON, "--kimg", "196"),
+        train=FINISHED,
         parent="faces-64",
     ),
     "cifar10": Recipe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import io
 import json
@@ -122,6 +123,32 @@ def test_reference(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     written = (out / "measures.jsonl").read_bytes()
     assert call("reference", monkeypatch, *words) == 0  # nothing is measured again
     assert (out / "measures.jsonl").read_bytes() == written
+
+
+def test_a_reference_model_of_two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second goes on from the last network of the first, in its size and widths."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    monkeypatch.chdir(tmp_path)
+    reference, said = script("reference"), []
+
+    def growgan(*words: object) -> str:
+        said.append(" ".join(map(str, words)))
+        models = Path("before", "models")
+        models.mkdir(parents=True, exist_ok=True)
+        for nimg in (100, 200):
+            (models / f"snapshot-{nimg:012d}.safetensors").touch()
+        return ""
+
+    monkeypatch.setattr(reference, "growgan", growgan)
+    given = dict.fromkeys(("parent", "hours", "run", "pictures"))
+    args = argparse.Namespace(device="cpu", rehearse=False, **given)
+    reference.Reference("faces-128", args).grow()
+    first, second = said
+    assert first.startswith("train --data train.zip --out before --from faces-64 --resolution 128 --preset transfer")
+    last = Path("before", "models", "snapshot-000000000200.safetensors")
+    assert (
+        f"--out run --device cpu --kimg 160 --from {last} --preset transfer" in second and "--resolution" not in second
+    )
 
 
 def test_demo_data(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

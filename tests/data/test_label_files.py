@@ -97,7 +97,14 @@ def test_umlauts_of_a_mac_are_those_that_are_typed(photos: Path, tmp_path: Path)
     for written, asked in ((typed, decomposed), (decomposed, typed)):
         found = read_label_file(write(tmp_path, f"name,k\n{written},7\n"))
         assert [found.find(name) for name in (asked, asked.partition("/")[2], asked[:-4])] == [7, 7, 7]
+    both = read_label_file(write(tmp_path, f"name,k\n{typed},1\n{decomposed},2\n"))
+    assert [both.find(name) for name in (typed, decomposed)] == [1, 2]
+    classes = read_label_file(write(tmp_path, "name,k\na,K\u00e4se\nb,Ka\u0308se\n"))
+    assert classes.find("a") == classes.find("b") == "K\u00e4se"
     assert find_folder(decomposed) == typed.partition("/")[0]
+    (photos / "u\u03081.png").write_bytes((photos / "a" / "y.png").read_bytes())
+    (photos / "dataset.json").write_text(json.dumps({"labels": [["\u00fc1.png", 0], ["a/y.png", 1]]}))
+    assert build(photos, tmp_path / "set.zip", resolution=8).count == 2
 
 
 def test_an_empty_cell_is_no_other_pictures_label(tmp_path: Path) -> None:

@@ -103,15 +103,30 @@ def test_other_files_and_pictures_are_refused(tmp_path):
         FeatureNetwork(tmp_path / "net.pt", "new")
 
 
-def test_memory_that_runs_out_is_no_wrong_file_and_tf32_comes_back(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "said", ["DefaultCPUAllocator: can't allocate memory", "CUDA out of memory. Tried to allocate"]
+)
+def test_memory_that_runs_out_is_no_wrong_file(tmp_path, monkeypatch, said):
+    """Also of a card, of which TorchScript makes a plain error."""
     network = FeatureNetwork(save_network(tmp_path / "net.pt"), "legacy")
 
     def full(x):
-        assert not torch.backends.cudnn.allow_tf32
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        raise RuntimeError(f"The following operation failed in the TorchScript interpreter. {said}")
 
     monkeypatch.setattr(network, "_module", full)
-    before = torch.backends.cudnn.allow_tf32
     with pytest.raises(OutOfMemory, match="take less at once"):
         network.features(pictures(1))
-    assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_tf32_is_off_for_a_card_and_comes_back():
+    switch = torch.backends.cudnn.conv
+    for before in ("ieee", "tf32"):
+        with inception._in_float32(torch.device("cpu")):
+            pass
+        switch.fp32_precision, kept = before, switch.fp32_precision
+        try:
+            with inception._in_float32(torch.device("cuda")):
+                assert switch.fp32_precision == "ieee"
+            assert switch.fp32_precision == before
+        finally:
+            switch.fp32_precision = kept

@@ -193,6 +193,22 @@ def test_a_disk_that_is_really_full_for_a_while(small_disk, tmp_path, colour_set
     assert logs[0] == logs[1] == sorted(set(logs[0]))
 
 
+def test_what_is_owed_finds_the_room_of_the_oldest_state(tmp_path):
+    state, _, _ = begin(small(), half_and_half())
+    run, tried = RunFolder(tmp_path), []
+    run.create()
+    for state.nimg in (4, 8):
+        checkpoint.save(run, state, keep=2)
+
+    def owed():
+        tried.append(len(run.states()))
+        if len(run.states()) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    checkpoint.making_room(run, owed)
+    assert tried == [2, 1] and images_shown(run.states()[0]) == 8
+
+
 def test_a_log_from_which_nothing_is_cut_needs_no_room(tmp_path, monkeypatch):
     run = RunFolder(tmp_path)
     run.append_log([{"nimg": nimg, "seconds": 1.0} for nimg in (4, 8)])

@@ -198,7 +198,7 @@ def test_a_length_that_cannot_be_kept_ends_no_run(tmp_path, monkeypatch):
     assert any("the run's new length or place of its data is not kept: No space left" in line for line in said)
 
 
-def test_a_set_s_new_place_is_kept_and_few_pictures_are_warned_of(tmp_path):
+def test_a_set_s_new_place_is_kept_and_few_pictures_are_warned_of(tmp_path, monkeypatch):
     data, said = make_set(tmp_path / "data", size=4), []
     first = job.plan(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.1")), say=said.append))
     with first.dataset:
@@ -208,7 +208,10 @@ def test_a_set_s_new_place_is_kept_and_few_pictures_are_warned_of(tmp_path):
     )
     data.rename(tmp_path / "moved")
     run(tmp_path / "moved", tmp_path / "run", ("schedule.total_kimg", "0.2"))
-    assert run(None, tmp_path / "run", ("schedule.total_kimg", "0.3"), preset=None).nimg == 320
+    monkeypatch.chdir(tmp_path)
+    run(None, tmp_path / "run", ("data.path", "moved"), ("schedule.total_kimg", "0.3"), preset=None)
+    monkeypatch.chdir(tmp_path / "moved")
+    assert run(None, tmp_path / "run", ("schedule.total_kimg", "0.4"), preset=None).nimg == 416
 
 
 def test_a_stopped_run_keeps_the_length_it_was_given_last(tmp_path):

@@ -24,6 +24,9 @@ def test_lines_that_were_cut_off_are_passed_over_and_what_is_lacking_is_known(tm
     path = tmp_path / "measures.jsonl"
     assert plots.lacking(path, "abc", ("kid",)) == ["kid"]
     path.write_text('{"metric": "swd2k", "subject_hash": "abc"}\n{"metric": "kid2048", "subj')
+    assert [line["metric"] for line in plots.evaluated([path])] == ["swd2k"]
+    path.write_text(path.read_text() + 'ect_hash": "def"}')  # whole, but for its end of line
+    assert [line["metric"] for line in plots.evaluated([path])] == ["swd2k", "kid2048"]
     assert plots.lacking(path, "abc", ("swd", "kid")) == ["kid"] and plots.lacking(path, "def", ("swd",)) == ["swd"]
     path.write_text('{"metric": \n{"metric": "kid2048", "subject_hash": "abc"}\n')
     with pytest.raises(RunError, match="a line is no JSON"):

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "subject",
         metavar="MODEL_OR_DATA",
-        help="a model, by whatever `generate` takes, or a set",
+        help="a model file or name, a run folder (all its snapshots), or a set",
     )
     parser.add_argument(
         "--data",

@@ -49,6 +49,10 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, where it ends a command as Ctrl-C does."""
 
 
+OUT = ("can't allocate memory", "out of memory")
+"""What PyTorch says of a processor's memory, and of a card's where that comes out of TorchScript as a plain error."""
+
+
 def as_out_of_memory(error: Exception, remedy: str = LESS_AT_ONCE) -> OutOfMemory | None:
     """What to say if memory has run out in the midst of some work, the processor's or a card's; else None.
 
@@ -56,9 +60,8 @@ def as_out_of_memory(error: Exception, remedy: str = LESS_AT_ONCE) -> OutOfMemor
     says so in words alone.
     """
     text = " ".join(str(error).split())
-    if not (
-        isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text
-    ):
+    told = any(words in text for words in OUT)
+    if not (told or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"):
         return None
     wanted = re.search(r"allocate ([\d.]+ \w+)", text)
     more = f" ({wanted[1]} more were wanted)" if wanted else ""

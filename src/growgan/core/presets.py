@@ -164,7 +164,7 @@ def transfer() -> RunConfig:
     steps, in which Adam, fresh, would take the sign of a gradient for its size. The average forgets within a few
     thousand images what the pictures were before. All that D sees is augmented, without which it soon knows a hundred
     pictures by heart (Zhao et al. 2020). Which snapshot is the best is for the eye: by SWD a hundred pictures are met
-    better and better while faces fall apart (docs/training.md), so none is chosen and all are kept.
+    better and better while faces fall apart (docs/training.md), so none is chosen and the newest twenty stay.
     """
     return RunConfig(
         network=laptop().network,

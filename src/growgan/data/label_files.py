@@ -37,12 +37,13 @@ class LabelFile:
     path: Path
     labels: dict[str, Label | None]
     class_names: tuple[str, ...] = ()
-    _whole: dict[str, str] = field(default_factory=dict, init=False)
+    _whole: dict[str, str | None] = field(default_factory=dict, init=False)
     _short: dict[str, str | None] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         for full in self.labels:  # now, before several threads ask
-            self._whole.setdefault(composed(full), full)
+            whole = composed(full)
+            self._whole[whole] = full if whole not in self._whole else None
             last = PurePosixPath(composed(full)).name
             for short in {last, PurePosixPath(last).stem}:
                 self._short[short] = full if short not in self._short else None
@@ -52,11 +53,11 @@ class LabelFile:
 
         ``names``: of several, the first that the file holds whole counts, and the last one is also looked for in short.
         """
-        names = tuple(composed(name) for name in names)
         for name in names:
-            if name in self._whole:
-                return self.labels[self._whole[name]]
-        last = PurePosixPath(names[-1]).name
+            full = name if name in self.labels else self._whole.get(composed(name))
+            if full is not None:
+                return self.labels[full]
+        last = PurePosixPath(composed(names[-1])).name
         full = self._short.get(last) or self._short.get(PurePosixPath(last).stem)
         return None if full is None else self.labels[full]
 
@@ -148,7 +149,7 @@ def _parse_class(cell: str) -> Label:
     # "007" is a name: written as a number it would be another.
     if cell.isascii() and cell.isdigit() and str(int(cell[:9])) == cell and int(cell) < MOST_CLASSES:
         return int(cell)
-    return cell
+    return composed(cell)
 
 
 def _parse_flag(cell: str) -> float:

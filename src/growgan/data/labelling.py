@@ -44,6 +44,7 @@ class Labelling:
             if isinstance(source, Files):
                 self._sidecar = read_sidecar(source)
             self.class_names, self.has_labels = self._sidecar.class_names, self._sidecar.labels is not None
+            self._composed = {composed(name): label for name, label in (self._sidecar.labels or {}).items()}
 
     def find(self, record: Record) -> Label | None:
         """Return a record's label, None where it lacks one; a folder whole, as its class depends on the others."""
@@ -54,7 +55,7 @@ class Labelling:
         if self._file is not None:
             return self._file.find(record.name)
         if self._sidecar.labels is not None:
-            return self._sidecar.labels.get(record.name)
+            return self._sidecar.labels.get(record.name, self._composed.get(composed(record.name)))
         return record.label
 
     @property

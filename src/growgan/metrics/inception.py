@@ -106,23 +106,26 @@ class FeatureNetwork:
             if "return_features" not in self._takes:
                 x = (x - 128) / 128
         try:
-            with _in_float32():
+            with _in_float32(self.device):
                 return self._module(x.contiguous(memory_format=self.layout), **switches)
         except RuntimeError as error:
-            if said := as_out_of_memory(error):
+            if said := as_out_of_memory(error, "take less at once (--batch), or another --device"):
                 raise said from error
             raise ModelError(f"{self.path} is not the network that is wanted: {_last_line(error)}") from error
 
 
 @contextmanager
-def _in_float32() -> Iterator[None]:
+def _in_float32(device: torch.device) -> Iterator[None]:
     """Convolutions on a GPU with all digits: TF32, which is cuDNN's default, would not be what a processor computes."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
+    # `allow_tf32`, the older name of the switch, raises where this one was used.
+    switch: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = switch.fp32_precision
+    if device.type == "cuda":
+        switch.fp32_precision = "ieee"
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        switch.fp32_precision = before
 
 
 def resize(images: Tensor, protocol: str, side: int = SIDE) -> Tensor:

@@ -128,7 +128,10 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
             temporary.chmod(permissions)  # the user's own; the library would let nobody else read the file
         except SafetensorError as error:  # what the library makes of a full disk: it is no OSError
             number = re.search(r"\(os error (\d+)\)", str(error))
-            raise OSError(*((int(number[1]), os.strerror(int(number[1]))) if number else (str(error),))) from error
+            if number is None:
+                raise OSError(str(error)) from error
+            code, windows = int(number[1]), os.name == "nt"  # whose codes Python turns into errno itself
+            raise OSError(code, str(error) if windows else os.strerror(code), None, code) from error
 
 
 def _sort_metadata(path: Path) -> None:

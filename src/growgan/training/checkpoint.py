@@ -24,27 +24,30 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def save(run: RunFiles, state: TrainState, keep: int) -> Path:
-    """Write the state as `run.state_at(nimg)` and remove all but the newest `keep`.
-
-    On a disk that is full the oldest goes first, so that there is room for the new one; a whole one always remains.
-    """
+    """Write the state as `run.state_at(nimg)` and remove all but the newest `keep`."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors().items()}
     checksums = {name: _checksum(value) for name, value in tensors.items()}
     path = run.state_at(state.nimg)
     counters = json.dumps(state.counters())
     checksums[COUNTERS] = zlib.crc32(counters.encode())
     metadata = {COUNTERS: counters, "growgan.checksums": json.dumps(checksums)}
-    try:
-        write_tensors(path, tensors, metadata)
-    except RunError as error:
-        older = run.states()[1:]
-        if getattr(error.__cause__, "errno", None) not in FULL or not older:
-            raise
-        older[-1].unlink(missing_ok=True)
-        write_tensors(path, tensors, metadata)
+    making_room(run, lambda: write_tensors(path, tensors, metadata))
     for old in run.states()[keep:]:
         old.unlink(missing_ok=True)
     return path
+
+
+def making_room(run: RunFiles, write: Callable[[], None]) -> None:
+    """Do what writes; on a disk that is full the oldest state goes first, so that there is room. One always remains."""
+    try:
+        write()
+    except (OSError, RunError) as error:
+        found = error if isinstance(error, OSError) else error.__cause__
+        older = run.states()[1:]
+        if getattr(found, "errno", None) not in FULL or not older:
+            raise
+        older[-1].unlink(missing_ok=True)
+        write()
 
 
 def restore_newest(run: RunFiles, state: TrainState, warn: Callable[[str], None]) -> bool:

@@ -100,11 +100,13 @@ def evaluated(files: Sequence[Path]) -> list[dict[str, Any]]:
     """
     found = []
     for path in filter(Path.is_file, files):
-        *lines, _cut_off = path.read_text(encoding="utf-8").split("\n")
-        try:
-            found += [json.loads(line) for line in lines]
-        except ValueError as error:
-            raise RunError(f"{path}: a line is no JSON: {error}") from error
+        lines = path.read_text(encoding="utf-8").split("\n")
+        for number, line in enumerate(lines, 1):
+            try:
+                found += [json.loads(line)] if line else []
+            except ValueError as error:
+                if number < len(lines):
+                    raise RunError(f"{path}: a line is no JSON: {error}") from error
     return found
 
 

@@ -164,7 +164,7 @@ class Report:
             self._attempt(lambda: images.save_png(self.run.fakes(state.nimg), fakes))
 
         def save_it() -> None:
-            self._pay()
+            checkpoint.making_room(self.run, self._pay)
             checkpoint.save(self.run, state, self.snapshots.config.snapshots.keep_states)
 
         self._attempt(save_it)

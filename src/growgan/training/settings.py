@@ -131,7 +131,7 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
         wrong = f"{request.data or config.data.path} is not the set that this run was started with: {changes}"
         other = f"go on with other pictures by --from {request.out} and a new --out"
         raise RunError(f"{wrong}; give that one, or {other}")
-    path = str(request.data.resolve()) if request.data else config.data.path
+    path = str((request.data or Path(config.data.path)).resolve())
     return replace(config, data=replace(config.data, path=path))
 
 

@@ -13,7 +13,7 @@ from growgan.core.config import LossConfig, NetworkSpec, OptimConfig, RunConfig,
 from growgan.core.errors import ConfigError, ModelError, RunError
 from growgan.core.fields import from_json, per
 from growgan.core.geometry import LOWEST, stage_name, stages
-from growgan.core.text import counted
+from growgan.core.text import composed, counted
 from growgan.models import hub
 from growgan.models.foreign.opening import ImportedFile, open_any
 from growgan.models.native import NETWORKS, ModelFile
@@ -212,7 +212,7 @@ def _loss(file: ModelFile) -> LossConfig | None:
 
 def _same_labels(file: ModelFile, spec: NetworkSpec, names: Sequence[str]) -> tuple[int | None, ...]:
     """For each label of the run the model's that means the same: of the same name, or without names of its number."""
-    known = file.training.get("class_names") or []
+    known, names = ([composed(name) for name in some] for some in (file.training.get("class_names") or [], names))
     if file.spec.multi_label != spec.multi_label:
         return (None,) * spec.num_labels
     if known and names:

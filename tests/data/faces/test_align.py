@@ -110,6 +110,9 @@ def test_a_table_that_was_corrected_by_hand_is_kept(photos: tuple[Path, Path], t
     align(photos[0], out, RULES, landmarks=photos[1], overwrite=True, say=said.append)
     kept = table.with_name(f"{table.name}.before")
     assert (table.read_bytes(), kept.read_bytes()) == (plain, corrected) and str(kept) in said[0]
+    table.write_bytes(corrected + b"\n")
+    align(photos[0], out, RULES, landmarks=photos[1], overwrite=True, say=said.append)
+    assert kept.read_bytes() == corrected and kept.with_name(f"{kept.name}1").read_bytes() == corrected + b"\n"
 
 
 def test_labels_and_limits(photos: tuple[Path, Path], tmp_path: Path) -> None:

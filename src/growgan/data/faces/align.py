@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -199,9 +201,11 @@ def _work(
 
 
 def _write_beside(report: AlignReport, table: Table, sheet: Sheet, say: Callable[[str], None]) -> None:
-    content, before = table.to_bytes(), report.table.with_name(f"{report.table.name}.before")
+    content = table.to_bytes()
     if report.table.exists() and report.table.read_bytes() != content:  # it may have been corrected by hand
-        report.table.replace(before)
+        names = (f"{report.table.name}.before{number or ''}" for number in itertools.count())
+        before = next(path for path in map(report.table.with_name, names) if not path.exists())
+        shutil.copyfile(report.table, before)
         say(f"the table that was there is kept as {before}")
     with whole(report.table) as temporary:
         temporary.write_bytes(content)
