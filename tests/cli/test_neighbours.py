@@ -164,7 +164,7 @@ def test_refusals(growgan: Any, planted: tuple[Path, Path], tmp_path: Path) -> N
     assert "should end in .png" in refused("--out", tmp_path / "x.jpg")
     assert "as far from the left as from the right" in refused("--crop", "0,0,0.5,0.5")
     assert "--crop: 16x16, which does not hold" in refused("--crop", "0,0,20,20")
-    assert "--vgg names a TorchScript file" in refused("--space", "vgg")
+    assert "--space vgg needs --vgg, a TorchScript file" in refused("--space", "vgg")
     build(save_discs(tmp_path / "small", 4), tmp_path / "small.zip", resolution=8)
     assert "small.zip: its pictures reach 8x8, less than the 16x16 of" in refused("--held-out", tmp_path / "small.zip")
     photos = save_discs(tmp_path / "photos", 4, sizes=((12, 10),))
