@@ -36,8 +36,9 @@ def card_texts(
     parent = args.parent or recipe.parent
     start = ["--from", Path(parent).stem, "--resolution", str(config.network.resolution)] if parent else []
     commands = [["data", "build", "PICTURES", "train.zip", "--resolution", str(size), *pictures.build]]
-    if recipe.before and not args.rehearse:
-        commands.append(["train", "--data", "train.zip", "--out", "before", *start, *recipe.before])
+    before = RunFolder(Path("before"))
+    if before.exists():
+        commands.append(["train", "--data", "train.zip", "--out", "before", *start, *settings(before.read_config())])
         start = ["--from", "before (its last snapshot)"]
     commands.append(["train", "--data", "train.zip", "--out", "run", *start, *settings(config)])
     hours, threads = float(training.get("seconds", 0)) / 3600, config.execution.threads

@@ -100,6 +100,7 @@ def test_reference(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.syspath_prepend(SCRIPTS)
     shutil.copytree(tiny_run, tmp_path / "run")
     network, out = save_network(tmp_path / "net.pt"), tmp_path / "out"
+    shutil.copytree(tiny_run, out / "before")
     words = ("faces-64", "--run", tmp_path / "run", "--out", out, "--inception", network, "--device", "cpu")
     pictures = save_discs(tmp_path / "pictures", 40, sizes=((178, 218),))
     words = (*words, "--pictures", pictures, "--rehearse", "--seen", "Discs lack edges.")
@@ -111,7 +112,9 @@ def test_reference(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert all(found["images"] == 64 and found["seed"] == 1 for found in made.file.measures.values())
     card = made.file.card
     assert card["limits"].endswith("Discs lack edges.") and card["data"].startswith("96 pictures of CelebA")
-    assert "growgan train --data train.zip" in card["notes"] and "lowest KID" in card["notes"]
+    first, second = (f"growgan train --data train.zip --out {name} --" for name in ("before", "run"))
+    assert f"{first}preset tiny" in card["notes"] and f"{second}from 'before (its last snapshot)'" in card["notes"]
+    assert card["notes"].count("--kimg 0.32") == 2 and "lowest KID" in card["notes"]
     figures = {path.relative_to(out).as_posix() for path in out.rglob("*.png") if not path.is_symlink()}
     assert figures == {
         *("grid.png", "grid-truncated.png", "growth.png", "curves.png", "losses.png", "private/neighbours.png")
