@@ -100,7 +100,8 @@ def test_reference(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.syspath_prepend(SCRIPTS)
     shutil.copytree(tiny_run, tmp_path / "run")
     network, out = save_network(tmp_path / "net.pt"), tmp_path / "out"
-    shutil.copytree(tiny_run, out / "before")
+    (out / "before").mkdir(parents=True)
+    shutil.copy(tiny_run / "config.json", out / "before")
     words = ("faces-64", "--run", tmp_path / "run", "--out", out, "--inception", network, "--device", "cpu")
     pictures = save_discs(tmp_path / "pictures", 40, sizes=((178, 218),))
     words = (*words, "--pictures", pictures, "--rehearse", "--seen", "Discs lack edges.")
