@@ -45,6 +45,13 @@ LOGISTIC = {
     "optim.ema_kimg": "10",
     "optim.ema_rampup": "0.05",
 }
+LARGE_STEPS = LOGISTIC | {"optim.g_lr": "0.008", "optim.d_lr": "0.008"}
+SHORTER = {"schedule.training_kimg": "30,8:10,16:10", "schedule.transition_kimg": "10"}
+RELATIVISTIC = {
+    "loss.name": "relativistic",
+    "loss.r1_gamma": "0.5,8:0.05,16:0.1,32:0.2",
+    "loss.r1_interval": "4",
+}
 RECIPES: dict[str, dict[str, str]] = {
     "paper": {"optim.ema_kimg": "none", "schedule.training_kimg": "30,4:10,8:10,16:20"},
     "paper, from 8x8": SHORT,
@@ -53,15 +60,19 @@ RECIPES: dict[str, dict[str, str]] = {
     "ten times gamma": LOGISTIC | {"loss.r1_gamma": "0.5,8:0.05,16:0.1,32:0.2"},
     "half the rate": LOGISTIC | {"optim.g_lr": "0.001", "optim.d_lr": "0.001"},
     "twice the rate": LOGISTIC | {"optim.g_lr": "0.004", "optim.d_lr": "0.004"},
-    "four times the rate": LOGISTIC | {"optim.g_lr": "0.008", "optim.d_lr": "0.008"},
+    "four times the rate": LARGE_STEPS,
+    "large steps, shorter stages": LARGE_STEPS | SHORTER,
+    "large steps, from 16x16": LARGE_STEPS | SHORTER | {"schedule.initial_resolution": "16"},
+    "large steps, adaptive": LARGE_STEPS
+    | {"augment.policy": "colour,translation,cutout", "augment.strength": "adaptive"},
+    "large steps, relativistic": LARGE_STEPS | RELATIVISTIC,
     "eight times the rate": LOGISTIC | {"optim.g_lr": "0.016", "optim.d_lr": "0.016"},
     "minibatch of 32": LOGISTIC | {"schedule.minibatch": "32"},
     "from 4x4": LOGISTIC | {"schedule.initial_resolution": "4", "schedule.training_kimg": "30,4:10,8:10,16:20"},
     "from 16x16": LOGISTIC | {"schedule.initial_resolution": "16"},
     "act_pool": LOGISTIC | {"network.d_down": "act_pool"},
     "augmented": LOGISTIC | {"augment.policy": "colour,translation,cutout"},
-    "relativistic": LOGISTIC
-    | {"loss.name": "relativistic", "loss.r1_gamma": "0.5,8:0.05,16:0.1,32:0.2", "loss.r1_interval": "4"},
+    "relativistic": LOGISTIC | RELATIVISTIC,
 }
 """What each changes; "paper" is the paper's recipe on the compact network and short schedule."""
 METRICS, ON_THE_WAY = ("swd", "kid", "msssim", "pr_inception"), ("kid",)
