@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from growgan.cli.serve import listen
 from growgan.sampling.model import load
 
 Growgan = Callable[..., Any]
@@ -81,3 +82,10 @@ def test_it_answers_until_it_is_interrupted(tiny_run: Path, tmp_path: Path) -> N
 def answer(request: Any) -> Any:
     with urllib.request.urlopen(request, timeout=30) as found:
         return json.load(found)
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="a machine without IPv6")
+def test_all_addresses_of_a_machine_are_all() -> None:
+    with listen("::", 0) as listener:
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, listener.getsockname()[1]), timeout=5).close()

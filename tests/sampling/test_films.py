@@ -212,3 +212,10 @@ def test_lengths() -> None:
     for seconds in (0, -1, float("nan"), float("inf"), 1e-3, 1e6):
         with pytest.raises(ConfigError, match="--seconds"):
             films.frames_in(seconds, 30)
+
+
+def test_a_film_is_shown_before_it_is_loaded_whole(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    films.write(tmp_path / "film.mp4", pictures(), 10, NOTES)
+    data = (tmp_path / "film.mp4").read_bytes()
+    assert 0 < data.index(b"moov") < data.index(b"mdat")

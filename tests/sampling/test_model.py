@@ -262,3 +262,21 @@ def test_importing_the_package_brings_nothing_heavy() -> None:
     assert done.stdout.split() == [growgan.__version__, "set()"]
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = growgan.nonsense
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64"])
+def test_labels_of_any_integer_type_are_classes(make_model: MakeModel, kind: str) -> None:
+    model = make_model(num_labels=3)
+    z, _ = model.draw(range(3))
+    labels = np.array([1, 2, 1])
+    expected = model.render(z, labels, truncation=0.3, kind="numpy")
+    assert np.array_equal(model.render(z, labels.astype(kind), truncation=0.3, kind="numpy"), expected)
+    assert np.array_equal(model.render(z, labels.tolist(), truncation=0.3, kind="numpy"), expected)
+
+
+def test_a_class_is_given_for_each_latent(make_model: MakeModel) -> None:
+    model = make_model(num_labels=3)
+    z, _ = model.draw(range(2))
+    for some in (z, z[:1]):
+        with pytest.raises(ConfigError, match="a class for each latent"):
+            model.render(some, 1)  # type: ignore[call-overload]

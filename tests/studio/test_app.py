@@ -165,7 +165,7 @@ def test_whom_it_answers(headers: dict[str, str], status: int, serve: Serve, pla
 
 
 def test_our_own_faults_are_guarded_too(serve: Serve, plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: Studio, name: str) -> None:
+    def broken(self: Studio, name: str, anew: bool) -> None:
         raise ZeroDivisionError("<b>by nothing</b>")
 
     ask = serve(plain)

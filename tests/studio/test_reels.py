@@ -125,3 +125,12 @@ def test_closed_it_does_not_wait_for_a_walk_that_is_reckoned(plain: str, monkeyp
     reels.close()
     assert time.monotonic() - started < 10
     go.set()
+
+
+def test_a_film_whose_file_was_cleared_away_does_not_hide_the_others(plain: str) -> None:
+    _, _, reels = make(plain)
+    reel = reels.begin(order(plain))
+    assert wait(reel)["bytes"] > 0
+    reel.path.unlink()
+    assert [one.describe()["finished"] for one in reels.all()] == [True]
+    reels.close()

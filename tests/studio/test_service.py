@@ -252,11 +252,12 @@ def test_a_run_is_taken_up_where_it_has_come_to(tiny_run: Path, tmp_path: Path) 
     G, _ = make_nets(make_spec(), torch.float32)
     save_model(run.best, {"G_ema": G}, training={})
     assert studio.pictures(look, [Key(0)]) == [data]  # until the page asks anew
-    assert studio.describe(str(run.path))["path"] == str(run.best)
+    assert studio.describe(str(run.path))["path"] == before["path"]  # what was taught a snapshot lasts until then
+    assert studio.describe(str(run.path), anew=True)["path"] == str(run.best)
     after = studio.describe(str(run.path))["version"]
     assert studio.is_current(str(run.path), after) and after != before["version"]
     run.best.unlink()
     for path in (*run.snapshots(), *run.milestones()):  # as when a run throws one away at this very moment
         path.unlink()
-    assert studio.describe(str(run.path))["version"] == after
+    assert studio.describe(str(run.path), anew=True)["version"] == after
     assert not studio.is_current(str(run.path), before["version"]) and not studio.is_current("x", after)

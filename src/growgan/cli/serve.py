@@ -135,7 +135,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigError(f"--port must lie between 0 and {2**16 - 1}, not {port}")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        both = host == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
         more = "; --port takes another one" if error.errno == errno.EADDRINUSE else ""
         known = error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror)

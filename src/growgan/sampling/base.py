@@ -164,6 +164,8 @@ class BaseModel(ABC):
         points, of = _as_array(z, np.float32), None if labels is None else _as_array(labels)
         if points.ndim != 2:
             raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(points.shape)}")
+        if of is not None and of.ndim not in (1, 2):
+            raise ConfigError(f"labels are a class for each latent, or numbers [N, K] for them, not {list(of.shape)}")
         walk = Walk(points[None], of[None] if of is not None else None)
         return self._as_kind(kind, self.pictures(walk, truncation=truncation, batch=batch))
 
@@ -197,7 +199,10 @@ class BaseModel(ABC):
         for start in range(first, frames * cells, batch):
             at = np.divmod(np.arange(start, min(start + batch, frames * cells)), cells)
             some = walk.each(lambda one, at=at: one[at])  # type: ignore[misc]
-            yield self._pictures(some.z.astype(np.float32, copy=False), some.labels, truncation, some.offset)
+            labels = some.labels
+            if labels is not None:
+                labels = labels.astype(np.int64 if labels.ndim == 1 else np.float32, copy=False)
+            yield self._pictures(some.z.astype(np.float32, copy=False), labels, truncation, some.offset)
 
     def frames(
         self,

@@ -18,10 +18,12 @@ from growgan.data.pictures import convert
 from growgan.sampling.images import save_png
 
 CODECS = {
-    ".mp4": ("libx264", {"crf": "18", "preset": "medium", "movflags": "+faststart"}),
+    ".mp4": ("libx264", {"crf": "18", "preset": "medium"}),
     ".webm": ("libvpx-vp9", {"crf": "24", "b": "0", "row-mt": "1"}),
 }
 """Encoders and their settings: a quality at which differences are hardly seen, whatever rate of bits that takes."""
+CONTAINERS = {".mp4": {"movflags": "+faststart"}}
+"""Settings of formats: with its index in front, a film is shown while it is still being loaded."""
 STILLS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 """Formats of pictures that may move, and their names in Pillow."""
 SLOWEST, FASTEST = 0.05, {".gif": 50.0}
@@ -141,7 +143,7 @@ def _write_movie(path: Path, frames: Iterator[Image.Image], fps: float, notes: d
     with whole(path) as temporary:
         try:
             # FFmpeg takes a relative name with a colon in it for an address.
-            with av.open(str(temporary.resolve()), "w", format=suffix[1:]) as film:
+            with av.open(str(temporary.resolve()), "w", format=suffix[1:], options=CONTAINERS.get(suffix, {})) as film:
                 film.metadata["comment"] = said(notes)
                 stream = None
                 for picture in frames:

@@ -127,7 +127,7 @@ class Model(BaseModel):
         if labels is None or self.spec.multi_label:
             return mean
         if labels.dim() == 1:
-            return mean[labels]
+            return mean[labels.long()]  # bytes would be taken for a mask
         return torch.einsum("nk,kchw->nchw", labels.to(mean), mean)
 
     @torch.inference_mode()

@@ -72,8 +72,8 @@ def make_app(
         return Json({"version": __version__, "models": studio.names, "runs": list(runs)})
 
     async def model(request: Request) -> Response:
-        name = request.query_params.get("name", "")
-        return Json(await _made(request, desk.call(lambda: studio.describe(name))))
+        name, anew = request.query_params.get("name", ""), "anew" in request.query_params
+        return Json(await _made(request, desk.call(lambda: studio.describe(name, anew))))
 
     async def picture(request: Request) -> Response:
         look, what = plans.parse(request.query_params.get("plan", ""), plans.picture)
@@ -110,6 +110,8 @@ def make_app(
         reel = _reels(request).get(request.path_params["number"])
         if not reel.finished:
             raise ConfigError("this film is not finished")
+        if not reel.path.is_file():  # somebody has cleared the folder of temporary files
+            raise ConfigError("the file of this film is gone: make it anew")
         return FileResponse(reel.path, filename=reel.path.name, content_disposition_type="inline")
 
     def run(request: Request) -> Response:

@@ -41,6 +41,8 @@ class Reel:
     started: float | None = None
     error: str = ""
     finished: bool = False
+    size: int = 0
+    """Bytes of its file, once it is finished."""
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def describe(self) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class Reel:
             "error": self.error,
             "name": self.path.name,
             "of": f"{self.plan.look.model}: {self.plan.way}, {self.plan.seconds:g} s",
-            "bytes": self.path.stat().st_size if self.finished else 0,
+            "bytes": self.size,
         }
 
 
@@ -123,6 +125,7 @@ class Reels:
             films.write(reel.path, self._one_by_one(reel, frames), reel.plan.fps, notes)
             if reel.stopped.is_set():
                 raise _StoppedError
+            reel.size = reel.path.stat().st_size
             reel.finished = True
         except _StoppedError:
             reel.path.unlink(missing_ok=True)

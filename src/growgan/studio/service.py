@@ -72,6 +72,11 @@ class Opened:
         """Whether its directions were made of another model file."""
         return self.found is not None and self.found.model != self.model.file.hash
 
+    @property
+    def photographs_foreign(self) -> bool:
+        """Whether the photographs were found in another model file."""
+        return self.photographs is not None and self.photographs.model != self.model.file.hash
+
     @cached_property
     def version(self) -> str:
         """What changes when a picture may: with the model, directions, photographs, or how they are computed."""
@@ -162,9 +167,9 @@ class Studio:
         if given.photographs is not None and not any(one.photographs for one in opened):
             raise ConfigError(f"{given.photographs_path} fits none of these models: they were found in another one")
 
-    def describe(self, name: str) -> dict[str, Any]:
-        """What a page has to know of a model, JSON values."""
-        opened = self.open(name, anew=True)
+    def describe(self, name: str, anew: bool = False) -> dict[str, Any]:
+        """What a page has to know of a model, JSON values. anew: see `open`; directions taught here go with a snapshot."""
+        opened = self.open(name, anew)
         model, found = opened.model, opened.found
         shown = list(zip(found.names, found.weights)) if found is not None else []
         given, taught = self.given, [one for one in shown if one[0] in opened.taught]
@@ -184,7 +189,7 @@ class Studio:
             "directions_foreign": opened.foreign,
             "photographs": list(opened.photographs.names) if opened.photographs is not None else [],
             "photographs_file": str(given.photographs_path) if opened.photographs is not None else None,
-            "photographs_foreign": opened.photographs is not None and opened.photographs.model != model.file.hash,
+            "photographs_foreign": opened.photographs_foreign,
             "measures": {
                 measure: found.get("value") if isinstance(found, dict) else found
                 for measure, found in sorted(model.file.measures.items())

@@ -1,6 +1,6 @@
 /** What the server answers, and the addresses of its pictures. */
 
-/** Ask for JSON. Throws an Error with the server's line. */
+/** Ask for JSON. Throws an Error with the server's line, and `answered` where it was the server that refused. */
 export const ask = (path, query = {}, options = {}) => read(path + text(query), options);
 
 /** Order a film. Throws an Error with the server's line. */
@@ -33,7 +33,7 @@ async function read(address, options = {}) {
   }
   const json = (answer.headers.get("content-type") ?? "").startsWith("application/json");
   const found = json ? await answer.json() : {};
-  if (!answer.ok) throw new Error(found.error ?? `${answer.status} ${answer.statusText}`);
+  if (!answer.ok) throw Object.assign(new Error(found.error ?? `${answer.status} ${answer.statusText}`), { answered: true });
   return found;
 }
 

@@ -10,12 +10,14 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [560, 170, 46, 22, 8];
 export function Chart({ title, lines, end, stages }) {
   const values = lines.flatMap((line) => line.y.filter(Number.isFinite));
   if (!values.length) return null;
+  const lasts = lines.map((line) => [line.name, line.y.findLast(Number.isFinite)]).filter(([, value]) => value !== undefined);
+  const told = lasts.map(([name, value]) => `${name} ${short(value)}`.trim()).join(", ");
   const [low, high] = spread(values);
   const x = (nimg) => LEFT + ((WIDTH - LEFT - 6) * nimg) / Math.max(end, 1);
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (high - low));
   return html`<figure class="chart">
-    <figcaption>${title} ${lines.map((line, i) => html`<span key=${line.name} class=${`key line${i}${line.dashed ? " dashed" : ""}`}>${line.name}</span>`)}</figcaption>
-    <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${title}>
+    <figcaption>${title} ${lines.map((line, i) => html`<span key=${line.name} class=${`key line${i}${line.dashed ? " dashed" : ""}`}>${line.name}</span>`)} <span class="last">now ${told}</span></figcaption>
+    <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`${title}: now ${told}`}>
       ${stages.map((stage, i) => html`<g key=${stage.resolution}>
         <rect class=${`stage${i % 2}`} x=${x(stage.start)} y=${TOP} width=${Math.max(0, x(Math.min(stage.end, end)) - x(stage.start))} height=${HEIGHT - TOP - BOTTOM} />
         <text x=${x(stage.start) + 4} y=${TOP + 11}>${stage.resolution}</text></g>`)}

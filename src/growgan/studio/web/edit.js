@@ -25,6 +25,8 @@ export function Edit({ state, change, model, keep }) {
       ${model.photographs.length > 0 && html`<${Choice} name="photograph" value=${key.photo ?? ""}
         choices=${[["", "none: a seed"], ...model.photographs.map((name, i) => [i, name])]}
         onChange=${(chosen) => change({ key: { ...(chosen === "" ? { seed: 0 } : { photo: Number(chosen) }), moves: key.moves } })} />`}
+      ${model.photographs_foreign && html`<p class="wrong">The photographs were found in another model file: unless this is an
+        export of that, its pictures are not theirs.</p>`}
       ${key.photo === undefined && html`<${Whole} name="seed" value=${key.seed} high=${LARGEST_SEED}
         onChange=${(seed) => change({ key: { seed, ...(key.moves ? { moves: key.moves } : {}) } })} />`}
       <h2>directions</h2>

@@ -1,7 +1,7 @@
 /** The studio: pages around one state. */
 import { ask, pictureAt } from "./api.js";
 import { Edit } from "./edit.js";
-import { html, render, useEffect, useState } from "./html.js";
+import { html, render, useEffect, useRef, useState } from "./html.js";
 import { Choice, Picture } from "./parts.js";
 import { Pictures } from "./pictures.js";
 import { Runs } from "./runs.js";
@@ -16,10 +16,10 @@ function Studio({ about }) {
   const [state, change] = useStudio();
   const name = about.models.includes(state.model) ? state.model : about.models[0];
   const page = state.page === "runs" && about.runs.length ? "runs" : Object.hasOwn(PAGES, state.page) ? state.page : "pictures";
-  const [model, wrong, again] = useModel(page === "runs" ? null : name);
+  const [model, wrong, look] = useModel(page === "runs" ? null : name);
   const shown = { ...state, model: name, label: state.label < (model?.labels.length ?? 0) ? state.label : null };
   shown.kept = model ? state.kept.filter((key) => key.photo === undefined || key.photo < model.photographs.length) : [];
-  const keep = (key) => !shown.kept.some((one) => same(one, key)) && change({ kept: [...shown.kept, key] });
+  const keep = (key) => !state.kept.some((one) => same(one, key)) && change({ kept: [...state.kept, key] });
   const Page = PAGES[page];
   return html`
     <header>
@@ -28,25 +28,25 @@ function Studio({ about }) {
         class="tab" aria-current=${to === page ? "page" : null} onClick=${() => change({ page: to })}>${to}</button>`)}</nav>
       ${page !== "runs" && html`<${Choice} name="model" value=${name} choices=${about.models.map((one) => [one, one])}
         onChange=${(to) => change({ model: to, label: null })} />
-        ${about.runs.includes(name) && html`<button class="plain" title="take up its newest or best snapshot" onClick=${again}>look again</button>`}`}
+        ${about.runs.includes(name) && html`<button class="plain" title="take up its newest or best snapshot" onClick=${() => look(true)}>look again</button>`}`}
     </header>
     ${page !== "runs" && state.model && state.model !== name && html`<p class="wrong bar" role="alert">This studio has no
       model ${state.model}, of which the address tells: what is shown is by ${name}.</p>`}
     ${page === "runs" && html`<div class="page"><${Runs} state=${state} change=${change} runs=${about.runs} /></div>`}
     ${Page && !model && html`<div class="page"><main><p class=${wrong ? "wrong" : "quiet"} role="status">${wrong || `opening ${name} ...`}</p></main></div>`}
     ${Page && model && html`
-      <div class="page"><${Page} state=${shown} ...${{ change, model, keep, again }} /></div>
-      <${Kept} state=${shown} ...${{ change, model }} />
+      <div class="page"><${Page} state=${shown} ...${{ change, model, keep, again: () => look() }} /></div>
+      <${Kept} state=${shown} all=${state.kept} ...${{ change, model }} />
       <footer>${footerOf(model)}</footer>`}`;
 }
 
-/** The pictures that were kept, for walks: a row along the lower edge. */
-function Kept({ state, change, model }) {
+/** The pictures that were kept, for walks: a row along the lower edge. all: with photographs of other models. */
+function Kept({ state, all, change, model }) {
   if (!state.kept.length) return null;
-  const without = (i) => change({ kept: state.kept.filter((_, j) => j !== i) });
-  const earlier = (i) => {
-    const kept = [...state.kept];
-    [kept[i - 1], kept[i]] = [kept[i], kept[i - 1]];
+  const others = (key) => all.filter((one) => !same(one, key));
+  const earlier = (key, before) => {
+    const kept = others(key);
+    kept.splice(kept.findIndex((one) => same(one, before)), 0, key);
     change({ kept });
   };
   return html`<section class="kept" aria-label="kept pictures">
@@ -55,8 +55,10 @@ function Kept({ state, change, model }) {
         <${Picture} src=${pictureAt({ ...lookOf(state), key }, model.version)} alt=${told(key, model)} />
       </button>
       <figcaption>
-        <button class="plain" disabled=${i === 0} title="earlier" onClick=${() => earlier(i)}>←</button>
-        <button class="plain" title="no longer keep it" onClick=${() => without(i)}>×</button>
+        <button class="plain" disabled=${i === 0} title="earlier" aria-label=${`${told(key, model)}: earlier`}
+          onClick=${() => earlier(key, state.kept[i - 1])}>←</button>
+        <button class="plain" title="no longer keep it" aria-label=${`no longer keep ${told(key, model)}`}
+          onClick=${() => change({ kept: others(key) })}>×</button>
       </figcaption>
     </figure>`)}
     <button class="plain" onClick=${() => change({ page: "walk", way: "kept" })}>walk through them →</button>
@@ -76,16 +78,16 @@ function footerOf(model) {
 /** What the server says of a model, what is wrong, and a function that asks again. */
 function useModel(name) {
   const [found, setFound] = useState({ name: null, model: null, wrong: "" });
-  const [times, setTimes] = useState(0);
-  useEffect(() => {
-    if (name === null) return undefined;
-    let ended = false;
-    const set = (model, wrong) => !ended && setFound({ name, model, wrong });
-    ask("/api/model", { name }).then((model) => set(model, ""), (error) => set(null, error.message));
-    return () => void (ended = true);
-  }, [name, times]);
+  const wanted = useRef(name);
+  wanted.current = name;
+  /** anew: of a run, take up its newest or best snapshot; what was taught the one before goes with that. */
+  const look = (anew = false) => {
+    const set = (model, wrong) => wanted.current === name && setFound({ name, model, wrong });
+    ask("/api/model", { name, ...(anew && { anew }) }).then((model) => set(model, ""), (error) => set(null, error.message));
+  };
+  useEffect(() => void (name !== null && look()), [name]);
   const now = found.name === name ? found : { model: null, wrong: "" };
-  return [now.model, now.wrong, () => setTimes(times + 1)];
+  return [now.model, now.wrong, look];
 }
 
 const root = document.body;

@@ -2,8 +2,11 @@
 import { trouble } from "./api.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 
-/** A picture of an address that changes: the newest is asked for when the one before has come, those between never. */
-export function Picture({ src, alt, large }) {
+/**
+ * A picture of an address that changes: the newest is asked for when the one before has come, those between never.
+ * come: is told the address of the one that is seen.
+ */
+export function Picture({ src, alt, large, come }) {
   const [shown, setShown] = useState("");
   const [wrong, setWrong] = useState("");
   const now = useRef({ asked: "", wanted: "", gone: false });
@@ -21,7 +24,7 @@ export function Picture({ src, alt, large }) {
         change();
         if (work.wanted !== address) next();
       };
-      image.onload = () => done(() => (setShown(address), setWrong("")));
+      image.onload = () => done(() => (setShown(address), setWrong(""), come?.(address)));
       image.onerror = async () => {
         const line = await trouble(address);
         done(() => setWrong(line || "this picture cannot be shown"));
@@ -80,19 +83,21 @@ export function Look({ state, change, model }) {
 
 /** The command that makes the same, to be copied. */
 export function Command({ line, why }) {
-  const [copied, setCopied] = useState(false);
+  const [done, setDone] = useState("");
+  const code = useRef(null);
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(line);
-      setCopied(true);
-      setTimeout(() => setCopied(false), 1500);
-    } catch {
-      setCopied(false); // a page that is not on this machine may not: the line can be marked
+      setDone("copied");
+    } catch { // a page that is not on this machine may not
+      getSelection().selectAllChildren(code.current);
+      setDone("marked: Ctrl-C copies it");
     }
+    setTimeout(() => setDone(""), 3000);
   };
   if (!line) return html`<p class="quiet">${why}</p>`;
-  return html`<div class="command"><code>${line}</code>
-    <button class="plain" onClick=${copy}>${copied ? "copied" : "copy"}</button></div>`;
+  return html`<div class="command"><code ref=${code}>${line}</code>
+    <button class="plain" onClick=${copy}><span role="status">${done || "copy"}</span></button></div>`;
 }
 
 /** A time as people read it. */

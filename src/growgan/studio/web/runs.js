@@ -22,7 +22,7 @@ export function Runs({ state, change, runs }) {
   return html`
     <aside>
       ${runs.length > 1 && html`<${Choice} name="run" value=${name} choices=${runs.map((one) => [one, one])} onChange=${(to) => change({ run: to })} />`}
-      <progress max="1" value=${part}></progress>
+      <progress aria-label="images shown" max="1" value=${part}></progress>
       <dl>
         <dt>shown</dt><dd>${kimg(run.nimg)} of ${kimg(run.total)} kimg (${Math.round(100 * part)} %)</dd>
         <dt>trained</dt><dd>${clock(run.seconds)}</dd>
@@ -39,7 +39,7 @@ export function Runs({ state, change, runs }) {
         ? html`<figure class="fakes">
             <img src=${gridAt(name, grid.nimg)} alt=${`fakes, ${grid.words}`} />
             <div class="player">
-              <input type="range" min="0" max=${last} value=${place} aria-label="moment"
+              <input type="range" min="0" max=${last} value=${place} aria-label="moment" aria-valuetext=${grid.words}
                 onInput=${(event) => setAt(Number(event.target.value) === last ? null : Number(event.target.value))} />
               <span>${grid.words}</span>
             </div>

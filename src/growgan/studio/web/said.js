@@ -2,6 +2,9 @@
 
 /** @typedef {Object<string, Object<string, number>>} Said  name -> seed -> 1 yes, 0 no */
 
+/** Labels that a direction takes at least. */
+export const LEAST = 20;
+
 const place = (model) => `growgan said ${model.hash}`;
 
 /** What was said of a model's seeds. @returns {Said} */
@@ -28,9 +31,22 @@ export function adding(said, name, seed, label) {
   return { ...said, [name]: label === null ? others : { ...others, [seed]: label } };
 }
 
-/** The table that `growgan directions --labels` reads. */
+/** How many labels there are of each: [yes, no]. */
+export function count(labels) {
+  const all = Object.values(labels);
+  const yes = all.filter((label) => label === 1).length;
+  return [yes, all.length - yes];
+}
+
+/** Whether a direction can be fitted to labels: to so many, of both. */
+export function isEnough(labels) {
+  const [yes, no] = count(labels);
+  return yes + no >= LEAST && yes > 0 && no > 0;
+}
+
+/** The table that `growgan directions --labels` reads, of what was said often enough for it. */
 export function table(said) {
-  const names = Object.keys(said).filter((name) => Object.keys(said[name]).length);
+  const names = Object.keys(said).filter((name) => isEnough(said[name]));
   const seeds = [...new Set(names.flatMap((name) => Object.keys(said[name])))].sort((a, b) => a - b);
   const cell = (text) => (/["\n;,\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const rows = seeds.map((seed) => [seed, ...names.map((name) => said[name][seed] ?? "")]);

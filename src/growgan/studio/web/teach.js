@@ -1,34 +1,45 @@
 /** A direction of one's own: say of some seeds whether they have something, and have it fitted. */
 import { pictureAt, teach } from "./api.js";
 import { command } from "./command.js";
-import { html, useEffect, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { Command, Look, Picture, Whole } from "./parts.js";
-import { adding, read, table, write } from "./said.js";
+import { LEAST, adding, count, isEnough, read, table, write } from "./said.js";
 import { LARGEST_SEED, lookOf } from "./state.js";
 
-const LEAST = 20;
-const KEYS = { y: 1, n: 0, s: null };
+const KEYS = { y: 1, n: 0 };
 
 export function Teach({ state, change, model, again }) {
   const [said, setSaid] = useState(() => read(model));
+  const [earlier, setEarlier] = useState(null); // what was said of the snapshot that the model had before
   const [result, setResult] = useState({ line: "", wrong: "" });
-  useEffect(() => (setSaid(read(model)), setResult({ line: "", wrong: "" })), [model.hash]);
-  const { attribute: name, teaching: seed } = state;
+  const [seen, setSeen] = useState(""); // address of the picture that is seen: a label is about that one
+  const before = useRef(model);
+  useEffect(() => {
+    const was = before.current;
+    before.current = model;
+    if (was.hash === model.hash) return;
+    setEarlier(was.name === model.name ? read(was) : null);
+    setSaid(read(model));
+    setResult({ line: "", wrong: "" });
+  }, [model.hash]);
+  const { teaching: seed } = state;
+  const name = state.attribute.trim();
   const labels = said[name] ?? {};
-  const yes = Object.values(labels).filter((label) => label === 1).length;
-  const no = Object.keys(labels).length - yes;
-  const enough = yes + no >= LEAST && yes > 0 && no > 0;
+  const [yes, no] = count(labels);
+  const src = pictureAt({ ...lookOf(state), key: { seed } }, model.version);
+  const go = (to) => change({ teaching: Math.min(Math.max(to, 0), LARGEST_SEED) });
+  const keep = (all) => (setSaid(all), write(model, all));
   const say = (label) => {
-    if (!name) return;
-    const all = adding(said, name, seed, label);
-    setSaid(all);
-    write(model, all);
-    change({ teaching: Math.min(seed + 1, LARGEST_SEED) });
+    if (!name || seen !== src) return;
+    keep(adding(said, name, seed, label));
+    if (label !== null) go(seed + 1);
   };
   useEffect(() => {
     const press = (event) => {
-      if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+      const typing = event.target.closest("input:not([type=range]), select, textarea");
+      if (typing || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key in KEYS) say(KEYS[event.key]);
+      if (event.key === "s") go(seed + 1);
     };
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
@@ -36,8 +47,8 @@ export function Teach({ state, change, model, again }) {
   const fit = () =>
     teach({ model: state.model, name, labels }).then(
       ({ predicted }) => {
-        setResult({ line: `${name} is now a direction of the page edit. Of what you said it foretells ${predicted.toFixed(2)}, where 0 is nothing and 1 all: ${
-          predicted < 0.2 ? "little, so say more, or the seeds do not show it." : "look at what it does."}`, wrong: "" });
+        setResult({ line: `${name} is now a direction on the page edit. It explains ${predicted.toFixed(2)} of your labels' variance (0: nothing, 1: all)${
+          predicted < 0.2 ? ". That is little: label more, or the seeds do not show it." : ": look at what it does."}`, wrong: "" });
         again();
       },
       (error) => setResult({ line: "", wrong: error.message }),
@@ -47,27 +58,33 @@ export function Teach({ state, change, model, again }) {
   return html`
     <aside>
       <${Look} ...${{ state, change, model }} />
-      <label class="row"><span>it is about</span>
-        <input type="text" placeholder="smile" maxlength="60" value=${name}
-          onInput=${(event) => change({ attribute: event.target.value.replace(/[,:]/g, "") })} /></label>
-      <${Whole} name="seed" value=${seed} high=${LARGEST_SEED} onChange=${(teaching) => change({ teaching })} />
+      <label class="row"><span>attribute</span>
+        <input type="text" placeholder="smile" maxlength="60" value=${state.attribute}
+          onInput=${(event) => change({ attribute: event.target.value.replace(/[,:]/g, "") })}
+          onKeyDown=${(event) => event.key === "Enter" && event.target.blur()} /></label>
+      <${Whole} name="seed" value=${seed} high=${LARGEST_SEED} onChange=${go} />
       <p class="quiet">${name ? `${yes} yes, ${no} no` : "Name what you look for: smile, glasses, dark."}${
-        name && !enough ? `; it takes ${LEAST}, of both, and rather a hundred` : ""}</p>
+        name && !isEnough(labels) ? `; at least ${LEAST} labels of both kinds, better a hundred` : ""}</p>
+      ${earlier && Object.keys(earlier).length > 0 && html`<p class="quiet">The run has a newer snapshot now, for which nothing is
+        labelled. <button class="plain" onClick=${() => (keep({ ...earlier, ...said }), setEarlier(null))}>use the labels of the
+        one before</button></p>`}
       <div class="buttons">
-        <button disabled=${!enough} onClick=${fit}>fit a direction</button>
+        <button disabled=${!isEnough(labels)} onClick=${fit}>fit a direction</button>
         <a class="button" href=${file} download="said.csv">save the table</a>
       </div>
       ${result.line && html`<p role="status">${result.line}</p>`}
       ${result.wrong && html`<p class="wrong" role="alert">${result.wrong}</p>`}
-      <${Command} line=${enough ? command("directions", state.model, "--labels", "said.csv") : ""}
-        why="A fitted direction lasts as long as the studio; the saved table makes a file of it." />
+      <${Command} line=${isEnough(labels) ? command("directions", state.model, "--labels", "said.csv") : ""}
+        why="A fitted direction lasts as long as the studio; save the table to make a file of it." />
     </aside>
     <main class="walk">
-      <${Picture} large src=${pictureAt({ ...lookOf(state), key: { seed } }, model.version)} alt=${`seed ${seed}`} />
+      <${Picture} large src=${src} alt=${`seed ${seed}`} come=${setSeen} />
       <div class="player">
-        ${[["yes", 1, "y"], ["no", 0, "n"], ["skip", null, "s"]].map(([word, label, key]) => html`<button key=${key}
-          disabled=${!name} aria-pressed=${seed in labels && labels[seed] === label} onClick=${() => say(label)}>${word} (${key})</button>`)}
-        <button disabled=${seed === 0} onClick=${() => change({ teaching: seed - 1 })}>← back</button>
+        ${[["yes", 1, "y"], ["no", 0, "n"]].map(([word, label, key]) => html`<button key=${key}
+          disabled=${!name} aria-pressed=${labels[seed] === label} onClick=${() => say(label)}>${word} (${key})</button>`)}
+        <button onClick=${() => go(seed + 1)}>skip (s)</button>
+        <button disabled=${seed === 0} onClick=${() => go(seed - 1)}>← back</button>
+        <button disabled=${!(seed in labels)} onClick=${() => say(null)}>no label</button>
         <span>seed ${seed}${seed in labels ? `: ${labels[seed] ? "yes" : "no"}` : ""}</span>
       </div>
     </main>`;

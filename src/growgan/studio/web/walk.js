@@ -44,7 +44,7 @@ export function Walk({ state, change, model }) {
           <${Picture} large src=${pictureAt(plan(place), model.version)} alt=${`frame ${place + 1} of ${frames}`} />
           <div class="player">
             <button onClick=${() => setPlaying(!playing)}>${playing ? "pause" : "play"}</button>
-            <input type="range" min="0" max=${frames - 1} value=${place} aria-label="frame"
+            <input type="range" min="0" max=${frames - 1} value=${place} aria-label="moment" aria-valuetext=${`${(place / FPS).toFixed(1)} s`}
               onInput=${(event) => (setPlaying(false), setAt(Number(event.target.value)))} />
             <span>${(place / FPS).toFixed(1)} s</span>
           </div>
@@ -141,17 +141,16 @@ function Reel({ reel, set, drop }) {
   const open = !reel.finished && !reel.error;
   useEffect(() => {
     if (!open) return;
-    const timer = setTimeout(
-      () => ask(`/api/films/${reel.number}`).then(set, (error) => set({ ...reel, error: error.message })),
-      500,
-    );
+    // What the server says ends it; where none answers, it is perhaps the network that is away, and not the film.
+    const missed = (error) => set(error.answered ? { ...reel, error: error.message } : { ...reel });
+    const timer = setTimeout(() => ask(`/api/films/${reel.number}`).then(set, missed), 500);
     return () => clearTimeout(timer);
-  });
+  }, [reel]); // not at every frame that is played meanwhile
   const file = `/api/films/${reel.number}/file`;
   const moving = /\.(mp4|webm)$/.test(reel.name);
   return html`<div class="reel">
     <span class="quiet">${reel.of}</span>
-    ${open && html`<progress max=${reel.total || 1} value=${reel.done}></progress>
+    ${open && html`<progress aria-label="frames made" max=${reel.total || 1} value=${reel.done}></progress>
       <span>${reel.done} of ${reel.total || "?"}${reel.left !== null ? `, ${clock(reel.left)} left` : ""}</span>`}
     ${reel.error && html`<span class="wrong" role="alert">${reel.error}</span>`}
     ${reel.finished && (moving
