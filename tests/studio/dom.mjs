@@ -120,6 +120,14 @@ Object.assign(URL, { createObjectURL: () => "blob:", revokeObjectURL: () => {} }
 
 export const pause = (milliseconds = 20) => new Promise((done) => setTimeout(done, milliseconds));
 
+/** Wait until something is so. */
+export async function until(so) {
+  for (const end = Date.now() + 20000; !so(); ) {
+    if (Date.now() > end) throw new Error(`never so: ${so}; ${body.textContent}`);
+    await pause(5);
+  }
+}
+
 /** Press a key on the page; repeat: it is held. */
 export async function press(key, repeat = false) {
   for (const listener of heard.keydown ?? []) listener({ key, repeat, target: body });

@@ -168,7 +168,7 @@ class Studio:
             raise ConfigError(f"{given.photographs_path} fits none of these models: they were found in another one")
 
     def describe(self, name: str, anew: bool = False) -> dict[str, Any]:
-        """What a page has to know of a model, JSON values. anew: see `open`; directions taught here go with a snapshot."""
+        """What a page has to know of a model, JSON values. anew: see `open`; what was taught goes with a snapshot."""
         opened = self.open(name, anew)
         model, found = opened.model, opened.found
         shown = list(zip(found.names, found.weights)) if found is not None else []

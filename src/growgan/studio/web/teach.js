@@ -29,21 +29,24 @@ export function Teach({ state, change, model, again }) {
   const src = pictureAt({ ...lookOf(state), key: { seed } }, model.version);
   const go = (to) => change({ teaching: Math.min(Math.max(to, 0), LARGEST_SEED) });
   const keep = (all) => (setSaid(all), write(model, all));
+  const ready = name && seen === src;
   const say = (label) => {
-    if (!name || seen !== src) return;
+    if (!ready) return;
     keep(adding(said, name, seed, label));
     if (label !== null) go(seed + 1);
   };
+  const onKey = useRef();
+  onKey.current = (event) => {
+    const typing = event.target.closest("input:not([type=range]), select, textarea");
+    if (typing || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in KEYS) say(KEYS[event.key]);
+    if (event.key === "s") go(seed + 1);
+  };
   useEffect(() => {
-    const press = (event) => {
-      const typing = event.target.closest("input:not([type=range]), select, textarea");
-      if (typing || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key in KEYS) say(KEYS[event.key]);
-      if (event.key === "s") go(seed + 1);
-    };
+    const press = (event) => onKey.current(event);
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
-  });
+  }, []);
   const fit = () =>
     teach({ model: state.model, name, labels }).then(
       ({ predicted }) => {
@@ -81,7 +84,7 @@ export function Teach({ state, change, model, again }) {
       <${Picture} large src=${src} alt=${`seed ${seed}`} come=${setSeen} />
       <div class="player">
         ${[["yes", 1, "y"], ["no", 0, "n"]].map(([word, label, key]) => html`<button key=${key}
-          disabled=${!name} aria-pressed=${labels[seed] === label} onClick=${() => say(label)}>${word} (${key})</button>`)}
+          disabled=${!ready} aria-pressed=${labels[seed] === label} onClick=${() => say(label)}>${word} (${key})</button>`)}
         <button onClick=${() => go(seed + 1)}>skip (s)</button>
         <button disabled=${seed === 0} onClick=${() => go(seed - 1)}>← back</button>
         <button disabled=${!(seed in labels)} onClick=${() => say(null)}>no label</button>
