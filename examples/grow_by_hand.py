@@ -1,6 +1,6 @@
-"""Training in one's own loop, on pictures that a program draws: python examples/grow_by_hand.py discs.safetensors
+"""Training in your own loop, on pictures drawn by the program: python examples/grow_by_hand.py discs.safetensors
 
-What `growgan train` does around it (a set of files, ticks, snapshots, resuming) is left out.
+What `growgan train` adds around it (a dataset of files, ticks, snapshots, resuming) is left out.
 Takes half a minute on one core.
 """
 
@@ -29,10 +29,10 @@ SIZE = 16
 
 
 class Discs:
-    """Coloured discs on black, wherever they happen to lie: what `training.feed.Source` asks for."""
+    """Coloured discs at random places on black, as a `training.feed.Source`."""
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, None]:
-        """A minibatch [N, 3, S, S] in [-1, 1], at the size and fade that the networks have reached."""
+        """A minibatch [N, 3, S, S] in [-1, 1], at the networks' current size and fade."""
         random = torch.Generator().manual_seed(nimg)
         x, y, radius = (
             torch.rand(phase.minibatch, 1, 1, generator=random) * s + o for s, o in ((8, 4), (8, 4), (3, 3))

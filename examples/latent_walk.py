@@ -1,6 +1,6 @@
 """A walk through latent space as a film: python examples/latent_walk.py RUN walk.gif
 
-A walk is an array of latents, a frame and cell each; here a zoom is added by hand to what `growgan video` would make.
+A walk is an array of latents, one per frame and cell; here a zoom is added by hand to what `growgan video` would make.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ FRAMES = 48
 
 
 def main(source: str, out: str, seeds: tuple[int, ...] = (1, 2, 3, 4)) -> None:
-    """Walk from seed to seed and back to the first, coming nearer all the while."""
+    """Walk from seed to seed and back to the first, zooming in all the while."""
     G = growgan.load(source)
     keys = walks.still(seeds, G.spec, G.distribution)
     walk = walks.through(keys, FRAMES, 1, G.spec)

@@ -1,4 +1,4 @@
-"""Pictures from an exported model with numpy, onnxruntime and Pillow alone: no torch, and no growgan.
+"""Pictures from an exported model with only numpy, onnxruntime and Pillow: no torch, and no growgan.
 
 growgan export RUN model.onnx; python examples/onnx_alone.py model.onnx pictures.png
 """
@@ -14,9 +14,9 @@ from PIL import Image
 
 
 def main(model: str, out: str, seeds: range = range(8), psi: float = 0.8) -> None:
-    """A row of pictures, one for each seed."""
+    """A row of pictures, one per seed."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it warns that psi, whose default is in the file, may be given
+    options.log_severity_level = 3  # hides the warning that psi is an input with a default
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     inputs = {i.name: i.shape for i in session.get_inputs()}
     z = np.stack([np.random.RandomState(seed).standard_normal(inputs["z"][1]) for seed in seeds])
