@@ -534,6 +534,20 @@ def test_a_run_that_ends_before_it_has_grown_is_warned_of(growgan: Growgan, colo
     assert "end at" not in growgan(*words, "--out", tmp_path / "long", "--kimg", "1.2").err
 
 
+def test_a_run_without_a_length_finishes_its_pictures_size(growgan: Growgan, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):
+        Image.new("RGB", (64, 64), (70 * number, 9, 9)).save(photos / f"{number}.png")
+    words = ["train", "--data", str(photos), "--out", tmp_path / "run", "--preset", "tiny", "--dry-run"]
+    words += ["--resolution", "64"]  # tiny's 1.2 kimg would end in the middle of 32x32
+    done = growgan(*words)
+    assert json.loads(done.out)["schedule"]["total_kimg"] == pytest.approx(1.8)
+    assert "1.8 kimg instead of the preset's 1.2, to finish 64x64" in done.err
+    named = growgan(*words, "--kimg", "1.2")
+    assert json.loads(named.out)["schedule"]["total_kimg"] == 1.2 and "instead of" not in named.err
+
+
 def test_a_run_is_no_set_of_pictures(growgan: Growgan, run: Path, tmp_path: Path) -> None:
     said = growgan("train", "--data", run, "--out", tmp_path / "new")
     assert said.status == 2 and "is the folder of a run; --from goes on from its model" in said.err

@@ -13,13 +13,14 @@ from growgan.core.presets import preset as find_preset
 from growgan.core.progress import Progress, Silent
 from growgan.core.runfiles import is_run
 from growgan.core.schedule import Schedule
+from growgan.core.training_config import LONGEST_KIMG
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import prepare
 from growgan.devices import usual_preset
 from growgan.networks.layers import stddev_group_size
 from growgan.training import start
 from growgan.training.request import Request
-from growgan.training.run import RunFolder, resumed
+from growgan.training.run import LENGTH, RunFolder, resumed
 from growgan.training.shares import fewest_groups
 
 SETTLED = {
@@ -117,7 +118,7 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
         content_hash=dataset.content_hash,
         build_resolution=network.resolution if built and wanted else config.data.build_resolution,
     )
-    config = start.fitted_to_data(replace(config, network=network, data=data))
+    config = _long_enough(start.fitted_to_data(replace(config, network=network, data=data)), request)
     config.check_whole()
     _check_groups(config, world)
     _warn_of_lone_pictures(config, request)
@@ -133,6 +134,21 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
         raise RunError(f"{wrong}; give that one, or {other}")
     path = str((request.data or Path(config.data.path)).resolve())
     return replace(config, data=replace(config.data, path=path))
+
+
+def _long_enough(config: RunConfig, request: Request) -> RunConfig:
+    """The same with a total, unless one was named, that finishes the largest size: a preset may be made for less."""
+    if request.names(LENGTH):
+        return config
+    size, schedule = config.network.resolution, config.schedule
+    last = Schedule(replace(schedule, total_kimg=LONGEST_KIMG), config.optim, size).stages[-1]
+    needed = last.faded / 1000 + schedule.training_kimg(size)
+    if needed <= schedule.total_kimg:
+        return config
+    if request.hours is None:
+        usual = f"the preset's {schedule.total_kimg:g}"
+        request.say(f"{needed:g} kimg instead of {usual}, to finish {size}x{size}; --kimg or --hours changes it")
+    return replace(config, schedule=replace(schedule, total_kimg=needed))
 
 
 def _warn_of_lone_pictures(config: RunConfig, request: Request) -> None:
