@@ -57,7 +57,7 @@ def table(name: str, cls: type, values: Any) -> str:
     for field in dataclasses.fields(cls):
         value = getattr(values, field.name)
         if not dataclasses.is_dataclass(value) or isinstance(value, PerResolution):
-            words = " ".join(docs[field.name].split()).replace("|", "\\|").replace("``", "`")
+            words = " ".join(docs[field.name].split()).replace("|", "\\|").replace("``", "`").replace("None", "none")
             lines.append(f"| `{field.name}` | {told(kinds[field.name])} | {shown(value)} | {words} |")
     return "\n".join(lines) + "\n"
 

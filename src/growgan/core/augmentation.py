@@ -14,26 +14,26 @@ CHANGES = ("colour", "translation", "cutout")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugmentConfig:
-    """Differentiable augmentation of all that D sees, reals and fakes alike (docs/recipes.md)."""
+    """Differentiable augmentation of everything D sees, reals and fakes alike (docs/recipes.md)."""
 
     policy: str = "none"
-    """What is changed: some of colour, translation and cutout, with commas between them; or none."""
+    """Augmentations: any of colour, translation and cutout, separated by commas; or none."""
     from_resolution: int = 32
     """Side of the smallest images that are augmented."""
     strength: Literal["fixed", "adaptive"] = "fixed"
-    """fixed: p stays. adaptive: p rises while D's reals have the sign of reals too often (logistic, relativistic)."""
+    """fixed: constant p. adaptive: p rises while D is right about too many reals (logistic, relativistic)."""
     p: float | None = None
-    """Probability of each change to each image; None = 1 where it is fixed. Adaptive: what it starts from; None = 0."""
+    """Probability of each augmentation for each image; None = 1. Adaptive: its initial value; None = 0."""
     p_end: float | None = None
-    """Fixed: what p ends at (schedule.anneal); None = where it started."""
+    """Fixed: p at the end (schedule.anneal); None = constant."""
     p_max: float = 0.8
-    """Adaptive: the most that p may be; above it, G begins to make augmented pictures."""
+    """Adaptive: largest p; above it, G begins to generate augmented images."""
     target: float = 0.6
-    """Adaptive: the mean sign of D's reals that p is to hold."""
+    """Adaptive: target of the mean sign of D's scores of reals."""
     kimg: float = 500.0
-    """Adaptive: thousands of images in which p can go from 0 to 1."""
+    """Adaptive: thousands of images in which p can move from 0 to 1."""
     interval: int = 4
-    """Adaptive: minibatches after which p moves."""
+    """Adaptive: minibatches between two adjustments of p."""
 
     def __post_init__(self) -> None:
         for name in self.changes:

@@ -37,18 +37,18 @@ Precision = Literal["auto", "float32", "bfloat16", "float64"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StartConfig:
-    """The trained pair of networks that a run goes on from, if it does not start from nothing."""
+    """The trained pair of networks that a run starts from, if it does not start from scratch."""
 
     model: str = ""
-    """The model: a path, an address on the hub or a shipped name; empty = fresh networks."""
+    """The model: a path, a hub address or the name of a bundled model; empty = fresh networks."""
     content_hash: str = ""
     """SHA-256 of its file."""
     license: str = ""
-    """What its card says of the licence of its weights, which may bind what is made of them."""
+    """The licence of its weights according to its card, which may extend to what is trained from them."""
     resolution: int | None = None
-    """Side of the highest stage that was taken over."""
+    """Side of the highest stage taken from the model."""
     freeze_d: int = 0
-    """How many of the stages that D has taken over stand still, from the images on (Mo et al. 2020, FreezeD)."""
+    """How many of D's highest-resolution stages are frozen (Mo et al. 2020, FreezeD)."""
 
     def __post_init__(self) -> None:
         require(
@@ -79,18 +79,18 @@ class StartConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
-    """What is trained on."""
+    """The training data."""
 
     path: str = ""
-    """The set, or the folder of pictures it was built from."""
+    """The dataset, or the folder of pictures it was built from."""
     content_hash: str = ""
-    """Hash of names, sizes, labels and checksums of the set, by which a changed set is noticed."""
+    """Hash of the dataset's names, sizes, labels and checksums, which reveals a changed dataset."""
     mirror: bool = True
     """Flip each picture left-right with probability 1/2."""
     labels: bool = True
-    """Use the set's labels, where it has any."""
+    """Use the dataset's labels, if it has any."""
     build_resolution: int | None = None
-    """Resolution that a plain folder of pictures is brought to; None = the largest that the pictures allow."""
+    """Highest resolution at which a plain folder of pictures is built; None = the largest the pictures allow."""
 
     def __post_init__(self) -> None:
         require(
@@ -101,22 +101,22 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotConfig:
-    """What a run writes, and how often."""
+    """What a run saves, and how often."""
 
     image_ticks: int = 1
     """Ticks between two grids of fakes."""
     model_ticks: int = 10
     """Ticks between two model snapshots."""
     keep: int = 5
-    """How many of the newest snapshots stay; milestones and the best stay too."""
+    """How many of the newest snapshots are kept, next to the last of each stage and the best."""
     measure: Literal["none", "swd", "kid"] = "swd"
-    """By what the best snapshot is chosen: among those of the newest resolution, faded in."""
+    """Measure that chooses the best snapshot, among the faded-in ones of the newest resolution."""
     measure_images: int = 2048
-    """Images that the measure compares."""
+    """Images for this measure."""
     state_minutes: float = 10.0
-    """Longest time between two saves of the training state."""
+    """Longest time between two saves of the training state, in minutes."""
     keep_states: int = 2
-    """How many training states stay."""
+    """How many training states are kept."""
 
     def __post_init__(self) -> None:
         require(min(self.image_ticks, self.model_ticks) >= 1, "snapshots' ticks must be at least 1")
@@ -127,20 +127,20 @@ class SnapshotConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HealthConfig:
-    """What counts as a run gone wrong, and what is done then. A limit of 0 is not looked at."""
+    """When a run counts as failed, and what happens then. A limit of 0 disables its check."""
 
     policy: Literal["stop", "back"] = "stop"
-    """stop: end with the last good state kept. back: go back to it and on with lower rates."""
+    """stop: end, keeping the last good state. back: return to it and continue at lower learning rates."""
     back_rate: float = 0.5
-    """Factor on both learning rates each time that the run goes back."""
+    """Factor on both learning rates each time the run goes back."""
     most_backs: int = 3
-    """How often the run goes back before it stops after all."""
+    """How often the run goes back before it stops."""
     penalty_limit: float = 1e4
-    """Mean of the gradient penalty over a tick, weight included, above which it has exploded."""
+    """Mean weighted gradient penalty over a tick above which it counts as exploded."""
     score_limit: float = 1e4
-    """Mean score above which D has run away (wgan_gp: times loss.gp_target, where that is above 1)."""
+    """Mean score above which D has diverged (wgan_gp: times loss.gp_target, where that is above 1)."""
     diversity_limit: float = 0.5
-    """Grey levels of 255 that pictures of different latents must differ by: below, G has collapsed."""
+    """Grey levels (of 255) by which images of different latents must differ: below, G has collapsed."""
 
     def __post_init__(self) -> None:
         require(0 < self.back_rate <= 1, f"health.back_rate must be above 0 and at most 1, not {self.back_rate:g}")
@@ -151,27 +151,27 @@ class HealthConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutionConfig:
-    """How the work is done: no field here changes what is computed, beyond rounding."""
+    """How the work is done; no field here changes results beyond rounding."""
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Precision = "auto"
-    """Type of the arithmetic. bfloat16: the convolutions but G's toRGB, dense layers but D's last, and what flows
-    between them; weights, Adam, averages, sums of norms, G's images, scores and losses stay float32. auto: bfloat16
-    where the processor has units for it, else float32."""
+    """Type of the arithmetic. bfloat16: convolutions except G's toRGB, dense layers except D's last, and the
+    activations between them; weights, Adam, averages, norms, G's images, scores and losses stay float32. auto:
+    bfloat16 where the processor has units for it, float32 otherwise."""
     microbatch: int | None = None
-    """Images computed at once; None = the whole minibatch. Less memory, the same gradients."""
+    """Images per pass; None = the whole minibatch. Saves memory at the same gradients."""
     plan: Literal["measured", "plain"] = "measured"
-    """How the ways to compute a convolution are chosen on a processor: by a short measurement, kept with the run and
-    for the next one, or always the library's own."""
+    """How convolution algorithms are chosen on a processor: by a short benchmark, kept with the run and cached for the
+    next one, or plain: always PyTorch's own."""
     graphs: Literal["auto", "never"] = "auto"
-    """Whether a CUDA GPU repeats a step's passes from recordings (CUDA graphs). never: they are launched piece by
-    piece, for a card or a driver that makes trouble."""
+    """Whether a CUDA GPU replays a step's passes from CUDA graphs. never: kernels are launched one by one, for a card
+    or driver that has trouble with graphs."""
     resident: Literal["auto", "never", "always"] = "auto"
-    """Whether the present stage's pictures are kept in the device's memory, as bytes. auto: on a CUDA GPU, where they
-    fit beside the steps. always: on any device, or an error where they do not fit. Else batches are read one by one."""
+    """Whether the current stage's pictures are kept in device memory, as bytes. auto: on a CUDA GPU, if they fit beside
+    the training step. always: on any device, with an error if they do not fit. never: batches are read as needed."""
     threads: int | None = None
-    """Processor threads; None = as many as are fastest when the run starts."""
+    """Processor threads; None = the number that is fastest when the run starts."""
 
     def __post_init__(self) -> None:
         kinds = get_args(Precision)
@@ -182,12 +182,12 @@ class ExecutionConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
-    """A whole run: what config.json holds."""
+    """A whole run, as stored in config.json."""
 
     preset: str = ""
-    """The preset, with modifiers, that the other values started from."""
+    """The preset, with modifiers, that the other values come from."""
     seed: int = 1000
-    """Seed of every random draw of the run."""
+    """Seed of all random numbers of the run."""
     start: StartConfig = field(default_factory=StartConfig)
     network: NetworkSpec = field(default_factory=NetworkSpec)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -54,7 +54,7 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkSpec:
-    """What G and D are: they mirror each other and are built from this alone (paper, table 2)."""
+    """The architecture of G and D, which mirror each other (paper, table 2)."""
 
     resolution: int = 128
     """Side of the finished images in pixels: a power of two, 4 or more."""
@@ -63,29 +63,29 @@ class NetworkSpec:
     num_labels: int = 0
     """Classes or attributes K of a conditional model (AC-GAN); 0 = without."""
     multi_label: bool = False
-    """False: every image has one of K classes. True: every image has K attributes in [0, 1], each for itself."""
+    """false: each image has one of K classes. true: each image has K independent attributes in [0, 1]."""
     latent_size: int | None = None
-    """Length L of z; None = as wide as the widest layer could be, min(fmap_base, fmap_max)."""
+    """Length L of z; None = min(fmap_base, fmap_max)."""
     fmap_base: int = 8192
-    """Feature maps of the stage of side s, before the cap: fmap_base / (s / 2) ** fmap_decay."""
+    """Feature maps of the stage with side s, before the cap: fmap_base / (s / 2) ** fmap_decay."""
     fmap_decay: float = 1.0
-    """How fast the number of feature maps falls from stage to stage."""
+    """How fast the number of feature maps falls from stage to stage: 1 halves it."""
     fmap_max: int = 512
     """Cap on the number of feature maps."""
     normalize_latents: bool = True
-    """Put z (with its labels) on a hypersphere before the first layer."""
+    """Project z (with its labels) onto a hypersphere before the first layer."""
     pixelnorm: bool = True
     """Pixelwise feature normalisation in G (paper, section 4.2)."""
     wscale: bool = True
     """Equalised learning rate: weights N(0, 1), scaled at run time (paper, section 4.1)."""
     leaky_relu: bool = True
-    """Leaky ReLU 0.2 in G; False = ReLU. D is always leaky."""
+    """Leaky ReLU 0.2 in G; false = ReLU. D is always leaky."""
     stddev_group: int | None = 4
-    """Images that minibatch stddev compares (paper, section 3); None = the whole minibatch, 0 or 1 = off."""
+    """Group size of minibatch stddev (paper, section 3); None = the whole minibatch, 0 or 1 = off."""
     d_down: Literal["act_pool", "pool_act"] = "act_pool"
-    """How D halves its images: activate, then pool (the paper) or one strided convolution, then activate."""
+    """How D downsamples: activate, then pool (the paper), or one strided convolution, then activate."""
     variant: Variant = Variant()
-    """How the networks depart from the paper's: only imported ones do."""
+    """How the networks depart from the paper's; only imported ones do."""
 
     def __post_init__(self) -> None:
         require(

@@ -75,7 +75,7 @@ def v2_8gpus() -> RunConfig:
 
 
 def celebahq() -> RunConfig:
-    """CelebA-HQ at 1024 as the paper's own runs had it (Theano version): paper, with a short rise of the rates."""
+    """CelebA-HQ at 1024 as in the paper's own runs (Theano version): paper, with a short ramp-up of the rates."""
     run = _network(paper(), stddev_group=None)
     return replace(run, optim=replace(run.optim, rampup_kimg=40))
 
@@ -102,7 +102,7 @@ def cifar10() -> RunConfig:
 
 
 def laptop() -> RunConfig:
-    """Two processor cores and an evening: a compact network, short stages."""
+    """Two CPU cores and an evening: a compact network and short stages."""
     return RunConfig(
         network=NetworkSpec(fmap_base=1024, fmap_max=128, stddev_group=4, d_down="pool_act"),
         optim=OptimConfig(ema_kimg=5),
@@ -118,9 +118,9 @@ def laptop() -> RunConfig:
 
 
 def fast() -> RunConfig:
-    """Pictures soon: what the years since the paper found cheaper, on a network that grows (docs/recipes.md).
+    """Good pictures soon: cheaper techniques published since the paper, on growing networks (docs/recipes.md).
 
-    Its rates are eight times the paper's: in so short a run, how far the weights come counts for more than the rest.
+    Its learning rates are eight times the paper's: in runs this short they matter more than anything else.
     """
     # StyleGAN2-ADA's rule of thumb, 0.0002 pixels / minibatch (Karras et al. 2020), but for the lowest sizes.
     gamma = {4: 0.005, 8: 0.005, 16: 0.01, 32: 0.02, 64: 0.05, 128: 0.2, 256: 0.8, 512: 3.2, 1024: 12.8}
@@ -142,7 +142,7 @@ def fast() -> RunConfig:
 
 
 def robust() -> RunConfig:
-    """Few or difficult pictures, and runs that nobody watches: relativistic with R1 and R2, and R3GAN's schedules.
+    """For few or difficult pictures and unattended runs: relativistic loss with R1 and R2, and R3GAN's schedules.
 
     gamma is R3GAN's of 64x64, 2 to 0.2, by the area of the images; rates, a quarter of `fast`'s, fall to a quarter,
     beta2 rises.
@@ -158,13 +158,13 @@ def robust() -> RunConfig:
 
 
 def transfer() -> RunConfig:
-    """A trained pair of networks goes on with a few other pictures (``--from``), within minutes on two cores.
+    """Fine-tune a trained pair of networks on a few pictures (``--from``), within minutes on two cores.
 
-    No low stages: the schedule begins where the model ended. The rates are the paper's; they rise over the first
-    steps, in which Adam, fresh, would take the sign of a gradient for its size. The average forgets within a few
-    thousand images what the pictures were before. All that D sees is augmented, without which it soon knows a hundred
-    pictures by heart (Zhao et al. 2020). Which snapshot is the best is for the eye: by SWD a hundred pictures are met
-    better and better while faces fall apart (docs/training.md), so none is chosen and the newest twenty stay.
+    No low stages: the schedule begins where the model ended. The learning rates are the paper's; they ramp up over the
+    first steps, in which a fresh Adam takes only the sign of a gradient. The average forgets the old pictures within a
+    few thousand images. Everything D sees is augmented; otherwise it soon memorises a hundred pictures (Zhao et al.
+    2020). The best snapshot is chosen by eye: SWD to a hundred pictures keeps falling while faces fall apart
+    (docs/training.md), so none is chosen and the newest twenty are kept.
     """
     return RunConfig(
         network=laptop().network,
@@ -183,7 +183,7 @@ def transfer() -> RunConfig:
 
 
 def tiny() -> RunConfig:
-    """4 to 16 pixels in seconds: for tests, not for pictures."""
+    """4x4 to 16x16 in seconds: for tests, not for pictures."""
     return RunConfig(
         network=NetworkSpec(fmap_base=64, fmap_max=16, stddev_group=4, d_down="pool_act"),
         optim=OptimConfig(ema_kimg=0.2),

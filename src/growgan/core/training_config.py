@@ -10,35 +10,35 @@ from growgan.core.errors import require
 from growgan.core.fields import PerResolution, per
 
 LONGEST_KIMG = 10_000_000
-"""Thousands of images: ten billion, a hundred times what any GAN was trained on."""
+"""Thousands of images: ten billion images, a hundred times what any GAN was trained on."""
 LARGEST_SCALE = 1_000_000
-"""Times that a schedule may be stretched, which is as little meant."""
+"""Largest stretch of a schedule: beyond what anybody means, too."""
 LARGEST_MINIBATCH = 65_536
 SIGNED = ("logistic", "relativistic")
-"""Losses under which D's scores, or what a real has more than a fake, are above 0 where D is right."""
+"""Losses under which D's scores (or score differences) are positive where D is right."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossConfig:
-    """What G and D are trained to do."""
+    """The losses of G and D."""
 
     name: Literal["wgan_gp", "lsgan", "logistic", "relativistic"] = "wgan_gp"
-    """wgan_gp: the paper's. lsgan: its appendix B. logistic: non-saturating, with R1. relativistic: real against fake,
-    with R1 and R2."""
+    """wgan_gp: the paper's. lsgan: its appendix B. logistic: non-saturating, with R1. relativistic: paired reals and
+    fakes, with R1 and R2."""
     gp_weight: float = 10.0
-    """lambda of the gradient penalty (wgan_gp)."""
+    """Lambda, the weight of the gradient penalty (wgan_gp)."""
     gp_target: float = 1.0
-    """gamma, the norm that the gradient should have (wgan_gp): 1, and 750 for CIFAR-10."""
+    """Gamma, the target norm of the gradient (wgan_gp): 1, and 750 for CIFAR-10."""
     drift: float = 0.001
-    """Weight that keeps D(real) from drifting away from zero (wgan_gp)."""
+    """Weight of the drift penalty, which keeps D(real) near zero (wgan_gp)."""
     r1_gamma: PerResolution = per(10.0)
-    """Weight of the R1 penalty on reals by resolution (logistic, relativistic); 0 = none."""
+    """Weight of the R1 penalty on reals (logistic, relativistic); 0 = none."""
     r2_gamma: PerResolution | None = None
-    """Weight of the R2 penalty on fakes; None = that of R1 with relativistic, without which it diverges, else none."""
+    """Weight of the R2 penalty on fakes; None = R1's with relativistic, which diverges without it, and 0 otherwise."""
     r1_interval: int = 1
-    """Updates of D for each that has R1 and R2, which then weigh as many times more: lazy penalties."""
+    """Lazy regularisation: R1 and R2 at every so many updates of D, weighted as many times more."""
     gamma_end: float = 1.0
-    """Factor that R1's and R2's weights end at (schedule.anneal)."""
+    """Factor on the weights of R1 and R2 at the end (schedule.anneal)."""
     lsgan_noise: float = 0.2
     """Strength of the multiplicative noise in D (lsgan)."""
     label_weight: float = 1.0
@@ -68,32 +68,32 @@ class OptimConfig:
     """Adam and the moving average of G."""
 
     g_lr: PerResolution = per(0.001)
-    """Learning rate of G by resolution."""
+    """Learning rate of G."""
     d_lr: PerResolution = per(0.001)
-    """Learning rate of D by resolution."""
+    """Learning rate of D."""
     lr_end: float = 1.0
-    """Factor that the learning rates end at (schedule.anneal)."""
+    """Factor on the learning rates at the end (schedule.anneal)."""
     beta1: float = 0.0
-    """Adam's decay of the mean."""
+    """Adam's decay rate of the first moment."""
     beta2: float = 0.99
-    """Adam's decay of the variance."""
+    """Adam's decay rate of the second moment."""
     beta2_end: float | None = None
-    """What beta2 ends at (schedule.anneal); None = where it started."""
+    """beta2 at the end (schedule.anneal); None = constant."""
     eps: float = 1e-8
-    """Adam's epsilon, added to the uncorrected root of the variance as TensorFlow does."""
+    """Adam's epsilon, added to the root of the second moment before bias correction, as in TensorFlow."""
     rampup_kimg: float = 0.0
-    """Thousands of images over which the learning rates rise from near zero; 0 = none."""
+    """Thousands of images over which the learning rates ramp up from near zero; 0 = none."""
     reset: bool = True
-    """Forget Adam's moments when a fade starts and when it ends."""
+    """Reset Adam's moments when a fade starts and when it ends."""
     ema_factor: float = 0.999
-    """Factor of the moving average of G at each step (the paper's); used where ema_kimg is None."""
+    """Decay of the moving average of G per step (the paper's); used where ema_kimg is None."""
     ema_kimg: float | None = None
-    """Half-life of the moving average in thousands of images: the same for every minibatch."""
+    """Half-life of the moving average in thousands of images, whatever the minibatch."""
     ema_kimg_end: float | None = None
-    """What the half-life ends at (schedule.anneal); None = where it started."""
+    """Half-life at the end (schedule.anneal); None = constant."""
     ema_rampup: float = 0.0
-    """Most of the half-life as a fraction of the images shown so far, so that the first networks are soon forgotten;
-    0 = the whole half-life from the start."""
+    """Cap on the half-life as a fraction of the images shown so far, so that early networks are soon forgotten; 0 = no
+    cap."""
 
     def __post_init__(self) -> None:
         rates = (*self.g_lr.values(), *self.d_lr.values(), self.lr_end)
@@ -109,30 +109,30 @@ class OptimConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScheduleConfig:
-    """How the run grows, in thousands of real images shown (kimg)."""
+    """How the networks grow, in thousands of real images shown (kimg)."""
 
     growing: bool = True
-    """False: train at the full resolution from the start."""
+    """false: train at the full resolution from the start."""
     initial_resolution: int = 4
-    """Side of the first stage."""
+    """Side of the first stage's images."""
     training_kimg: PerResolution = per(800)
-    """How long a stage is trained once its layers are faded in."""
+    """How long each stage trains after its fade-in."""
     transition_kimg: PerResolution = per(800)
-    """How long the layers of a stage are faded in; 0 = they are switched on at once."""
+    """How long each stage fades in; 0 = its layers are switched on at once."""
     total_kimg: float = 19000
-    """Length of the run; what is left after the last stage's time is spent at full resolution."""
+    """Length of the run; what remains after the last stage is spent at full resolution."""
     scale: float = 1.0
-    """Factor on all these lengths: what ``--hours`` settles. Below 1, ticks, ramp and average shrink with them."""
+    """Factor on all these lengths, set by ``--hours``. Below 1, ticks, ramp-up and half-life shrink with them."""
     minibatch: PerResolution = per(16)
-    """Images a minibatch."""
+    """Minibatch size."""
     minibatch_repeats: int = 4
-    """Minibatches for which resolution, fade and rates are held."""
+    """Consecutive minibatches that share resolution, alpha and rates."""
     d_repeats: int = 1
-    """Updates of D for each of G (n_critic)."""
+    """Updates of D per update of G (n_critic)."""
     anneal: Literal["run", "stage"] = "run"
-    """Over what the values that have an end go there, by half a wave of a cosine: the run, or each stage anew."""
+    """Where values with an end follow half a cosine: over the run, or over each stage again."""
     tick_kimg: PerResolution = per(160, {4: 160, 8: 140, 16: 120, 32: 100, 64: 80, 128: 60, 256: 40, 512: 20, 1024: 10})
-    """Images between two reports."""
+    """Thousands of images between two ticks."""
 
     def __post_init__(self) -> None:
         require(
@@ -161,5 +161,5 @@ class ScheduleConfig:
 
     @property
     def shortened(self) -> float:
-        """Factor on lengths that a shorter run shortens and a longer one leaves as they are."""
+        """Factor on lengths that shrink with a shorter run but do not grow with a longer one."""
         return min(1.0, self.scale)
