@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from growgan.core.errors import DataError
 from growgan.core.progress import Silent
 from growgan.data import dataset as dataset_module
 from growgan.data import pyramid
+from growgan.data.build import build
 from growgan.data.dataset import open_dataset
 
 
@@ -204,6 +206,37 @@ def test_content_hash_follows_pictures_and_labels(tmp_path: Path) -> None:
     hashes.append(open_dataset(folder).content_hash)
     hashes.append(open_dataset(zip_folder(folder, tmp_path / "c.zip")).content_hash)
     assert len(set(hashes)) == 5
+
+
+def test_a_folder_rebuilt_with_equal_file_sizes_gets_another_hash_and_pyramid(tmp_path: Path) -> None:
+    for name, colour in (("red", (200, 30, 60)), ("blue", (60, 30, 200))):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (16, 16), colour).save(tmp_path / name / "a.png")
+        build(tmp_path / name, tmp_path / "set", resolution=16, overwrite=True)
+        with open_dataset(tmp_path / "set") as dataset:
+            assert tuple(dataset.images([0])[0, :, 0, 0]) == colour
+    sizes = {(tmp_path / name / "a.png").stat().st_size for name in ("red", "blue")}
+    assert len(sizes) == 1
+
+
+def test_a_built_folder_can_be_zipped_in_every_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(20):
+        Image.new("RGB", (8, 8), (n, 0, 0)).save(tmp_path / "in" / f"{n}.png")
+    build(tmp_path / "in", tmp_path / "set")
+    times = [file.stat().st_mtime for file in (tmp_path / "set" / "00000").iterdir()]
+    assert all(seconds % 2 == 0 for seconds in times)  # so that archives and other file systems keep them
+    monkeypatch.setenv("TZ", "Etc/GMT+12")
+    try:
+        if hasattr(time, "tzset"):
+            time.tzset()
+        zip_folder(tmp_path / "set", tmp_path / "set.zip")
+        with zipfile.ZipFile(tmp_path / "set.zip") as archive:
+            assert all(member.date_time[0] >= 1980 for member in archive.infolist())
+    finally:
+        monkeypatch.undo()
+        if hasattr(time, "tzset"):
+            time.tzset()
 
 
 def test_pyramid_is_reused_and_rebuilt_on_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
