@@ -219,6 +219,20 @@ def test_a_folder_rebuilt_with_equal_file_sizes_gets_another_hash_and_pyramid(tm
     assert len(sizes) == 1
 
 
+def test_an_open_folder_is_not_read_after_it_changed(tmp_path: Path) -> None:
+    for name, colour in (("red", (200, 30, 60)), ("blue", (60, 30, 200))):
+        (tmp_path / name).mkdir()
+        for n in range(2):
+            Image.new("RGB", (512, 512), colour).save(tmp_path / name / f"{n}.png")
+    build(tmp_path / "red", tmp_path / "set")
+    with open_dataset(tmp_path / "set") as dataset:
+        assert dataset.images([0], 512)[0, 0, 0, 0] == 200
+        build(tmp_path / "blue", tmp_path / "set", overwrite=True)
+        for read in (lambda: dataset.images([1], 512), lambda: dataset.read(0), dataset.ensure_pyramid):
+            with pytest.raises(DataError, match=r"img0000000\d\.png: changed since it was opened"):
+                read()
+
+
 def test_a_built_folder_can_be_zipped_in_every_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in").mkdir()
     for n in range(20):

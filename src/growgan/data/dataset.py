@@ -188,6 +188,8 @@ class ImageSet:
     def _decode(self, entry: Entry) -> NDArray[np.uint8]:
         try:
             return decode(self._source.read(entry), self.channels, self.resolution)
+        except DataError:
+            raise
         except Rejected as error:
             reason = str(error)
         except Exception as error:
@@ -240,6 +242,8 @@ def _read_shape(source: Files, entry: Entry) -> tuple[int, int]:
         with strict_pillow():
             image = open_picture(source.read(entry))
             header = read_header(image)
+    except DataError:
+        raise
     except Rejected as error:
         raise DataError(f"{source.path}: {entry.name}: {error}") from error
     except Exception as error:

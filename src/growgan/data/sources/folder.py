@@ -31,8 +31,13 @@ class FolderSource(Files):
         return place.is_dir
 
     def read(self, entry: Entry) -> bytes:
-        """Return the file's bytes."""
-        return (self.path / entry.name).read_bytes()
+        """Return the file's bytes; DataError if it has changed since the folder was listed."""
+        path = self.path / entry.name
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if (status.st_size, status.st_mtime_ns) != (entry.size, entry.stamp):
+                raise DataError(f"{path}: changed since it was opened")
+            return file.read()
 
     def _list_files(self) -> list[Entry]:
         found: list[Entry] = []
