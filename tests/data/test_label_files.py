@@ -89,7 +89,18 @@ def test_faults_are_named(tmp_path: Path, text: str, name: str, message: str) ->
 
 def test_names_are_found_by_their_last_part_if_it_is_alone(tmp_path: Path) -> None:
     found = read_label_file(write(tmp_path, "name,k\na/x.jpg,1\nb/x.jpg,2\nc/y.jpg,3\n"))
-    assert [found.find(name) for name in ("a/x.jpg", "q/x.jpg", "y.jpg", "deep/y.png", "z")] == [1, None, 3, 3, None]
+    names = ("a/x.jpg", "q/x.jpg", "y.jpg", "deep/c/y.png", "z")
+    assert [found.find(name) for name in names] == [1, None, 3, 3, None]
+
+
+def test_a_name_in_another_folder_is_another_picture(tmp_path: Path) -> None:
+    found = read_label_file(write(tmp_path, "name,k\nds/train/0.png,1\n000001.jpg,2\n"))
+    same = ("ds/train/0.png", "train/0.jpg", "0", "./train/0.png", "/home/me/ds/train/0.png")
+    assert [found.find(name) for name in same] == [1] * len(same)
+    assert [found.find(name) for name in ("test/0.png", "ds/test/0.png", "in/0.png", "ain/0.png")] == [None] * 4
+    assert [found.find(name) for name in ("img_align_celeba/000001.jpg", "000001.png")] == [2, 2]
+    celeba = read_label_file(write(tmp_path, "name,k\nimg_align_celeba/000001.jpg,2\n"))
+    assert [celeba.find(name) for name in ("000001.jpg", "celeba/img_align_celeba/000001.png")] == [2, 2]
 
 
 def test_umlauts_of_a_mac_are_those_that_are_typed(photos: Path, tmp_path: Path) -> None:
