@@ -210,7 +210,6 @@ def test_a_set_is_relabelled(photos: Path, tmp_path: Path, name: str) -> None:
         (["set/b/x", "set/a/y", "set/a/deep/z"], ("a", "b")),
         (["in/set/b/x", "in/set/a/x"], ("a", "b")),
         (["set/x", "set/y"], ("set",)),
-        (["set/x", "set/a/y"], ("set",)),
         (["b/same/x", "a/same/x"], ("a", "b")),
     ],
 )
@@ -222,6 +221,48 @@ def test_a_folder_that_holds_all_is_no_class(tmp_path: Path, names: list[str], c
     build(tmp_path / "photos.zip", tmp_path / "later.zip")
     relabel(tmp_path / "later.zip", "folders")
     assert (tmp_path / "later.zip").read_bytes() == (tmp_path / "s.zip").read_bytes()
+
+
+def test_a_stray_picture_next_to_class_folders_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for n, name in enumerate(["set/a/x", "set/b/x", "set/preview"]):
+            archive.writestr(f"{name}.png", encode(make_pixels(1, 8, seed=n)[0]))
+    message = r"set/preview\.png is next to the class folders \(a, b\), not in one"
+    with pytest.raises(DataError, match=message):
+        build(tmp_path / "photos.zip", tmp_path / "s.zip", labels="folders")
+    build(tmp_path / "photos.zip", tmp_path / "s.zip")
+    with pytest.raises(DataError, match=rf"s\.zip: .*{message}.*nothing is changed"):
+        relabel(tmp_path / "s.zip", "folders")
+
+
+def test_numbered_folders_are_no_classes(tmp_path: Path) -> None:
+    names = [f"0000{n // 2}/img0000{n // 2}{n % 2:03d}.png" for n in range(4)]
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        for n, name in enumerate(names):
+            archive.writestr(name, encode(make_pixels(1, 8, seed=n)[0]))
+        archive.writestr("dataset.json", json.dumps({"labels": [[name, n % 2] for n, name in enumerate(names)]}))
+    before = (tmp_path / "s.zip").read_bytes()
+    with pytest.raises(DataError, match="numbered folders of a set"):
+        relabel(tmp_path / "s.zip", "folders")
+    assert (tmp_path / "s.zip").read_bytes() == before
+    with pytest.raises(DataError, match="numbered folders of a set"):
+        build(tmp_path / "s.zip", tmp_path / "t.zip", labels="folders")
+
+
+@pytest.mark.parametrize("name", ["s.zip", "s"])
+def test_a_set_of_a_set_remembers_the_first_names(photos: Path, tmp_path: Path, name: str) -> None:
+    build(photos, tmp_path / name)
+    table = str(write(tmp_path, "name,k\nb/x,1\na/y,2\na/z,2\n"))
+    for labels in (None, "none", "folders", table):
+        build(tmp_path / name, tmp_path / "t.zip", resolution=4, labels=labels, overwrite=True)
+        with open_dataset(tmp_path / "t.zip") as dataset:
+            assert dataset.sources == ("a/y.png", "a/z.png", "b/x.png")
+            assert labels in (None, "none") or dataset.labels.tolist() == (
+                [0, 0, 1] if labels == "folders" else [2, 2, 1]
+            )
+    relabel(tmp_path / "t.zip", "folders")
+    with open_dataset(tmp_path / "t.zip") as dataset:
+        assert dataset.class_names == ("a", "b")
 
 
 @pytest.mark.parametrize("name", ["s.zip", "s"])

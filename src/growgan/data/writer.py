@@ -22,7 +22,7 @@ from growgan.data.sources import SIDECAR
 # The same pictures must give the same bytes, so a zip dates every file to the first day it can express.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
-# A folder set's hash covers file times, not contents, so a file's time comes from its content: whole even seconds, which
+# A folder set's hash covers file times, not contents, so a file's time comes from its content: whole even seconds that
 # every file system and archive can store, over 34 years from 3 January 1980 UTC, which is 1980 in every time zone.
 FOLDER_TIME = 315_532_800 + 2 * 86_400
 
@@ -149,7 +149,8 @@ class ZipWriter(SetWriter):
         self.partial.unlink(missing_ok=True)
 
 
-BUILT_NAME = re.compile(r"[0-9]{5}/img[0-9]{8}\.(png|jpg|jpeg|webp)")
+BUILT_NAME = re.compile(r"([0-9]{5})/img\1[0-9]{3}\.(png|jpg|jpeg|webp)")
+"""A picture's name in a built set; its folder is the first digits of its number."""
 
 
 class FolderWriter(SetWriter):
