@@ -22,7 +22,7 @@ from growgan.data import transform
 from growgan.data.build import build
 from growgan.data.dataset import is_finished, open_dataset
 from growgan.data.faces.align import open_upright
-from growgan.data.partial import Hold
+from growgan.data.partial import Hold, name_partial
 from growgan.data.pictures import open_picture, read_header
 from growgan.data.sources import open_source
 
@@ -391,13 +391,16 @@ def test_full_disk_leaves_nothing_behind(
 
 @pytest.mark.skipif(os.name != "posix", reason="file locks")
 def test_leavings_of_killed_builds_are_removed_but_not_those_of_living_ones(photos: Path, tmp_path: Path) -> None:
-    for name in ("s.zip.partial-dead", "s.zip.partial-just-killed", "s.zip.partial-living"):
-        (tmp_path / name).write_bytes(b"x")
-    os.utime(tmp_path / "s.zip.partial-dead", (10**9, 10**9))
-    hold = Hold(tmp_path / "s.zip.partial-living")
+    dead, just_killed, living = (name_partial(tmp_path / "s.zip") for _ in range(3))
+    theirs = tmp_path / "s.zip.partial-backup"
+    for file in (dead, just_killed, living, theirs):
+        file.write_bytes(b"x")
+    for file in (dead, theirs):
+        os.utime(file, (10**9, 10**9))
+    hold = Hold(living)
     time.sleep(0.05)  # files may bear the time of the system's last tick
     build(photos, tmp_path / "s.zip")
-    assert sorted(item.name for item in tmp_path.iterdir()) == ["photos", "s.zip", "s.zip.partial-living"]
+    assert sorted(tmp_path.iterdir()) == sorted([photos, tmp_path / "s.zip", living, theirs])
     hold.release()
 
 
