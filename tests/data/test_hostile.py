@@ -257,6 +257,35 @@ def test_pickles_do_not_make_more_of_a_text_than_it_is() -> None:
         load_plain(many, "b")
 
 
+def nested(depth: int, kind: type = tuple) -> object:
+    """A value that refers twice to one that refers twice to another ...: tiny in a file, 2^depth when written out."""
+    value: object = kind(["a", "a"])
+    for _ in range(depth):
+        value = kind([value, value])
+    return value
+
+
+@pytest.mark.parametrize(
+    "content", [{"label_names": nested(60, list)}, {nested(9): 1}, {"x": {nested(9)}}, nested(60)]
+)
+def test_pickles_that_unfold_without_end(content: object) -> None:
+    for protocol in (2, 4):
+        data = pickle.dumps(content, protocol)
+        with pytest.raises(DataError, match=r"unfolds to far more|neither texts nor numbers|names .*set"):
+            load_plain(data, "b")
+    dtype = pickle.dumps(np.zeros(2), 2)
+    odd = dtype.replace(b"X\x02\x00\x00\x00f8", b"X\x01\x00\x00\x00a" + b"q\x63h\x63\x86" * 60)
+    assert odd != dtype
+    with pytest.raises(DataError, match="an array of a tuple"):
+        load_plain(odd, "b")
+
+
+def test_pickles_make_an_array_once_however_often_it_is_named() -> None:
+    array = np.arange(1000, dtype=np.uint8)
+    found = load_plain(pickle.dumps([array] * 5, 2), "b")
+    assert len({id(one) for one in found}) == 1 and np.array_equal(found[4], array)
+
+
 def test_zips_of_kinds_that_nobody_reads(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("x.png", encode(make_pixels(1, 8)[0]))
