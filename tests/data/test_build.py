@@ -7,6 +7,8 @@ import json
 import os
 import stat
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -387,6 +389,33 @@ def test_full_disk_leaves_nothing_behind(
     with pytest.raises(DataError, match="No space left on device"):
         build(photos, tmp_path / name)
     assert [item.name for item in tmp_path.iterdir()] == ["photos"]
+
+
+FULL = """
+import resource, signal, sys
+from growgan.core.errors import DataError
+from growgan.data.build import build
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+try:
+    build(sys.argv[1], sys.argv[2], resolution=16, channels=3)
+except DataError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits on the size of files")
+@pytest.mark.parametrize("limit", [10_000, 20_000, 80_000, 83_000])
+def test_a_file_that_cannot_grow_leaves_nothing_behind(tmp_path: Path, limit: int) -> None:
+    """What is left in a buffer fails once more when the file is closed."""
+    (tmp_path / "in").mkdir()
+    random = np.random.RandomState(0)
+    for n in range(100):
+        Image.fromarray(random.randint(0, 256, (16, 16, 3)).astype(np.uint8)).save(tmp_path / "in" / f"{n}.png")
+    command = [sys.executable, "-c", FULL, str(tmp_path / "in"), str(tmp_path / "s.zip"), str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stderr.endswith("s.zip: cannot be written (File too large)\n"), done.stderr
+    assert [item.name for item in tmp_path.iterdir()] == ["in"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file locks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -131,8 +132,10 @@ class ZipWriter(SetWriter):
     def leave(self) -> None:
         """Close the zip without its directory, so that nothing takes it for a whole one."""
         self._zip.fp = None
-        self._file.close()
-        self._hold.release()
+        try:
+            self._file.close()
+        finally:
+            self._hold.release()
 
     def finish(self) -> None:
         """Write the zip's directory, bring it to disk, rename."""
@@ -144,9 +147,10 @@ class ZipWriter(SetWriter):
         self._settle()
 
     def discard(self) -> None:
-        """Remove the partial zip without writing its directory, which a full disk would refuse again."""
-        self.leave()
-        self.partial.unlink(missing_ok=True)
+        """Remove the partial zip without writing its directory; closing it may fail on a full disk, too."""
+        with contextlib.suppress(OSError):
+            self.leave()
+        remove(self.partial)
 
 
 BUILT_NAME = re.compile(r"([0-9]{5})/img\1[0-9]{3}\.(png|jpg|jpeg|webp)")
