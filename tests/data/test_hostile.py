@@ -248,6 +248,28 @@ def test_links_in_a_folder_are_followed_and_what_is_no_file_is_listed(tmp_path: 
         build(photos, tmp_path / "t.zip", strict=True)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links and permissions")
+def test_folders_and_links_that_cannot_be_read_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in" / "closed").mkdir(parents=True)
+    (tmp_path / "in" / "good.png").write_bytes(encode(make_pixels(1, 8)[0]))
+    (tmp_path / "in" / "self").symlink_to("self")
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path).name == "closed":  # root may read all
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    report = build(tmp_path / "in", tmp_path / "s.zip")
+    assert report.count == 1 and len(report.skipped) == 2
+    reasons = dict(report.skipped)
+    assert reasons["closed"] == "folder cannot be read (Permission denied)"
+    assert reasons["self"].startswith("cannot be read (")
+    with pytest.raises(DataError, match=r"closed: cannot be read \(Permission denied\)"):
+        build(tmp_path / "in" / "closed", tmp_path / "t.zip", kind="folder")
+
+
 def test_pickles_do_not_make_more_of_a_text_than_it_is() -> None:
     assert load_plain(pickle.dumps([b"\xff" * 1000, b"a" * 1000], 2), "b") == ["\xff" * 1000, "a" * 1000]
     text = b"X" + (100_000).to_bytes(4, "little") + b"a" * 100_000
