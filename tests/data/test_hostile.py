@@ -287,9 +287,7 @@ def nested(depth: int, kind: type = tuple) -> object:
     return value
 
 
-@pytest.mark.parametrize(
-    "content", [{"label_names": nested(60, list)}, {nested(9): 1}, {"x": {nested(9)}}, nested(60)]
-)
+@pytest.mark.parametrize("content", [{"label_names": nested(60, list)}, {nested(9): 1}, {"x": {nested(9)}}, nested(60)])
 def test_pickles_that_unfold_without_end(content: object) -> None:
     for protocol in (2, 4):
         data = pickle.dumps(content, protocol)

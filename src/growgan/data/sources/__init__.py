@@ -163,8 +163,8 @@ class Files(Source):
     holds_others = True
 
     @abstractmethod
-    def read(self, entry: Entry) -> bytes:
-        """Return one file's bytes; raises OSError or the format's own error."""
+    def read(self, entry: Entry, size: int = -1) -> bytes:
+        """Return one file's bytes, or its first ``size``; raises OSError or the format's own error."""
 
     def read_sidecar(self) -> bytes | None:
         """Return the bytes of dataset.json, None where there is none; raises as ``read`` does."""

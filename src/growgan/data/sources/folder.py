@@ -30,14 +30,14 @@ class FolderSource(Files):
         """Say whether it is a folder."""
         return place.is_dir
 
-    def read(self, entry: Entry) -> bytes:
-        """Return the file's bytes; DataError if it has changed since the folder was listed."""
+    def read(self, entry: Entry, size: int = -1) -> bytes:
+        """Return the file's bytes, or the first ``size``; DataError if it has changed since the folder was listed."""
         path = self.path / entry.name
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             if (status.st_size, status.st_mtime_ns) != (entry.size, entry.stamp):
                 raise DataError(f"{path}: changed since it was opened")
-            return file.read()
+            return file.read(size)
 
     def _list_files(self) -> list[Entry]:
         found: list[Entry] = []
