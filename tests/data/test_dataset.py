@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -302,6 +305,31 @@ def test_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     ):
         dataset.ensure_pyramid()
     assert [item.name for item in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_pyramid_that_cannot_fit_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROWGAN_CACHE", str(tmp_path / "cache"))
+    path = write_set(tmp_path / "set", make_pixels(2, 8))
+    needed = 2 * 3 * (8**2 + 4**2)
+    free = dict.fromkeys((tmp_path, tmp_path / "cache" / "pyramids"), needed // 2)
+
+    def measure(folder: Path) -> Any:
+        if folder not in free:
+            raise OSError(38, "Function not implemented")
+        return SimpleNamespace(free=free[folder])
+
+    monkeypatch.setattr(shutil, "disk_usage", measure)
+    with open_dataset(path) as dataset:
+        monkeypatch.setattr(dataset, "_decode", None)  # no picture is read
+        with pytest.raises(DataError, match=r"takes 0\.00 GB; .* has 0\.00 GB free; .* GB free; .*GROWGAN_CACHE"):
+            dataset.ensure_pyramid()
+    assert not list(tmp_path.rglob("*partial*"))
+    free[tmp_path / "cache" / "pyramids"] = needed
+    with open_dataset(path) as dataset:
+        assert dataset.ensure_pyramid().parent == tmp_path / "cache" / "pyramids"
+    free.clear()
+    with open_dataset(write_set(tmp_path / "other", make_pixels(2, 8))) as dataset:
+        assert dataset.ensure_pyramid().parent == tmp_path
 
 
 def test_many_threads_and_two_builders_at_once(tmp_path: Path) -> None:
