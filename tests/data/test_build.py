@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.making_sets import DISPLAY_P3, SRGB, make_profile
 from PIL import Image
 
 from growgan.core.errors import DataError
@@ -25,7 +26,7 @@ from growgan.data.build import build
 from growgan.data.dataset import is_finished, open_dataset
 from growgan.data.faces.align import open_upright
 from growgan.data.partial import Hold, name_partial
-from growgan.data.pictures import open_picture, read_header
+from growgan.data.pictures import decode_whole, open_picture, read_header
 from growgan.data.sources import open_source
 
 
@@ -176,6 +177,42 @@ def test_modes_are_converted(tmp_path: Path) -> None:
     assert build(folder, tmp_path / "rgba.zip", channels=4).channels == 4
     with open_dataset(tmp_path / "rgba.zip") as dataset:
         assert dataset.read(2)[3].max() == 0 and dataset.read(0)[3].min() == 255
+
+
+def test_colour_profiles_are_converted_to_srgb(tmp_path: Path) -> None:
+    features = pytest.importorskip("PIL.features")
+    if not features.check("littlecms2"):
+        pytest.skip("a Pillow without colour management")
+    (tmp_path / "in").mkdir()
+    wide, usual = make_profile(*DISPLAY_P3), make_profile(*SRGB)
+    picture = Image.new("RGB", (16, 16), (200, 140, 110))
+    palette = Image.new("P", (16, 16))
+    palette.putpalette([200, 140, 110])
+    clear = Image.new("RGBA", (16, 16), (200, 140, 110, 128))
+    for name, image, options in (
+        ("a.png", picture, {"icc_profile": wide}),
+        ("b.jpg", picture, {"icc_profile": wide, "quality": 100}),
+        ("c.png", palette, {"icc_profile": wide}),
+        ("d.png", picture, {"icc_profile": usual}),
+        ("e.png", picture, {"icc_profile": b"damaged"}),
+        ("f.jpg", picture.convert("CMYK"), {"icc_profile": wide, "quality": 100}),  # one that is not for CMYK
+        ("g.png", Image.new("L", (16, 16), 9), {"icc_profile": wide}),
+    ):
+        image.save(tmp_path / "in" / name, **options)
+    report = build(tmp_path / "in", tmp_path / "s.zip", channels=3)
+    assert (report.count, report.copied, report.skipped) == (7, 2, [])  # d and e
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        colours = [dataset.read(n)[:, 8, 8].astype(int) for n in range(7)]
+    for converted in colours[:3]:
+        assert np.abs(converted - (211, 137, 104)).max() <= 2, converted
+    for same in colours[3:6]:
+        assert np.abs(same - (200, 140, 110)).max() <= 2, same
+    for name, data in read_members(tmp_path / "s.zip").items():
+        kept = name.endswith(".png") and "icc_profile" in Image.open(io.BytesIO(data)).info
+        assert kept == (name in ("00000/img00000003.png", "00000/img00000004.png"))
+    clear.save(tmp_path / "clear.png", icc_profile=wide)
+    pixels = decode_whole((tmp_path / "clear.png").read_bytes())[:, 8, 8].astype(int)
+    assert pixels[3] == 128 and np.abs(pixels[:3] - (211, 137, 104)).max() <= 2
 
 
 def test_large_jpegs_are_decoded_smaller_with_the_same_result(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from growgan.data.pictures import (
     Rejected,
     convert,
     encode_png,
+    has_own_colours,
     load,
     open_picture,
     pad_to_square,
@@ -140,7 +141,7 @@ class Transform:
             return False
         if self.framing.crop is not None and self.framing.find_box(*image.size) != (0, 0, *image.size):
             return False
-        if read_orientation(image) != 1:
+        if read_orientation(image) != 1 or has_own_colours(image):
             return False
         if image.format == "JPEG":
             return True
