@@ -25,8 +25,9 @@ from growgan.data import transform
 from growgan.data.build import build
 from growgan.data.dataset import is_finished, open_dataset
 from growgan.data.faces.align import open_upright
+from growgan.data.framing import Framing
 from growgan.data.partial import Hold, name_partial
-from growgan.data.pictures import decode_whole, open_picture, read_header
+from growgan.data.pictures import decode_whole, open_picture, read_header, turn_upright
 from growgan.data.sources import open_source
 
 
@@ -229,6 +230,24 @@ def test_large_jpegs_are_decoded_smaller_with_the_same_result(tmp_path: Path) ->
     with open_dataset(tmp_path / "s.zip") as dataset:
         made = dataset.read(0).transpose(1, 2, 0).astype(int)
     assert np.abs(made - np.asarray(expected)).max() <= 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_large_jpegs_that_are_turned_are_cut_where_they_should_be(orientation: int) -> None:
+    """Decoded at an eighth, 1401x1049 pixels become 176x132, up to 7 more on the right and at the bottom."""
+    random = np.random.RandomState(1)
+    coarse = Image.fromarray(random.randint(0, 256, (18, 24, 3)).astype(np.uint8))
+    stored = coarse.resize((1401, 1049), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = io.BytesIO()
+    stored.save(data, "JPEG", quality=97, subsampling=0, exif=exif)
+    upright = turn_upright(stored, orientation)
+    left, top = ((edge - 1049) // 2 for edge in upright.size)
+    expected = upright.resize((16, 16), Image.Resampling.LANCZOS, box=(left, top, left + 1049, top + 1049))
+    for crop in (None, (left, top, left + 1049, top + 1049)):
+        made = transform.Transform(resolution=16, channels=3, framing=Framing(crop)).picture(data.getvalue())
+        assert np.abs(np.asarray(made).astype(int) - np.asarray(expected)).max() <= 3
 
 
 def test_all_grey_is_one_channel(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ DEFAULT_QUALITY = 95
 SMALLER = "smaller than"
 """How the reason begins for which small pictures are left out."""
 KEPT_FOR_LANCZOS = 4
+FLIPPED_ACROSS, FLIPPED_DOWN = (2, 3, 6, 7), (3, 4, 7, 8)
+"""EXIF orientations whose upright left, or top, is the end of a stored row or column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Made:
 
 
 class _Opened(NamedTuple):
-    """A decoded picture, not yet upright; the box of it that is used, and by how much decoding has shrunk it."""
+    """A decoded picture, not yet upright; the box that is used when it is, and by how much decoding has shrunk it."""
 
     image: Image.Image
     orientation: int
@@ -95,7 +97,10 @@ class Transform:
         side = find_side(box)
         if side < self.resolution and not self.upscale:
             raise Rejected(f"{SMALLER} {self.resolution}x{self.resolution}")
+        stored = image.size
         shrunk = self._shrink_while_decoding(image, side)
+        if shrunk > 1:
+            box = _shift_box(box, stored, image.size, shrunk, header.orientation)
         load(image)
         return _Opened(image, header.orientation, box, shrunk)
 
@@ -164,6 +169,18 @@ def encode(image: Image.Image, format: str, quality: int | None = None, **notes:
     else:
         image.save(buffer, "WEBP", **options)
     return buffer.getvalue()
+
+
+def _shift_box(box: Box, stored: tuple[int, int], decoded: tuple[int, int], shrunk: int, orientation: int) -> Box:
+    """Return a box of the upright picture, in its pixels, for the same picture that was decoded at a fraction.
+
+    That is rounded up to whole pixels on the stored right and bottom, which turning may bring to the left and top.
+    """
+    surplus = [small * shrunk - large for small, large in zip(decoded, stored)]
+    across, down = surplus if orientation < 5 else surplus[::-1]
+    across *= orientation in FLIPPED_ACROSS
+    down *= orientation in FLIPPED_DOWN
+    return box[0] + across, box[1] + down, box[2] + across, box[3] + down
 
 
 def _digest(data: bytes) -> bytes:
