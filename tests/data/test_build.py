@@ -267,6 +267,16 @@ def write_bomb(path: Path) -> None:
     )
 
 
+def test_photographs_may_be_twice_as_large_as_other_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    (tmp_path / "in").mkdir()
+    for name, side in (("a.jpg", 44), ("b.jpg", 45), ("c.png", 31), ("d.png", 32)):
+        make_photo((side, side)).save(tmp_path / "in" / name)
+    report = build(tmp_path / "in", tmp_path / "s.zip", resolution=16)
+    bomb = "too many pixels, perhaps a decompression bomb"
+    assert report.count == 2 and report.skipped == [("b.jpg", bomb), ("d.png", bomb)]
+
+
 def test_unusable_files_are_skipped_and_named(photos: Path, tmp_path: Path) -> None:
     (photos / "empty.jpg").write_bytes(b"")
     (photos / "notes.txt").write_text("hello")

@@ -51,6 +51,17 @@ def test_hostile_tar_members_are_only_listed(tmp_path: Path) -> None:
         build(path, tmp_path / "strict.zip", strict=True)
 
 
+def test_names_with_a_time_of_day_are_no_drives(tmp_path: Path) -> None:
+    names = ["2024-05-01 12:30:00.png", "12:30/x.png", "C:/x.png", "c:x.png"]
+    write_tar(tmp_path / "in.tar", {name: encode(PIXELS[n]) for n, name in enumerate(names)})
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for n, name in enumerate(names):
+            archive.writestr(name, encode(PIXELS[n]))
+    for source in ("in.tar", "in.zip"):
+        report = build(tmp_path / source, tmp_path / "s.zip", overwrite=True)
+        assert report.count == 2 and {name for name, _ in report.skipped} == set(names[2:])
+
+
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 @pytest.mark.parametrize("cut", [0.01, 0.4, 0.7, "boundary"])
 def test_a_cut_off_tar_is_refused(tmp_path: Path, mode: str, cut: float | str) -> None:

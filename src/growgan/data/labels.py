@@ -158,7 +158,10 @@ def _check_kind(labels: Collection[int | list[float]], named: int, where: object
 
 def _order_labels(labels: dict[str, int | list[float]], names: Sequence[str], where: object) -> list[int | list[float]]:
     if absent := labels.keys() - set(names):
-        raise DataError(f"{where} names {min(absent)}, which is not in the set")
+        raise DataError(
+            f"{where} names {min(absent)}, which is not in the set; `growgan data build` makes one of the pictures that"
+            " are there"
+        )
     if missing := [name for name in names if name not in labels]:
         raise DataError(f"{where} has no label for {missing[0]} ({len(missing)} of {len(names)} lack one)")
     return [labels[name] for name in names]

@@ -26,6 +26,9 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 PNG_OPTIONS: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
 
 
+LARGER_JPEGS = 2
+"""Times Pillow's limit of 89 megapixels that a JPEG may have, as cameras make them; beyond, Pillow itself refuses."""
+BOMB = "too many pixels, perhaps a decompression bomb"
 NEARLY_SRGB = 2
 """Levels by which the many profiles of sRGB differ at most."""
 _ORIENTATION_TAG = 0x0112
@@ -63,10 +66,10 @@ class Header(NamedTuple):
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Silence Pillow's warnings, but make the one about decompression bombs an error, for all threads meanwhile."""
+    """Silence Pillow's warnings for all threads meanwhile; `open_picture` itself refuses decompression bombs."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
 
 
@@ -86,6 +89,9 @@ def open_picture(data: bytes) -> Image.Image:
         raise NoPicture("HEIC, which is not read: convert it to JPEG first" if heic else "not a picture") from error
     except Exception as error:
         raise Rejected(_explain(error)) from error
+    most = Image.MAX_IMAGE_PIXELS
+    if most and image.width * image.height > most * (LARGER_JPEGS if image.format in ("JPEG", "MPO") else 1):
+        raise Rejected(BOMB)
     if image.format == "TIFF":  # which Pillow itself turns upright, and of what size it is until then differs
         load(image)
     return image
@@ -270,7 +276,7 @@ def _list_formats() -> tuple[str, ...]:
 
 def _explain(error: Exception) -> str:
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return "too many pixels, perhaps a decompression bomb"
+        return BOMB
     known: tuple[type[Any], ...] = (OSError, ValueError, SyntaxError, struct.error)
     text = " ".join(str(error).split()) if isinstance(error, known) else ""
     return f"damaged ({text or type(error).__name__})"
