@@ -153,8 +153,8 @@ class ZipWriter(SetWriter):
         remove(self.partial)
 
 
-BUILT_NAME = re.compile(r"([0-9]{5})/img\1[0-9]{3}\.(png|jpg|jpeg|webp)")
-"""A picture's name in a built set; its folder is the first digits of its number."""
+BUILT_NAME = re.compile(r"[0-9]{5}/img[0-9]{8}\.(png|jpg|jpeg|webp)")
+"""A picture's name in a built set; the folder is part of the numbering."""
 
 
 class FolderWriter(SetWriter):
