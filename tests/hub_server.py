@@ -116,7 +116,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(201, {})
 
     def validate(self, body: bytes) -> None:
-        self.answer(200, {"errors": [], "warnings": []})
+        """As the hub: only licences that it knows, of which these are some, and no repository of another."""
+        found = re.search(r"^license: (.*)$", json.loads(body)["content"], re.MULTILINE)
+        if found and found[1] not in ("mit", "apache-2.0", "cc-by-nc-4.0", "other", "gemma"):
+            self.answer(400, {"errors": [{"message": '"license" must be one of [...]'}], "warnings": []})
+        else:
+            self.answer(200, {"errors": [], "warnings": []})
 
     def preupload(self, body: bytes, repository: str, revision: str) -> None:
         if self.may_write():

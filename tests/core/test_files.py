@@ -48,7 +48,7 @@ def test_no_locks_and_somebody_elses_are_told_apart(
     def flock(handle: int, operation: int) -> None:
         raise OSError(number, "no")
 
-    left = tmp_path / "set.partial-0"
+    left = partial.name_partial(tmp_path / "set")
     left.mkdir()
     os.utime(left, (time.time() - 60,) * 2)
     with monkeypatch.context() as patch, (tmp_path / "lock").open("a+") as file:

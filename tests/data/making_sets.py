@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import struct
 import sys
 import tarfile
 from pathlib import Path
@@ -30,6 +31,28 @@ def encode(pixels: Pixels, format: str = "PNG", **options: object) -> bytes:
     image.save(buffer, format, **options)
     return buffer.getvalue()
 
+
+def make_profile(*primaries: tuple[float, float, float]) -> bytes:
+    """A colour profile with the curve of sRGB and these primaries, red, green, blue (XYZ, adapted to D50)."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    white = (0.9642, 1.0, 0.8249)
+    curve = b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    tags = {"desc": b"desc\0\0\0\0" + struct.pack(">I", 2) + b"x\0" + bytes(78), "cprt": b"text\0\0\0\0none\0"}
+    tags |= {f"{key}XYZ": b"XYZ \0\0\0\0" + fixed(*xyz) for key, xyz in zip("rgb", primaries)}
+    tags |= {"wtpt": b"XYZ \0\0\0\0" + fixed(*white)} | {f"{key}TRC": curve for key in "rgb"}
+    table, body, start = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for key, value in tags.items():
+        table += key.encode() + struct.pack(">II", start + len(body), len(value))
+        body += value + bytes(-len(value) % 4)
+    head = struct.pack(">I4sI4s4s4s", start + len(body), bytes(4), 0x02400000, b"mntr", b"RGB ", b"XYZ ") + bytes(12)
+    return (head + b"acsp" + bytes(28) + fixed(*white)).ljust(128, b"\0") + table + body
+
+
+DISPLAY_P3 = ((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407))
+SRGB = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.7141))
 
 SLOW = """
 import sys, time

@@ -7,6 +7,8 @@ import json
 import os
 import stat
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 import zipfile
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from data.making_sets import DISPLAY_P3, SRGB, make_profile
 from PIL import Image
 
 from growgan.core.errors import DataError
@@ -22,8 +25,9 @@ from growgan.data import transform
 from growgan.data.build import build
 from growgan.data.dataset import is_finished, open_dataset
 from growgan.data.faces.align import open_upright
-from growgan.data.partial import Hold
-from growgan.data.pictures import open_picture, read_header
+from growgan.data.framing import Framing
+from growgan.data.partial import Hold, name_partial
+from growgan.data.pictures import decode_whole, open_picture, read_header, turn_upright
 from growgan.data.sources import open_source
 
 
@@ -176,6 +180,42 @@ def test_modes_are_converted(tmp_path: Path) -> None:
         assert dataset.read(2)[3].max() == 0 and dataset.read(0)[3].min() == 255
 
 
+def test_colour_profiles_are_converted_to_srgb(tmp_path: Path) -> None:
+    features = pytest.importorskip("PIL.features")
+    if not features.check("littlecms2"):
+        pytest.skip("a Pillow without colour management")
+    (tmp_path / "in").mkdir()
+    wide, usual = make_profile(*DISPLAY_P3), make_profile(*SRGB)
+    picture = Image.new("RGB", (16, 16), (200, 140, 110))
+    palette = Image.new("P", (16, 16))
+    palette.putpalette([200, 140, 110])
+    clear = Image.new("RGBA", (16, 16), (200, 140, 110, 128))
+    for name, image, options in (
+        ("a.png", picture, {"icc_profile": wide}),
+        ("b.jpg", picture, {"icc_profile": wide, "quality": 100}),
+        ("c.png", palette, {"icc_profile": wide}),
+        ("d.png", picture, {"icc_profile": usual}),
+        ("e.png", picture, {"icc_profile": b"damaged"}),
+        ("f.jpg", picture.convert("CMYK"), {"icc_profile": wide, "quality": 100}),  # one that is not for CMYK
+        ("g.png", Image.new("L", (16, 16), 9), {"icc_profile": wide}),
+    ):
+        image.save(tmp_path / "in" / name, **options)
+    report = build(tmp_path / "in", tmp_path / "s.zip", channels=3)
+    assert (report.count, report.copied, report.skipped) == (7, 2, [])  # d and e
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        colours = [dataset.read(n)[:, 8, 8].astype(int) for n in range(7)]
+    for converted in colours[:3]:
+        assert np.abs(converted - (211, 137, 104)).max() <= 2, converted
+    for same in colours[3:6]:
+        assert np.abs(same - (200, 140, 110)).max() <= 2, same
+    for name, data in read_members(tmp_path / "s.zip").items():
+        kept = name.endswith(".png") and "icc_profile" in Image.open(io.BytesIO(data)).info
+        assert kept == (name in ("00000/img00000003.png", "00000/img00000004.png"))
+    clear.save(tmp_path / "clear.png", icc_profile=wide)
+    pixels = decode_whole((tmp_path / "clear.png").read_bytes())[:, 8, 8].astype(int)
+    assert pixels[3] == 128 and np.abs(pixels[:3] - (211, 137, 104)).max() <= 2
+
+
 def test_large_jpegs_are_decoded_smaller_with_the_same_result(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     noise = np.random.RandomState(0).normal(0, 4, (701, 1003, 3))
@@ -190,6 +230,24 @@ def test_large_jpegs_are_decoded_smaller_with_the_same_result(tmp_path: Path) ->
     with open_dataset(tmp_path / "s.zip") as dataset:
         made = dataset.read(0).transpose(1, 2, 0).astype(int)
     assert np.abs(made - np.asarray(expected)).max() <= 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_large_jpegs_that_are_turned_are_cut_where_they_should_be(orientation: int) -> None:
+    """Decoded at an eighth, 1401x1049 pixels become 176x132, up to 7 more on the right and at the bottom."""
+    random = np.random.RandomState(1)
+    coarse = Image.fromarray(random.randint(0, 256, (18, 24, 3)).astype(np.uint8))
+    stored = coarse.resize((1401, 1049), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = io.BytesIO()
+    stored.save(data, "JPEG", quality=97, subsampling=0, exif=exif)
+    upright = turn_upright(stored, orientation)
+    left, top = ((edge - 1049) // 2 for edge in upright.size)
+    expected = upright.resize((16, 16), Image.Resampling.LANCZOS, box=(left, top, left + 1049, top + 1049))
+    for crop in (None, (left, top, left + 1049, top + 1049)):
+        made = transform.Transform(resolution=16, channels=3, framing=Framing(crop)).picture(data.getvalue())
+        assert np.abs(np.asarray(made).astype(int) - np.asarray(expected)).max() <= 3
 
 
 def test_all_grey_is_one_channel(tmp_path: Path) -> None:
@@ -207,6 +265,16 @@ def write_bomb(path: Path) -> None:
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     )
+
+
+def test_photographs_may_be_twice_as_large_as_other_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    (tmp_path / "in").mkdir()
+    for name, side in (("a.jpg", 44), ("b.jpg", 45), ("c.png", 31), ("d.png", 32)):
+        make_photo((side, side)).save(tmp_path / "in" / name)
+    report = build(tmp_path / "in", tmp_path / "s.zip", resolution=16)
+    bomb = "too many pixels, perhaps a decompression bomb"
+    assert report.count == 2 and report.skipped == [("b.jpg", bomb), ("d.png", bomb)]
 
 
 def test_unusable_files_are_skipped_and_named(photos: Path, tmp_path: Path) -> None:
@@ -389,15 +457,45 @@ def test_full_disk_leaves_nothing_behind(
     assert [item.name for item in tmp_path.iterdir()] == ["photos"]
 
 
+FULL = """
+import resource, signal, sys
+from growgan.core.errors import DataError
+from growgan.data.build import build
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+try:
+    build(sys.argv[1], sys.argv[2], resolution=16, channels=3)
+except DataError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits on the size of files")
+@pytest.mark.parametrize("limit", [10_000, 20_000, 80_000, 83_000])
+def test_a_file_that_cannot_grow_leaves_nothing_behind(tmp_path: Path, limit: int) -> None:
+    """What is left in a buffer fails once more when the file is closed."""
+    (tmp_path / "in").mkdir()
+    random = np.random.RandomState(0)
+    for n in range(100):
+        Image.fromarray(random.randint(0, 256, (16, 16, 3)).astype(np.uint8)).save(tmp_path / "in" / f"{n}.png")
+    command = [sys.executable, "-c", FULL, str(tmp_path / "in"), str(tmp_path / "s.zip"), str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and done.stderr.endswith("s.zip: cannot be written (File too large)\n"), done.stderr
+    assert [item.name for item in tmp_path.iterdir()] == ["in"]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="file locks")
 def test_leavings_of_killed_builds_are_removed_but_not_those_of_living_ones(photos: Path, tmp_path: Path) -> None:
-    for name in ("s.zip.partial-dead", "s.zip.partial-just-killed", "s.zip.partial-living"):
-        (tmp_path / name).write_bytes(b"x")
-    os.utime(tmp_path / "s.zip.partial-dead", (10**9, 10**9))
-    hold = Hold(tmp_path / "s.zip.partial-living")
+    dead, just_killed, living = (name_partial(tmp_path / "s.zip") for _ in range(3))
+    theirs = tmp_path / "s.zip.partial-backup"
+    for file in (dead, just_killed, living, theirs):
+        file.write_bytes(b"x")
+    for file in (dead, theirs):
+        os.utime(file, (10**9, 10**9))
+    hold = Hold(living)
     time.sleep(0.05)  # files may bear the time of the system's last tick
     build(photos, tmp_path / "s.zip")
-    assert sorted(item.name for item in tmp_path.iterdir()) == ["photos", "s.zip", "s.zip.partial-living"]
+    assert sorted(tmp_path.iterdir()) == sorted([photos, tmp_path / "s.zip", living, theirs])
     hold.release()
 
 

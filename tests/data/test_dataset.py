@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from growgan.core.errors import DataError
 from growgan.core.progress import Silent
 from growgan.data import dataset as dataset_module
 from growgan.data import pyramid
+from growgan.data.build import build
 from growgan.data.dataset import open_dataset
 
 
@@ -149,6 +154,16 @@ def test_broken_sidecar(tmp_path: Path, sidecar: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_labelled_folder_from_which_a_picture_was_taken_can_be_built_anew(tmp_path: Path) -> None:
+    path = write_set(tmp_path / "set", make_pixels(3, 4), [0, 1, 1])
+    (path / "00000" / "img00000001.png").unlink()
+    with pytest.raises(DataError, match=r"names 00000/img00000001\.png, which is not in the set; `growgan data build`"):
+        open_dataset(path)
+    build(path, tmp_path / "s.zip")
+    with open_dataset(tmp_path / "s.zip") as dataset:
+        assert dataset.labels is not None and dataset.labels.tolist() == [0, 1]
+
+
 def test_refused_places(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         open_dataset(tmp_path / "absent.zip")
@@ -206,6 +221,51 @@ def test_content_hash_follows_pictures_and_labels(tmp_path: Path) -> None:
     assert len(set(hashes)) == 5
 
 
+def test_a_folder_rebuilt_with_equal_file_sizes_gets_another_hash_and_pyramid(tmp_path: Path) -> None:
+    for name, colour in (("red", (200, 30, 60)), ("blue", (60, 30, 200))):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (16, 16), colour).save(tmp_path / name / "a.png")
+        build(tmp_path / name, tmp_path / "set", resolution=16, overwrite=True)
+        with open_dataset(tmp_path / "set") as dataset:
+            assert tuple(dataset.images([0])[0, :, 0, 0]) == colour
+    sizes = {(tmp_path / name / "a.png").stat().st_size for name in ("red", "blue")}
+    assert len(sizes) == 1
+
+
+def test_an_open_folder_is_not_read_after_it_changed(tmp_path: Path) -> None:
+    for name, colour in (("red", (200, 30, 60)), ("blue", (60, 30, 200))):
+        (tmp_path / name).mkdir()
+        for n in range(2):
+            Image.new("RGB", (512, 512), colour).save(tmp_path / name / f"{n}.png")
+    build(tmp_path / "red", tmp_path / "set")
+    with open_dataset(tmp_path / "set") as dataset:
+        assert dataset.images([0], 512)[0, 0, 0, 0] == 200
+        build(tmp_path / "blue", tmp_path / "set", overwrite=True)
+        for read in (lambda: dataset.images([1], 512), lambda: dataset.read(0), dataset.ensure_pyramid):
+            with pytest.raises(DataError, match=r"img0000000\d\.png: changed since it was opened"):
+                read()
+
+
+def test_a_built_folder_can_be_zipped_in_every_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(20):
+        Image.new("RGB", (8, 8), (n, 0, 0)).save(tmp_path / "in" / f"{n}.png")
+    build(tmp_path / "in", tmp_path / "set")
+    times = [file.stat().st_mtime for file in (tmp_path / "set" / "00000").iterdir()]
+    assert all(seconds % 2 == 0 for seconds in times)  # so that archives and other file systems keep them
+    monkeypatch.setenv("TZ", "Etc/GMT+12")
+    try:
+        if hasattr(time, "tzset"):
+            time.tzset()
+        zip_folder(tmp_path / "set", tmp_path / "set.zip")
+        with zipfile.ZipFile(tmp_path / "set.zip") as archive:
+            assert all(member.date_time[0] >= 1980 for member in archive.infolist())
+    finally:
+        monkeypatch.undo()
+        if hasattr(time, "tzset"):
+            time.tzset()
+
+
 def test_pyramid_is_reused_and_rebuilt_on_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = zip_folder(write_set(tmp_path / "set", make_pixels(2, 8)), tmp_path / "set.zip")
     with open_dataset(path) as dataset:
@@ -255,6 +315,31 @@ def test_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     ):
         dataset.ensure_pyramid()
     assert [item.name for item in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_pyramid_that_cannot_fit_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROWGAN_CACHE", str(tmp_path / "cache"))
+    path = write_set(tmp_path / "set", make_pixels(2, 8))
+    needed = 2 * 3 * (8**2 + 4**2)
+    free = dict.fromkeys((tmp_path, tmp_path / "cache" / "pyramids"), needed // 2)
+
+    def measure(folder: Path) -> Any:
+        if folder not in free:
+            raise OSError(38, "Function not implemented")
+        return SimpleNamespace(free=free[folder])
+
+    monkeypatch.setattr(shutil, "disk_usage", measure)
+    with open_dataset(path) as dataset:
+        monkeypatch.setattr(dataset, "_decode", None)  # no picture is read
+        with pytest.raises(DataError, match=r"takes 0\.00 GB; .* has 0\.00 GB free; .* GB free; .*GROWGAN_CACHE"):
+            dataset.ensure_pyramid()
+    assert not list(tmp_path.rglob("*partial*"))
+    free[tmp_path / "cache" / "pyramids"] = needed
+    with open_dataset(path) as dataset:
+        assert dataset.ensure_pyramid().parent == tmp_path / "cache" / "pyramids"
+    free.clear()
+    with open_dataset(write_set(tmp_path / "other", make_pixels(2, 8))) as dataset:
+        assert dataset.ensure_pyramid().parent == tmp_path
 
 
 def test_many_threads_and_two_builders_at_once(tmp_path: Path) -> None:

@@ -51,6 +51,17 @@ def test_hostile_tar_members_are_only_listed(tmp_path: Path) -> None:
         build(path, tmp_path / "strict.zip", strict=True)
 
 
+def test_names_with_a_time_of_day_are_no_drives(tmp_path: Path) -> None:
+    names = ["2024-05-01 12:30:00.png", "12:30/x.png", "C:/x.png", "c:x.png"]
+    write_tar(tmp_path / "in.tar", {name: encode(PIXELS[n]) for n, name in enumerate(names)})
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for n, name in enumerate(names):
+            archive.writestr(name, encode(PIXELS[n]))
+    for source in ("in.tar", "in.zip"):
+        report = build(tmp_path / source, tmp_path / "s.zip", overwrite=True)
+        assert report.count == 2 and {name for name, _ in report.skipped} == set(names[2:])
+
+
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
 @pytest.mark.parametrize("cut", [0.01, 0.4, 0.7, "boundary"])
 def test_a_cut_off_tar_is_refused(tmp_path: Path, mode: str, cut: float | str) -> None:
@@ -248,6 +259,28 @@ def test_links_in_a_folder_are_followed_and_what_is_no_file_is_listed(tmp_path: 
         build(photos, tmp_path / "t.zip", strict=True)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links and permissions")
+def test_folders_and_links_that_cannot_be_read_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in" / "closed").mkdir(parents=True)
+    (tmp_path / "in" / "good.png").write_bytes(encode(make_pixels(1, 8)[0]))
+    (tmp_path / "in" / "self").symlink_to("self")
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path).name == "closed":  # root may read all
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    report = build(tmp_path / "in", tmp_path / "s.zip")
+    assert report.count == 1 and len(report.skipped) == 2
+    reasons = dict(report.skipped)
+    assert reasons["closed"] == "folder cannot be read (Permission denied)"
+    assert reasons["self"].startswith("cannot be read (")
+    with pytest.raises(DataError, match=r"closed: cannot be read \(Permission denied\)"):
+        build(tmp_path / "in" / "closed", tmp_path / "t.zip", kind="folder")
+
+
 def test_pickles_do_not_make_more_of_a_text_than_it_is() -> None:
     assert load_plain(pickle.dumps([b"\xff" * 1000, b"a" * 1000], 2), "b") == ["\xff" * 1000, "a" * 1000]
     text = b"X" + (100_000).to_bytes(4, "little") + b"a" * 100_000
@@ -255,6 +288,33 @@ def test_pickles_do_not_make_more_of_a_text_than_it_is() -> None:
     many = b"\x80\x02(c_codecs\nencode\nq\x01" + text + b"q\x02" + call * 1000 + b"l."
     with pytest.raises(DataError, match="makes more bytes than it holds"):
         load_plain(many, "b")
+
+
+def nested(depth: int, kind: type = tuple) -> object:
+    """A value that refers twice to one that refers twice to another ...: tiny in a file, 2^depth when written out."""
+    value: object = kind(["a", "a"])
+    for _ in range(depth):
+        value = kind([value, value])
+    return value
+
+
+@pytest.mark.parametrize("content", [{"label_names": nested(60, list)}, {nested(9): 1}, {"x": {nested(9)}}, nested(60)])
+def test_pickles_that_unfold_without_end(content: object) -> None:
+    for protocol in (2, 4):
+        data = pickle.dumps(content, protocol)
+        with pytest.raises(DataError, match=r"unfolds to far more|neither texts nor numbers|names .*set"):
+            load_plain(data, "b")
+    dtype = pickle.dumps(np.zeros(2), 2)
+    odd = dtype.replace(b"X\x02\x00\x00\x00f8", b"X\x01\x00\x00\x00a" + b"q\x63h\x63\x86" * 60)
+    assert odd != dtype
+    with pytest.raises(DataError, match="an array of a tuple"):
+        load_plain(odd, "b")
+
+
+def test_pickles_make_an_array_once_however_often_it_is_named() -> None:
+    array = np.arange(1000, dtype=np.uint8)
+    found = load_plain(pickle.dumps([array] * 5, 2), "b")
+    assert len({id(one) for one in found}) == 1 and np.array_equal(found[4], array)
 
 
 def test_zips_of_kinds_that_nobody_reads(tmp_path: Path) -> None:

@@ -89,7 +89,18 @@ def test_faults_are_named(tmp_path: Path, text: str, name: str, message: str) ->
 
 def test_names_are_found_by_their_last_part_if_it_is_alone(tmp_path: Path) -> None:
     found = read_label_file(write(tmp_path, "name,k\na/x.jpg,1\nb/x.jpg,2\nc/y.jpg,3\n"))
-    assert [found.find(name) for name in ("a/x.jpg", "q/x.jpg", "y.jpg", "deep/y.png", "z")] == [1, None, 3, 3, None]
+    names = ("a/x.jpg", "q/x.jpg", "y.jpg", "deep/c/y.png", "z")
+    assert [found.find(name) for name in names] == [1, None, 3, 3, None]
+
+
+def test_a_name_in_another_folder_is_another_picture(tmp_path: Path) -> None:
+    found = read_label_file(write(tmp_path, "name,k\nds/train/0.png,1\n000001.jpg,2\n"))
+    same = ("ds/train/0.png", "train/0.jpg", "0", "./train/0.png", "/home/me/ds/train/0.png")
+    assert [found.find(name) for name in same] == [1] * len(same)
+    assert [found.find(name) for name in ("test/0.png", "ds/test/0.png", "in/0.png", "ain/0.png")] == [None] * 4
+    assert [found.find(name) for name in ("img_align_celeba/000001.jpg", "000001.png")] == [2, 2]
+    celeba = read_label_file(write(tmp_path, "name,k\nimg_align_celeba/000001.jpg,2\n"))
+    assert [celeba.find(name) for name in ("000001.jpg", "celeba/img_align_celeba/000001.png")] == [2, 2]
 
 
 def test_umlauts_of_a_mac_are_those_that_are_typed(photos: Path, tmp_path: Path) -> None:
@@ -199,7 +210,6 @@ def test_a_set_is_relabelled(photos: Path, tmp_path: Path, name: str) -> None:
         (["set/b/x", "set/a/y", "set/a/deep/z"], ("a", "b")),
         (["in/set/b/x", "in/set/a/x"], ("a", "b")),
         (["set/x", "set/y"], ("set",)),
-        (["set/x", "set/a/y"], ("set",)),
         (["b/same/x", "a/same/x"], ("a", "b")),
     ],
 )
@@ -211,6 +221,48 @@ def test_a_folder_that_holds_all_is_no_class(tmp_path: Path, names: list[str], c
     build(tmp_path / "photos.zip", tmp_path / "later.zip")
     relabel(tmp_path / "later.zip", "folders")
     assert (tmp_path / "later.zip").read_bytes() == (tmp_path / "s.zip").read_bytes()
+
+
+def test_a_stray_picture_next_to_class_folders_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for n, name in enumerate(["set/a/x", "set/b/x", "set/preview"]):
+            archive.writestr(f"{name}.png", encode(make_pixels(1, 8, seed=n)[0]))
+    message = r"set/preview\.png is next to the class folders \(a, b\), not in one"
+    with pytest.raises(DataError, match=message):
+        build(tmp_path / "photos.zip", tmp_path / "s.zip", labels="folders")
+    build(tmp_path / "photos.zip", tmp_path / "s.zip")
+    with pytest.raises(DataError, match=rf"s\.zip: .*{message}.*nothing is changed"):
+        relabel(tmp_path / "s.zip", "folders")
+
+
+def test_numbered_folders_are_no_classes(tmp_path: Path) -> None:
+    names = [f"0000{n // 2}/img{n:08d}.png" for n in range(4)]
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        for n, name in enumerate(names):
+            archive.writestr(name, encode(make_pixels(1, 8, seed=n)[0]))
+        archive.writestr("dataset.json", json.dumps({"labels": [[name, n % 2] for n, name in enumerate(names)]}))
+    before = (tmp_path / "s.zip").read_bytes()
+    with pytest.raises(DataError, match="numbered folders of a set"):
+        relabel(tmp_path / "s.zip", "folders")
+    assert (tmp_path / "s.zip").read_bytes() == before
+    with pytest.raises(DataError, match="numbered folders of a set"):
+        build(tmp_path / "s.zip", tmp_path / "t.zip", labels="folders")
+
+
+@pytest.mark.parametrize("name", ["s.zip", "s"])
+def test_a_set_of_a_set_remembers_the_first_names(photos: Path, tmp_path: Path, name: str) -> None:
+    build(photos, tmp_path / name)
+    table = str(write(tmp_path, "name,k\nb/x,1\na/y,2\na/z,2\n"))
+    for labels in (None, "none", "folders", table):
+        build(tmp_path / name, tmp_path / "t.zip", resolution=4, labels=labels, overwrite=True)
+        with open_dataset(tmp_path / "t.zip") as dataset:
+            assert dataset.sources == ("a/y.png", "a/z.png", "b/x.png")
+            assert labels in (None, "none") or dataset.labels.tolist() == (
+                [0, 0, 1] if labels == "folders" else [2, 2, 1]
+            )
+    relabel(tmp_path / "t.zip", "folders")
+    with open_dataset(tmp_path / "t.zip") as dataset:
+        assert dataset.class_names == ("a", "b")
 
 
 @pytest.mark.parametrize("name", ["s.zip", "s"])

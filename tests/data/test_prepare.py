@@ -15,8 +15,10 @@ from PIL import Image
 from growgan.core.errors import DataError
 from growgan.data import prepare as module
 from growgan.data.build import build
+from growgan.data.dataset import HEAD_BYTES
 from growgan.data.prepare import MANY, list_skipped, prepare
-from growgan.data.sources import Skipped
+from growgan.data.sources import Entry, Skipped
+from growgan.data.sources.folder import FolderSource
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +51,29 @@ def test_pictures_are_built_once(photos: Path, cache: Path, monkeypatch: pytest.
     Image.new("RGB", (64, 64)).save(photos / "new.png")
     with prepare(photos, resolution=16, say=said.append) as dataset:
         assert len(dataset) == 4
+
+
+def test_pictures_that_are_a_set_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a dataset.json only their heads tell, and once there is a pyramid only the first one's."""
+    (tmp_path / "in").mkdir()
+    pixels = np.random.RandomState(0).randint(0, 256, (6, 256, 256, 3)).astype(np.uint8)
+    for n, suffix in enumerate(["jpg", "jpg", "png", "jpg", "jpg", "jpg"]):
+        Image.fromarray(pixels[n]).save(tmp_path / "in" / f"{n}.{suffix}", quality=98, subsampling=0)
+    size = sum(file.stat().st_size for file in (tmp_path / "in").iterdir())
+    taken: list[int] = []
+    read = FolderSource.read
+
+    def watch(self: FolderSource, entry: Entry, size: int = -1) -> bytes:
+        data = read(self, entry, size)
+        taken.append(len(data))
+        return data
+
+    monkeypatch.setattr(FolderSource, "read", watch)
+    largest = max(file.stat().st_size for file in (tmp_path / "in").iterdir())
+    for limit in (size + 7 * HEAD_BYTES + 2 * largest, HEAD_BYTES + largest):
+        taken.clear()
+        prepare(tmp_path / "in", say=lambda _: None).close()
+        assert sum(taken) <= limit
 
 
 def test_at_most_a_size_is_not_that_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,18 @@ def test_webdataset(tmp_path: Path) -> None:
     assert_holds(dataset, PIXELS, CLASSES)
 
 
+def test_a_table_about_pictures_is_not_one_of_pictures(tmp_path: Path) -> None:
+    """Hugging Face's metadata.parquet lies in a folder of pictures."""
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(encode(PIXELS[0]))
+    parquet.write_table(arrow.table({"file_name": ["a.png"], "text": ["red"]}), tmp_path / "in" / "metadata.parquet")
+    with pytest.raises(DataError, match=r"no column of pictures \(there are file_name, text\); .*--kind folder"):
+        build(tmp_path / "in", tmp_path / "s.zip")
+    assert build(tmp_path / "in", tmp_path / "s.zip", kind="folder").count == 1
+
+
 def test_lmdb(tmp_path: Path) -> None:
     lmdb = pytest.importorskip("lmdb")
     wide = [np.pad(pixels, [(0, 0), (0, 0), (5, 7)]) for pixels in PIXELS]

@@ -49,6 +49,8 @@ def test_what_is_not_known_is_said_too(make_subject: MakeSubject) -> None:
 def test_a_licence_in_words_is_another_licence(make_subject: MakeSubject) -> None:
     found = front_matter(card_of(make_subject(texts=('license=For "us": only',)), ADDRESS))
     assert found["license"] == "other" and found["license_name"] == 'For "us": only'
+    found = front_matter(card_of(make_subject(texts=("license=research",)), ADDRESS))
+    assert found["license"] == "other" and found["license_name"] == "research"
 
 
 def test_the_library_reads_the_card(make_subject: MakeSubject) -> None:

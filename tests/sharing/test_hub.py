@@ -91,6 +91,21 @@ def test_a_snapshot_is_shipped_to_a_branch(hub: Hub, make_subject: MakeSubject, 
     assert seen.returncode == 0 and "mit" in seen.stdout
 
 
+def test_a_licence_that_the_hub_does_not_know(hub: Hub, make_subject: MakeSubject, tmp_path: Path) -> None:
+    make_subject()
+    origin = tmp_path / "origin.safetensors"
+    for licence in ("research", "cc-by-nc"):
+        words = ("push", origin, f"hf://me/{licence}", "--license", licence)
+        done = growgan(tmp_path / "cache", hub.url, *words, HF_TOKEN=TOKEN)
+        assert done.returncode == 0, done.stderr
+        card = hub.repositories[f"me/{licence}"]["main"]["README.md"].decode()
+        assert f'license: other\nlicense_name: "{licence}"\n' in card
+    # One that is listed here, but no longer there: no repository is made.
+    words = ("push", origin, "hf://me/none", "--license", "wtfpl")
+    line = refusal(growgan(tmp_path / "cache", hub.url, *words, HF_TOKEN=TOKEN))
+    assert line.endswith('hf://me/none: "license" must be one of [...]') and "me/none" not in hub.repositories
+
+
 def test_a_model_of_another_name(hub: Hub, make_subject: MakeSubject, tmp_path: Path) -> None:
     make_subject()
     content = (tmp_path / "origin.safetensors").read_bytes()

@@ -164,7 +164,7 @@ class _Builder:
         if not self.names:
             raise DataError(f"{self.source.path}: {explain_nothing(self.report.skipped)}")
         self.report.count = len(self.names)
-        numbers, self.report.class_names = self.labelling.number(self.labels)
+        numbers, self.report.class_names = self.labelling.number(self.labels, self.origins)
         labels = numbers if self.labelling.has_labels else None
         origins = self.origins if self.source.is_named else ()
         writer.add(SIDECAR, format_sidecar(self.names, labels, self.report.class_names, origins))
@@ -195,7 +195,7 @@ class _Builder:
             return
         index = f"{len(self.names):08d}"
         self.names.append(f"{index[:5]}/img{index}{picture.suffix}")
-        self.origins.append(origin)
+        self.origins.append(self.labelling.origin(origin))
         self.labels += [] if label is None else [label]
         self.report.copied += picture.copied
         writer.add(self.names[-1], picture.data)

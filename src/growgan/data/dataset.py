@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,8 @@ from growgan.data.pictures import MODES, Rejected, decode, is_picture_name, open
 from growgan.data.sources import SIDECAR, Entry, Files, Source, hash_entries, open_files
 
 CHUNK_BYTES = 8 * 2**20
+HEAD_BYTES = 2**16
+"""Of a JPEG these usually hold its size, colours and orientation."""
 DECODING_THREADS = 8
 
 
@@ -64,9 +67,7 @@ class ImageSet:
         self.sources = sidecar.sources if len(sidecar.sources) == len(self.names) else ()
         self.labels, self.num_labels = collect_labels(sidecar, self.names, f"{self.path}: {SIDECAR}")
         self.content_hash = _hash_content(self._entries, self.labels)
-        self._meta = pyramid.PyramidMeta(
-            self.content_hash, len(self), self.channels, pyramid.list_levels(self.resolution)
-        )
+        self._meta = _describe_pyramid(self.content_hash, len(self), self.channels, self.resolution)
         self._levels: pyramid.Levels | None = None
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
@@ -188,6 +189,8 @@ class ImageSet:
     def _decode(self, entry: Entry) -> NDArray[np.uint8]:
         try:
             return decode(self._source.read(entry), self.channels, self.resolution)
+        except DataError:
+            raise
         except Rejected as error:
             reason = str(error)
         except Exception as error:
@@ -202,29 +205,51 @@ class ImageSet:
 
 
 def is_finished(source: Source) -> bool:
-    """Say whether a source is a finished set: its pictures are of one fitting size; with a dataset.json, the first."""
+    """Say whether a source is a finished set: its pictures are of one fitting size; with a dataset.json, the first.
+
+    Where there is a pyramid, all have been looked at before.
+    """
     if not isinstance(source, Files):
         return False
     pictures = [entry for entry in source.entries if is_picture_name(entry.name)]
     if not pictures:
         return False
 
-    def read(entry: Entry) -> tuple[int, int, int, int] | None:
-        try:
-            image = open_picture(source.read(entry))
-        except Exception:  # a damaged zip may raise anything
+    def parse(data: bytes, formats: Collection[str]) -> tuple[int, int, int, int] | None:
+        image = open_picture(data)
+        if formats and image.format not in formats:
             return None
         header = read_header(image)
         return *image.size, header.channels, header.orientation
+
+    def read(entry: Entry) -> tuple[int, int, int, int] | None:
+        if entry.size > HEAD_BYTES:
+            with suppress(Exception):  # other formats may have their orientation at the end
+                if found := parse(source.read(entry, HEAD_BYTES), ("JPEG", "MPO")):
+                    return found
+        try:
+            return parse(source.read(entry), ())
+        except Exception:  # a damaged zip may raise anything
+            return None
 
     first = read(pictures[0])
     if first is None:
         return source.sidecar is not None  # a set's damaged picture is told as such
     if first[0] != first[1] or not is_size(first[0]):
         return False
-    return source.sidecar is not None or (
-        first[3] == 1 and all(shape == first for shape in map_ordered(read, pictures))
-    )
+    if source.sidecar is not None:
+        return True
+    if first[3] != 1:
+        return False
+    meta = _describe_pyramid(_hash_content(pictures, None), len(pictures), first[2], first[0])
+    places = pyramid.find_places(source.path, meta.content_hash)
+    if any(pyramid.open_levels(place, meta) is not None for place in places):
+        return True
+    return all(shape == first for shape in map_ordered(read, pictures))
+
+
+def _describe_pyramid(content_hash: str, count: int, channels: int, resolution: int) -> pyramid.PyramidMeta:
+    return pyramid.PyramidMeta(content_hash, count, channels, pyramid.list_levels(resolution))
 
 
 def _hash_content(entries: Sequence[Entry], labels: NDArray[Any] | None) -> str:
@@ -240,6 +265,8 @@ def _read_shape(source: Files, entry: Entry) -> tuple[int, int]:
         with strict_pillow():
             image = open_picture(source.read(entry))
             header = read_header(image)
+    except DataError:
+        raise
     except Rejected as error:
         raise DataError(f"{source.path}: {entry.name}: {error}") from error
     except Exception as error:

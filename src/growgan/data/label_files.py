@@ -49,7 +49,10 @@ class LabelFile:
                 self._short[short] = full if short not in self._short else None
 
     def find(self, *names: str) -> Label | None:
-        """Return a picture's label: by a whole name of its, else by a last part or that without suffix, if it is alone.
+        """Return a picture's label by its whole name, else by its file name, with or without suffix, if that is unique.
+
+        A match by file name counts only if one name is the end of the other, whole folders at a time: a label for
+        ``000001.jpg`` fits ``img/000001.jpg``, but one for ``train/000001.jpg`` does not fit ``test/000001.jpg``.
 
         ``names``: of several, the first that the file holds whole counts, and the last one is also looked for in short.
         """
@@ -59,7 +62,14 @@ class LabelFile:
                 return self.labels[full]
         last = PurePosixPath(composed(names[-1])).name
         full = self._short.get(last) or self._short.get(PurePosixPath(last).stem)
-        return None if full is None else self.labels[full]
+        return self.labels[full] if full is not None and _is_tail(composed(names[-1]), composed(full)) else None
+
+
+def _is_tail(one: str, other: str) -> bool:
+    """Whether the folders of one name are the last folders of the other."""
+    folders, others = (PurePosixPath(name).parts[:-1] for name in (one, other))
+    shared = min(len(folders), len(others))
+    return folders[len(folders) - shared :] == others[len(others) - shared :]
 
 
 def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:

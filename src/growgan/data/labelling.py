@@ -8,10 +8,13 @@ from pathlib import Path
 from growgan.core.errors import DataError
 from growgan.core.text import composed
 from growgan.data.label_files import LabelFile, read_label_file
-from growgan.data.labels import Sidecar, read_sidecar
+from growgan.data.labels import Sidecar, read_origins, read_sidecar
 from growgan.data.sources import SIDECAR, Files, Label, Record, Source
+from growgan.data.writer import BUILT_NAME
 
 WORDS = ("folders", "none")
+LISTED = 3
+"""Folders that are named."""
 
 
 def is_word_or_file(labels: str | None) -> bool:
@@ -29,6 +32,7 @@ class Labelling:
 
     def __init__(self, source: Source, labels: str | None) -> None:
         self._kind = labels
+        self._origins = read_origins(source)
         self._sidecar = Sidecar()
         self._file: LabelFile | None = None
         self.class_names: tuple[str, ...] = ()
@@ -51,12 +55,16 @@ class Labelling:
         if not self.has_labels:
             return None
         if self._kind == "folders":
-            return find_folder(record.name)
+            return find_folder(self.origin(record.name))
         if self._file is not None:
-            return self._file.find(record.name)
+            return self._file.find(record.name, self.origin(record.name))
         if self._sidecar.labels is not None:
             return self._sidecar.labels.get(record.name, self._composed.get(composed(record.name)))
         return record.label
+
+    def origin(self, name: str) -> str:
+        """Return the name that a picture came with, which a built set remembers; else its own."""
+        return self._origins.get(name, name)
 
     @property
     def fault(self) -> str:
@@ -67,9 +75,15 @@ class Labelling:
             return f"no label in {self._file.path.name}"
         return "no label" if self._sidecar.labels is None else f"no label in {SIDECAR}"
 
-    def number(self, labels: Sequence[Label]) -> tuple[list[int | list[float]], tuple[str, ...]]:
-        """Return the labels as dataset.json holds them, and the class names; new names are numbered as sorted."""
-        return number_labels(name_by_folders(labels) if self._kind == "folders" else labels, self.class_names)
+    def number(
+        self, labels: Sequence[Label], origins: Sequence[str]
+    ) -> tuple[list[int | list[float]], tuple[str, ...]]:
+        """Return the labels as dataset.json holds them, and the class names; new names are numbered as sorted.
+
+        ``origins``: the pictures' names. DataError where folders make no classes.
+        """
+        by_folders = self._kind == "folders"
+        return number_labels(name_by_folders(labels, origins) if by_folders else labels, self.class_names)
 
 
 def find_folder(name: str) -> str | None:
@@ -77,15 +91,27 @@ def find_folder(name: str) -> str | None:
     return composed(name.rpartition("/")[0]) or None
 
 
-def name_by_folders(folders: Sequence[Label]) -> list[Label]:
+def name_by_folders(folders: Sequence[Label], names: Sequence[str]) -> list[Label]:
     """Return the class of each folder: its topmost part, those left out that all the folders have in common.
 
-    An archive often holds one folder with everything in it, and that tells no picture from another.
+    An archive often holds one folder with everything in it, and that tells no picture from another. ``names``: of the
+    pictures in these folders. DataError where one picture lies beside the class folders, so that all would be one
+    class, and where the folders only number the pictures of a built set.
     """
+    if all(BUILT_NAME.fullmatch(name) for name in names):
+        raise DataError(f"labels folders: {names[0]} and the others are in numbered folders of a set, not in classes")
     parts = [str(folder).split("/") for folder in folders]
     depth = 0
     while len({part[depth] for part in parts}) == 1 and all(len(part) > depth + 1 for part in parts):
         depth += 1
+    inner = sorted({part[depth + 1] for part in parts if len(part) > depth + 1})
+    if inner and len({part[depth] for part in parts}) == 1:
+        stray = next(name for name, part in zip(names, parts) if len(part) == depth + 1)
+        classes = ", ".join([*inner[:LISTED], *(["..."] if len(inner) > LISTED else [])])
+        raise DataError(
+            f"labels folders: {stray} is next to the class folders ({classes}), not in one, so all pictures would be"
+            " of one class; move or remove it"
+        )
     return [part[depth] for part in parts]
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from growgan.core.errors import DataError
-from growgan.data.sources import SIDECAR, Files
+from growgan.data.pictures import is_picture_name
+from growgan.data.sources import SIDECAR, Files, Source
 
 MOST_CLASSES = 2**20
 
@@ -35,6 +36,18 @@ def read_sidecar(source: Files, labelled: bool = True) -> Sidecar:
     except Exception as error:
         raise DataError(f"{where} cannot be read ({error})") from error
     return parse_sidecar(data, where, labelled)
+
+
+def read_origins(source: Source) -> dict[str, str]:
+    """Return the names that the pictures of a built set came with, by their names in it; empty where it has none."""
+    if not isinstance(source, Files):
+        return {}
+    try:
+        origins = read_sidecar(source, labelled=False).sources
+    except DataError:
+        return {}  # a reader of labels reports it
+    names = [entry.name for entry in source.entries if is_picture_name(entry.name)]
+    return dict(zip(names, origins)) if len(names) == len(origins) else {}
 
 
 def parse_sidecar(data: bytes | None, where: object, labelled: bool = True) -> Sidecar:
@@ -145,7 +158,10 @@ def _check_kind(labels: Collection[int | list[float]], named: int, where: object
 
 def _order_labels(labels: dict[str, int | list[float]], names: Sequence[str], where: object) -> list[int | list[float]]:
     if absent := labels.keys() - set(names):
-        raise DataError(f"{where} names {min(absent)}, which is not in the set")
+        raise DataError(
+            f"{where} names {min(absent)}, which is not in the set; `growgan data build` makes one of the pictures that"
+            " are there"
+        )
     if missing := [name for name in names if name not in labels]:
         raise DataError(f"{where} has no label for {missing[0]} ({len(missing)} of {len(names)} lack one)")
     return [labels[name] for name in names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import re
 import shutil
 import time
 import uuid
@@ -17,6 +18,10 @@ ABANDONED_SECONDS = 600.0
 
 # Where a lock can tell, it tells; this is for the moment between making and locking.
 UNLOCKED_SECONDS = 5.0
+
+
+# What name_partial adds to a name; whatever else begins alike is not ours to remove.
+PARTIAL = re.compile(r"\.partial-[0-9a-f]{12}")
 
 
 class Hold:
@@ -45,6 +50,8 @@ def remove_abandoned(path: Path, since: float | None = None) -> None:
     """
     still = UNLOCKED_SECONDS if since is None else time.time() - since
     for partial in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
+        if not PARTIAL.fullmatch(partial.name[len(path.name) :]):
+            continue
         try:
             parts = [partial, *partial.rglob("*")] if partial.is_dir() else [partial]
             age = time.time() - max(part.stat().st_mtime for part in parts)

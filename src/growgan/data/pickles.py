@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from growgan.core.errors import DataError
+from growgan.core.trees import show, unfold
 
+MOST_VALUES = 1_000_000
+"""Values of a small pickle; a larger one may hold as many as it has bytes."""
 ALLOWED = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
 DTYPES = {"u1": np.uint8, "i1": np.int8, "i4": np.int32, "i8": np.int64, "f4": np.float32, "f8": np.float64}
 
@@ -25,7 +29,10 @@ def load_plain(data: bytes, name: object) -> Any:
     Byte strings, which are Python 2's texts, come as texts in Latin-1.
     """
     try:
-        return _settle(_Unpickler(data).load())
+        value = _Unpickler(data).load()
+        if unfold(value) > max(MOST_VALUES, len(data)):
+            raise DataError("unfolds to far more values than it has bytes")
+        return _settle(value, {})
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except Exception as error:  # a damaged pickle may raise anything
@@ -42,8 +49,8 @@ class _Dtype:
         self.order = state[1]
 
     def resolve(self) -> np.dtype[Any]:
-        if self.text not in DTYPES:
-            raise DataError(f"an array of {self.text!r}")
+        if not isinstance(self.text, str) or self.text not in DTYPES:
+            raise DataError(f"an array of {show(self.text)}")
         dtype = np.dtype(DTYPES[self.text])
         return dtype.newbyteorder(">") if self.order == ">" else dtype
 
@@ -91,19 +98,60 @@ class _Unpickler(pickle._Unpickler):
             return _Dtype
         if (module, name) == ("_codecs", "encode"):
             return self._encode
-        raise DataError(f"names {module}.{name}, which no plain data need; it is not read")
+        raise DataError(f"names {f'{module}.{name}'[:100]}, which no plain data need; it is not read")
 
     def persistent_load(self, pid: object) -> Any:
         raise DataError("refers to something outside of it")
 
 
-def _settle(value: Any) -> Any:
+def _checking(code: bytes, hashed: slice) -> Callable[[Any], None]:
+    """The work of an instruction, and before it a look at the part of the stack that it will hash."""
+    load = pickle._Unpickler.dispatch[code[0]]
+
+    def check_and_load(unpickler: Any) -> None:
+        _check_keys(unpickler.stack[hashed])
+        load(unpickler)
+
+    return check_and_load
+
+
+def _build(unpickler: Any) -> None:
+    if len(unpickler.stack) < 2 or not isinstance(unpickler.stack[-2], _Array | _Dtype):
+        raise DataError("sets the state of what has none")
+    pickle._Unpickler.dispatch[pickle.BUILD[0]](unpickler)
+
+
+KEYS, LAST_KEY, ALL = slice(None, None, 2), slice(-2, -1), slice(None)
+_Unpickler.dispatch = pickle._Unpickler.dispatch | {
+    pickle.DICT[0]: _checking(pickle.DICT, KEYS),
+    pickle.SETITEMS[0]: _checking(pickle.SETITEMS, KEYS),
+    pickle.SETITEM[0]: _checking(pickle.SETITEM, LAST_KEY),
+    pickle.ADDITEMS[0]: _checking(pickle.ADDITEMS, ALL),
+    pickle.FROZENSET[0]: _checking(pickle.FROZENSET, ALL),
+    pickle.BUILD[0]: _build,
+}
+
+
+def _check_keys(keys: list[Any]) -> None:
+    """DataError for keys that are slow to hash, such as tuples of tuples."""
+    if not all(key is None or isinstance(key, str | bytes | int | float) for key in keys):
+        raise DataError("has a dictionary whose keys are neither texts nor numbers")
+
+
+def _settle(value: Any, made: dict[int, Any]) -> Any:
+    """Return a value in plain types; ``made``: what has been made of those that occur again."""
+    if id(value) not in made:
+        made[id(value)] = _make_plain(value, made)
+    return made[id(value)]
+
+
+def _make_plain(value: Any, made: dict[int, Any]) -> Any:
     if isinstance(value, _Array):
         return value.build()
     if isinstance(value, dict):
-        return {_settle(key): _settle(item) for key, item in value.items()}
+        return {_settle(key, made): _settle(item, made) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_settle(item) for item in value]
+        return [_settle(item, made) for item in value]
     if isinstance(value, bytes):
         return value.decode("latin1")
     if value is None or isinstance(value, (str, int, float)):

@@ -26,6 +26,11 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 PNG_OPTIONS: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
 
 
+LARGER_JPEGS = 2
+"""Times Pillow's limit of 89 megapixels that a JPEG may have, as cameras make them; beyond, Pillow itself refuses."""
+BOMB = "too many pixels, perhaps a decompression bomb"
+NEARLY_SRGB = 2
+"""Levels by which the many profiles of sRGB differ at most."""
 _ORIENTATION_TAG = 0x0112
 _PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 # Of the box that a HEIC file begins with, as telephones write it (ISO/IEC 23008-12, annex B).
@@ -61,10 +66,10 @@ class Header(NamedTuple):
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Silence Pillow's warnings, but make the one about decompression bombs an error, for all threads meanwhile."""
+    """Silence Pillow's warnings for all threads meanwhile; `open_picture` itself refuses decompression bombs."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
 
 
@@ -84,6 +89,9 @@ def open_picture(data: bytes) -> Image.Image:
         raise NoPicture("HEIC, which is not read: convert it to JPEG first" if heic else "not a picture") from error
     except Exception as error:
         raise Rejected(_explain(error)) from error
+    most = Image.MAX_IMAGE_PIXELS
+    if most and image.width * image.height > most * (LARGER_JPEGS if image.format in ("JPEG", "MPO") else 1):
+        raise Rejected(BOMB)
     if image.format == "TIFF":  # which Pillow itself turns upright, and of what size it is until then differs
         load(image)
     return image
@@ -134,9 +142,10 @@ def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
 def convert(image: Image.Image, channels: int) -> Image.Image:
     """Convert a picture of any mode to 8-bit L, RGB or RGBA; what is transparent is laid over white for the first two.
 
-    16-bit greys are scaled, not clipped. Raises Rejected for values that have no agreed range.
+    16-bit greys are scaled, not clipped. Colours with a profile other than sRGB's are converted to sRGB. Raises
+    Rejected for values that have no agreed range.
     """
-    image = _to_eight_bits(image)
+    image = _to_srgb(_to_eight_bits(image))
     mode = MODES[channels]
     if image.mode == mode and "transparency" not in image.info:
         return image
@@ -206,6 +215,47 @@ def decode_whole(content: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
     return to_array(convert(turn_upright(image, read_orientation(image)), count_channels(image)))
 
 
+def has_own_colours(image: Image.Image) -> bool:
+    """Say whether an RGB, RGBA or CMYK picture has a colour profile that shows other colours than sRGB."""
+    profile = image.info.get("icc_profile")
+    return bool(profile) and _find_transform(profile, image.mode) is not None
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return image
+    if image.mode == "P" or "transparency" in image.info:
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    transform = _find_transform(profile, image.mode)
+    if transform is None:
+        return image
+    converted: Image.Image = transform.apply(image)
+    converted.info.clear()
+    return converted
+
+
+@functools.lru_cache(maxsize=8)
+def _find_transform(profile: bytes, mode: str) -> Any:
+    """Return what converts pictures with a profile to sRGB; None where it changes next to nothing or is damaged."""
+    if mode not in ("RGB", "RGBA", "CMYK"):
+        return None
+    try:
+        from PIL import ImageCms
+
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        wanted = "RGB" if mode == "CMYK" else mode
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, wanted)
+    except Exception:  # a profile of another kind of colours, a damaged one, or a Pillow that knows none
+        return None
+    if mode == "CMYK":
+        return transform
+    probe = Image.fromarray(np.indices((6, 6, 6)).reshape(3, 6, -1).transpose(1, 2, 0).astype(np.uint8) * 51)
+    probe = probe.convert(mode)
+    change = np.asarray(transform.apply(probe), np.int16) - np.asarray(probe, np.int16)
+    return transform if np.abs(change).max() > NEARLY_SRGB else None
+
+
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise Rejected("floating-point picture, whose range is not known")
@@ -226,7 +276,7 @@ def _list_formats() -> tuple[str, ...]:
 
 def _explain(error: Exception) -> str:
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return "too many pixels, perhaps a decompression bomb"
+        return BOMB
     known: tuple[type[Any], ...] = (OSError, ValueError, SyntaxError, struct.error)
     text = " ".join(str(error).split()) if isinstance(error, known) else ""
     return f"damaged ({text or type(error).__name__})"

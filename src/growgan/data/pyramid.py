@@ -26,6 +26,8 @@ from growgan.core.files import write_text
 from growgan.data.partial import Hold, name_partial, remove_abandoned
 
 LARGEST_LEVEL = 256
+CLEARLY = 0.9
+"""Share of the bytes needed below which a disk is too full; compression, or blocks kept for root, may make up more."""
 META_FILE = "meta.json"
 
 Levels = dict[int, NDArray[np.uint8]]
@@ -39,6 +41,11 @@ class PyramidMeta:
     count: int
     channels: int
     levels: tuple[int, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of all levels."""
+        return self.count * self.channels * sum(size**2 for size in self.levels)
 
 
 def list_levels(resolution: int) -> tuple[int, ...]:
@@ -91,10 +98,10 @@ def write_levels(places: Iterable[Path], meta: PyramidMeta, chunks: Iterator[Lev
     """Write a pyramid from chunks of pictures in order, each at every size, and return where it went.
 
     It is made under another name and renamed when whole, so that what bears the name is always whole; of two
-    processes that do so at once, both end with a good one. DataError where the disk is full.
+    processes that do so at once, both end with a good one. DataError where the disk is full, or clearly will be.
     """
     began = time.time()
-    place, partial, hold = _make_partial(places)
+    place, partial, hold = _make_partial(places, meta.size_bytes)
     try:
         _write_files(partial, meta, chunks)
         _move_into_place(partial, place, meta)
@@ -116,12 +123,18 @@ def rename_content(set_path: Path, old_hash: str, new_hash: str) -> None:
             write_text(place / META_FILE, json.dumps(content | {"content_hash": new_hash}))
 
 
-def _make_partial(places: Iterable[Path]) -> tuple[Path, Path, Hold]:
+def _make_partial(places: Iterable[Path], needed: int) -> tuple[Path, Path, Hold]:
+    small = ""
     for place in places:
         partial = name_partial(place)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             partial.mkdir()
+            free = _measure_free(place.parent)
+            if free is not None and free < CLEARLY * needed:
+                partial.rmdir()
+                small += f"; {place.parent} has {free / 1e9:,.2f} GB free"
+                continue
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM):
                 raise DataError(f"{place}: cannot be written ({error.strerror})") from error
@@ -129,7 +142,20 @@ def _make_partial(places: Iterable[Path]) -> tuple[Path, Path, Hold]:
         hold = Hold(partial)  # before anything that takes time: another process may be at its end, and tidying up
         remove_abandoned(place)
         return place, partial, hold
+    if small:
+        raise DataError(
+            f"{place}: the pyramid takes {needed / 1e9:,.2f} GB{small}; make room, or set GROWGAN_CACHE to another"
+            " folder"
+        )
     raise DataError(f"{place}: neither here nor beside the set may be written; GROWGAN_CACHE names another folder")
+
+
+def _measure_free(folder: Path) -> int | None:
+    """Return the bytes that a disk has left, None where the system does not tell."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def _write_files(partial: Path, meta: PyramidMeta, chunks: Iterator[Levels]) -> None:

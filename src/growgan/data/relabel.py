@@ -78,7 +78,12 @@ def _find_labels(
         named = ", ".join([*missing[:LISTED], *(["..."] if len(missing) > LISTED else [])])
         lacking = f"{len(missing):,} of {len(dataset):,} lack one"
         raise DataError(f"{dataset.path}: {none} {named} ({lacking}); nothing is changed")
-    return number_labels(name_by_folders(found) if labels == "folders" else found, class_names)
+    if labels == "folders":
+        try:
+            found = name_by_folders(found, dataset.sources or dataset.names)
+        except DataError as error:
+            raise DataError(f"{dataset.path}: {error}; nothing is changed") from error
+    return number_labels(found, class_names)
 
 
 def _rewrite_zip(files: Files, sidecar: bytes, progress: MakeProgress) -> None:

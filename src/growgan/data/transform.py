@@ -17,6 +17,7 @@ from growgan.data.pictures import (
     Rejected,
     convert,
     encode_png,
+    has_own_colours,
     load,
     open_picture,
     pad_to_square,
@@ -32,6 +33,8 @@ DEFAULT_QUALITY = 95
 SMALLER = "smaller than"
 """How the reason begins for which small pictures are left out."""
 KEPT_FOR_LANCZOS = 4
+FLIPPED_ACROSS, FLIPPED_DOWN = (2, 3, 6, 7), (3, 4, 7, 8)
+"""EXIF orientations whose upright left, or top, is the end of a stored row or column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Made:
 
 
 class _Opened(NamedTuple):
-    """A decoded picture, not yet upright; the box of it that is used, and by how much decoding has shrunk it."""
+    """A decoded picture, not yet upright; the box that is used when it is, and by how much decoding has shrunk it."""
 
     image: Image.Image
     orientation: int
@@ -94,7 +97,10 @@ class Transform:
         side = find_side(box)
         if side < self.resolution and not self.upscale:
             raise Rejected(f"{SMALLER} {self.resolution}x{self.resolution}")
+        stored = image.size
         shrunk = self._shrink_while_decoding(image, side)
+        if shrunk > 1:
+            box = _shift_box(box, stored, image.size, shrunk, header.orientation)
         load(image)
         return _Opened(image, header.orientation, box, shrunk)
 
@@ -140,7 +146,7 @@ class Transform:
             return False
         if self.framing.crop is not None and self.framing.find_box(*image.size) != (0, 0, *image.size):
             return False
-        if read_orientation(image) != 1:
+        if read_orientation(image) != 1 or has_own_colours(image):
             return False
         if image.format == "JPEG":
             return True
@@ -163,6 +169,18 @@ def encode(image: Image.Image, format: str, quality: int | None = None, **notes:
     else:
         image.save(buffer, "WEBP", **options)
     return buffer.getvalue()
+
+
+def _shift_box(box: Box, stored: tuple[int, int], decoded: tuple[int, int], shrunk: int, orientation: int) -> Box:
+    """Return a box of the upright picture, in its pixels, for the same picture that was decoded at a fraction.
+
+    That is rounded up to whole pixels on the stored right and bottom, which turning may bring to the left and top.
+    """
+    surplus = [small * shrunk - large for small, large in zip(decoded, stored)]
+    across, down = surplus if orientation < 5 else surplus[::-1]
+    across *= orientation in FLIPPED_ACROSS
+    down *= orientation in FLIPPED_DOWN
+    return box[0] + across, box[1] + down, box[2] + across, box[3] + down
 
 
 def _digest(data: bytes) -> bytes:

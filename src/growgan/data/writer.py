@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -19,9 +20,12 @@ from growgan.core.files import sync_folder
 from growgan.data.partial import Hold, name_partial, remove, remove_abandoned
 from growgan.data.sources import SIDECAR
 
-# The same pictures must give the same bytes: every file bears the first day that a zip can name.
+# The same pictures must give the same bytes, so a zip dates every file to the first day it can express.
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-FOLDER_TIME = 315_532_800
+
+# A folder set's hash covers file times, not contents, so a file's time comes from its content: whole even seconds that
+# every file system and archive can store, over 34 years from 3 January 1980 UTC, which is 1980 in every time zone.
+FOLDER_TIME = 315_532_800 + 2 * 86_400
 
 # Files waiting together share a write of the file system's journal: 2,000 took 0.2 s, one after the other 7 s.
 SYNCING_THREADS = 16
@@ -128,8 +132,10 @@ class ZipWriter(SetWriter):
     def leave(self) -> None:
         """Close the zip without its directory, so that nothing takes it for a whole one."""
         self._zip.fp = None
-        self._file.close()
-        self._hold.release()
+        try:
+            self._file.close()
+        finally:
+            self._hold.release()
 
     def finish(self) -> None:
         """Write the zip's directory, bring it to disk, rename."""
@@ -141,12 +147,14 @@ class ZipWriter(SetWriter):
         self._settle()
 
     def discard(self) -> None:
-        """Remove the partial zip without writing its directory, which a full disk would refuse again."""
-        self.leave()
-        self.partial.unlink(missing_ok=True)
+        """Remove the partial zip without writing its directory; closing it may fail on a full disk, too."""
+        with contextlib.suppress(OSError):
+            self.leave()
+        remove(self.partial)
 
 
 BUILT_NAME = re.compile(r"[0-9]{5}/img[0-9]{8}\.(png|jpg|jpeg|webp)")
+"""A picture's name in a built set; the folder is part of the numbering."""
 
 
 class FolderWriter(SetWriter):
@@ -162,7 +170,7 @@ class FolderWriter(SetWriter):
         file = self.partial / name
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(data)
-        os.utime(file, (FOLDER_TIME, FOLDER_TIME))
+        _set_time(file, zlib.crc32(data))
 
     def take_up(self, files: Iterable[Stored]) -> int:
         """Read the files; what comes after the first damaged one goes."""
@@ -172,6 +180,7 @@ class FolderWriter(SetWriter):
             if not (file.is_file() and file.stat().st_size == size and zlib.crc32(file.read_bytes()) == crc):
                 break
             kept.add(file)
+            _set_time(file, crc)
         for file in [file for file in self.partial.rglob("*") if file.is_file() and file not in kept]:
             file.unlink()
         return len(kept)
@@ -244,6 +253,11 @@ def _holds_a_set_alone(path: Path) -> bool:
         except (OSError, zipfile.BadZipFile):
             return False
     return not names or (SIDECAR in names and all(name == SIDECAR or BUILT_NAME.fullmatch(name) for name in names))
+
+
+def _set_time(file: Path, crc: int) -> None:
+    seconds = FOLDER_TIME + 2 * (crc >> 3)
+    os.utime(file, (seconds, seconds))
 
 
 def _sync_file(file: Path) -> None:

@@ -6,9 +6,10 @@ HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE) mean here what they mean everywhere.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from growgan.core.errors import ModelError
 
 MODEL = "model.safetensors"
 """The file that an address without one stands for."""
+CARD = "README.md"
 ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@(refs/\w+/[\w.-]+|[\w.-]+))?(?:/(.+))?", re.ASCII)
 HTTP = ("httpx", "httpx2", "requests", "urllib3")
 """Libraries whose errors, by version of the hub's, say that there is no connection."""
@@ -90,11 +92,15 @@ def _download(hub: Any, address: Address, file: str) -> Path:
 def publish(address: Address, folder: Path, message: str, private: bool = False) -> str:
     """Put the files of a folder on the hub in one commit, and make the repository if there is none.
 
+    The hub is asked first whether it would take the folder's card.
+
     private: of a repository that is made now. Returns the commit's address. Raises `ModelError`.
     """
     hub = _library(address)
     with _plainly(address, hub):
         api = hub.HfApi(library_name="growgan")
+        if (folder / CARD).is_file():
+            hub.ModelCard((folder / CARD).read_text(encoding="utf-8")).validate()
         api.create_repo(address.repository, private=private or None, exist_ok=True)
         if address.revision:
             api.create_branch(address.repository, branch=address.revision, exist_ok=True)
@@ -112,6 +118,14 @@ def _library(address: Address) -> Any:
     except ImportError:
         raise ModelError(f"{address} needs the package huggingface_hub: pip install 'growgan[hub]'") from None
     return huggingface_hub
+
+
+def _complaint(error: ValueError) -> str:
+    """What the hub has against a card, in one line; the library hands on its answer as it came."""
+    text = str(error)
+    with suppress(ValueError, TypeError, KeyError):
+        text = "; ".join(str(one["message"]) for one in json.loads(text)["errors"])
+    return " ".join(text.split())[:300]
 
 
 @contextmanager
@@ -144,6 +158,8 @@ def _plainly(address: Address, hub: Any) -> Iterator[None]:
         if status in (401, 403):
             raise ModelError(f"the hub refuses {address}: log in (hf auth login) as one who may do this") from error
         raise ModelError(f"the hub could not serve {address}: {status} {error.response.reason_phrase}") from error
+    except ValueError as error:
+        raise ModelError(f"the hub does not take what is meant for {address}: {_complaint(error)}") from error
     except Exception as error:
         if type(error).__module__.split(".")[0] in HTTP or isinstance(error, OSError):
             raise ModelError(f"{address} cannot be reached: {str(error) or type(error).__name__}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +26,17 @@ LIMITS = (
     "data they were learnt from, and no measure excludes that single training pictures are remembered. Not for "
     "deciding anything about people, and not for passing pictures off as photographs."
 )
+# https://huggingface.co/docs/hub/repositories-licenses; a repository with any other identifier is refused.
+LICENSES = (
+    "apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m"
+    " afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0"
+    " cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0"
+    " cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0"
+    " cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 agpl-3.0 gfdl gpl"
+    " gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc lppl-1.3c ms-pl mpl-2.0 odc-by odbl openrail++ osl-3.0 postgresql"
+    " ofl-1.1 ncsa unlicense zlib pddl lgpl-lr deepfloyd-if-license llama2 gemma unknown other"
+)
+"""The hub's identifiers of licences, between spaces."""
 TAGS = ("growgan", "progressive-gan", "gan", "image-generation")
 
 
@@ -76,8 +86,11 @@ def _front_matter(card: dict[str, Any], conditional: bool) -> str:
     """What the hub sorts models by; YAML, of which texts as JSON writes them are a part."""
     lines = ["library_name: growgan", *([] if conditional else ["pipeline_tag: unconditional-image-generation"])]
     if text := str(card.get("license", "")):
-        known = re.fullmatch(r"[a-z0-9][a-z0-9.-]*", text) is not None  # as the hub's identifiers look
-        lines += [f"license: {text}"] if known else ["license: other", f"license_name: {json.dumps(text)}"]
+        lines += (
+            [f"license: {text}"]
+            if text in LICENSES.split()
+            else ["license: other", f"license_name: {json.dumps(text)}"]
+        )
     return "\n".join(["---", *lines, "tags:", *(f"- {tag}" for tag in TAGS), "---"])
 
 

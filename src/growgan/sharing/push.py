@@ -21,7 +21,7 @@ def push(subject: Subject, address: Address, private: bool = False, half: bool =
         folder = Path(temporary)
         export(subject, folder / hub.MODEL, half=half)
         images.save_png(folder / SAMPLES, subject.model.preview())
-        write_text(folder / "README.md", card_of(subject, address))
+        write_text(folder / hub.CARD, card_of(subject, address))
         return hub.publish(address, folder, f"{address.repository}: {subject.model.file.describe()}", private)
 
 

@@ -192,6 +192,32 @@ def test_cycles(tmp_path: Path, name: str) -> None:
         refusal(tmp_path / "a.pt", foreign_files.torch_bytes(content, zipped))
 
 
+def nested(depth: int) -> Any:
+    """A value that refers twice to one that refers twice to another ...: tiny in a file, 2^depth when written out."""
+    value: Any = ("a", "a")
+    for _ in range(depth):
+        value = (value, value)
+    return value
+
+
+def test_values_that_unfold_without_end(tmp_path: Path) -> None:
+    for depth, said in ((60, "it unfolds to more than"), (10, "a tuple")):
+        wide = nested(depth)
+        assert said in refusal(tmp_path / "a.pkl", foreign_files.release(version=wide))
+        weights = {"formatLayer.weight": torch.zeros(4, 4), "groupScale0.0.weight": torch.zeros(4, 4, 3, 3)}
+        content = {
+            "config": {"lossCriterion": wide},
+            "netG": weights | {"toRGBLayers.0.weight": torch.zeros(3, 4, 1, 1)},
+        }
+        assert said in refusal(tmp_path / "a.pt", foreign_files.torch_bytes(content))
+        data = foreign_files.theano()
+        with foreign_files.class_of("network.Network") as Network:
+            network = Network()
+            network.__dict__.update(build_func_spec={"func": wide}, param_values=[], build_func_name="G_paper")
+            data = pickle.dumps(network, 2)
+        assert said in refusal(tmp_path / "a.pkl", data)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -117,7 +117,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "infinite": (lambda nets: nets[0].state["param_values"].__setitem__(1, np.float32(3e38)), "that are not finite"),
     "batch norm": (_set(0, use_batchnorm=True), "batch normalisation"),
     "a scale": (_set(0, tanh_at_end=0.5), "a scale after its tanh"),
-    "another function": (_set(0, func="G_mnist_mode_recovery"), "built by G_mnist_mode_recovery"),
+    "another function": (_set(0, func="G_mnist_mode_recovery"), "built by 'G_mnist_mode_recovery'"),
     "another size": (_set(2, resolution=32), "none of"),
 }
 

@@ -126,7 +126,7 @@ def align(
                         if found is not None:
                             found.save()
                         for verdict, data, label in item:
-                            kept = faces.add(data, verdict.name, label) if data is not None else ""
+                            kept = faces.add(data, labelling.origin(verdict.name), label) if data is not None else ""
                             table.add(verdict, kept)
                             sheet.add(verdict)
                             if len(faces) == limit:

@@ -12,7 +12,7 @@ from growgan.data.sources import SIDECAR, Label
 from growgan.data.transform import SUFFIXES, encode
 from growgan.data.writer import SetWriter
 
-Number = Callable[[Sequence[Label]], tuple[list[int | list[float]], tuple[str, ...]]]
+Number = Callable[[Sequence[Label], Sequence[str]], tuple[list[int | list[float]], tuple[str, ...]]]
 
 
 class Collection:
@@ -47,9 +47,9 @@ class Collection:
         self._labels += [] if label is None else [label]
         return self._names[-1]
 
-    def finish(self, number: Number = number_labels) -> None:
+    def finish(self, number: Number | None = None) -> None:
         """Write dataset.json and give the set its name; ``number`` turns labels into numbers and names the classes."""
-        numbers, self.class_names = number(self._labels)
+        numbers, self.class_names = number(self._labels, self._origins) if number else number_labels(self._labels)
         labels = numbers or None
         self._writer.add(SIDECAR, format_sidecar(self._names, labels, self.class_names, self._origins))
         self._writer.finish()

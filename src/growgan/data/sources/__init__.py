@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ LARGEST_MEMBER = 512 * 2**20
 """Bytes beyond which a file is no picture."""
 
 SIDECAR = "dataset.json"
+
+DRIVE = re.compile(r"[A-Za-z]:")
+"""How a path begins that names a drive of Windows."""
 
 # name -> "module:attribute", a Source; asked in this order, imported only when a path is to be opened.
 FORMATS = {
@@ -163,8 +167,8 @@ class Files(Source):
     holds_others = True
 
     @abstractmethod
-    def read(self, entry: Entry) -> bytes:
-        """Return one file's bytes; raises OSError or the format's own error."""
+    def read(self, entry: Entry, size: int = -1) -> bytes:
+        """Return one file's bytes, or its first ``size``; raises OSError or the format's own error."""
 
     def read_sidecar(self) -> bytes | None:
         """Return the bytes of dataset.json, None where there is none; raises as ``read`` does."""
@@ -299,6 +303,6 @@ def is_hidden(name: str) -> bool:
 def find_name_fault(name: str) -> str | None:
     """Say what is wrong with the name of an archive's member, None where nothing is."""
     parts = name.split("/")
-    if parts[0] == "" or ".." in parts or ":" in parts[0] or "\\" in name or "\0" in name:
+    if parts[0] == "" or ".." in parts or DRIVE.match(name) or "\\" in name or "\0" in name:
         return "name points outside the archive"
     return None

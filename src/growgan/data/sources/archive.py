@@ -45,11 +45,11 @@ class ZipSource(Files):
         """Say whether it begins as a zip does or is called one."""
         return place.head.startswith(ZIP_MAGIC) or (not place.is_dir and place.path.suffix.lower() == ".zip")
 
-    def read(self, entry: Entry) -> bytes:
-        """Return the member's bytes, its CRC checked."""
+    def read(self, entry: Entry, size: int = -1) -> bytes:
+        """Return the member's bytes, its CRC checked, or the first ``size``."""
         member = self._members[entry.name]
         with self._zip.open(member) as file:
-            return file.read(member.file_size)  # no more: the directory may lie
+            return file.read(min(size, member.file_size) if size >= 0 else member.file_size)  # the directory may lie
 
     def close(self) -> None:
         """Close the zip."""

@@ -30,33 +30,48 @@ class FolderSource(Files):
         """Say whether it is a folder."""
         return place.is_dir
 
-    def read(self, entry: Entry) -> bytes:
-        """Return the file's bytes."""
-        return (self.path / entry.name).read_bytes()
+    def read(self, entry: Entry, size: int = -1) -> bytes:
+        """Return the file's bytes, or the first ``size``; DataError if it has changed since the folder was listed."""
+        path = self.path / entry.name
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if (status.st_size, status.st_mtime_ns) != (entry.size, entry.stamp):
+                raise DataError(f"{path}: changed since it was opened")
+            return file.read(size)
 
     def _list_files(self) -> list[Entry]:
         found: list[Entry] = []
         pending = [("", frozenset({os.path.realpath(self.path)}))]
         while pending:
             prefix, above = pending.pop()
-            with os.scandir(self.path / prefix) as listing:
-                items = list(listing)
+            try:
+                with os.scandir(self.path / prefix) as listing:
+                    items = [item for item in listing if not is_hidden(item.name)]
+            except OSError as error:
+                if not prefix:
+                    raise
+                self.skipped.append(Skipped(prefix.removesuffix("/"), f"folder cannot be read ({error.strerror})"))
+                continue
             for item in items:
                 name = prefix + item.name
-                if is_hidden(item.name):
-                    continue
-                if item.is_dir():
-                    real = os.path.realpath(item.path) if item.is_symlink() else item.path
-                    if real not in above:
-                        pending.append((f"{name}/", above | {os.path.realpath(real)}))
-                elif item.is_file():
-                    status = item.stat()
-                    if status.st_size > LARGEST_MEMBER and name != SIDECAR:
-                        self.skipped.append(Skipped(name, f"larger than {LARGEST_MEMBER >> 20} MiB"))
-                        continue
-                    found.append(Entry(name, status.st_size, status.st_mtime_ns))
-                elif item.is_symlink():
-                    self.skipped.append(Skipped(name, "link to nowhere"))
-                else:
-                    self.skipped.append(Skipped(name, "not a plain file"))
+                try:
+                    if item.is_dir():
+                        real = os.path.realpath(item.path) if item.is_symlink() else item.path
+                        if real not in above:
+                            pending.append((f"{name}/", above | {os.path.realpath(real)}))
+                    else:
+                        found += self._look_at(item, name)
+                except OSError as error:  # a link to itself, a folder that may be listed but not entered
+                    self.skipped.append(Skipped(name, f"cannot be read ({error.strerror})"))
         return found
+
+    def _look_at(self, item: os.DirEntry[str], name: str) -> list[Entry]:
+        """Return the entry of a file, none where it is left out."""
+        if not item.is_file():
+            self.skipped.append(Skipped(name, "link to nowhere" if item.is_symlink() else "not a plain file"))
+            return []
+        status = item.stat()
+        if status.st_size > LARGEST_MEMBER and name != SIDECAR:
+            self.skipped.append(Skipped(name, f"larger than {LARGEST_MEMBER >> 20} MiB"))
+            return []
+        return [Entry(name, status.st_size, status.st_mtime_ns)]

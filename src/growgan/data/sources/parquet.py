@@ -177,7 +177,8 @@ def _find_picture(arrow: Any, schema: Any, features: dict[str, Any], path: Path)
     fitting = [name for name in schema.names if holds_bytes(schema.field(name).type)]
     marked = [name for name in fitting if _kind(features, name) == "Image"]
     if not fitting:
-        raise DataError(f"{path}: has no column of pictures (there are {', '.join(schema.names)})")
+        hint = "; for the picture files in the folder itself: --kind folder" if path.is_dir() else ""
+        raise DataError(f"{path}: has no column of pictures (there are {', '.join(schema.names)}){hint}")
     return str((marked or fitting)[0])
 
 

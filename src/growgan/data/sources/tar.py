@@ -151,14 +151,20 @@ def _find_fault(member: tarfile.TarInfo) -> str | None:
 
 
 def _gather(members: Iterable[_Member | Skipped]) -> Iterator[list[_Member | Skipped]]:
-    """Yield the members of each sample, of which no more are held than the largest picture takes."""
+    """Yield the members of each sample; one that outgrows the largest picture is handed on in parts.
+
+    Frames called shot.0001.png, shot.0002.png ... share a stem without being a sample: they may be any number.
+    """
     for _, group in groupby(members, key=lambda item: item.stem if isinstance(item, _Member) else ""):
         sample: list[_Member | Skipped] = []
         size = 0
         for item in group:
-            size += len(item.data) if isinstance(item, _Member) else 0
-            fits = size <= LARGEST_MEMBER
-            sample.append(item if fits else Skipped(item.name, f"in a sample of over {LARGEST_MEMBER >> 20} MiB"))
+            taken = len(item.data) if isinstance(item, _Member) else 0
+            if size + taken > LARGEST_MEMBER:
+                yield sample
+                sample, size = [], 0
+            sample.append(item)
+            size += taken
         yield sample
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from growgan.core.config import NetworkSpec
 from growgan.core.geometry import LOWEST, stage_name
+from growgan.core.trees import show
 from growgan.models.foreign.arrays import Array
 from growgan.models.foreign.layout import Filling, Imported, Weights, checked_alpha, fit_widths, he, make_spec, sizes_of
 from growgan.models.foreign.machine import Refused, Thing
@@ -89,8 +90,8 @@ def _shapes(
     slope, loss = config.get("leakyReluLeak", 0.2), config.get("lossCriterion", "WGANGP")
     if not isinstance(labels, int) or not 0 <= labels < inputs:
         raise Refused("its config has a categoryVectorDim that does not fit its generator")
-    if loss not in ACTIVATIONS:
-        raise Refused(f"its config has the loss {str(loss)[:40]!r}, which is not known")
+    if not isinstance(loss, str) or loss not in ACTIVATIONS:
+        raise Refused(f"its config has the loss {show(loss)}, which is not known")
     hidden = None
     fields: dict[str, Any] = {"resolution": stages[-1], "num_labels": labels, "latent_size": inputs - labels}
     if d is not None:
@@ -116,6 +117,9 @@ def _classes(config: dict[str, Any], count: int) -> tuple[dict[str, Any], bool]:
     values = [(str(name), key.get("values")) for name, key in ordered]
     if not all(isinstance(v, list | tuple) for _, v in values) or sum(len(v) for _, v in values) != count:
         raise Refused("its config has an attribKeysOrder that does not fit its categoryVectorDim")
+    said = [value for _, choices in values for value in choices]
+    if not all(isinstance(value, int | float) or (isinstance(value, str) and len(value) < 1000) for value in said):
+        raise Refused("its config has an attribKeysOrder whose values are neither short texts nor numbers")
     if len(values) == 1:
         return {"class_names": [str(value) for value in values[0][1]]}, False
     names = [f"{name}: {value}" for name, choices in values for value in choices]

@@ -18,6 +18,7 @@ from growgan.core.config import NetworkSpec
 from growgan.core.errors import ConfigError
 from growgan.core.fields import from_json
 from growgan.core.geometry import LOWEST, is_size, stages
+from growgan.core.trees import LONGEST, show
 from growgan.models.foreign.machine import Refused
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
@@ -133,6 +134,9 @@ def he(weight: Tensor, gain: float = HE_GAIN) -> float:
 
 def make_spec(**fields: Any) -> NetworkSpec:
     """A spec from what a file says; raises `Refused` for values that it cannot have."""
+    for name, value in {**fields, **fields.get("variant", {})}.items():
+        if isinstance(value, list | tuple | bytes) or (isinstance(value, str) and len(value) > LONGEST):
+            raise Refused(f"it says {show(value)} for {name}")
     try:
         spec = from_json(NetworkSpec, fields, "network")
     except ConfigError as error:

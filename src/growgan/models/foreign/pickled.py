@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import codecs
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from growgan.core.trees import list_parts, unfold
 from growgan.models.foreign.machine import Machine, Mark, Name, Refused, Thing
 
 MOST_STEPS = 1_000_000
@@ -25,12 +26,27 @@ def run(m: Machine) -> Any:
     for _ in range(MOST_STEPS):
         code = m.take(1)
         if code == b".":
-            return m.pop()
+            return _checked(m.pop())
         step = STEPS.get(code)
         if step is None:
             raise Refused(f"it has an unknown instruction {code.hex()} at byte {m.position - 1}")
         step(m)
     raise Refused(f"it has more than {MOST_STEPS:,} instructions, which no genuine file has")
+
+
+def _checked(value: Any) -> Any:
+    """A value that is no larger than its file could write out: of shared parts each counts as often as it occurs."""
+    try:
+        count = unfold(value, _parts)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    if count > MOST_STEPS:
+        raise Refused(f"it unfolds to more than {MOST_STEPS:,} values, which no genuine file does")
+    return value
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return (value.arguments, value.state) if isinstance(value, Thing) else list_parts(value)
 
 
 STEPS: dict[bytes, Callable[[Machine], None]] = {}

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from growgan.core.config import NetworkSpec
 from growgan.core.geometry import LOWEST, log2, stage_name
+from growgan.core.trees import show
 from growgan.models.foreign.arrays import Array
 from growgan.models.foreign.layout import Filling, Imported, Weights, checked_size, he, make_spec
 from growgan.models.foreign.machine import Refused, Thing
@@ -120,7 +121,7 @@ def _described(thing: Thing) -> dict[str, Any]:
     """Arguments and variables of a network."""
     state, function = thing.attributes, _function(thing)
     if state.get("version") != 2:
-        raise Refused(f"it has a network of version {state.get('version')!r}; 2 is known")
+        raise Refused(f"it has a network of version {show(state.get('version'))}; 2 is known")
     if function not in ("G_paper", "D_paper"):
         raise Refused(f"it has a network built by {function[:40]}; only G_paper and D_paper are of progressive growing")
     kwargs, variables = state.get("static_kwargs"), state.get("variables")

@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from growgan.core.geometry import LOWEST, log2, stage_name, stages
+from growgan.core.trees import show
 from growgan.models.foreign import release
 from growgan.models.foreign.arrays import Array, float_tensor
 from growgan.models.foreign.layout import Imported, checked_size
@@ -65,7 +66,7 @@ def _described(thing: Thing) -> dict[str, Any]:
     function = spec.get("func")
     kind = FUNCTIONS.get(function) if isinstance(function, str) else None
     if kind is None:
-        raise Refused(f"it has a network built by {str(function)[:40]}, which is not of progressive growing")
+        raise Refused(f"it has a network built by {show(function)}, which is not of progressive growing")
     kwargs = release.described_kwargs(spec, DEFAULTS) | {"build_func_name": f"{kind}_paper"}
     described: dict[str, Any] = {"kwargs": kwargs, "variables": {}}
     unlike = _unlike(kind, spec)
