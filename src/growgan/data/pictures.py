@@ -81,7 +81,7 @@ def open_picture(data: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=_list_formats())
     except UnidentifiedImageError as error:
         heic = data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
-        raise NoPicture("HEIC, which is not read: convert it to JPEG first" if heic else "not a picture") from error
+        raise NoPicture("HEIC is not supported: convert it to JPEG first" if heic else "not a picture") from error
     except Exception as error:
         raise Rejected(_explain(error)) from error
     if image.format == "TIFF":  # which Pillow itself turns upright, and of what size it is until then differs
@@ -190,9 +190,9 @@ def decode(data: bytes, channels: int, resolution: int) -> NDArray[np.uint8]:
     image = open_picture(data)
     if image.size != (resolution, resolution):
         width, height = image.size
-        raise Rejected(f"is {width}x{height} in a set of {resolution}x{resolution}")
+        raise Rejected(f"is {width}x{height} in a {resolution}x{resolution} dataset")
     if count_channels(image) > channels:
-        raise Rejected(f"is {image.mode} in a set of {MODES[channels]}")
+        raise Rejected(f"is {image.mode} in a dataset of {MODES[channels]}")
     load(image)
     return to_array(convert(image, channels))
 
@@ -208,11 +208,11 @@ def decode_whole(content: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
-        raise Rejected("floating-point picture, whose range is not known")
+        raise Rejected("floating-point picture with unknown range")
     if image.mode == "I" or image.mode.startswith("I;"):
         values = np.asarray(image).astype(np.float64)
         if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
-            raise Rejected("32-bit picture, whose range is not known")
+            raise Rejected("32-bit picture with unknown range")
         return Image.fromarray(np.rint(values / 257).astype(np.uint8))
     return image
 
@@ -226,7 +226,7 @@ def _list_formats() -> tuple[str, ...]:
 
 def _explain(error: Exception) -> str:
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return "too many pixels, perhaps a decompression bomb"
+        return "too many pixels, possibly a decompression bomb"
     known: tuple[type[Any], ...] = (OSError, ValueError, SyntaxError, struct.error)
     text = " ".join(str(error).split()) if isinstance(error, known) else ""
     return f"damaged ({text or type(error).__name__})"

@@ -129,7 +129,7 @@ def _make_partial(places: Iterable[Path]) -> tuple[Path, Path, Hold]:
         hold = Hold(partial)  # before anything that takes time: another process may be at its end, and tidying up
         remove_abandoned(place)
         return place, partial, hold
-    raise DataError(f"{place}: neither here nor beside the set may be written; GROWGAN_CACHE names another folder")
+    raise DataError(f"{place}: not writable, and neither is the dataset's folder; set GROWGAN_CACHE to another folder")
 
 
 def _write_files(partial: Path, meta: PyramidMeta, chunks: Iterator[Levels]) -> None:

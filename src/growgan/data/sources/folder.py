@@ -56,7 +56,7 @@ class FolderSource(Files):
                         continue
                     found.append(Entry(name, status.st_size, status.st_mtime_ns))
                 elif item.is_symlink():
-                    self.skipped.append(Skipped(name, "link to nowhere"))
+                    self.skipped.append(Skipped(name, "broken link"))
                 else:
-                    self.skipped.append(Skipped(name, "not a plain file"))
+                    self.skipped.append(Skipped(name, "not a regular file"))
         return found
