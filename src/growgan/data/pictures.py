@@ -190,9 +190,9 @@ def decode(data: bytes, channels: int, resolution: int) -> NDArray[np.uint8]:
     image = open_picture(data)
     if image.size != (resolution, resolution):
         width, height = image.size
-        raise Rejected(f"is {width}x{height} in a {resolution}x{resolution} dataset")
+        raise Rejected(f"is {width}x{height}, but the dataset is {resolution}x{resolution}")
     if count_channels(image) > channels:
-        raise Rejected(f"is {image.mode} in a dataset of {MODES[channels]}")
+        raise Rejected(f"is {image.mode}, but the dataset is {MODES[channels]}")
     load(image)
     return to_array(convert(image, channels))
 

@@ -69,8 +69,8 @@ def fitted_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
         if spec.width(size) % own.width(size):
             which = f"stage {stage_name(size)}" if size >= LOWEST else "D's first dense layer"
             raise ConfigError(
-                f"the network fields you set do not fit {file.path}: its {which} has {own.width(size)} feature "
-                f"maps, not {spec.width(size)}; a width must stay, or become a multiple"
+                f"the network fields you set do not fit {file.path}: {which} has {own.width(size)} feature "
+                f"maps in it, not {spec.width(size)}; a width must stay, or become a multiple"
             )
     _check_shapes(spec, file)
     if config.start.freeze_d and any(spec.width(size) > own.width(size) for size in own.stages):
