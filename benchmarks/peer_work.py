@@ -206,7 +206,7 @@ def main() -> None:
     """Serve, or do what a cold process does."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("do", choices=("serve", "write", "read"))
-    parser.add_argument("what", help="growgan or peer; the file of the weights")
+    parser.add_argument("what", help="growgan or peer; the weights file")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--size", type=int)

@@ -77,7 +77,7 @@ def compare_times(args: argparse.Namespace, workers: list[Worker], request: dict
         workers += [Worker(args.peer, "peer", args), Worker(sys.executable, "growgan", args)]
     for worker in workers:
         if worker.ask(do="set up", **request) is None:
-            sys.exit(f"the process for {request} has ended; see above")
+            sys.exit(f"the process for {request} has exited; see above")
     pairs = [[worker.ask(do="work") for worker in workers] for _ in range(args.rounds)]
     return beside(*map(list, zip(*pairs)))
 
@@ -174,20 +174,20 @@ def said(row: dict[str, Any]) -> str:
 def main() -> None:
     """Run the comparisons and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", help="Python of the environment that holds pro-gan-pth")
+    parser.add_argument("--peer", help="Python of the environment with pro-gan-pth")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="words, separated by commas, of which a row's name holds one")
+    parser.add_argument("--only", default="", help="comma-separated words; keep rows whose name contains one")
     parser.add_argument("--quick", action="store_true", help="8x8 and small pictures only")
     parser.add_argument("--json", help="write the figures to this file")
     args = parser.parse_args()
     if not args.peer:
-        parser.error("--peer is needed")
+        parser.error("--peer is required")
     offered = rows(args.quick, args.device)
     chosen = [row for row in offered if any(word in name(row) for word in args.only.split(","))]
     if not chosen:
-        parser.error(f"--only {args.only!r} leaves nothing; there are: {'; '.join(map(name, offered))}")
+        parser.error(f"--only {args.only!r} matches nothing; choose from: {'; '.join(map(name, offered))}")
     workers: list[Worker] = []
     found = []
     print(f"{'':<52} {'pro-gan-pth':>12} {'growgan':>12} {'ratio':>7}")

@@ -78,17 +78,19 @@ def main() -> None:
     """Do one of the two things."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("act", choices=("run", "draw"))
-    parser.add_argument("ways", nargs="*", metavar="WAY", help=f"of: {'; '.join(PRECISION)} (default: the first three)")
-    parser.add_argument("--data", type=Path, help="the set (run)")
-    parser.add_argument("--out", type=Path, required=True, help="where the runs are")
-    parser.add_argument("--seeds", type=int, default=2, help="runs of each way")
+    parser.add_argument(
+        "ways", nargs="*", metavar="WAY", help=f"from: {'; '.join(PRECISION)} (default: the first three)"
+    )
+    parser.add_argument("--data", type=Path, help="the dataset (run)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--seeds", type=int, default=2, help="runs per algorithm")
     parser.add_argument("--resolutions", type=lambda text: [int(size) for size in text.split(",")], default=[16, 32])
     parser.add_argument("--kimg", type=float, default=20)
     parser.add_argument("--tick", type=float, default=5, help="thousand images between two measurements")
     args = parser.parse_intermixed_args()
     ways = args.ways or list(PRECISION)[:3]
     if unknown := [name for name in ways if name not in PRECISION]:
-        parser.error(f"there is no way {unknown[0]!r}")
+        parser.error(f"unknown algorithm {unknown[0]!r}")
     if args.act == "run" and args.data is None:
         parser.error("run needs --data")
     wanted = [
@@ -120,7 +122,7 @@ def train(one: Run, args: argparse.Namespace) -> None:
     if forced and forced.taken:
         write_text(one.folder / "ways.json", json.dumps(dict(sorted(forced.taken.items())), indent=1) + "\n")
     if not outcome.ended:
-        raise SystemExit(f"stopped at {outcome.nimg / 1000:g} kimg; the same command goes on from there")
+        raise SystemExit(f"stopped at {outcome.nimg / 1000:g} kimg; rerun the same command to resume")
 
 
 def table(wanted: list[Run]) -> str:

@@ -63,7 +63,7 @@ def change(args: argparse.Namespace) -> None:
     columns, rows = parse_grid(args.shape)
     if len({model.spec.channels for model in models}) > 1:
         raise ConfigError(
-            f"{args.before} and {args.after} make pictures of other channels: nothing to set side by side"
+            f"{args.before} and {args.after} make pictures with different channels and cannot be compared"
         )
     bands = [
         make_grid(np.concatenate(list(model.batches(range(columns * rows)))), columns, max(size, 64)).convert("RGB")
@@ -100,7 +100,7 @@ def main() -> int:
         if draw in (grid, change):
             command.add_argument("--shape", default="16x9" if draw is grid else "12x3", metavar="CxR")
         if draw is grid:
-            command.add_argument("--classes", action="store_true", help="a row for each class")
+            command.add_argument("--classes", action="store_true", help="one row per class")
             command.add_argument("--truncation", type=float, default=1.0, metavar="PSI")
     args = parser.parse_args()
     try:

@@ -180,7 +180,7 @@ def main() -> None:
     """Fit, write, and tell."""
     parser = argparse.ArgumentParser(description="Fit the detector's landmarks to CelebA-HQ's framing.")
     parser.add_argument("pictures", type=Path)
-    parser.add_argument("--also", type=Path, nargs="*", default=[], metavar="OTHERS", help="to tell of")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], metavar="OTHERS", help="more datasets to report")
     parser.add_argument("--out", type=Path, default=FILE)
     args = parser.parse_args()
     refiner, held_out, small = fit(args.pictures)

@@ -30,15 +30,15 @@ QUALITY = 80
 """WebP's, 1 to 100."""
 MB_LIMIT = 8.0
 NOTICE = """\
-{count:,} faces of nobody, {size}x{size} pixels: none is a photograph, none shows a real person.
+{count:,} synthetic faces, {size}x{size} pixels: none is a photograph, none shows a real person.
 
 Made by scripts/make_demo_data.py with the model {name}
 (SHA-256 {hash})
 from seeds 0 to {last}, truncation {truncation:g}; WebP of quality {quality}. "sources" in dataset.json names each
 picture's seed.
 
-Licence: {license}. It is that of the model's weights, for what the model makes is bound by the terms of what it was
-trained on: {data}
+Licence: {license}. It is that of the model's weights, as the model's output is bound by the terms of its training
+data: {data}
 """
 
 
@@ -57,7 +57,7 @@ def write_set(model: Model, out: Path, count: int, truncation: float, quality: i
 def main() -> int:
     """Write the set and the notice, and say how large it is."""
     parser = argparse.ArgumentParser(description="Write the demo's training set from a model's pictures.")
-    parser.add_argument("model", metavar="MODEL", help="a shipped name, or a file with a card")
+    parser.add_argument("model", metavar="MODEL", help="a shipped model, or a file with a card")
     parser.add_argument("out", type=Path, nargs="?", default=OUT)
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--truncation", type=float, default=TRUNCATION)

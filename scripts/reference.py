@@ -137,7 +137,7 @@ class Reference:
             values = {line["subject_hash"]: line["value"] for line in lines}
             if models and all(model.hash in values for model in models):
                 return min(models, key=lambda model: values[model.hash]).path, metric.upper()
-        raise ConfigError(f"{self.run.path} has no snapshot of {full}x{full} that could be measured")
+        raise ConfigError(f"{self.run.path} has no measurable snapshot of {full}x{full}")
 
     def measure(self, chosen: Path) -> None:
         """The final measures that are not yet in measures.jsonl, on other fakes than those that chose it."""
@@ -192,30 +192,30 @@ def split(pictures: Path, out: Path, held_out: bool) -> Path:
 
 def main() -> int:
     """Make one."""
-    parser = argparse.ArgumentParser(description="Make a reference model, from raw pictures to its card.")
+    parser = argparse.ArgumentParser(description="Make a reference model, from raw pictures to model card.")
     parser.add_argument("model", choices=RECIPES)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where everything goes")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     parser.add_argument(
-        "--pictures", type=Path, metavar="DIR", help="the raw pictures; with --run, for the held-out ones"
+        "--pictures", type=Path, metavar="DIR", help="the raw pictures; with --run, for the held-out ones only"
     )
-    parser.add_argument("--run", type=Path, metavar="RUN", help="a run that was trained already")
-    parser.add_argument("--parent", metavar="MODEL", help="the model that is grown on, if not the shipped one")
-    parser.add_argument("--hours", metavar="H", help="fit the schedule to so many hours")
+    parser.add_argument("--run", type=Path, metavar="RUN", help="an already trained run")
+    parser.add_argument("--parent", metavar="MODEL", help="the model to grow from (default: the shipped one)")
+    parser.add_argument("--hours", metavar="H", help="fit the schedule to this many hours")
     parser.add_argument("--device", default="auto", metavar="D", help="cpu, cuda, mps or auto (default)")
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception's weights, a TorchScript file")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception weights, a TorchScript file")
     parser.add_argument("--seen", metavar="TEXT", help="how the pictures look and fail, for the card's limits")
     parser.add_argument("--machine", metavar="TEXT", help="where it was trained (default: this machine)")
-    parser.add_argument("--rehearse", action="store_true", help="the whole way at 16x16 with 3,000 images")
+    parser.add_argument("--rehearse", action="store_true", help="rehearse every step at 16x16 with 3,000 images")
     args = parser.parse_args()
     if args.parent and Path(args.parent).exists():
         args.parent = str(Path(args.parent).resolve())
     for name in ("pictures", "run", "inception"):
         if (path := getattr(args, name)) is not None:
             if not path.exists():
-                parser.error(f"--{name}: there is no {path}")
+                parser.error(f"--{name}: no such file or folder: {path}")
             setattr(args, name, path.resolve())
     if args.pictures is None and args.run is None:
-        parser.error("--pictures or --run is needed")
+        parser.error("--pictures or --run is required")
     args.out.mkdir(parents=True, exist_ok=True)
     try:
         with contextlib.chdir(args.out):

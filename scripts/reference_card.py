@@ -52,7 +52,7 @@ def card_texts(
         "limits": f"{LIMITS} {args.seen or ''}".strip(),
         "notes": (
             f"Made by scripts/reference.py {name}: {'; '.join(shlex.join(['growgan', *words]) for words in commands)}. "
-            f"Of the run's snapshots the one with the lowest {by} was taken, after {int(training['nimg']):,} pictures "
+            f"The snapshot with the lowest {by} was chosen, after {int(training['nimg']):,} pictures "
             f"shown and {hours:.1f} hours on {machine}{on}; it was measured on other fakes than it was chosen by."
         ),
     }

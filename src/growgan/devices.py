@@ -94,11 +94,11 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"there is no kind of device {name!r}: auto, cpu, cuda, cuda:1 or mps") from None
+        raise ConfigError(f"unknown device {name!r}: use auto, cpu, cuda, cuda:1 or mps") from None
     count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if (device.index or 0) >= count.get(device.type, 0):
         lacking = device.type == "cuda" and torch.version.cuda is None and torch.version.hip is None
-        why = f": PyTorch {torch.__version__} is built without CUDA" if lacking else ""
+        why = f": PyTorch {torch.__version__} was built without CUDA" if lacking else ""
         raise ConfigError(f"this machine has no device {name!r}{why}")
     return device
 

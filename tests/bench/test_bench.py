@@ -71,7 +71,7 @@ def test_lazy_penalties_count_as_often_as_they_come() -> None:
 
 def test_sections_that_do_not_go_together_are_refused() -> None:
     augment = (("augment.policy", "cutout"), ("augment.strength", "adaptive"))
-    with pytest.raises(ConfigError, match=r"augment.strength=adaptive needs scores of D that have a sign"):
+    with pytest.raises(ConfigError, match=r"augment\.strength=adaptive needs signed scores from D"):
         bench.configured(request(overrides=(*PLAIN, *augment)))
 
 
@@ -79,7 +79,7 @@ def test_a_step_that_does_not_fit_is_a_note(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(steps, "free_memory", lambda device: 1000.0)
     config = bench.configured(request())
     row = steps.time_step(steps.Case("tiny", config, 8, 8), set_up(config.execution), 0.05)
-    assert row.seconds is None and "are free" in row.note
+    assert row.seconds is None and "GiB free" in row.note
     assert row.note in TABLES["steps"].render([row])
 
 
@@ -197,13 +197,13 @@ def test_starts_are_whole_commands() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"parts": ("steps", "coffee")}, "no part 'coffee'"),
-        ({"preset": "huge"}, "no preset 'huge'"),
-        ({"preset": "tiny", "run": "tiny"}, "--run names a preset itself"),
+        ({"parts": ("steps", "coffee")}, "unknown part 'coffee'"),
+        ({"preset": "huge"}, "unknown preset 'huge'"),
+        ({"preset": "tiny", "run": "tiny"}, "--run already names a preset and"),
         ({"sizes": [(12, 4)]}, "power of two"),
         ({"sizes": [(8, 0)]}, "minibatch"),
         ({"sizes": [(64, 4)]}, "ends at 16"),
-        ({"data": Path("nowhere")}, "nowhere: there is no such file"),
+        ({"data": Path("nowhere")}, "nowhere: no such file"),
         ({"overrides": (("data.path", "x"),)}, "--data"),
         ({"overrides": (("execution.device", "abacus"),)}, "abacus"),
     ],

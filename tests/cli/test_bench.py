@@ -28,4 +28,4 @@ def test_the_command(growgan: Callable[..., Any], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["8", "8x16", "8:16,", "8:16;3", ""])
 def test_sizes_that_are_none(growgan: Callable[..., Any], text: str) -> None:
-    assert "--steps wants" in growgan("bench", "--steps", text).refusal()
+    assert "--steps takes" in growgan("bench", "--steps", text).refusal()

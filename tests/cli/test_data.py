@@ -44,7 +44,7 @@ def test_build_and_info(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert info["duplicates"] == [["00000/img00000000.png", "00000/img00000002.png"]]
     assert run("info", out, "--check") == 0
     said = capsys.readouterr()
-    assert "content hash: " in said.out and "  a: 2" in said.out and "equal pictures: 1 group\n" in said.out
+    assert "content hash: " in said.out and "  a: 2" in said.out and "duplicates: 1 group\n" in said.out
 
 
 def test_check_lists_broken_pictures(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,7 +71,7 @@ def test_a_sheet_is_what_its_name_says(photos: Path, tmp_path: Path, channels: i
         with Image.open(tmp_path / name) as sheet:
             assert sheet.format == format and sheet.width == 8 * 16
     for name in ("sheet", "sheet.gif", "sheet.pdf"):
-        with pytest.raises(ConfigError, match=r"a sheet is a \.png, \.jpg or \.webp file"):
+        with pytest.raises(ConfigError, match=r"the sheet must be a \.png, \.jpg or \.webp file"):
             run("show", tmp_path / "s.zip", "--out", tmp_path / name)
         assert not (tmp_path / name).exists()
 
@@ -98,10 +98,10 @@ def test_compare_tells_by_its_status(photos: Path, tmp_path: Path, capsys: pytes
         shutil.copy(photos / "a" / "y.png", tmp_path / folder)
     capsys.readouterr()
     assert run("compare", tmp_path / "one", tmp_path / "other") == 2
-    assert "the others are the same pictures and labels; broken ones cannot be" in capsys.readouterr().out
+    assert "all others are the same pictures and labels; broken ones cannot be" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         run("compare", "--help")
-    assert "Exit status: 0 where they do" in capsys.readouterr().out
+    assert "Exit status: 0 if they do" in capsys.readouterr().out
 
 
 def test_columns_that_are_none(photos: Path, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_columns_that_are_none(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'Smilling' or 'age' \(did you mean 'Smiling'\?\); it has Smiling, Male"):
         run(*labels, "Smilling,Male,age")
     for none in ("", ",", "Male,"):
-        with pytest.raises(ConfigError, match="must be names of columns"):
+        with pytest.raises(ConfigError, match="must be column names"):
             run(*labels, none)
     assert run(*labels, "Male, Smiling") == 0
     with open_dataset(tmp_path / "s.zip") as dataset:
@@ -136,5 +136,5 @@ def test_bad_words_are_refused(words: list[str], capsys: pytest.CaptureFixture[s
 
 def test_a_grid_that_is_none_is_refused(photos: Path, tmp_path: Path) -> None:
     run("build", photos, tmp_path / "s.zip", "--resolution", 16)
-    with pytest.raises(ConfigError, match="--grid wants columns and rows"):
+    with pytest.raises(ConfigError, match="--grid takes columns and rows"):
         run("show", tmp_path / "s.zip", "--grid", "0x3", "--out", tmp_path / "sheet.png")

@@ -31,8 +31,8 @@ def photos(tmp_path: Path) -> Path:
 def test_info_of_plain_pictures(growgan: Any, photos: Path) -> None:
     said = growgan("data", "info", photos)
     assert said.status == 0 and said.err == ""
-    assert "4 pictures, no finished set yet" in said.out and "sizes: 24x16 4" in said.out
-    assert "would make: 16x16, centre square" in said.out and "note.txt: not a picture" in said.out
+    assert "4 pictures, not a finished dataset" in said.out and "sizes: 24x16 4" in said.out
+    assert "would produce: 16x16, centre square" in said.out and "note.txt: not a picture" in said.out
     said = growgan("data", "info", photos, "--json", "--check")
     found = json.loads(said.out)
     assert said.status == 0 and found["finished"] is False
@@ -111,8 +111,8 @@ def test_extract_and_compare(growgan: Any, photos: Path, tmp_path: Path) -> None
     said = growgan("data", "extract", tmp_path / "s.zip", tmp_path / "classes", "--by-class", "--limit", 3)
     names = sorted(item.relative_to(tmp_path / "classes").as_posix() for item in (tmp_path / "classes").rglob("*.png"))
     assert names == ["a/img00000000.png", "a/img00000001.png", "a/img00000002.png"]
-    assert "exists already" in growgan("data", "extract", tmp_path / "s.zip", tmp_path / "plain").refusal()
-    assert "would then have every picture twice" in growgan("data", "extract", photos, photos / "copy").refusal()
+    assert "already exists" in growgan("data", "extract", tmp_path / "s.zip", tmp_path / "plain").refusal()
+    assert "would then hold every picture twice" in growgan("data", "extract", photos, photos / "copy").refusal()
     growgan("data", "build", tmp_path / "plain", tmp_path / "bare.zip")
     said = growgan("data", "compare", tmp_path / "plain", tmp_path / "bare.zip")
     assert said.status == 0 and "the same pictures and labels, in the same order" in said.out
@@ -169,10 +169,10 @@ def test_labels_are_listed_and_set(growgan: Any, photos: Path, tmp_path: Path) -
     said = growgan("data", "labels", tmp_path / "s.zip", "--from", tmp_path / "l.csv", "--columns", "smile")
     assert said.out.splitlines()[1:] == ["  0: 2", "  1: 2"]
     assert (
-        "no column of labels 'nose'"
+        "no label column 'nose'"
         in growgan("data", "labels", tmp_path / "s.zip", "--from", tmp_path / "l.csv", "--columns", "nose").refusal()
     )
-    assert "--columns goes with" in growgan("data", "labels", tmp_path / "s.zip", "--columns", "a").refusal()
+    assert "--columns needs" in growgan("data", "labels", tmp_path / "s.zip", "--columns", "a").refusal()
 
 
 @pytest.mark.parametrize("pad", ["black", "white", "edge", "mirror"])
@@ -193,4 +193,4 @@ def test_padding(growgan: Any, tmp_path: Path, pad: str) -> None:
     }[pad]
     assert np.array_equal(made[:, :4], above) and np.array_equal(made[:, 4:12], part)
     line = growgan("data", "build", tmp_path / "in", tmp_path / "t.zip", "--pad", "grey").refusal()
-    assert "pad grey: must be one of" in line
+    assert "--pad grey: must be one of" in line

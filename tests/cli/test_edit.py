@@ -96,18 +96,18 @@ def test_directions_of_a_table(growgan: Growgan, tiny_run: Path, tmp_path: Path)
     ("table", "told"),
     [
         (None, "cannot be read"),
-        ("", "wants a first line"),
-        ("a,b\n1,2\n", "wants a first line"),
-        ("seed\n1\n", "wants a first line"),
+        ("", "needs a first line"),
+        ("a,b\n1,2\n", "needs a first line"),
+        ("seed\n1\n", "needs a first line"),
         ("seed,x\nq,1\n", "line 2: 'q' is not a seed"),
         ("seed,x\n1,1\n2,maybe\n", "line 3: 'maybe' is not a number"),
         ("seed,x\n1,nan\n", "'nan' is not a number"),
         ("seed,x\n1,1\n2,0\n", "at least 20 labels"),
-        ("seed,x\n" + "".join(f"{i},{5 + i % 2 * 1e-13}\n" for i in range(30)), "not all of them equal"),
-        ("seed,x,x\n1,1,1\n", "cannot be the name of one column"),
-        ("seed,x,seed\n1,1,1\n", "cannot be the name of one column"),
-        ("seed,a:b\n1,1\n", "cannot be the name of one column"),
-        ("seed,,x\n1,1,1\n", "cannot be the name of one column"),
+        ("seed,x\n" + "".join(f"{i},{5 + i % 2 * 1e-13}\n" for i in range(30)), "not all equal"),
+        ("seed,x,x\n1,1,1\n", "cannot be a column name"),
+        ("seed,x,seed\n1,1,1\n", "cannot be a column name"),
+        ("seed,a:b\n1,1\n", "cannot be a column name"),
+        ("seed,,x\n1,1,1\n", "cannot be a column name"),
         ("seed,x\n\n\n1,1,1\n", "line 4: 3 columns, not 2"),
         ("seed,x\n1,1\n1,0\n", "line 3: '1' a second time"),
         ("seed,x\n99999999999,1\n", "line 2: '99999999999' is not a seed"),
@@ -130,18 +130,18 @@ def test_tables_that_cannot_be_used(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--move", "0"], "--move wants"),
-        (["--move", "0:x"], "--move wants"),
-        (["--move", "0:nan"], "--move wants"),
-        (["--move", ":1"], "--move wants"),
-        (["--move", "0:99"], "--move wants"),
-        (["--move", "smile:1"], "there is no direction 'smile'"),
-        (["--move", "0:1", "--directions", "none"], "there is no file none"),
-        (["--move", "0:1", "--directions", __file__], "is not a file of directions: no whole .safetensors file"),
+        (["--move", "0"], "--move takes"),
+        (["--move", "0:x"], "--move takes"),
+        (["--move", "0:nan"], "--move takes"),
+        (["--move", ":1"], "--move takes"),
+        (["--move", "0:99"], "--move takes"),
+        (["--move", "smile:1"], "unknown direction 'smile'"),
+        (["--move", "0:1", "--directions", "none"], "no such file: none"),
+        (["--move", "0:1", "--directions", __file__], "is not a file of directions: not a complete .safetensors file"),
         (["--move", "0:1", "--steps", "1"], "--steps"),
-        (["--move", "0:1", "--out", "edit.avi"], "a film is written as"),
+        (["--move", "0:1", "--out", "edit.avi"], "a film must be"),
         (["--move", "0:1", "--out", "edit.jpg"], "pictures are written as .png"),
-        (["--move", "0:1", "--size", "17"], "--size of pictures"),
+        (["--move", "0:1", "--size", "17"], "--size must be"),
         (["--move", "0:1", "--steps", "9999"], "is too large"),
     ],
 )
@@ -182,7 +182,7 @@ def test_directions_of_another_model(growgan: Growgan, tiny_run: Path, tmp_path:
     directions.save(tmp_path / "short.safetensors", replace(found, vectors=np.eye(2, 5, dtype=np.float32)))
     words = ["--move", "0:1", "--out", tmp_path / "e.png", "--directions"]
     status, _, lines = growgan("edit", tiny_run, *words, tmp_path / "other.safetensors")
-    assert status == 0 and "was made of another model file" in lines
+    assert status == 0 and "was made from a different model file" in lines
     status, _, lines = growgan("edit", tiny_run, *words, tmp_path / "short.safetensors")
     assert status == 2 and "latents of 5 numbers" in lines
 
@@ -190,16 +190,16 @@ def test_directions_of_another_model(growgan: Growgan, tiny_run: Path, tmp_path:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--out", "d.txt"], "should end in .safetensors"),
-        (["--out", "."], "should end in .safetensors"),
-        (["--out", ""], "should end in .safetensors"),
+        (["--out", "d.txt"], "must end in .safetensors"),
+        (["--out", "."], "must end in .safetensors"),
+        (["--out", ""], "must end in .safetensors"),
         (["--sheet", "/dev/null/d.png"], "cannot be written"),
         (["--seeds", "0-19999"], "is too large"),
         (["--count", "8", "--seeds", "0-999"], "is too large"),
-        (["--sheet", "d.jpg"], "should end in .png"),
+        (["--sheet", "d.jpg"], "must end in .png"),
         (["--reach", "0"], "--reach"),
-        (["--count", "9999"], "directions, not 9999"),
-        (["--without", "smile"], "there is no direction 'smile'"),
+        (["--count", "9999"], ", not 9999"),
+        (["--without", "smile"], "unknown direction 'smile'"),
         (["--class", "1"], "no classes"),
     ],
 )
@@ -219,7 +219,7 @@ def test_an_exported_model_follows_directions_but_has_none(growgan: Growgan, tin
     assert growgan("export", tiny_run, model).status == 0
     assert growgan("directions", tiny_run, "--out", file).status == 0
     status, _, lines = growgan("edit", model, "--move", "0:1", "--out", tmp_path / "a.png")
-    assert status == 2 and "has no weights that can be looked at" in lines
+    assert status == 2 and "has no readable weights" in lines
     assert growgan("edit", model, "--move", "0:1", "--directions", file, "--out", tmp_path / "a.png").status == 0
     assert growgan("edit", tiny_run, "--move", "0:1", "--out", tmp_path / "b.png").status == 0
     assert np.abs(read(tmp_path / "a.png") - read(tmp_path / "b.png")).max() <= 1

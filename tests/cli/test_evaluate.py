@@ -46,7 +46,7 @@ def test_a_run_as_a_curve_with_its_lines(growgan: Growgan, run: Path, colour_set
     words = ["--data", colour_set, "--images", 20, "--metrics", "swd,kid", "--inception", network]
     status, out, err = growgan("evaluate", run, *words)
     assert status == 0
-    assert err == "growgan: stage-0004x0004.safetensors: swd is not defined for pictures of 4x4\n"
+    assert err == "growgan: stage-0004x0004.safetensors: swd is not defined for 4x4 pictures\n"
     rows = [line.split() for line in out.splitlines()]
     assert rows[0] == ["kimg", "swd20", "kid20"]
     assert [row[0] for row in rows].count("reals") == 3 and len(rows) == 9
@@ -73,7 +73,7 @@ def test_what_is_measured(growgan: Growgan, colour_set: Path, tmp_path: Path, mo
     (tmp_path / "n.pkl").write_bytes(b"\x80\x02N.")
     (tmp_path / "n.onnx").write_bytes(b"")
     for name in ("n.pkl", "n.onnx"):
-        assert "growgan import makes one" in growgan("evaluate", name, *words).refusal()
+        assert "growgan import" in growgan("evaluate", name, *words).refusal()
     with tarfile.open(tmp_path / "cats.tar", "w") as archive:  # which begins as some pickles do
         archive.add(tmp_path / "faces-64", "cats")
     assert growgan("evaluate", "cats.tar", *words).status == 0
@@ -151,25 +151,28 @@ def test_nothing_is_computed_for_a_file_that_cannot_take_it(
     out.write_text(out.read_text().replace('"protocol": "pixels"', '"protocol": "other"'))
     monkeypatch.setitem(measures.KINDS, "msssim", dataclasses.replace(measures.KINDS["msssim"], take=pytest.fail))
     assert "has msssim8 with protocol other" in growgan(*words, out).refusal()
-    assert "is no file of measures" in growgan(*words, colour_set).refusal()
+    assert "is not a file of measures" in growgan(*words, colour_set).refusal()
     assert "cannot write" in growgan(*words, tmp_path).refusal()
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--metrics", "beauty"], "no metric is called 'beauty'"),
-        (["--metrics", "pr"], "pr: precision and recall as published need VGG-16's features: --vgg names"),
-        (["--images", "1"], "--images must lie between 2 and 1,000,000, not 1"),
+        (["--metrics", "beauty"], "unknown metric 'beauty'"),
+        (
+            ["--metrics", "pr"],
+            "pr: precision and recall as published need VGG-16 features: pass a TorchScript file with --vgg",
+        ),
+        (["--images", "1"], "--images must be between 2 and 1,000,000, not 1"),
         (["--batch", "0"], "--batch must be at least 1, not 0"),
-        (["--protocol", "own"], "--protocol is legacy or clean, not 'own'"),
-        (["--seed", "-1"], "--seed must lie between 0 and 4000, not -1"),
-        (["--device", "abacus"], "there is no kind of device 'abacus'"),
-        (["--metrics", "fid", "--inception", "none.pt"], "there is no file none.pt"),
-        (["--metrics", "pr", "--vgg", "none.pt"], "there is no file none.pt"),
-        (["--metrics", "swd", "--vgg", "none.pt"], "there is no file none.pt"),
-        (["--metrics", "fid64_clean"], "--protocol clean; leave out _clean"),
-        (["--metrics", "swd1"], "must lie between 2 and"),
+        (["--protocol", "own"], "--protocol must be legacy or clean, not 'own'"),
+        (["--seed", "-1"], "--seed must be between 0 and 4000, not -1"),
+        (["--device", "abacus"], "unknown device 'abacus'"),
+        (["--metrics", "fid", "--inception", "none.pt"], "no such file: none.pt"),
+        (["--metrics", "pr", "--vgg", "none.pt"], "no such file: none.pt"),
+        (["--metrics", "swd", "--vgg", "none.pt"], "no such file: none.pt"),
+        (["--metrics", "fid64_clean"], "--protocol clean instead of _clean"),
+        (["--metrics", "swd1"], "must be between 2 and"),
     ],
 )
 def test_refusals(growgan: Growgan, run: Path, colour_set: Path, words: list[str], message: str) -> None:
@@ -177,10 +180,10 @@ def test_refusals(growgan: Growgan, run: Path, colour_set: Path, words: list[str
 
 
 def test_subjects_and_sets_that_are_not_there(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:
-    assert "is no model file" in growgan("evaluate", tmp_path / "none", "--data", colour_set).refusal()
+    assert "not a model file" in growgan("evaluate", tmp_path / "none", "--data", colour_set).refusal()
     assert "no such file or folder" in growgan("evaluate", run, "--data", tmp_path / "none").refusal()
     assert "is a run folder; --data takes pictures" in growgan("evaluate", run, "--data", run).refusal()
-    assert "is a folder of models: name" in growgan("evaluate", run / "models", "--data", colour_set).refusal()
+    assert "is a folder of models: pass" in growgan("evaluate", run / "models", "--data", colour_set).refusal()
     (tmp_path / "text.txt").write_text("no picture")
     growgan("evaluate", tmp_path / "text.txt", "--data", colour_set).refusal()
     small = run / "models" / "stage-0008x0008.safetensors"

@@ -36,7 +36,7 @@ def test_a_picture_a_seed(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> N
     status, said, told = growgan("generate", tiny_run, "--seeds", "3,0-1,12345", "--out", out)
     assert (status, said) == (0, f"{out}\n")
     file = tiny_run / "models" / "best.safetensors"
-    assert told == f"4 pictures, the first seed0003.png, by {file}: 16x16, trained on 0.32 kimg\n"
+    assert told == f"4 pictures, the first seed0003.png, by {file}: 16x16, trained for 0.32 kimg\n"
     assert names(out) == ["seed0000.png", "seed0001.png", "seed0003.png", "seed12345.png"]
     model = load(tiny_run)
     for seed in (0, 1, 3, 12345):
@@ -114,29 +114,29 @@ def test_a_model_in_the_middle_of_a_fade(growgan: Growgan, tiny_run: Path, tmp_p
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--seeds", ""], "--seeds wants such as 0-9 or 3,7,100-120, not ''"),
-        (["--seeds", "a"], "--seeds wants"),
-        (["--seeds", "3-"], "--seeds wants"),
-        (["--seeds", "1,,2"], "--seeds wants"),
-        (["--seeds=-1"], "--seeds wants"),
-        (["--seeds", "²"], "--seeds wants"),
+        (["--seeds", ""], "--seeds takes seeds such as 0-9 or 3,7,100-120, not ''"),
+        (["--seeds", "a"], "--seeds takes seeds"),
+        (["--seeds", "3-"], "--seeds takes seeds"),
+        (["--seeds", "1,,2"], "--seeds takes seeds"),
+        (["--seeds=-1"], "--seeds takes seeds"),
+        (["--seeds", "²"], "--seeds takes seeds"),
         (["--seeds", "9-0"], "runs backwards"),
-        (["--seeds", "4294967296"], "is too much"),
-        (["--seeds", "0-999999999999999999999"], "is too much"),
-        (["--seeds", "9" * 5000], "is too much"),
-        (["--seeds", "0-20000000"], "is too much"),
-        (["--grid", "8"], "--grid wants columns and rows such as 8x4, not '8'"),
-        (["--grid", "0x4"], "--grid wants"),
-        (["--grid=-1x4"], "--grid wants"),
-        (["--grid", "²x²"], "--grid wants"),
+        (["--seeds", "4294967296"], "is out of range"),
+        (["--seeds", "0-999999999999999999999"], "is out of range"),
+        (["--seeds", "9" * 5000], "is out of range"),
+        (["--seeds", "0-20000000"], "is out of range"),
+        (["--grid", "8"], "--grid takes columns and rows such as 8x4, not '8'"),
+        (["--grid", "0x4"], "--grid takes"),
+        (["--grid=-1x4"], "--grid takes"),
+        (["--grid", "²x²"], "--grid takes"),
         (["--grid", "1000x1000"], "is too large"),
         (["--grid", "9" * 5000 + "x1"], "is too large"),
-        (["--grid", "2x1", "--seeds", "4294967295"], "a seed must lie between 0 and 4294967295, not 4294967296"),
+        (["--grid", "2x1", "--seeds", "4294967295"], "a seed must be between 0 and 4294967295, not 4294967296"),
         (["--batch", "0"], "--batch must be at least 1, not 0"),
-        (["--truncation", "-1"], "truncation must lie between 0 and 2, not -1.0"),
-        (["--truncation", "nan"], "truncation must lie between"),
+        (["--truncation", "-1"], "truncation must be between 0 and 2, not -1.0"),
+        (["--truncation", "nan"], "truncation must be between"),
         (["--class", "red"], "this model has no classes"),
-        (["--device", "abacus"], "there is no kind of device 'abacus'"),
+        (["--device", "abacus"], "unknown device 'abacus'"),
         (["--device", "cuda:99"], "this machine has no device 'cuda:99'"),
     ],
 )
@@ -148,25 +148,27 @@ def test_bad_words(growgan: Growgan, tiny_run: Path, tmp_path: Path, words: list
 
 def test_a_picture_file_wants_a_grid(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
     line = growgan("generate", tiny_run, "--seeds", "1", "--out", tmp_path / "face.png").refusal()
-    assert "pictures go to a folder" in line and names(tmp_path) == []
+    assert "pictures go into a folder" in line and names(tmp_path) == []
 
 
 def test_a_class_that_the_model_does_not_have(growgan: Growgan, labelled_run: Path, tmp_path: Path) -> None:
     for word in ("blue", "3", "-1"):
         line = growgan("generate", labelled_run, f"--class={word}", "--out", tmp_path / "out").refusal()
-        assert f"there is no class '{word}'; this model has: green, red, white" in line
+        assert f"unknown class '{word}'; this model has: green, red, white" in line
     assert names(tmp_path) == []
 
 
 def test_a_model_that_is_none(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert "is no model file, no run folder and no shipped" in growgan("generate", "faces", "--out", out).refusal()
+    assert "is not a model file, run folder or shipped" in growgan("generate", "faces", "--out", out).refusal()
     assert "holds no model" in growgan("generate", tmp_path, "--out", out).refusal()
-    assert "not a whole .safetensors file" in growgan("generate", tiny_run / "log.jsonl", "--out", out).refusal()
+    assert "not a complete .safetensors file" in growgan("generate", tiny_run / "log.jsonl", "--out", out).refusal()
     shutil.copytree(tiny_run / "models", tmp_path / "run" / "models")
     best = tmp_path / "run" / "models" / "best.safetensors"
     best.write_bytes(best.read_bytes()[: best.stat().st_size // 2])
-    assert f"{best} is not a whole .safetensors file" in growgan("generate", tmp_path / "run", "--out", out).refusal()
+    assert (
+        f"{best} is not a complete .safetensors file" in growgan("generate", tmp_path / "run", "--out", out).refusal()
+    )
     assert names(tmp_path) == ["run"]
 
 
@@ -200,6 +202,6 @@ def test_a_name_that_is_too_long_is_one_line(growgan: Growgan, tmp_path: Path) -
 
 def test_seeds_that_a_grid_has_no_room_for(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
     words = ["generate", tiny_run, "--grid", "2x2", "--out", tmp_path / "grid.png"]
-    assert "note: a grid of 2x2 has no room for 1 of 5 seeds\n" in growgan(*words, "--seeds", "1-5").err
-    assert "note: a grid of 2x2 has no room for 6 of 10 seeds\n" in growgan(*words, "--seeds", "0-9").err
+    assert "note: a grid of 2x2 leaves out 1 of 5 seeds\n" in growgan(*words, "--seeds", "1-5").err
+    assert "note: a grid of 2x2 leaves out 6 of 10 seeds\n" in growgan(*words, "--seeds", "0-9").err
     assert "note" not in growgan(*words).err, "nobody has asked for ten"

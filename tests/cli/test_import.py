@@ -36,7 +36,7 @@ def test_an_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[
     source.write_bytes(foreign_files.pro_gan_pth())
     out.write_bytes(b"old")
     assert main(["import", str(source), str(out)]) == 2
-    assert "--overwrite replaces it" in capsys.readouterr().err and out.read_bytes() == b"old"
+    assert "--overwrite to replace it" in capsys.readouterr().err and out.read_bytes() == b"old"
     assert main(["import", str(source), str(out), "--overwrite", "--swap-colours"]) == 0
     straight, swapped = load(source).sample(1, kind="numpy"), load(out).sample(1, kind="numpy")
     assert np.abs(straight[..., ::-1].astype(int) - swapped).max() <= 1
@@ -45,11 +45,11 @@ def test_an_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("data", "out", "said"),
     [
-        (b"", "o.safetensors", "not a file of another program"),
-        (b"some text", "o.safetensors", "not a file of another program"),
-        (None, "o.safetensors", "there is no model file"),
-        (foreign_files.native(), "o.safetensors", "not a file of another program"),
-        (foreign_files.release(), "o.pt", "a model file ends in .safetensors"),
+        (b"", "o.safetensors", "not a file of a supported program"),
+        (b"some text", "o.safetensors", "not a file of a supported program"),
+        (None, "o.safetensors", "no such model file"),
+        (foreign_files.native(), "o.safetensors", "not a file of a supported program"),
+        (foreign_files.release(), "o.pt", "OUT must end in .safetensors"),
     ],
 )
 def test_what_cannot_be_imported(

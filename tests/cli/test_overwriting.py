@@ -46,7 +46,7 @@ def test_a_file_of_somebody_else_stays(
     words = [word.format(**places) for word in COMMANDS[name]]
     (photo,) = (Path(word) for word in words if word.startswith(str(tmp_path / "photo")))
     before = photograph(photo)
-    assert f"{photo} is there, and growgan did not make it: " in growgan(*words).refusal()
+    assert f"{photo} exists and was not made by growgan: choose another " in growgan(*words).refusal()
     assert photo.read_bytes() == before and list(tmp_path.iterdir()) == [photo]
     photo.unlink()
     for _ in range(2):  # and again
@@ -62,7 +62,7 @@ def test_pictures_by_seed_are_written_over_if_they_are_ours(
         assert growgan(*command).status == 0
     before = photograph(tmp_path / "p" / "seed0001.png")
     (tmp_path / "p" / "seed0000.png").unlink()
-    assert "seed0001.png is there, and growgan did not make it" in growgan(*command).refusal()
+    assert "seed0001.png exists and was not made by growgan" in growgan(*command).refusal()
     assert [path.read_bytes() for path in (tmp_path / "p").iterdir()] == [before]
 
 
@@ -71,7 +71,7 @@ def test_a_film_goes_into_a_folder_of_its_own(growgan: Growgan, tiny_run: Path, 
     photos.mkdir()
     photograph(photos / "a.jpg")
     done = growgan("video", tiny_run, *FILMS, "--out", photos)
-    assert done.status == 2 and f"{photos} is there and not empty; a film goes into a folder of its own" in done.err
+    assert done.status == 2 and f"{photos} exists and is not empty; use a separate folder" in done.err
     (photos / "a.jpg").rename(photos / ".hidden")
     assert growgan("video", tiny_run, *FILMS, "--out", photos).status == 0
 
@@ -80,19 +80,27 @@ def test_an_export_takes_the_place_of_nothing_but_an_export(growgan: Growgan, ti
     run, out = Path(shutil.copytree(tiny_run, tmp_path / "run")), tmp_path / "d.safetensors"
     before = {path: path.read_bytes() for path in (run / "models").iterdir()}
     for name in ("best.safetensors", "stage-0004x0004.safetensors", "new.safetensors", "new.onnx"):
-        assert "lies among the networks of a run" in growgan("export", tiny_run, run / "models" / name).refusal()
+        assert "is among a run" in growgan("export", tiny_run, run / "models" / name).refusal()
     if os.name == "posix":  # nor by another name of that folder
         (tmp_path / "elsewhere").symlink_to(run / "models")
-        assert "among the networks" in growgan("export", tiny_run, tmp_path / "elsewhere/best.safetensors").refusal()
+        assert (
+            "among a run's own networks"
+            in growgan("export", tiny_run, tmp_path / "elsewhere/best.safetensors").refusal()
+        )
         other = Path(shutil.copytree(tiny_run, tmp_path / "other"))  # networks on another disk
         (other / "models").rename(tmp_path / "disk")
         (other / "models").symlink_to(tmp_path / "disk")
-        assert "among the networks" in growgan("export", tiny_run, other / "models" / "best.safetensors").refusal()
-    assert "among the networks" in growgan("export", tiny_run, run / "state" / ".." / "models" / "m.onnx").refusal()
+        assert (
+            "among a run's own networks" in growgan("export", tiny_run, other / "models" / "best.safetensors").refusal()
+        )
+    assert (
+        "among a run's own networks"
+        in growgan("export", tiny_run, run / "state" / ".." / "models" / "m.onnx").refusal()
+    )
     assert {path: path.read_bytes() for path in (run / "models").iterdir()} == before
     assert growgan("directions", run, "--count", "1", "--seeds", "0", "--out", out).status == 0
     directions = out.read_bytes()
-    assert "d.safetensors is there, and is no model: OUT names another" in growgan("export", run, out).refusal()
+    assert "d.safetensors exists and is not a model: choose another" in growgan("export", run, out).refusal()
     assert out.read_bytes() == directions
     for _ in range(2):
         assert growgan("export", run, tmp_path / "m.safetensors").status == 0

@@ -69,7 +69,7 @@ def test_photographs_are_found_shown_and_moved(
         assert growgan("project", tiny_run, photo.parent, "--out", out, *QUICK).status == 0
 
     said = growgan("project", tiny_run, photo, "--out", out, *QUICK, "--crop", "0,0,1,1").refusal()
-    assert "not of 4 steps from the nearest of 5 seeds, crop 0,0,1,1: name another --out" in said
+    assert "not 4 steps from the nearest of 5 seeds, crop 0,0,1,1: choose another --out" in said
     added = tmp_path / "new" / "copy.zip"
     with zipfile.ZipFile(added, "w") as archive:  # stored, so that a byte can be spoilt
         archive.write(photo, "a/me.png")
@@ -118,12 +118,12 @@ def test_other_models_are_said(growgan: Growgan, tiny_run: Path, photo: Path, tm
     out, copy = tmp_path / "p.safetensors", tmp_path / "copy.safetensors"
     assert growgan("project", tiny_run, photo, "--out", out, *QUICK).status == 0
     assert growgan("export", tiny_run, copy, "--license", "cc0-1.0").status == 0
-    assert "found in another model file" in growgan("project", copy, photo, "--out", out, *QUICK).refusal()
+    assert "projected with a different model file" in growgan("project", copy, photo, "--out", out, *QUICK).refusal()
     words = ["--latents", out, "--move", "0:0.2", "--out", tmp_path / "e.png"]
     status, _, lines = growgan("edit", copy, *words)
-    assert status == 0 and f"the photographs of {out} were found in another model file" in lines
+    assert status == 0 and f"the photographs in {out} were projected with a different model file" in lines
     film = growgan("video", tiny_run, "--latents", out, "--seconds", 1, "--fps", 4, "--out", tmp_path / "film")
-    assert "wants at least two" in film.refusal()
+    assert "needs at least two" in film.refusal()
 
 
 def test_what_is_interrupted_goes_on(
@@ -154,31 +154,31 @@ def test_classes(growgan: Growgan, labelled_run: Path, photo: Path, tmp_path: Pa
     found = projected.read(out)
     assert found.offset is None and found.labels is not None and found.labels.tolist() == [1]
     said = growgan("project", labelled_run, photo, "--class", 0, "--out", out, *QUICK, "--latents-only").refusal()
-    assert "of 4 steps" in said and "name another --out" in said and projected.read(out).labels.tolist() == [1]  # type: ignore[union-attr]
+    assert "with 4 steps" in said and "choose another --out" in said and projected.read(out).labels.tolist() == [1]  # type: ignore[union-attr]
     words = ["edit", labelled_run, "--latents", out, "--move", "0:0.2", "--class", 1, "--out", tmp_path / "e.png"]
-    assert "photographs have the class" in growgan(*words).refusal()
+    assert "projected photographs keep the class" in growgan(*words).refusal()
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["nothing.jpg"], "there is no such file"),
-        (["PHOTO", "--out", "p.png"], "should end in .safetensors"),
-        (["PHOTO", "--sheet", "p.jpg"], "should end in .png"),
+        (["nothing.jpg"], "no such file"),
+        (["PHOTO", "--out", "p.png"], "must end in .safetensors"),
+        (["PHOTO", "--sheet", "p.jpg"], "must end in .png"),
         (["PHOTO", "--steps", 0], "at least 1"),
         (["PHOTO", "--starts", 0], "at least 1"),
-        (["PHOTO", "--starts", 10**11], "--starts and --steps can be at most 1,000,000"),
-        (["PHOTO", "--steps", 10**20], "--starts and --steps can be at most 1,000,000"),
+        (["PHOTO", "--starts", 10**11], "--starts and --steps must be at most 1,000,000"),
+        (["PHOTO", "--steps", 10**20], "--starts and --steps must be at most 1,000,000"),
         (["PHOTO", "--batch", 0], "at least 1"),
         (["PHOTO", "--crop", "0,0,50,50"], "no photograph in"),
         (["PHOTO", "--crop", "9,0,5,50"], "crop 9,0,5,50"),
         (["photos"], "no photograph in photos"),
-        (["photos", "--out", "photos/p.safetensors"], "lies in photos, among the photographs"),
+        (["photos", "--out", "photos/p.safetensors"], "is in photos, among the photographs"),
         (["PHOTO", "--sheet", "PHOTO"], "me.png is one of the photographs"),
-        (["PHOTO", "--out", "other.safetensors"], "other.png is there, and growgan did not make it: --sheet"),
+        (["PHOTO", "--out", "other.safetensors"], "other.png exists and was not made by growgan: choose"),
         (["PHOTO", "--class", "1"], "has no classes"),
         (["TEXT"], "skipped text.txt: not a picture"),
-        (["HEIC"], "HEIC, which is not read"),
+        (["HEIC"], "HEIC is not supported"),
     ],
 )
 def test_refusals(

@@ -43,7 +43,7 @@ def test_export_and_info_of_what_was_written(growgan: Growgan, labelled_run: Pat
     card = {"license": "cc0-1.0", "title": "Discs", "data": "Discs, drawn."}
     assert open_model(out).card == card
     shown = growgan("info", out).out
-    assert "G_ema in F16, mean for truncation" in shown and "3 classes: green, red, white" in shown
+    assert "G_ema in F16, truncation mean" in shown and "3 classes: green, red, white" in shown
     assert all(text in shown for text in card.values()) and "D  " not in shown
     assert growgan("generate", out, "--class", "red", "--out", tmp_path / "pictures").status == 0
 
@@ -57,9 +57,9 @@ def test_a_parent_s_licence_goes_along(growgan: Growgan, tiny_run: Path, tmp_pat
     assert open_model(out).card["license"] == "not for money"
     said = growgan("export", begun, out, "--license", "mit").err
     assert open_model(out).card["license"] == "mit"
-    assert said.endswith("note: it began as old, which is licensed: not for money\n")
+    assert said.endswith("note: its parent old is licensed: not for money\n")
     again = growgan("export", out, tmp_path / "again.safetensors", "--license", "cc0-1.0").err
-    assert again.endswith("note: it is licensed: mit\nnote: it began as old, which is licensed: not for money\n")
+    assert again.endswith("note: it is licensed: mit\nnote: its parent old is licensed: not for money\n")
 
 
 def test_what_evaluate_found_goes_along(growgan: Growgan, tiny_run: Path, colour_set: Path, tmp_path: Path) -> None:
@@ -79,28 +79,35 @@ def test_info_and_generate_of_an_onnx_file(growgan: Growgan, tiny_run: Path, tmp
     assert status == 0 and said == f"{out}\n" and "images differ from the model's by at most" in err
     assert "8x8" in growgan("info", out).out and json.loads(growgan("info", out, "--json").out)["resolution"] == 8
     assert growgan("generate", out, "--grid", "3x2", "--out", tmp_path / "g.png").status == 0
-    assert "cannot compute on 'tpu'" in growgan("generate", out, "--device", "tpu").refusal()
+    assert "does not support 'tpu'" in growgan("generate", out, "--device", "tpu").refusal()
 
 
 def test_the_card_before_it_is_sent(growgan: Growgan, tiny_run: Path) -> None:
     status, out, err = growgan("push", tiny_run, "hf://me/discs", "--dry-run")
-    assert status == 0 and out.startswith("---\n") and err == "growgan: the card says no licence; --license ID does\n"
+    assert (
+        status == 0
+        and out.startswith("---\n")
+        and err == "growgan: the card states no licence; add one with --license ID\n"
+    )
     assert growgan("push", tiny_run, "hf://me/discs", "--dry-run", "--license", "mit").err == ""
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["info", "nothing"], "nothing is no model file"),
-        (["info", "hf://me"], "an address on the hub is hf://OWNER/NAME"),
-        (["export", "RUN", "out.bin"], "should end in one of"),
-        (["export", "RUN", "out.safetensors", "--precision", "int8"], "--precision is float16 or float32, not 'int8'"),
+        (["info", "nothing"], "nothing is not a model file"),
+        (["info", "hf://me"], "a Hub address is hf://OWNER/NAME"),
+        (["export", "RUN", "out.bin"], "must end in one of"),
+        (
+            ["export", "RUN", "out.safetensors", "--precision", "int8"],
+            "--precision must be float16 or float32, not 'int8'",
+        ),
         (["export", "RUN", "out.safetensors", "--only", "D"], "invalid choice: 'D'"),
-        (["export", "RUN", "out.safetensors", "--card", "shoes=9"], "--card wants FIELD=TEXT"),
-        (["export", "RUN", "out.pt2", "--resolution", "5"], "--resolution should be a power of two"),
-        (["export", "RUN", "out.pt2", "--precision", "float16"], "hold G alone, in float32"),
+        (["export", "RUN", "out.safetensors", "--card", "shoes=9"], "--card takes FIELD=TEXT"),
+        (["export", "RUN", "out.pt2", "--resolution", "5"], "--resolution must be a power of two"),
+        (["export", "RUN", "out.pt2", "--precision", "float16"], "hold only G, in float32"),
         (["push", "RUN", "hf://me/discs/x.safetensors"], "is the address of a file"),
-        (["push", "RUN", "me/discs"], "an address on the hub is hf://OWNER/NAME"),
+        (["push", "RUN", "me/discs"], "a Hub address is hf://OWNER/NAME"),
     ],
 )
 def test_refusals(growgan: Growgan, tiny_run: Path, words: list[str], message: str) -> None:

@@ -127,7 +127,10 @@ def test_the_rules_pass_what_is_whole(make_shipped: MakeShipped) -> None:
         ({"card": GOOD["card"] | {"license": ""}}, "its card lacks license"),
         ({"card": GOOD["card"] | {"data": "faces"}}, "its card lacks data with 'non-commercial'"),
         ({"measures": {}}, "has no measure fid"),
-        ({"measures": GOOD["measures"] | {"fid8": {"value": 1.0, "images": 0, "reference": REFERENCE}}}, "fid8 is no"),
+        (
+            {"measures": GOOD["measures"] | {"fid8": {"value": 1.0, "images": 0, "reference": REFERENCE}}},
+            "fid8 is no number",
+        ),
         ({"measures": GOOD["measures"] | {"swd8": {"value": 1.0, "images": 8, "reference": None}}}, "swd8 lacks what"),
         ({"measures": GOOD["measures"] | {"is8": {"value": 1.0, "images": 8, "against": "/home/me/x"}}}, "tells paths"),
     ],
@@ -159,17 +162,19 @@ def test_found_by_name(make_shipped: MakeShipped, tmp_path: Path, monkeypatch: p
 
 
 def test_names_are_told(make_shipped: MakeShipped, growgan: Any) -> None:
-    with pytest.raises(ModelError, match=r"no shipped model: none is shipped with this version$"):
+    with pytest.raises(ModelError, match=r"or shipped model: this version ships none$"):
         find("discs-16")
     for name in ("discs-128", "discs-16", "cats-16"):
         make_shipped(name)
     assert list(shipped.shipped()) == ["cats-16", "discs-16", "discs-128"]
-    assert "did you mean discs-128? shipped are cats-16, discs-16, discs-128" in growgan("info", "Discs_128").refusal()
-    with pytest.raises(ModelError, match=r"no shipped model: shipped are cats-16, discs-16, discs-128$"):
+    assert (
+        "did you mean discs-128? shipped models: cats-16, discs-16, discs-128" in growgan("info", "Discs_128").refusal()
+    )
+    with pytest.raises(ModelError, match=r"or shipped model: shipped models: cats-16, discs-16, discs-128$"):
         find("weather")
     for command in ("generate", "info", "export", "push", "neighbours", "train"):
         said = " ".join(growgan(command, "--help").out.split())
-        assert "or a shipped name: cats-16, discs-16, discs-128" in said
+        assert "or a shipped model: cats-16, discs-16, discs-128" in said
 
 
 def test_commands_take_a_name(make_shipped: MakeShipped, growgan: Any, tmp_path: Path) -> None:

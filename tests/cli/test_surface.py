@@ -343,7 +343,7 @@ def test_the_same_command_line_means_the_same_later() -> None:
         ),
         (
             ["edit", "m", "--move", "-1:0.1"],
-            "argument --move: expected one argument; one that begins with a minus is written --move=...",
+            "argument --move: expected one argument; write a value that starts with a minus as --move=...",
         ),
         (["trian"], "did you mean train? (try growgan --help)"),
         (["data", "biuld", "x"], "did you mean build? (try growgan data --help)"),

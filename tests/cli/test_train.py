@@ -97,39 +97,39 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--preset", "huge"], "there is no preset 'huge'; there are: paper, v1-1gpu"),
+        (["--preset", "huge"], "unknown preset 'huge'; choose from: paper, v1-1gpu"),
         (["--preset", ""], "argument --preset: is empty"),
-        (["--preset", "tiny,no-sense"], "there is no modifier 'no-sense'; there are: no-growing"),
-        (["--preset", "tiny,row-d"], "'row-d' is a row of Table 1 and goes with celeba128 and lsun only"),
-        (["--set", "seed"], "--set wants SECTION.FIELD=VALUE, not 'seed'"),
-        (["--set", "nonsense.x=1"], "there is no 'nonsense.x' to set; here there are: augment, data, execution"),
-        (["--set", "network.depth=3"], "to set; here there are: channels, d_down"),
+        (["--preset", "tiny,no-sense"], "unknown modifier 'no-sense'; choose from: no-growing"),
+        (["--preset", "tiny,row-d"], "'row-d' is a row of Table 1 and works only with celeba128 and lsun"),
+        (["--set", "seed"], "--set takes SECTION.FIELD=VALUE, not 'seed'"),
+        (["--set", "nonsense.x=1"], "unknown field 'nonsense.x'; choose from: augment, data, execution"),
+        (["--set", "network.depth=3"], "; choose from: channels, d_down"),
         (["--set", "network=3"], "'network' is a section: set one of its fields"),
-        (["--set", "seed.x=3"], "'seed' holds a value, not a section"),
+        (["--set", "seed.x=3"], "'seed' is a value, not a section"),
         (["--set", "network.fmap_max=many"], "fmap_max should be a whole number, not 'many'"),
         (["--set", "network.fmap_max=0"], "network.fmap_max must be at least 1"),
         (["--set", "data.mirror=perhaps"], "mirror should be true or false, not 'perhaps'"),
         (["--set", "loss.name=gan"], "name should be one of wgan_gp, lsgan, logistic, relativistic, not 'gan'"),
-        (["--set", "loss.gp_weight=-1"], "weights of the loss cannot be negative"),
-        (["--set", "optim.g_lr=0.1,x"], "g_lr should be a number, or such as 16,256:14"),
+        (["--set", "loss.gp_weight=-1"], "loss weights cannot be negative"),
+        (["--set", "optim.g_lr=0.1,x"], "g_lr should be a number, or e.g. 16,256:14"),
         (["--set", "network.num_labels=2"], "has num_labels = 0, not 2"),
         (["--set", "network.channels=1"], "has channels = 3, not 1"),
-        (["--set", "data.build_resolution=20"], "data.build_resolution must be a power of two, 4 or more, not 20"),
-        (["--resolution", "32"], "its pictures reach 16x16, less than the 32x32 asked for"),
-        (["--set", "network.resolution=64"], "its pictures reach 16x16, less than the 64x64 asked for"),
-        (["--resolution", "12"], "a resolution must be a power of two, 4 or more, not 12"),
-        (["--resolution", "2"], "a resolution must be a power of two, 4 or more, not 2"),
+        (["--set", "data.build_resolution=20"], "data.build_resolution must be a power of two, at least 4, not 20"),
+        (["--resolution", "32"], "its pictures reach 16x16, below the 32x32 requested"),
+        (["--set", "network.resolution=64"], "its pictures reach 16x16, below the 64x64 requested"),
+        (["--resolution", "12"], "--resolution must be a power of two, at least 4, not 12"),
+        (["--resolution", "2"], "--resolution must be a power of two, at least 4, not 2"),
         (["--resolution", "big"], "resolution should be a whole number, not 'big'"),
-        (["--kimg", "0"], "schedule.total_kimg must lie"),
-        (["--kimg", "nan"], "total_kimg should be a finite number"),
-        (["--minibatch", "0"], "schedule.minibatch must be whole numbers from 1 to 65,536"),
-        (["--minibatch", "16,8"], "minibatch should be a number, or such as 16,256:14"),
+        (["--kimg", "0"], "--kimg must be between"),
+        (["--kimg", "nan"], "--kimg should be a finite number"),
+        (["--minibatch", "0"], "--minibatch must be whole numbers from 1 to 65,536"),
+        (["--minibatch", "16,8"], "minibatch should be a number, or e.g. 16,256:14"),
         (["--seed", "one"], "seed should be a whole number, not 'one'"),
         (["--seed", "-1"], "seed must be a whole number from 0 to 9223372036854775807, not -1"),
         (["--set", "seed=-1"], "seed must be a whole number from 0 to 9223372036854775807, not -1"),
-        (["--threads", "0"], "execution.threads must lie between 1 and 4096"),
+        (["--threads", "0"], "--threads must be between 1 and 4096"),
         (["--precision", "float8"], "precision should be one of "),
-        (["--device", "abacus"], "there is no kind of device 'abacus'"),
+        (["--device", "abacus"], "unknown device 'abacus'"),
         (["--device", "cuda:99"], "this machine has no device 'cuda:99'"),
         (["--hours", "0"], "--hours must be above 0 and at most 100,000, not 0"),
         (["--hours", "-2"], "--hours must be above 0"),
@@ -149,12 +149,12 @@ def test_bad_words(growgan: Growgan, colour_set: Path, tmp_path: Path, words: li
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("absent", "absent: there is no such file or folder"),
-        ("text.txt", "not a set of pictures (known kinds: "),
-        ("empty", "there is no usable picture in it"),
-        ("texts", "there is no usable picture in it"),
-        ("broken", "there is no usable picture in it"),
-        ("empty.zip", "there is no usable picture in it"),
+        ("absent", "absent: no such file or folder"),
+        ("text.txt", "not a dataset (known kinds: "),
+        ("empty", "no usable picture"),
+        ("texts", "no usable picture"),
+        ("broken", "no usable picture"),
+        ("empty.zip", "no usable picture"),
         ("cut.zip", "cut.zip"),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_finished_set_with_a_broken_picture(growgan: Growgan, tmp_path: Path) 
     build(save_discs(tmp_path / "pictures", 6), data)
     (data / "00000" / "img00000002.png").write_bytes(b"")
     line = growgan("train", "--data", data, "--out", tmp_path / "run", *SHORT).refusal()
-    assert "img00000002.png" in line and "`growgan data build` makes a set without such pictures" in line
+    assert "img00000002.png" in line and "`growgan data build` leaves such pictures" in line
 
 
 def test_a_folder_of_mixed_sizes_is_taken_and_said_in_one_line(growgan: Growgan, tmp_path: Path) -> None:
@@ -209,11 +209,11 @@ def test_a_folder_of_mixed_sizes_is_taken_and_said_in_one_line(growgan: Growgan,
         if not line.startswith(("cpu, ", "warning: 24 ", "tick ", "finished: "))
     ]
     assert len(said) == 1
-    assert said[0].startswith(f"{photos}: 24 pictures cropped to their centre square, resized to 16x16 and kept as ")
+    assert said[0].startswith(f"{photos}: 24 pictures cropped to the centre square, resized to 16x16 and cached as ")
     assert (tmp_path / "run" / "models" / "stage-0016x0016.safetensors").is_file()
     assert files(photos) == before
     again = growgan("train", "--out", tmp_path / "run", "--kimg", "0.064")
-    assert again.status == 0 and "cropped" not in again.err and "going on from 0.032 kimg" in again.err
+    assert again.status == 0 and "cropped" not in again.err and "resuming from 0.032 kimg" in again.err
 
 
 def test_broken_pictures_are_left_out_and_listed(growgan: Growgan, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_pictures_smaller_than_asked_for(growgan: Growgan, tmp_path: Path) -> No
     line = growgan(
         "train", "--data", photos, "--out", tmp_path / "run", "--preset", "tiny", "--resolution", "32"
     ).refusal()
-    assert "there is no usable picture in it (4 of 4 files" in line
+    assert "no usable picture (4 of 4 files" in line
     assert not (tmp_path / "run").exists()
 
 
@@ -254,7 +254,7 @@ def test_a_size_that_most_pictures_lack_is_kept_to(
     measured = growgan("evaluate", out / "models" / "stage-0016x0016.safetensors", "--data", photos, "--images", 16)
     assert measured.status == 0 and "swd16" in measured.out
     again = growgan("train", "--out", out, "--kimg", "0.064")
-    assert again.status == 0 and "going on from 0.032 kimg" in again.err
+    assert again.status == 0 and "resuming from 0.032 kimg" in again.err
 
 
 # The run folder
@@ -271,14 +271,16 @@ def test_a_file_in_the_way(growgan: Growgan, colour_set: Path, tmp_path: Path, o
 def test_a_folder_with_something_else_in_it(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
     (tmp_path / "letters.txt").write_text("mine")
     line = growgan("train", "--data", colour_set, "--out", tmp_path, *SHORT).refusal()
-    assert f"{tmp_path} is not empty and holds no run; give a new folder with --out" in line
+    assert f"{tmp_path} is not empty and holds no run; choose a new folder for --out" in line
     assert files(tmp_path) == {"letters.txt": b"mine"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are UTF-8")
 def test_a_folder_whose_name_no_writer_knows(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
     out = os.fsdecode(os.fsencode(tmp_path) + b"/q\xff")
-    assert "is no name in UTF-8; give another --out" in growgan("train", "--data", colour_set, "--out", out, *SHORT).err
+    assert (
+        "is not valid UTF-8; choose another --out" in growgan("train", "--data", colour_set, "--out", out, *SHORT).err
+    )
     assert files(tmp_path) == {}
 
 
@@ -291,10 +293,10 @@ def test_a_config_that_cannot_be_read(growgan: Growgan, run: Path, text: str) ->
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--preset", "laptop"], "this run was started with preset 'tiny', not 'laptop'; start another with --out"),
+        (["--preset", "laptop"], "this run was started with preset 'tiny', not 'laptop'; use a new --out"),
         (["--preset", "tiny,no-fade"], "this run was started with preset 'tiny', not 'tiny,no-fade'"),
-        (["--seed", "1001"], "this run was started with seed = 1000, not 1001; start another with --out"),
-        (["--minibatch", "16,64:4"], "started with schedule.minibatch = 8, not 16,64:4; start another"),
+        (["--seed", "1001"], "this run was started with seed = 1000, not 1001; use a new --out"),
+        (["--minibatch", "16,64:4"], "started with schedule.minibatch = 8, not 16,64:4; use a"),
         (["--resolution", "8"], "started with network.resolution = 16, not 8"),
         (["--set", "optim.g_lr=0.5"], "started with optim.g_lr ="),
         (["--set", "loss.name=lsgan"], "started with loss.name = wgan_gp, not lsgan"),
@@ -310,10 +312,10 @@ def test_another_run_s_settings(growgan: Growgan, run: Path, words: list[str], m
 def test_other_data(growgan: Growgan, run: Path, labelled_set: Path, colour_set: Path, tmp_path: Path) -> None:
     before = files(run)
     line = growgan("train", "--out", run, "--data", labelled_set).refusal()
-    assert f"{labelled_set} is not the set that this run was started with" in line
+    assert f"{labelled_set} is not the dataset this run was started with" in line
     build(labelled_set, tmp_path / "smaller.zip", resolution=8)
     line = growgan("train", "--out", run, "--data", tmp_path / "smaller.zip").refusal()
-    assert "smaller.zip is not the set that this run was started with" in line
+    assert "smaller.zip is not the dataset this run was started with" in line
     assert files(run) == before
     moved = shutil.copy(colour_set, tmp_path / "moved.zip")
     assert growgan("train", "--out", run, "--data", moved, "--dry-run").status == 0
@@ -323,13 +325,13 @@ def test_data_that_went_away(growgan: Growgan, run: Path) -> None:
     config = json.loads((run / "config.json").read_text())
     config["data"]["path"] += ".gone"
     (run / "config.json").write_text(json.dumps(config))
-    assert "is not there any more: --data names its new place" in growgan("train", "--out", run).refusal()
+    assert "no longer exists: set --data to its new path" in growgan("train", "--out", run).refusal()
 
 
 def test_the_same_settings_go_on(growgan: Growgan, run: Path, colour_set: Path) -> None:
     result = growgan("train", "--data", colour_set, "--out", run, *TINY, "--seed", "1000", "--kimg", "0.352")
     assert result.status == 0 and result.out == ""
-    assert "going on from 0.32 kimg" in result.err and "finished: 0.352 kimg" in result.err
+    assert "resuming from 0.32 kimg" in result.err and "finished: 0.352 kimg" in result.err
     log = [json.loads(line)["nimg"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert log == [64, 128, 192, 256, 320, 352]
 
@@ -373,7 +375,7 @@ def test_states_that_were_cut(growgan: Growgan, run: Path) -> None:
     *warnings, last = [line for line in result.err.splitlines() if not line.startswith("cpu, ")]
     assert result.status == 2 and last == f"growgan: no training state in {run / 'state'} can be read"
     assert [line.partition(" ")[0] for line in warnings] == [str(state) for state in reversed(states)]
-    assert all("is damaged and is passed over" in line for line in warnings)
+    assert all("is damaged and was skipped" in line for line in warnings)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and terminals of POSIX")
@@ -450,7 +452,7 @@ def test_the_same_words_with_hours_resume(growgan: Growgan, colour_set: Path, tm
     assert config["schedule"]["scale"] != 1
     again = growgan(*words)
     assert again.status == 0
-    assert "the length was settled before" in again.err
+    assert "the run's length is already set to" in again.err
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == config
 
 
@@ -472,7 +474,7 @@ def test_a_length_that_is_named_later_is_meant_as_it_is(growgan: Growgan, colour
 def test_a_run_inside_its_own_data_is_refused(growgan: Growgan, tmp_path: Path) -> None:
     photos = save_discs(tmp_path / "photos", 8)
     line = growgan("train", "--data", photos, "--out", photos / "run", *SHORT).refusal()
-    assert "lies inside --data" in line
+    assert "is inside --data" in line
     assert not (photos / "run").exists()
 
 
@@ -530,7 +532,7 @@ def test_a_process_that_is_stopped_or_killed_goes_on_as_if_nothing_had_happened(
 def test_a_run_that_ends_before_it_has_grown_is_warned_of(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
     words = ["train", "--data", str(colour_set), "--preset", "tiny", "--threads", "1"]
     said = growgan(*words, "--out", tmp_path / "short", "--kimg", "0.1").err
-    assert "warning: 0.1 kimg end at 4x4 of 16 pixels: a longer --kimg grows on, --hours fits" in said
+    assert "warning: 0.1 kimg end at 4x4 of 16 pixels: raise --kimg to grow further, or fit" in said
     assert "end at" not in growgan(*words, "--out", tmp_path / "long", "--kimg", "1.2").err
 
 
@@ -550,8 +552,8 @@ def test_a_run_without_a_length_finishes_its_pictures_size(growgan: Growgan, tmp
 
 def test_a_run_is_no_set_of_pictures(growgan: Growgan, run: Path, tmp_path: Path) -> None:
     said = growgan("train", "--data", run, "--out", tmp_path / "new")
-    assert said.status == 2 and "is the folder of a run; --from goes on from its model" in said.err
+    assert said.status == 2 and "is a run folder; use --from to start from its model" in said.err
     assert not (tmp_path / "new").exists()
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "config.json").write_text("{}")  # of some other program
-    assert "is the folder of a run" not in growgan("train", "--data", tmp_path / "photos", "--out", "new").err
+    assert "is a run" not in growgan("train", "--data", tmp_path / "photos", "--out", "new").err

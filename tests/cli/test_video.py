@@ -99,28 +99,28 @@ def test_a_model_without_torch_makes_films_too(growgan: Growgan, tiny_run: Path,
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--out", "walk.avi"], "a film is written as"),
-        (["--out", "walk.gif", "--size", "24"], "--size of pictures of 16 pixels is that by a power of two"),
-        (["--out", "new/walk.mp4", "--size", "24"], "--size of pictures"),
-        (["--out", "walk.gif", "--size", "0"], "--size of pictures"),
+        (["--out", "walk.avi"], "a film must be"),
+        (["--out", "walk.gif", "--size", "24"], "--size must be 16 times or divided by a power of two"),
+        (["--out", "new/walk.mp4", "--size", "24"], "--size must be"),
+        (["--out", "walk.gif", "--size", "0"], "--size must be"),
         (["--out", "walk.mp4", "--size", "1048576"], "is too large"),
         (["--out", "walk.gif", "--grid", "600x1"], "is too large"),
         (["--out", "frames", "--seconds", "80000", "--grid", "20x20"], "is too long"),
-        (["--out", "walk.gif", "--seeds", ""], "--seeds wants"),
-        (["--out", "walk.gif", "--seed", "4294967296"], "--seed must lie"),
-        (["--out", ""], "a film is written as"),
+        (["--out", "walk.gif", "--seeds", ""], "--seeds takes seeds"),
+        (["--out", "walk.gif", "--seed", "4294967296"], "--seed must be"),
+        (["--out", ""], "a film must be"),
         (["--out", "new/walk.mp4", "--truncation", "nan"], "truncation"),
         (["--out", "walk.gif", "--seconds", "0"], "--seconds"),
         (["--out", "walk.gif", "--fps", "0"], "--fps"),
         (["--out", "walk.gif", "--smoothing", "-1"], "--smoothing"),
         (["--out", "walk.gif", "--grid", "0x1"], "--grid"),
         (["--out", "walk.gif", "--seeds", "1"], "at least two"),
-        (["--out", "walk.gif", "--seeds", "1,2", "--seed", "3"], "--seed is that of a random walk"),
+        (["--out", "walk.gif", "--seeds", "1,2", "--seed", "3"], "--seed is for random walks and cannot be combined"),
         (["--out", "walk.gif", "--seeds", "1-3", "--grid", "2x1"], "3 pictures"),
-        (["--out", "walk.gif", "--seed", "-1"], "--seed must lie"),
+        (["--out", "walk.gif", "--seed", "-1"], "--seed must be"),
         (["--out", "walk.gif", "--class", "1"], "no classes"),
         (["--out", "walk.gif", "--truncation", "3"], "truncation"),
-        (["--out", "walk.gif", "--batch", "0"], "a batch"),
+        (["--out", "walk.gif", "--batch", "0"], "the batch"),
     ],
 )
 def test_refusals_of_video(
@@ -223,10 +223,10 @@ def test_captions_of_narrow_films_have_lines(tiny_run: Path) -> None:
     [
         (["--grid", "99x1"], "the run's grids have"),
         (["--out", "new/film.mp4", "--grid", "99x1"], "the run's grids have"),
-        (["--grid", ""], "--grid wants"),
+        (["--grid", ""], "--grid takes"),
         (["--warp", "0"], "--warp"),
         (["--hold", "21"], "--hold"),
-        (["--out", "film.avi"], "a film is written as"),
+        (["--out", "film.avi"], "a film must be"),
         (["--seconds", "nan"], "--seconds"),
     ],
 )
@@ -239,7 +239,7 @@ def test_refusals_of_timelapse(
     assert (status, said) == (2, "") and told in lines and len(lines.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
     status, said, lines = growgan("timelapse", tmp_path, "--out", "film.gif")
-    assert (status, said) == (2, "") and "is not a run with grids of fakes" in lines
+    assert (status, said) == (2, "") and "has no grids of fakes" in lines
 
 
 def test_a_log_that_is_empty_still_has_its_grids(tiny_run: Path, tmp_path: Path) -> None:

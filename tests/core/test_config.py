@@ -32,7 +32,11 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], str]] = [
     ("OptimConfig", {"rampup_kimg": -1.0}, "rampup"),
     ("LossConfig", {"r1_gamma": per(-1.0)}, "negative"),
     ("LossConfig", {"r1_interval": 0}, "r1_interval"),
-    ("AugmentConfig", {"policy": "colour,rotation"}, "no augmentation 'rotation'; there are: colour, translation, cut"),
+    (
+        "AugmentConfig",
+        {"policy": "colour,rotation"},
+        "unknown augmentation 'rotation'; choose from: colour, translation, cut",
+    ),
     ("AugmentConfig", {"from_resolution": 48}, "power of two"),
     ("AugmentConfig", {"p": 1.5}, "between 0 and 1"),
     ("AugmentConfig", {"p_max": -0.1}, "between 0 and 1"),
@@ -87,10 +91,10 @@ def test_widths_that_cannot_be_computed_are_refused_with_a_sentence(fields: dict
 APART: list[tuple[dict[str, Any], str]] = [
     ({"optim": {"ema_kimg_end": 20.0}}, "set optim.ema_kimg too"),
     ({"optim": {"ema_rampup": 0.05}}, "set optim.ema_kimg too"),
-    ({"augment": {"policy": "cutout", "strength": "adaptive"}}, "have a sign, and with loss.name=wgan_gp they have"),
+    ({"augment": {"policy": "cutout", "strength": "adaptive"}}, ", which loss.name=wgan_gp does not"),
     (
         {"augment": {"policy": "cutout", "strength": "adaptive", "p": 0.9}, "loss": {"name": "logistic"}},
-        "augment.p = 0.9 is above the most that it may adapt to, augment.p_max = 0.8",
+        "augment.p = 0.9 is above its upper limit, augment.p_max = 0.8",
     ),
 ]
 

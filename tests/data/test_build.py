@@ -113,7 +113,7 @@ def test_crop(tmp_path: Path, size: tuple[int, int], crop: tuple[float, ...], bo
 
 def test_crop_outside_and_small_pictures_are_skipped(photos: Path, tmp_path: Path) -> None:
     report = build(photos, tmp_path / "a.zip", resolution=16, crop=(0, 0, 60, 60))
-    assert report.count == 1 and len(report.skipped) == 3 and "does not hold the crop" in report.skipped[0].reason
+    assert report.count == 1 and len(report.skipped) == 3 and "does not contain the crop" in report.skipped[0].reason
     report = build(photos, tmp_path / "b.zip", resolution=64)
     assert report.count == 1 and report.skipped[0].reason == "smaller than 64x64"
     assert build(photos, tmp_path / "c.zip", resolution=64, upscale=True).count == 4
@@ -273,7 +273,7 @@ def test_photographs_may_be_twice_as_large_as_other_pictures(tmp_path: Path, mon
     for name, side in (("a.jpg", 44), ("b.jpg", 45), ("c.png", 31), ("d.png", 32)):
         make_photo((side, side)).save(tmp_path / "in" / name)
     report = build(tmp_path / "in", tmp_path / "s.zip", resolution=16)
-    bomb = "too many pixels, perhaps a decompression bomb"
+    bomb = "too many pixels, possibly a decompression bomb"
     assert report.count == 2 and report.skipped == [("b.jpg", bomb), ("d.png", bomb)]
 
 
@@ -390,8 +390,8 @@ def test_other_formats(photos: Path, tmp_path: Path, format: str, channels: int)
         ({"labels": "x.csv"}, "must be folders"),
         ({"limit": 0}, "at least 1"),
         ({"format": "bmp"}, "must be one of"),
-        ({"quality": 90}, "png loses nothing"),
-        ({"format": "jpg", "quality": 101}, "1 to 100"),
+        ({"quality": 90}, "png is lossless"),
+        ({"format": "jpg", "quality": 101}, "between 1 and 100"),
         ({"format": "jpg", "channels": 4}, "cannot hold"),
         ({"format": "webp", "channels": 1}, "cannot hold"),
         ({"format": "webp", "channels": 4}, "cannot hold"),
@@ -416,7 +416,7 @@ def test_a_run_s_own_sheets_are_no_pictures(tmp_path: Path) -> None:
     (run / "models").mkdir(parents=True)
     (run / "config.json").write_text("{}")
     Image.new("RGB", (8, 8)).save(run / "fakes000000000.png")
-    with pytest.raises(DataError, match="the folder of a run"):
+    with pytest.raises(DataError, match="a run"):
         build(run, tmp_path / "s.zip")
     assert not list(tmp_path.glob("s.zip*"))
 
@@ -509,7 +509,7 @@ def test_overwrite_replaces_sets_alone(tmp_path: Path, name: str) -> None:
         (out / "diary.txt").write_text("mine")
     else:
         out.write_text("mine")
-    with pytest.raises(DataError, match="something else than a set that was built"):
+    with pytest.raises(DataError, match="not a dataset built"):
         build(source, out, resolution=8, overwrite=True)
     assert "mine" in ((out / "diary.txt") if name == "folder" else out).read_text()
 

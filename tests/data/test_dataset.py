@@ -129,19 +129,19 @@ def test_no_labels(tmp_path: Path) -> None:
     ("sidecar", "message"),
     [
         ("{", "not JSON"),
-        ("[]", "must be an object"),
+        ("[]", "must be a JSON object"),
         ('{"labels": 3}', "labels must be null or a list"),
         ('{"labels": [["00000/img00000000.png", -1]]}', "is not \\[name"),
         ('{"labels": [["00000/img00000000.png", NaN]]}', "is not \\[name"),
         ('{"labels": [["00000/img00000000.png", true]]}', "is not \\[name"),
         ('{"labels": [["00000/img00000000.png", [NaN]]]}', "is not \\[name"),
-        ('{"labels": [["x.png", 1]]}', "names x.png, which is not in the set"),
+        ('{"labels": [["x.png", 1]]}', "names x.png, which is not in the dataset"),
         ('{"labels": [["00000/img00000000.png", 1]]}', "no label for 00000/img00000001.png"),
         ('{"labels": [["00000/img00000000.png", 1], ["00000/img00000000.png", 1]]}', "twice"),
         ('{"labels": [["00000/img00000000.png", 1], ["00000/img00000001.png", [1]]]}', "all be integers"),
         (
             '{"labels": [["00000/img00000000.png", 1], ["00000/img00000001.png", 2]], "class_names": ["a"]}',
-            "1 class_names for 3 classes",
+            "1 class_names but 3 classes",
         ),
         ('{"labels": null, "class_names": [1]}', "list of names"),
     ],
@@ -189,7 +189,10 @@ def test_refused_shapes(tmp_path: Path, size: tuple[int, int]) -> None:
 def test_mixed_sizes_and_broken_pictures_are_named(tmp_path: Path) -> None:
     path = write_set(tmp_path / "set", make_pixels(3, 8))
     Image.new("RGB", (16, 16)).save(path / "00000" / "img00000001.png")
-    with open_dataset(path) as dataset, pytest.raises(DataError, match=r"img00000001.png is 16x16 in a set of 8x8"):
+    with (
+        open_dataset(path) as dataset,
+        pytest.raises(DataError, match=r"img00000001.png is 16x16, but the dataset is 8x8"),
+    ):
         dataset.ensure_pyramid()
     file = path / "00000" / "img00000001.png"
     file.write_bytes((path / "00000" / "img00000002.png").read_bytes()[:90])
@@ -201,7 +204,7 @@ def test_mixed_sizes_and_broken_pictures_are_named(tmp_path: Path) -> None:
 def test_colour_in_a_grey_set_is_refused_but_grey_in_colour_is_not(tmp_path: Path) -> None:
     path = write_set(tmp_path / "grey", make_pixels(2, 8, 1))
     Image.new("RGB", (8, 8)).save(path / "00000" / "img00000001.png")
-    with open_dataset(path) as dataset, pytest.raises(DataError, match="is RGB in a set of L"):
+    with open_dataset(path) as dataset, pytest.raises(DataError, match="is RGB, but the dataset is L"):
         dataset.ensure_pyramid()
     path = write_set(tmp_path / "colour", make_pixels(2, 8, 3))
     Image.new("L", (8, 8), 7).save(path / "00000" / "img00000001.png")

@@ -82,7 +82,7 @@ def test_a_file_is_fetched_once(server: Server, tmp_path: Path, capsys: pytest.C
     assert file.read_bytes() == CONTENT and len(list(file.parent.iterdir())) == 1
     assert download("toy", file.parent) == [file] and len(server.asked) == 1
     file.write_bytes(b"packed anew by somebody")
-    with pytest.raises(DataError, match=r"toy.bin: is there, but not what was published .*: move it away"):
+    with pytest.raises(DataError, match=r"toy.bin: exists, but is not the published file .*: move it away"):
         download("toy", file.parent)
     assert file.read_bytes() == b"packed anew by somebody" and len(server.asked) == 1
 
@@ -104,7 +104,7 @@ def test_a_transfer_that_breaks_off_is_taken_up_again(server: Server, tmp_path: 
 
 def test_what_came_is_kept_however_often_a_transfer_breaks_off(server: Server, tmp_path: Path) -> None:
     server.breaks_after = 200_000
-    with pytest.raises(DataError, match=r"the transfer breaks off.*the same command goes on later"):
+    with pytest.raises(DataError, match=r"the transfer keeps breaking off.*rerun this command later"):
         download("toy", tmp_path)
     assert (tmp_path / "toy.bin.part").read_bytes() == CONTENT[: module.ATTEMPTS * 200_000]
     (file,) = download("toy", tmp_path)
@@ -137,7 +137,7 @@ def test_a_whole_part_is_only_checked(server: Server, tmp_path: Path) -> None:
 
 def test_what_is_not_as_published_is_thrown_away(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT[:-1] + b"?"
-    with pytest.raises(DataError, match="not what was published"):
+    with pytest.raises(DataError, match="is not the published"):
         download("toy", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -145,7 +145,7 @@ def test_what_is_not_as_published_is_thrown_away(server: Server, tmp_path: Path)
 def test_a_refusal_is_named_and_keeps_the_part(server: Server, tmp_path: Path) -> None:
     (tmp_path / "toy.bin.part").write_bytes(CONTENT[:10])
     server.status = 403
-    with pytest.raises(DataError, match="the server refuses \\(403"):
+    with pytest.raises(DataError, match=r"the server refused \(403"):
         download("toy", tmp_path)
     assert (tmp_path / "toy.bin.part").read_bytes() == CONTENT[:10]
 
@@ -155,11 +155,11 @@ def test_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     assert main(["data", "download", "toy", str(tmp_path)]) == 2
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
-    assert "127.0.0.1:9 cannot be reached" in said.err and "fetch http://127.0.0.1:9/toy.bin elsewhere" in said.err
+    assert "127.0.0.1:9 cannot be reached" in said.err and "get http://127.0.0.1:9/toy.bin elsewhere" in said.err
 
 
 def test_words_that_are_wrong(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"not a data set that can be downloaded .*cifar10"):
+    with pytest.raises(DataError, match=r"no such download .*cifar10"):
         download("imagenet", tmp_path)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DataError, match="cannot be written"):

@@ -60,9 +60,9 @@ def test_kinds(tmp_path: Path, text: str, name: str, labels: object, class_names
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [
-        ("", "l.csv", "line that names at least two columns"),
-        ("name,k\n", "l.csv", "no label in it"),
-        ("name,k\nx,\ny,\n", "l.csv", "no label in it"),
+        ("", "l.csv", "line must name at least two columns"),
+        ("name,k\n", "l.csv", "no labels found"),
+        ("name,k\nx,\ny,\n", "l.csv", "no labels found"),
         ("name,k\nx,\nx,1\n", "l.csv", "line 3 names x a second time"),
         ("x.png,dog\ny.png,cat\n", "l.csv", "first line names a picture, x.png"),
         ("name,k\nx,1,2\n", "l.csv", "line 2 has 3 columns, not 2"),
@@ -72,13 +72,13 @@ def test_kinds(tmp_path: Path, text: str, name: str, labels: object, class_names
         ('name,k\n"x,1\n', "l.csv", "not a CSV"),
         ("1\nHat Glasses\n000001.jpg 1\n", "l.txt", "line 3 has 2 columns, not 3"),
         ("{", "l.json", "not JSON"),
-        ("[1]", "l.json", "must be an object"),
+        ("[1]", "l.json", "must be a JSON object"),
         ('{"x": [2]}', "l.json", "numbers from 0 to 1"),
         ('{"x": [1, 0], "y": 1}', "l.json", r"l\.json: labels must all be integers, or all lists of one length"),
         ('{"x": [1, 0], "y": [1]}', "l.json", "all lists of one length"),
         ('{"labels": [["x", 1], ["y", [1]]]}', "l.json", "all lists of one length"),
-        ('{"labels": [["x", 2]], "class_names": ["p", "q"]}', "l.json", "has 2 class_names for 3 classes"),
-        ('{"labels": [["x", [1, 1, 0]]], "class_names": ["p", "q"]}', "l.json", "has 2 class_names for 3 classes"),
+        ('{"labels": [["x", 2]], "class_names": ["p", "q"]}', "l.json", "has 2 class_names but 3 classes"),
+        ('{"labels": [["x", [1, 1, 0]]], "class_names": ["p", "q"]}', "l.json", "has 2 class_names but 3 classes"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, text: str, name: str, message: str) -> None:
@@ -146,7 +146,7 @@ def test_build_takes_labels_from_a_file(photos: Path, tmp_path: Path) -> None:
     assert report.class_names == ("cat", "dog") and report.skipped == [("a/z.png", "no label in labels.csv")]
     with open_dataset(tmp_path / "s.zip") as dataset:
         assert dataset.labels.tolist() == [0, 1]
-    with pytest.raises(DataError, match="must be folders, none or a file that is there"):
+    with pytest.raises(DataError, match="must be folders, none or an existing file"):
         build(photos, tmp_path / "t.zip", labels="absent.csv")
 
 
@@ -272,13 +272,13 @@ def test_a_refused_relabelling_changes_nothing(photos: Path, tmp_path: Path, nam
     before = open_dataset(path).content_hash
     table = write(tmp_path, "name,a,b\nx,1,0\ny,1,0\n")
     for labels, columns, message in (
-        (str(table), [], r"labels\.csv has no label for a/z\.png \(1 of 3 lack one\); nothing is changed"),
+        (str(table), [], r"labels\.csv has no label for a/z\.png \(1 of 3 lack one\); nothing was changed"),
         (str(write(tmp_path, "name,k\nx,1\ny,\n", "half.csv")), [], r"half\.csv .* a/y\.png, a/z\.png \(2 of 3 lack"),
         (str(write(tmp_path, '{"x": [1, 0], "y": 1, "z": 1}', "l.json")), [], "must all be integers"),
         (str(write(tmp_path, '{"x": [1, 0], "y": [1], "z": [0]}', "m.json")), [], "lists of one length"),
-        (str(table), ["c"], "has no column of labels 'c'"),
+        (str(table), ["c"], "no label column 'c'"),
         ("absent.csv", [], "cannot be read"),
-        ("folders", ["a"], "columns are chosen"),
+        ("folders", ["a"], "--columns needs a"),
     ):
         with pytest.raises(DataError, match=message):
             relabel(path, labels, columns)
@@ -293,7 +293,7 @@ def test_only_the_first_pictures_without_a_label_are_named(tmp_path: Path) -> No
     build(tmp_path / "photos.zip", tmp_path / "s.zip")
     with pytest.raises(DataError, match=r"has no label for 1\.png, 2\.png, 3\.png, \.\.\. \(5 of 6 lack one\)"):
         relabel(tmp_path / "s.zip", str(write(tmp_path, "name,k\n0,1\n")))
-    with pytest.raises(DataError, match=r"no folder holds 0\.png, .* \(6 of 6 lack one\)"):
+    with pytest.raises(DataError, match=r"no folder contains 0\.png, .* \(6 of 6 lack one\)"):
         relabel(tmp_path / "s.zip", "folders")
 
 
@@ -368,7 +368,7 @@ def test_what_else_a_zip_holds_is_not_lost(photos: Path, tmp_path: Path, other: 
         archive.writestr(other, "mine")
     before = path.read_bytes()
     if refused:
-        with pytest.raises(DataError, match=r"holds .licence/terms.txt too, which would be lost"):
+        with pytest.raises(DataError, match=r"holds \.licence/terms\.txt, which would be lost"):
             relabel(path, "folders")
         assert path.read_bytes() == before
     else:

@@ -60,5 +60,5 @@ def test_what_is_none_is_said_in_its_turn(tmp_path: Path) -> None:
     paths = [tmp_path / "a.jpg", make(tmp_path / "c.png"), tmp_path / "b.txt"]
     a, (name, _), b = read_photographs(paths, 16, 3)
     assert a == Skipped("a.jpg", "empty file") and name == "c.png" and b == Skipped("b.txt", "not a picture")
-    with pytest.raises(DataError, match="there is no such file"):
+    with pytest.raises(DataError, match="no such file"):
         list(read_photographs([tmp_path / "none"], 16, 3))

@@ -97,7 +97,7 @@ def test_finished_sets_are_opened_as_they_are(photos: Path, tmp_path: Path, cach
         assert dataset.images([0], 16).shape == (1, 3, 16, 16)
     with prepare(tmp_path / "s.zip", resolution=64) as dataset:
         assert dataset.resolution == 32
-    with pytest.raises(DataError, match=r"s\.zip: its pictures reach 32x32, less than the 64x64 .*--resolution 64"):
+    with pytest.raises(DataError, match=r"s\.zip: its pictures reach 32x32, below the 64x64 .*--resolution 64"):
         prepare(tmp_path / "s.zip", at_least=64)
     with pytest.raises(DataError, match="have 3 channels"):
         prepare(tmp_path / "s.zip", channels=1)
@@ -117,7 +117,7 @@ def test_finished_set_of_mixed_sizes_is_refused(tmp_path: Path) -> None:
     for number, size in enumerate((8, 8, 16)):
         Image.new("L", (size, size), number).save(tmp_path / "in" / f"{number}.png")
     (tmp_path / "in" / "dataset.json").write_text('{"labels": null}')
-    with pytest.raises(DataError, match=r"2\.png is 16x16 in a set of 8x8"):
+    with pytest.raises(DataError, match=r"2\.png is 16x16, but the dataset is 8x8"):
         prepare(tmp_path / "in")
 
 
@@ -133,7 +133,7 @@ def test_photographs_with_labels_are_made_into_a_set_that_follows_both(photos: P
 
 
 def test_photographs_that_do_not_reach_a_size_are_named_themselves(photos: Path) -> None:
-    with pytest.raises(DataError, match=f"^{photos}: its pictures reach 32x32, less than the 64x64"):
+    with pytest.raises(DataError, match=f"^{photos}: its pictures reach 32x32, below the 64x64"):
         prepare(photos, at_most=64, at_least=64, say=lambda _: None)
 
 
@@ -152,7 +152,7 @@ def test_damaged_kept_set_is_made_again(photos: Path) -> None:
     said: list[str] = []
     with prepare(photos, say=said.append) as dataset:
         assert len(dataset) == 3
-    assert "made again" in said[0]
+    assert "rebuilding" in said[0]
 
 
 def test_kept_sets_that_nobody_uses_go(photos: Path, cache: Path) -> None:
@@ -182,7 +182,7 @@ def test_other_formats_are_built_once_too(tmp_path: Path, cache: Path) -> None:
 
 def test_many_that_are_too_small_are_told_what_would_take_them() -> None:
     small = [Skipped(f"{i}.png", "smaller than 128x128") for i in range(MANY)]
-    assert list_skipped(small)[-1] == f"{MANY} of these are too small: a lower --resolution takes them"
+    assert list_skipped(small)[-1] == f"{MANY} of these are too small: a lower --resolution includes them"
     assert "lower" not in " ".join(list_skipped([*small[1:], Skipped("x.png", "not a picture")]))
 
 

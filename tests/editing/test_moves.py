@@ -18,7 +18,7 @@ def test_written_and_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "1", "1:", ":1", "1:x", "1:nan", "1:inf", "1:10.1", "1:-10.1", "1:1,"])
 def test_what_is_none(text: str) -> None:
-    with pytest.raises(ConfigError, match="--move wants directions and amounts from -10 to 10"):
+    with pytest.raises(ConfigError, match="--move takes directions and amounts from -10 to 10"):
         moves.parse(text)
 
 

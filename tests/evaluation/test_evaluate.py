@@ -92,7 +92,7 @@ def test_a_run_is_measured_snapshot_by_snapshot(take: Take, tiny_run: Path, colo
     assert [result.snapshot for result in found if result.metric == "fid40"] == snapshots
     clocks = [result.nimg for result in found]
     assert clocks == sorted(clocks, key=lambda nimg: nimg or 0)
-    assert said == ["stage-0004x0004.safetensors: swd is not defined for pictures of 4x4"]
+    assert said == ["stage-0004x0004.safetensors: swd is not defined for 4x4 pictures"]
     assert {result.resolution for result in found} == {4, 8, 16}
     # At one size the reals are the same.
     assert len({result.reference for result in found if result.metric == "fid40" and result.resolution == 16}) == 1
@@ -131,7 +131,7 @@ def test_a_model_knows_that_it_was_trained_on_mirrored_pictures(
     training = {name: value for name, value in old.training.items() if name != "mirror"}
     save_model(tmp_path / "old.safetensors", {"G_ema": old.generator()}, training=training)
     (unknown,) = take(tmp_path / "old.safetensors", colour_set, "fid40", said=said)
-    assert not unknown.mirrored and "does not say whether it was trained on mirrored" in said[0]
+    assert not unknown.mirrored and "does not say if it was trained on mirrored" in said[0]
     run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     shutil.copy(tmp_path / "old.safetensors", run / "models" / "best.safetensors")
     assert take(run / "models" / "best.safetensors", colour_set, "fid40")[0].mirrored
@@ -143,11 +143,11 @@ def test_what_cannot_be_taken_leaves_the_rest(
     best, said = tiny_run / "models" / "best.safetensors", []
     found = take(best, colour_set, "fid3,pr_inception3,kid3", said=said)
     assert [result.metric for result in found] == ["fid3", "kid3"]
-    assert said == ["best.safetensors: pr_inception needs at least 4 pictures, and there are 3"]
+    assert said == ["best.safetensors: pr_inception needs at least 4 pictures and has 3"]
     monkeypatch.setattr(judge, "free_memory", lambda device: 1e5)
     said.clear()
     assert [result.metric for result in take(best, colour_set, "swd40,fid40", said=said)] == ["fid40"]
-    assert "swd40: it needs about" in said[0] and "0.1 MiB are free" in said[0]
+    assert "swd40: it needs about" in said[0] and "0.1 MiB is free" in said[0]
     with pytest.raises(ConfigError, match="swd40: it needs about"):
         take(best, colour_set, "swd40")
 
@@ -169,7 +169,7 @@ def test_what_fails_leaves_the_rest(
     monkeypatch.setitem(KINDS, "swd", replace(KINDS["swd"], take=full))
     said.clear()
     assert [result.metric for result in take(best, colour_set, "swd8,fid8", said=said)] == ["fid8"]
-    assert said == ["best.safetensors: swd8: out of memory (8 bytes more were wanted): " + LESS]
+    assert said == ["best.safetensors: swd8: out of memory (8 bytes more needed): " + LESS]
 
 
 def test_a_snapshot_that_is_replaced_meanwhile_is_the_one_that_was_measured(
@@ -231,10 +231,10 @@ def test_a_snapshot_that_is_damaged_or_gone_is_left_out(
     (run / "models" / "snapshot-000000000256.safetensors").unlink()
     found += [result.snapshot for result in results]
     assert found == [f"{name}.safetensors" for name in ("stage-0004x0004", "stage-0008x0008", "snapshot-000000000320")]
-    assert "is not a whole .safetensors file" in said[0] and "snapshot-000000000256" in said[1]
+    assert "is not a complete .safetensors file" in said[0] and "snapshot-000000000256" in said[1]
     for path in (run / "models").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(ModelError, match=r"none of the snapshots of the run .* can be read"):
+    with pytest.raises(ModelError, match=r"no snapshot of the run .* can be read"):
         take(run, colour_set, "msssim8")
 
 
@@ -259,7 +259,7 @@ def test_sizes_are_settled_before_the_first_number(
     build(save_discs(tmp_path / "small", 8, sizes=((8, 8),)), tmp_path / "small.zip")
     tiny = save_discs(tmp_path / "tiny", 8, sizes=((12, 10),))
     for small in (tmp_path / "small.zip", tiny):
-        said = f"{small}: its pictures reach 8x8, less than the 16x16 of .* data build .*--resolution 16"
+        said = f"{small}: its pictures reach 8x8, below the 16x16 of .* data build .*--resolution 16"
         with pytest.raises(DataError, match=said):
             take(tiny_run, small, "msssim8")
     photos = save_discs(tmp_path / "photos", 8, sizes=((40, 30),))
@@ -275,7 +275,7 @@ def test_grey_against_colour_is_said(take: Take, colour_set: Path, tmp_path: Pat
     for path in save_discs(tmp_path / "colour", 8).iterdir():
         Image.open(path).convert("L").save(tmp_path / "grey" / path.name)
     take(tmp_path / "grey", colour_set, "swd8", said=said)
-    assert said[0].startswith("grey has grey pictures, ") and "three equal colours" in said[0]
+    assert said[0].startswith("grey has grey pictures, ") and "three equal channels" in said[0]
 
 
 def test_sets_are_compared_and_a_set_is_at_no_distance_from_itself(
@@ -309,8 +309,10 @@ def test_what_lacks_a_network_is_said_and_left_out(take: Take, tiny_run: Path, c
     best, said = tiny_run / "models" / "best.safetensors", []
     found = take(best, colour_set, "is,kid20,pr", said=said)
     assert [result.metric for result in found] == ["kid20"]
-    assert said[0].startswith("is: the Inception Score needs the network's logits, which net.pt lacks")
-    assert said[1].startswith("pr: precision and recall as published need VGG-16's features: --vgg names")
+    assert said[0].startswith("is: the Inception Score needs the network's logits, which net.pt does not have")
+    assert said[1].startswith(
+        "pr: precision and recall as published need VGG-16 features: pass a TorchScript file with --vgg"
+    )
     with pytest.raises(ConfigError, match=r"is: the Inception Score .*; pr: precision and recall"):
         take(best, colour_set, "is,pr")
 

@@ -76,8 +76,8 @@ TERMS = {"metric": "fid10k", "protocol": "inception:1/a", "mirrored": True, "aga
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"protocol": "inception:2/a"}, "has fid10k with protocol inception:1/a, with which inception:2/a cannot"),
-        ({"mirrored": False}, "has fid10k with mirrored True, with which False cannot"),
+        ({"protocol": "inception:2/a"}, "has fid10k with protocol inception:1/a, which inception:2/a cannot"),
+        ({"mirrored": False}, "has fid10k with mirrored True, which False cannot"),
         ({"against_hash": "bb"}, "has fid10k with against_hash aa"),
     ],
 )
@@ -98,6 +98,6 @@ def test_unlike_terms_are_not_mixed_in_a_file(tmp_path: Path, other: dict[str, A
 def test_other_files_are_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="is no file of measures: line 1 is none"):
+    with pytest.raises(ConfigError, match=r"is not a file of measures \(line 1\)"):
         Lines(path)
     assert path.read_bytes() == content

@@ -75,5 +75,5 @@ def test_samples_are_read_in_batches(colour_set: Path) -> None:
 def test_what_cannot_be_measured_is_refused(colour_set: Path, tiny_run: Path) -> None:
     with open_dataset(colour_set) as dataset, pytest.raises(DataError, match="cannot be read at 32x32"):
         Reals(dataset, 32)
-    with pytest.raises(ConfigError, match="--seed must lie between 0 and 4000, not -1"):
+    with pytest.raises(ConfigError, match="--seed must be between 0 and 4000, not -1"):
         Fakes(load(tiny_run), seed=-1)

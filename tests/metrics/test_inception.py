@@ -84,13 +84,13 @@ def test_the_name_tells_networks_and_resizing_apart(tmp_path, monkeypatch):
 
 def test_no_logits_no_score(tmp_path):
     network = FeatureNetwork(save_network(tmp_path / "net.pt"), "legacy")
-    with pytest.raises(ConfigError, match=r"needs the network's logits, which net\.pt lacks"):
+    with pytest.raises(ConfigError, match=r"needs the network's logits, which net\.pt does not have"):
         network.probabilities(pictures(2))
 
 
 def test_other_files_and_pictures_are_refused(tmp_path):
     (tmp_path / "text.pt").write_text("no network")
-    with pytest.raises(ModelError, match=r"text\.pt is no whole TorchScript file$"):
+    with pytest.raises(ModelError, match=r"text\.pt is not a complete TorchScript file$"):
         FeatureNetwork(tmp_path / "text.pt", "legacy")
     with pytest.raises(ModelError, match=r"not features \[N, D\]"):
         FeatureNetwork(save_network(tmp_path / "wrong.pt", "wrong"), "legacy").features(pictures(1))
@@ -99,7 +99,7 @@ def test_other_files_and_pictures_are_refused(tmp_path):
         network.features(pictures(1).astype(np.float32))
     with pytest.raises(ConfigError, match="1 or 3"):
         network.features(pictures(1, channels=4))
-    with pytest.raises(ConfigError, match="no protocol is called 'new'"):
+    with pytest.raises(ConfigError, match="unknown protocol 'new'"):
         FeatureNetwork(tmp_path / "net.pt", "new")
 
 
@@ -114,7 +114,7 @@ def test_memory_that_runs_out_is_no_wrong_file(tmp_path, monkeypatch, said):
         raise RuntimeError(f"The following operation failed in the TorchScript interpreter. {said}")
 
     monkeypatch.setattr(network, "_module", full)
-    with pytest.raises(OutOfMemory, match="take less at once"):
+    with pytest.raises(OutOfMemory, match="use a smaller --batch"):
         network.features(pictures(1))
 
 

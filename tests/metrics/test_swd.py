@@ -179,7 +179,7 @@ def test_mixed_and_unlike_sets_are_refused():
     descriptors = described(pictures(3, 16, 1), 0)
     with pytest.raises(ConfigError, match="of 16 and of 32 pixels in one set"):
         descriptors.add(pictures(1, 32, 1))
-    with pytest.raises(ConfigError, match="not 3 of 16 pixels with 4 of 16"):
+    with pytest.raises(ConfigError, match="not 3 of 16 pixels and 4 of 16"):
         swd(descriptors, described(pictures(4, 16, 1), 0))
-    with pytest.raises(ConfigError, match="equally many"):
+    with pytest.raises(ConfigError, match="equal numbers of"):
         swd(Descriptors(0), Descriptors(1))

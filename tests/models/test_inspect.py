@@ -123,11 +123,11 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     for path, message in (
         (picture, r"face.jpg is a picture \(JPEG\), not a model"),
         (huge, r"huge.png is a picture \(PNG\), not a model"),
-        (tmp_path / "none", "there is no model file"),
-        (cut, "is not a whole .safetensors file"),
+        (tmp_path / "none", "no such model file"),
+        (cut, "is not a complete .safetensors file"),
         (other, "not a growgan model"),
-        (photographs, "holds photographs that growgan project found"),
-        (directions, "holds directions of growgan directions"),
+        (photographs, "holds photographs from growgan project: pass it as"),
+        (directions, "holds directions from growgan directions"),
     ):
         with pytest.raises(ModelError, match=message):
             inspect(path)
@@ -137,8 +137,8 @@ def test_no_count_of_pictures_is_invented(tmp_path: Path) -> None:
     file = inspect(make_file(tmp_path / "m.safetensors")).file
     assert "kimg" not in replace(file, training={"resolution": 8}).describe()
     begun = {"resolution": 8, "nimg": 2000, "parent": {"model": "faces-64"}}
-    assert replace(file, training=begun).describe() == "8x8, trained on 2 kimg beside its parent's"
-    assert "trained on 2 kimg" in replace(file, training={"nimg": 2000}).describe()
+    assert replace(file, training=begun).describe() == "8x8, trained for 2 kimg on top of its parent"
+    assert "trained for 2 kimg" in replace(file, training={"nimg": 2000}).describe()
 
 
 def test_no_torch_is_loaded(tmp_path: Path) -> None:

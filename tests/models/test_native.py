@@ -238,19 +238,19 @@ def test_a_file_that_was_cut(good: Path, tmp_path: Path, part: float) -> None:
     path = tmp_path / "cut.safetensors"
     path.write_bytes(data[: int(len(data) * part)])
     assert len(path.read_bytes()) < len(data)
-    assert "is not a whole .safetensors file" in refusal(path)
+    assert "is not a complete .safetensors file" in refusal(path)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"# a text\n" * 99, b"\x00" * 99, b"\xff" * 99, b"PK\x03\x04" + bytes(99)])
 def test_other_files(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(data)
-    assert "is not a whole .safetensors file" in refusal(path)
+    assert "is not a complete .safetensors file" in refusal(path)
 
 
 def test_no_file(tmp_path: Path) -> None:
-    assert "there is no model file" in refusal(tmp_path / "absent.safetensors")
-    assert "there is no model file" in refusal(tmp_path)
+    assert "no such model file" in refusal(tmp_path / "absent.safetensors")
+    assert "no such model file" in refusal(tmp_path)
 
 
 def test_another_program_s_file(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_another_program_s_file(tmp_path: Path) -> None:
 
 def test_a_later_format(good: Path, tmp_path: Path) -> None:
     path = rewrite(good, tmp_path / "m.safetensors", lambda _, said: said.update({"growgan.format": "2"}))
-    assert "has format '2'; this growgan reads format 1" in refusal(path)
+    assert "has format '2'; this version reads 1" in refusal(path)
     path = rewrite(good, path, lambda _, said: said.pop("growgan.format") and None)
     assert "has format None" in refusal(path)
 
@@ -275,14 +275,14 @@ LIES: dict[str, tuple[dict[str, Any], str]] = {
     "colourless": ({"channels": 1}, "has a tensor 4x4.torgb.weight of shape [3, 8, 1, 1], not [1, 8, 1, 1]"),
     # 64 TiB: whoever allocated it would have another error than that of the shape.
     "huge": ({"fmap_base": HUGE, "fmap_max": HUGE}, "has a tensor 4x4.dense.weight of shape"),
-    "too huge to count": ({"fmap_base": HUGE**2, "fmap_max": HUGE**2}, "too large for any machine"),
+    "too huge to count": ({"fmap_base": HUGE**2, "fmap_max": HUGE**2}, "impossibly large network"),
     "beyond 64 bits": ({"latent_size": 2**70}, "the description in"),
     "beyond floats": ({"fmap_decay": 1e308}, "the description in"),
     "divided by nought": ({"fmap_decay": -1e308}, "the description in"),
     "very tall": ({"resolution": 2**900}, "lacks the tensor 32x32.conv0.weight"),
     "endless": ({"resolution": 2**1030}, "the description in"),
-    "no power of two": ({"resolution": 12}, "must be a power of two, 4 or more, not 12"),
-    "no channel": ({"channels": 0}, "at least one channel"),
+    "not a power of two": ({"resolution": 12}, "must be a power of two, at least 4, not 12"),
+    "no channel": ({"channels": 0}, "at least 1"),
     "unknown field": ({"style_mixing": 0.9}, "unknown field spec.style_mixing"),
     "text for a number": ({"fmap_max": "8"}, "spec.fmap_max should be a whole number, not '8'"),
     "unknown way down": ({"d_down": "sideways"}, "spec.d_down should be one of act_pool, pool_act"),
@@ -303,24 +303,24 @@ def test_a_spec_that_lies(good: Path, tmp_path: Path, lie: str) -> None:
     ("key", "text", "message"),
     [
         ("spec", "{", "the description in"),
-        ("spec", "[]", "spec should be an object"),
+        ("spec", "[]", "spec should be a JSON object"),
         ("spec", "[" * 100_000, "the description in"),
         ("training", "nonsense", "the description in"),
-        ("training", "[1]", "training should be an object"),
-        ("card", "null", "card should be an object"),
-        ("measures", '"good"', "measures should be an object"),
+        ("training", "[1]", "training should be a JSON object"),
+        ("card", "null", "card should be a JSON object"),
+        ("measures", '"good"', "measures should be a JSON object"),
         ("training", '{"resolution": 32}', "training.resolution cannot be 32"),
         ("training", '{"resolution": "16"}', "training.resolution cannot be '16'"),
-        ("training", '{"alpha": 1.5}', "training.alpha should lie between 0 and 1, not 1.5"),
-        ("training", '{"alpha": NaN}', "training.alpha should lie"),
-        ("training", '{"alpha": null}', "training.alpha should lie"),
+        ("training", '{"alpha": 1.5}', "training.alpha should be between 0 and 1, not 1.5"),
+        ("training", '{"alpha": NaN}', "training.alpha should be"),
+        ("training", '{"alpha": null}', "training.alpha should be"),
         ("training", '{"class_names": ["a", "b"]}', "training.class_names should be 3 names"),
         ("training", '{"class_names": ["a", "b", 3]}', "training.class_names should be 3 names"),
-        ("training", '{"parent": "faces"}', "training.parent should be an object"),
-        ("training", '{"labels": []}', "training.labels should be an object"),
+        ("training", '{"parent": "faces"}', "training.parent should be a JSON object"),
+        ("training", '{"labels": []}', "training.labels should be a JSON object"),
         ("training", '{"labels": {"counts": [1, 2]}}', "training.labels should hold 3 numbers"),
         ("training", '{"labels": {"counts": [1, 2, -1]}}', "training.labels should hold 3 numbers"),
-        ("training", '{"labels": {"counts": [0, 0, 0]}}', "training.labels counts no picture"),
+        ("training", '{"labels": {"counts": [0, 0, 0]}}', "training.labels sums to zero"),
         ("training", '{"labels": {"counts": 3}}', "training.labels should hold 3 numbers"),
         ("training", '{"labels": {"rows": [[1, 0, 0]], "counts": 5}}', "training.labels should hold 3 numbers"),
         ("training", '{"labels": {"rows": []}}', "training.labels should hold 3 numbers"),
@@ -340,7 +340,7 @@ def test_tensors_that_are_missing_or_have_no_place(good: Path, tmp_path: Path) -
     assert refusal(path).endswith("G_ema lacks the tensor 8x8.conv1.bias")
     assert open_model(path).network("D") is not None
     rewrite(good, path, lambda tensors, _: tensors.update({"G_ema.32x32.conv0.bias": torch.zeros(2)}))
-    assert refusal(path).endswith("G_ema has a tensor 32x32.conv0.bias that its description has no place for")
+    assert refusal(path).endswith("G_ema has an unexpected tensor 32x32.conv0.bias")
     rewrite(good, path, lambda tensors, _: tensors.update({"D.8x8.conv0.bias": torch.zeros(9)}))
     assert "D has a tensor 8x8.conv0.bias of shape [9], not [8]" in refusal(path, lambda file: file.network("D"))
 

@@ -46,7 +46,7 @@ def test_a_notebook_shows_the_first_seeds(
 def test_a_model_says_what_it_is(make_model: MakeModel) -> None:
     text = repr(make_model(num_labels=3, training={"resolution": 8, "alpha": 0.25, "nimg": 1500}))
     assert text.startswith("<Model ") and text.endswith(
-        "model.safetensors: 8x8, alpha 0.25, trained on 1.5 kimg, 3 classes>"
+        "model.safetensors: 8x8, alpha 0.25, trained for 1.5 kimg, 3 classes>"
     )
     assert "attributes" in repr(make_model(num_labels=2, multi_label=True)) and "class" not in repr(make_model())
 

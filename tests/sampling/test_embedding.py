@@ -62,8 +62,8 @@ def test_mixtures_of_classes_are_rendered(make_model: MakeModel) -> None:
 @pytest.mark.parametrize(
     ("fields", "z", "labels", "said"),
     [
-        ({}, (2, 5), None, "latents of this model are 6 numbers each, not 5"),
-        ({}, (6,), None, r"latents of this model are numbers \[N, 6\], not \[6\]"),
+        ({}, (2, 5), None, "this model's latents are 6 numbers each, not 5"),
+        ({}, (6,), None, r"this model's latents are \[N, 6\], not \[6\]"),
         ({}, (2, 6), [0, 0], "this model has no classes"),
         ({"num_labels": 3}, (2, 6), None, "take labels: 0 to 2"),
         ({"num_labels": 3}, (2, 6), [-1, 0], "take labels: 0 to 2"),
@@ -110,16 +110,16 @@ def test_films_that_a_model_cannot_make(make_model: MakeModel) -> None:
 def test_errors_have_public_names() -> None:
     for name in ("ConfigError", "DataError", "ModelError", "OutOfMemory", "RunError"):
         assert issubclass(getattr(growgan, name), growgan.UserError)
-    with pytest.raises(growgan.ModelError, match="no model file"):
+    with pytest.raises(growgan.ModelError, match="not a model file"):
         growgan.load("nowhere")
 
 
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"precision": "bf16"}, "a precision is auto, float32, bfloat16, float64, not 'bf16'"),
+        ({"precision": "bf16"}, "execution.precision must be auto, float32, bfloat16, float64, not 'bf16'"),
         ({"precision": "float64"}, "not in float64"),
-        ({"device": "gpu"}, "no kind of device 'gpu'"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
     ],
 )
 def test_what_is_not_there_is_refused(make_model: MakeModel, wish: dict[str, Any], said: str) -> None:
@@ -171,7 +171,7 @@ def test_a_file_that_is_written_anew_is_another_one(make_model: MakeModel) -> No
     make_model(fmap_max=4)
     assert model.file.hash == known
     for use in (ModelFile.generator, ModelFile.truncation_mean, lambda file: file.has("D"), lambda file: file.hash):
-        with pytest.raises(Changed, match="was written anew since it was opened"):
+        with pytest.raises(Changed, match="has changed since it was opened"):
             use(opened)
 
 

@@ -94,7 +94,7 @@ def test_a_label_that_is_given(multi: bool, label: Any, expected: list[Any]) -> 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_seeds_that_do_not_exist(seed: int) -> None:
-    with pytest.raises(ConfigError, match="a seed must lie between 0 and 4294967295"):
+    with pytest.raises(ConfigError, match="a seed must be between 0 and 4294967295"):
         draw([seed], make_spec(), {})
 
 
@@ -102,9 +102,9 @@ def test_seeds_that_do_not_exist(seed: int) -> None:
     ("classes", "label", "message"),
     [
         (0, 1, "this model has no classes"),
-        (3, 3, "there is no class 3: this model has classes 0 to 2"),
-        (3, -1, "there is no class -1"),
-        (3, [1.0, 0.0], "a label is one for all pictures: a class by number or name, or 3 numbers, not"),
+        (3, 3, "unknown class 3: this model has classes 0 to 2"),
+        (3, -1, "unknown class -1"),
+        (3, [1.0, 0.0], "a label for all pictures is a class by number or name, or 3 numbers, not"),
         (3, [[1.0, 0.0, 0.0]], "a class by number or name, or 3 numbers"),
         (3, 0.5, "a class by number or name, or 3 numbers"),
         (3, "cat", "a class by number or name, or 3 numbers"),

@@ -164,7 +164,7 @@ def test_classes_by_number_and_by_name(make_model: MakeModel) -> None:
     assert named.labels([0, 1], named.label("dog")) == ["dog", "dog"]
     assert np.array_equal(named.sample(2, label=1, kind="numpy"), named.sample(2, label=[0.0, 1.0, 0.0], kind="numpy"))
     for text in ("cow", "3", "-1", "1.0", "²", ""):
-        with pytest.raises(ConfigError, match=r"there is no class .*; this model has: cat, dog, 2"):
+        with pytest.raises(ConfigError, match=r"unknown class .*; this model has: cat, dog, 2"):
             named.label(text)
     mac = make_model(num_labels=3, training={"class_names": ["Brot", "Ka\u0308se", "2"]})
     assert mac.label("K\u00e4se") == mac.label("Ka\u0308se") == 1
@@ -198,12 +198,12 @@ def test_impossible_wishes(make_model: MakeModel) -> None:
     model = make_model()
     wishes: list[tuple[dict[str, Any], str]] = [
         ({"n": -1}, "cannot make -1 pictures"),
-        ({"seed": -1}, "a seed must lie between"),
-        ({"seed": 2**32 - 1, "n": 2}, "a seed must lie between"),
-        ({"truncation": -0.1}, "truncation must lie between 0 and 2, not -0.1"),
-        ({"truncation": 2.1}, "truncation must lie between"),
-        ({"truncation": float("nan")}, "truncation must lie between"),
-        ({"batch": 0}, "a batch must be at least 1 picture, not 0"),
+        ({"seed": -1}, "a seed must be between"),
+        ({"seed": 2**32 - 1, "n": 2}, "a seed must be between"),
+        ({"truncation": -0.1}, "truncation must be between 0 and 2, not -0.1"),
+        ({"truncation": 2.1}, "truncation must be between"),
+        ({"truncation": float("nan")}, "truncation must be between"),
+        ({"batch": 0}, "the batch must be at least 1, not 0"),
         ({"label": 0}, "this model has no classes"),
     ]
     for wish, message in wishes:
@@ -229,10 +229,10 @@ def test_a_run_is_its_best_snapshot_else_its_newest(tiny_run: Path, tmp_path: Pa
         assert model.file.path.stem == name
         assert isinstance(model, growgan.Model)
         model.file.path.unlink()
-    with pytest.raises(ModelError, match="holds no model: a run folder has snapshots in"):
+    with pytest.raises(ModelError, match="holds no model: a run folder has its snapshots in"):
         load(run)
     shutil.copy(tiny_run / "config.json", run)
-    with pytest.raises(ModelError, match="has no snapshot yet: train on"):
+    with pytest.raises(ModelError, match="has no snapshot yet: resume it"):
         load(run)
 
 
@@ -245,9 +245,9 @@ def test_a_file_by_path_or_text(tiny_run: Path) -> None:
 def test_nonsense_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not a model")
     for source, message in {
-        "no-such-model": "no-such-model is no model file, no run folder and no shipped model",
+        "no-such-model": "no-such-model is not a model file, run folder or shipped model",
         str(tmp_path): "holds no model",
-        str(tmp_path / "text"): "is not a whole .safetensors file",
+        str(tmp_path / "text"): "is not a complete .safetensors file",
         "": "holds no model",
     }.items():
         with pytest.raises(ModelError, match=message):

@@ -114,10 +114,10 @@ def test_walks_have_an_end() -> None:
 @pytest.mark.parametrize(
     ("seeds", "frames", "cells", "words"),
     [
-        ([1, 2, 3], 10, 2, "3 pictures do not give each of 2 cells"),
+        ([1, 2, 3], 10, 2, "3 pictures cannot be split evenly over 2 cells"),
         ([1, 2], 10, 2, "at least two"),
         ([1], 10, 1, "at least two"),
-        ([1, 2, 3, 4], 3, 1, "3 frames are too few to meet 4 pictures"),
+        ([1, 2, 3, 4], 3, 1, "3 frames are too few to visit 4 pictures"),
         ([1, 2], 0, 1, "at least one frame"),
     ],
 )

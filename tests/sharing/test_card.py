@@ -62,5 +62,5 @@ def test_the_library_reads_the_card(make_subject: MakeSubject) -> None:
 def test_fields_are_put_in_and_taken_out() -> None:
     assert merged({"license": "mit", "notes": "x"}, ["title= A = B ", "notes="]) == {"license": "mit", "title": "A = B"}
     for text in ("colour=red", "title", ""):
-        with pytest.raises(ConfigError, match="--card wants FIELD=TEXT with one of title, license"):
+        with pytest.raises(ConfigError, match="--card takes FIELD=TEXT with one of title, license"):
             merged({}, [text])

@@ -101,7 +101,7 @@ def test_a_program_gives_the_models_images_without_growgan(
     extra = {"growgan.spec": "", "growgan.training": ""}
     torch.export.load(tmp_path / "m.pt2", extra_files=extra)
     assert json.loads(extra["growgan.training"])["resolution"] == 8
-    with pytest.raises(ModelError, match=r"a program of torch\.export .*give the model"):
+    with pytest.raises(ModelError, match=r"a torch\.export program .*pass the model"):
         growgan.load(tmp_path / "m.pt2")
 
 
@@ -131,7 +131,7 @@ def test_pictures_by_seed_are_the_models(onnx_of: OnnxOf, kind: str) -> None:
         a, b = (m.sample(5, seed=3, kind="numpy", **wish) for m in (model, subject.model))
         assert np.abs(a.astype(int) - b).max() <= 1 and b.std() > 10
     assert model.resolution == 16 and "16x16" in repr(model)
-    with pytest.raises(ModelError, match=r"is an ONNX file: growgan\.OnnxModel opens it"):
+    with pytest.raises(ModelError, match=r"is an ONNX file: open it with growgan\.OnnxModel or"):
         growgan.load(path)
 
 
@@ -143,7 +143,7 @@ def test_labels_and_latents_are_looked_at(onnx_of: OnnxOf) -> None:
     for wrong in (labels - 9, labels + 9, labels[:1], labels.astype(float), None):
         with pytest.raises(ConfigError, match="2 pictures of this model take labels"):
             model(z, wrong)
-    with pytest.raises(ConfigError, match="latents of this model"):
+    with pytest.raises(ConfigError, match="this model"):
         model(z[:, 1:], labels)
     with pytest.raises(ConfigError, match="no classes"):
         growgan.OnnxModel(onnx_of("none")[1])(z, labels)
@@ -188,7 +188,7 @@ def test_an_export_that_differs_is_not_written(
         return G
 
     monkeypatch.setattr(trace, "folded", wrong)
-    with pytest.raises(ModelError, match=r"makes other pictures than the model: they differ by 0\.0003"):
+    with pytest.raises(ModelError, match=r"gives different pictures from the model \(by 0\.0003"):
         write(subject.model, tmp_path / name, None, {}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["origin.safetensors"]
 
@@ -203,18 +203,18 @@ def test_the_model_itself_is_left_alone(make_subject: MakeSubject, tmp_path: Pat
 
 def test_sizes_that_there_are_not(make_subject: MakeSubject, tmp_path: Path) -> None:
     for size in (2, 12, 32):
-        with pytest.raises(ConfigError, match="--resolution should be a power of two from 4 to 16"):
+        with pytest.raises(ConfigError, match="--resolution must be a power of two from 4 to 16"):
             export(make(make_subject, "none"), tmp_path / "m.pt2", resolution=size)
 
 
 def test_sizes_that_it_has_not_reached(make_subject: MakeSubject, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--resolution should be a power of two from 4 to 8, not 16"):
+    with pytest.raises(ConfigError, match="--resolution must be a power of two from 4 to 8, not 16"):
         export(make(make_subject, "none", resolution=8, alpha=0.25), tmp_path / "m.pt2", resolution=16)
 
 
 def test_a_missing_package_is_named(make_subject: MakeSubject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(to_onnx, "PACKAGES", ("torch", "onnx_of_nobody"))
-    with pytest.raises(ConfigError, match=r"needs the package onnx_of_nobody: pip install 'growgan\[onnx\]'"):
+    with pytest.raises(ConfigError, match="needs the package onnx_of_nobody: pip install onnx onnxscript onnxruntime"):
         export(make(make_subject, "none"), tmp_path / "m.onnx")
 
 
@@ -229,7 +229,7 @@ def test_files_that_are_no_export(onnx_of: OnnxOf, tmp_path: Path) -> None:
         if prop.key == "growgan.spec":
             prop.value = prop.value.replace('"channels": 3', '"channels": 1')
     onnx.save(proto, tmp_path / "lies.onnx")
-    with pytest.raises(ModelError, match="not as it is described"):
+    with pytest.raises(ModelError, match="not as described"):
         OnnxModel(tmp_path / "lies.onnx")
     del proto.metadata_props[:]
     onnx.save(proto, tmp_path / "other.onnx")

@@ -59,7 +59,7 @@ def test_what_is_pushed_is_what_is_loaded(hub: Hub, make_subject: MakeSubject, t
     assert sorted(files) == ["README.md", "model.safetensors", "samples.png"]
     assert files["model.safetensors"] == (tmp_path / "shipped.safetensors").read_bytes()
     assert pushed.stdout.startswith(f"{hub.url}/me/discs/commit/") and hub.messages == [
-        "me/discs: 16x16, trained on 1.234 kimg"
+        "me/discs: 16x16, trained for 1.234 kimg"
     ]
     words = ("generate", "hf://me/discs", "--seeds", "3", "--out", tmp_path / "there")
     assert growgan(tmp_path / "cache", hub.url, *words).returncode == 0
@@ -113,7 +113,7 @@ def test_a_model_of_another_name(hub: Hub, make_subject: MakeSubject, tmp_path: 
     assert growgan(tmp_path / "cache", hub.url, "info", "hf://me/one").returncode == 0
     hub.put("me/one", {"other.safetensors": content})
     several = refusal(growgan(tmp_path / "cache", hub.url, "info", "hf://me/one"))
-    assert "name one of mine.safetensors, other.safetensors" in several
+    assert "specify one of mine.safetensors, other.safetensors" in several
     named = growgan(tmp_path / "cache", hub.url, "info", "hf://me/one/other.safetensors")
     assert named.returncode == 0
 
@@ -123,12 +123,12 @@ def test_what_is_not_there_or_not_allowed(hub: Hub, make_subject: MakeSubject, t
     hub.put("me/discs", {"README.md": b"x"})
     origin = tmp_path / "origin.safetensors"
     for words, variables, message in (
-        (("info", "hf://me/none"), {}, "there is no me/none on the hub, or it is private"),
+        (("info", "hf://me/none"), {}, "no me/none on the Hub, or it is private"),
         (("info", "hf://me/discs@v9"), {}, "me/discs has no revision 'v9'"),
         (("info", "hf://me/discs/x.safetensors"), {}, "me/discs has no file x.safetensors"),
-        (("info", "hf://me/discs"), {}, "of other .safetensors it has none"),
-        (("info", "hf://me/discs"), {"HF_HUB_OFFLINE": "1"}, "set to work offline"),
-        (("push", origin, "hf://me/new", "--license", "mit"), {}, "the hub refuses hf://me/new: log in"),
+        (("info", "hf://me/discs"), {}, "other .safetensors: none"),
+        (("info", "hf://me/discs"), {"HF_HUB_OFFLINE": "1"}, "in offline"),
+        (("push", origin, "hf://me/new", "--license", "mit"), {}, "the Hub refused hf://me/new: log in"),
     ):
         done = growgan(tmp_path / "cache", hub.url, *words, **variables)
         assert message in refusal(done) and done.stderr.count("\n") == 1, done

@@ -120,8 +120,8 @@ def test_measures_of_this_very_file(make_subject: MakeSubject, tmp_path: Path) -
 def test_wishes_that_do_not_fit(make_subject: MakeSubject, tmp_path: Path) -> None:
     subject = make_subject()
     for name, more, message in (
-        ("out.pth", {}, r"should end in one of \.safetensors, \.onnx, \.pt2"),
-        ("out.safetensors", {"resolution": 8}, "has every size in it"),
+        ("out.pth", {}, r"must end in one of \.safetensors, \.onnx, \.pt2"),
+        ("out.safetensors", {"resolution": 8}, "holds every size"),
         ("out.pt2", {"only": "G_ema"}, r"are for \.safetensors"),
         ("out.pt2", {"half": True}, r"are for \.safetensors"),
         ("origin.safetensors", {}, "is the model itself"),

@@ -75,7 +75,7 @@ def test_a_film(serve: Serve, plain: str) -> None:
     assert [one["number"] for one in ask("/api/films").json] == [begun.json["number"]]
     assert begun.json["of"].startswith(plain) and begun.json["of"].endswith(": seed 1, seed 2, 1 s")
     assert ask(where, "DELETE").json == {} and ask("/api/films").json == []
-    assert "no film" in ask(where).error() and "no film" in ask(where + "/file").error()
+    assert all("no longer exists" in ask(path).error() for path in (where, where + "/file"))
     for wrong, what in (
         ({"way": {"keys": []}}, "keys of way"),
         ({"size": 100}, "power of two"),
@@ -111,11 +111,11 @@ def test_refusals(serve: Serve, plain: str, tiny_run: Path) -> None:
     ask = serve(plain, runs=(str(tiny_run),))
     assert "no model" in ask("/api/model", name="/etc/passwd").error()
     assert "no model" in ask("/api/picture", plan=look("x", key={"seed": 1})).error()
-    assert "no JSON" in ask("/api/picture").error()
+    assert "not JSON" in ask("/api/picture").error()
     assert "no classes" in ask("/api/picture", plan=look(plain, key={"seed": 1}, label=1)).error()
     for path in ("/api/run", "/api/run/reals", "/api/run/fakes/1"):
         assert "no run" in ask(path, name="/").error()
-    assert "not there" in ask("/api/run/fakes/1", name=str(tiny_run)).error()
+    assert "does not exist" in ask("/api/run/fakes/1", name=str(tiny_run)).error()
     ask("/api/nothing").error(404)
     ask("/api/films/x").error(404)
     ask("/web/../app.py").error(404)
@@ -191,7 +191,7 @@ def test_open_to_a_network_it_answers_to_addresses_and_its_names() -> None:
 
 
 def test_long_requests_are_not_read(serve: Serve, plain: str) -> None:
-    assert "too long" in serve(plain)("/api/films", "POST", {"x": "y" * 100_000}).error(413)
+    assert "too large" in serve(plain)("/api/films", "POST", {"x": "y" * 100_000}).error(413)
 
 
 def test_losses_that_are_no_numbers(serve: Serve, tiny_run: Path, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_closed_all_who_wait_are_told() -> None:
     desk.close()
     late = desk.order("a", 3)
     for future in (held, waiting, late):
-        with pytest.raises(ConfigError, match="being closed"):
+        with pytest.raises(ConfigError, match="shutting down"):
             future.result(30)
     go.set()
 

@@ -49,7 +49,7 @@ def test_a_film_is_made_and_told(plain: str) -> None:
     folder = reel.path.parent
     reels.forget(reel.number)
     assert not reel.path.exists()
-    with pytest.raises(ConfigError, match="no film 1"):
+    with pytest.raises(ConfigError, match="film 1 no longer exists"):
         reels.get(reel.number)
     reels.close()
     assert not folder.exists()
@@ -100,7 +100,7 @@ def test_not_too_many(plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
     go, real = threading.Event(), studio.film
     studio.film = lambda plan: (go.wait(30), real(plan))[1]  # type: ignore[method-assign]
     first = reels.begin(order(plain))
-    with pytest.raises(ConfigError, match="1 films are being made"):
+    with pytest.raises(ConfigError, match="1 films are already being made"):
         reels.begin(order(plain))
     go.set()
     paths: list[Path] = [first.path]

@@ -48,7 +48,7 @@ def test_a_run_that_has_hardly_begun(tiny_run: Path, tmp_path: Path) -> None:
     found = watch.watch(str(run))
     assert found["nimg"] == 0 and found["fakes"] == [] and not found["reals"] and found["left"] is None
     assert found["total"] == 320 and found["written"] is None
-    with pytest.raises(RunError, match="not there"):
+    with pytest.raises(RunError, match="does not exist"):
         watch.grid(str(run), 5)
 
 

@@ -54,8 +54,8 @@ def test_the_command_line(colour_set, tmp_path, capsys):
     words += ["--set", "augment.from_resolution=16", "--set", "augment.strength=adaptive"]
     assert main(words) == 2
     assert capsys.readouterr().err == (
-        "growgan: augment.strength=adaptive needs scores of D that have a sign, and with loss.name=wgan_gp they have "
-        "none: augment.strength=fixed, or loss.name=logistic or relativistic\n"
+        "growgan: augment.strength=adaptive needs signed scores from D, which loss.name=wgan_gp does not "
+        "give: use augment.strength=fixed, or loss.name=logistic or relativistic\n"
     )
     assert not run.exists()
     assert main([*words, "--set", "loss.name=logistic", "--set", "augment.kimg=0.5"]) == 0

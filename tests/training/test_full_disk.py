@@ -125,7 +125,7 @@ def test_every_file_operation_may_fail(tmp_path, small_grids):
     for fatal in range(1, total + 1):
         run, said = run_of_three_ticks(tmp_path / str(fatal), fault(fatal))
         lacks_nothing(run)
-        warned += any("the run goes on" in line for line in said)
+        warned += any("training continues" in line for line in said)
         shutil.rmtree(run.path)
     assert warned > total / 2  # the others were of no consequence, such as removing what is not there
 
@@ -145,7 +145,7 @@ def test_writes_that_stop_in_the_middle(tmp_path, limit, small_grids):
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     run, said = run_of_three_ticks(tmp_path / "run", cut())
-    assert any("the run goes on, what was written before is kept" in line for line in said)
+    assert any("training continues, earlier files are kept" in line for line in said)
     lacks_nothing(run)
 
 
@@ -183,7 +183,7 @@ def test_a_disk_that_is_really_full_for_a_while(small_disk, tmp_path, colour_set
     monkeypatch.setattr(job, "train", filled)
     capsys.readouterr()
     assert main([*words, str(small_disk / "run")]) == 0
-    assert "No space left on device; the run goes on" in capsys.readouterr().err
+    assert "No space left on device; training continues" in capsys.readouterr().err
     whole_run, run = RunFiles(tmp_path / "whole"), RunFiles(small_disk / "run")
     assert [path.name for path in run.milestones()] == [path.name for path in whole_run.milestones()]
     for a, b in zip([*run.milestones(), run.states()[0]], [*whole_run.milestones(), whole_run.states()[0]]):

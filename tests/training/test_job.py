@@ -195,7 +195,7 @@ def test_a_length_that_cannot_be_kept_ends_no_run(tmp_path, monkeypatch):
     longer = job.plan(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.2")), say=said.append))
     with longer.dataset:
         assert job.work(longer).nimg == 224
-    assert any("the run's new length or place of its data is not kept: No space left" in line for line in said)
+    assert any("the run's new length or data path could not be saved: No space left" in line for line in said)
 
 
 def test_a_set_s_new_place_is_kept_and_few_pictures_are_warned_of(tmp_path, monkeypatch):
@@ -203,9 +203,8 @@ def test_a_set_s_new_place_is_kept_and_few_pictures_are_warned_of(tmp_path, monk
     first = job.plan(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.1")), say=said.append))
     with first.dataset:
         job.work(first)
-    assert (
-        "warning: 128 pictures from nothing are few: --from MODEL goes on from a trained one, such as faces-128" in said
-    )
+    few = "warning: 128 pictures are too few to train from scratch"
+    assert f"{few}: use --from MODEL to start from a trained one, such as faces-128" in said
     data.rename(tmp_path / "moved")
     run(tmp_path / "moved", tmp_path / "run", ("schedule.total_kimg", "0.2"))
     monkeypatch.chdir(tmp_path)
@@ -247,10 +246,10 @@ def test_a_changed_set_is_noticed_and_the_change_named(tmp_path, change):
     match change:
         case "lost":
             build_set(pictures[:-1])
-            what = "it had 16 pictures, and has 15"
+            what = "it had 16 pictures and now has 15"
         case "more":
             build_set(np.concatenate([pictures, pictures]))
-            what = "it had 16 pictures, and has 32"
+            what = "it had 16 pictures and now has 32"
         case "rebuilt":
             build_set(255 - pictures)
             what = "sizes or checksums .* differ"
@@ -266,7 +265,7 @@ def test_a_changed_set_is_noticed_and_the_change_named(tmp_path, change):
             what = "names, sizes, times or labels differ"
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*.*") if path.is_file()}
     with pytest.raises(
-        RunError, match=f"is not the set that this run was started with: .*{what.removeprefix(': ')}; give"
+        RunError, match=f"is not the dataset this run was started with: .*{what.removeprefix(': ')}; pass"
     ):
         run(None, tmp_path / "run", ("schedule.total_kimg", "0.2"), preset=None)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*.*") if path.is_file()} == before
@@ -278,7 +277,7 @@ def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):
     with planned.dataset:
         made = planned.config, planned.schedule, planned.machine, ALONE, planned.say
         scaled = pace.lasting(*made, lambda state, phase: None, 1.0, Stop())
-        with pytest.raises(ConfigError, match=r"hours are .* times as long as this schedule takes here"):
+        with pytest.raises(ConfigError, match=r"hours are .* times what this schedule takes here"):
             pace.lasting(*made, lambda state, phase: None, 1e5, Stop())
     assert scaled.network == planned.config.network
     schedule = Schedule(scaled.schedule, scaled.optim, 8)
@@ -312,7 +311,7 @@ def test_measuring_the_machine_by_steps_that_explode_is_refused(tmp_path):
     rates = [("optim.g_lr", "1e18"), ("optim.d_lr", "1e18"), ("execution.threads", "1"), ("execution.device", "cpu")]
     asked = request(make_set(tmp_path / "data"), tmp_path / "run", *rates)
     planned = job.plan(replace(asked, hours=1.0))
-    with planned.dataset, pytest.raises(RunError, match=r"steps were tried at 4x4, and the loss of \w is not finite"):
+    with planned.dataset, pytest.raises(RunError, match=r"in trial steps at 4x4, the loss of \w is not finite"):
         job.work(planned)
 
 
@@ -513,7 +512,7 @@ def test_a_disk_that_is_full_for_a_while_costs_the_run_nothing(tmp_path, monkeyp
     monkeypatch.setattr(job, "train", failing)
     capsys.readouterr()
     assert run(data, tmp_path / "full", *words).ended
-    assert capsys.readouterr().err.count("No space left on device; the run goes on") == 8
+    assert capsys.readouterr().err.count("No space left on device; training continues") == 8
     newest = [max((tmp_path / name / "models").glob("snapshot*")) for name in ("whole", "full")]
     for key, value in open_model(newest[0]).network("G").state_dict().items():
         assert torch.equal(open_model(newest[1]).network("G").state_dict()[key], value)
@@ -539,7 +538,7 @@ def test_a_run_that_lost_its_states_is_not_begun_anew_over_its_own_files(tmp_pat
     before = {path: path.read_bytes() for path in (tmp_path / "run" / "models").iterdir()}
     for path in (tmp_path / "run" / "state").iterdir():
         path.unlink()
-    with pytest.raises(RunError, match="holds no state to go on from"):
+    with pytest.raises(RunError, match="holds no state to resume from"):
         run(data, tmp_path / "run", ("schedule.total_kimg", "0.3"))
     assert {path: path.read_bytes() for path in (tmp_path / "run" / "models").iterdir()} == before
 

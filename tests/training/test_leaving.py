@@ -77,7 +77,7 @@ def test_a_folder_that_was_moved_is_not_written_anew(after, colour_set, tmp_path
         if nimg >= after and not there.exists():
             run.path.rename(there)
 
-    with pytest.raises(UserError, match="run has been moved, or another folder put in its place"):
+    with pytest.raises(UserError, match="run has been moved or replaced"):
         train(colour_set, run.path, 50, moving, monkeypatch)
     assert not run.path.exists()
     saved = train(colour_set, there, 50, stopping(0), monkeypatch)

@@ -83,7 +83,7 @@ def test_a_network_that_fails_ends_no_run(
     colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert kid_run(tmp_path / "run", colour_set, save_network(tmp_path / "net.pt", "wrong"), monkeypatch) == 0
-    assert "this snapshot is not measured: " in capsys.readouterr().err
+    assert "this snapshot was not measured: " in capsys.readouterr().err
     assert not any("measures" in entry for entry in entries(tmp_path / "run"))
     assert RunFiles(tmp_path / "run").snapshots()
 
@@ -115,7 +115,7 @@ def test_a_long_measure_gives_way_to_a_stop_and_the_snapshot_is_there(
     monkeypatch.setattr(measure, "BATCH", 16)
     monkeypatch.setattr(measure.KidMeasure, "_look_at_fakes", stopping)
     kid_run(tmp_path / "run", colour_set, save_network(tmp_path / "net.pt"), monkeypatch)
-    assert "not measured: the run is to stop" in capsys.readouterr().err
+    assert "not measured: the run is stopping" in capsys.readouterr().err
     assert len(entries(tmp_path / "run")) == 1
 
 
@@ -134,7 +134,9 @@ def test_memory_that_runs_out_in_a_measure_ends_no_run(
             run = tmp_path / name
             assert main([*words, "--out", str(run)]) == 0
         said = capsys.readouterr().err
-        assert "not measured: out of memory (2.00 GiB more were wanted): --set snapshots.measure=none" in said
+        assert (
+            "not measured: out of memory (2.00 GiB more needed): turn it off with --set snapshots.measure=none" in said
+        )
         assert RunFiles(run).snapshots() and not any("measures" in entry for entry in entries(run))
 
 

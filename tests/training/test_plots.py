@@ -29,7 +29,7 @@ def test_lines_that_were_cut_off_are_passed_over_and_what_is_lacking_is_known(tm
     assert [line["metric"] for line in plots.evaluated([path])] == ["swd2k", "kid2048"]
     assert plots.lacking(path, "abc", ("swd", "kid")) == ["kid"] and plots.lacking(path, "def", ("swd",)) == ["swd"]
     path.write_text('{"metric": \n{"metric": "kid2048", "subject_hash": "abc"}\n')
-    with pytest.raises(RunError, match="a line is no JSON"):
+    with pytest.raises(RunError, match="a line is not JSON"):
         plots.evaluated([path])
 
 
@@ -75,7 +75,7 @@ def test_nothing_to_draw(run: RunFolder, tmp_path: Path) -> None:
         plots.draw_measures(run, tmp_path / "out.png")
     assert not (tmp_path / "out.png").exists()
     (run.path / "measures.jsonl").write_text("no json\n")
-    with pytest.raises(RunError, match="is no JSON"):
+    with pytest.raises(RunError, match="is not JSON"):
         plots.draw_measures(run, tmp_path / "out.png")
 
 
@@ -83,7 +83,7 @@ def test_nothing_to_draw(run: RunFolder, tmp_path: Path) -> None:
 def test_lines_of_the_log_that_are_none_of_ours(run: RunFolder, line: str) -> None:
     """A last line may be one that is still being written; any other is refused by its number."""
     run.log.write_text(f'{line}\n{{"nimg": 8, "seconds": 2.0}}\n')
-    with pytest.raises(RunError, match="line 1: it is no object with nimg and seconds"):
+    with pytest.raises(RunError, match="line 1: not an object with nimg and seconds"):
         run.read_log()
     run.log.write_text(f'{{"nimg": 8, "seconds": 2.0}}\n{line}\n')
     assert run.read_log() == [{"nimg": 8, "seconds": 2.0}]

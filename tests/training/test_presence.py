@@ -60,7 +60,7 @@ def test_silence_ends_those_who_listen(store, monkeypatch):
         began = time.monotonic()
         assert ended.wait(5)
         assert time.monotonic() - began >= 0.5
-    assert said == ["process 1 of 2 has not been heard of for 0.6 s"]
+    assert said == ["process 1 of 2 has not responded for 0.6 s"]
 
 
 def test_processes_that_were_all_put_aside_wait_for_each_other_anew(store, monkeypatch):

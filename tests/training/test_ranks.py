@@ -70,10 +70,10 @@ def test_all_know_what_one_has_met(monkeypatch):
     """The first process writes down why something is not there, also where another one has met it."""
 
     def gather(sentences, own):
-        sentences[:] = [own, "out of memory: take less"]
+        sentences[:] = [own, "out of memory: use a smaller batch"]
 
     monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
-    with pytest.raises(Elsewhere, match="out of memory: take less"):
+    with pytest.raises(Elsewhere, match="out of memory: use a smaller batch"):
         Ranks(rank=0, world=2).together(lambda: None)
 
 
@@ -82,8 +82,8 @@ def test_more_processes_than_groups_are_refused_once_and_nothing_is_written(tmp_
     (status, said), *others = train(tmp_path / "run", colour_set, 3, *SHORT)
     assert status == 2 and others == [(2, ""), (2, "")]
     assert said == (
-        "growgan: 3 processes cannot share a minibatch at 16x16, which has 2 groups of images that are compared "
-        "with each other: --preset v2-4gpus has enough\n"
+        "growgan: 3 processes cannot share a minibatch at 16x16, which has 2 groups of images for "
+        "minibatch stddev: use --preset v2-4gpus\n"
     )
     assert not (tmp_path / "run").exists()
 
@@ -92,7 +92,7 @@ def test_more_processes_than_groups_are_refused_once_and_nothing_is_written(tmp_
 def test_trouble_is_met_by_all_and_said_by_one(tmp_path, colour_set):
     (status, said), other = train(tmp_path / "run", colour_set, 2, *TINY, *SETTINGS, "--set", "optim.d_lr=3")
     assert status == 2 and other == (2, "")
-    assert "has exploded" in said.splitlines()[-1] and "the state saved last is kept" in said
+    assert "has exploded" in said.splitlines()[-1] and "the last saved state is kept" in said
 
 
 @pytest.mark.slow
@@ -116,7 +116,7 @@ def test_a_process_that_dies_ends_the_other_and_any_number_goes_on(tmp_path, col
     end = ["--kimg", str((kept + 160) / 1000), *SETTINGS]
     (status, said), *others = train(run.path, colour_set, 3, *end)  # one of which has nothing to do
     assert (status, others) == (0, [(0, ""), (0, "")])
-    assert f"going on from {kept / 1000:g} kimg" in said
+    assert f"resuming from {kept / 1000:g} kimg" in said
     assert said.count("warning: 1 of 3 processes idle at ") == 1
     log = [json.loads(line)["nimg"] for line in run.log.read_text().splitlines()]
     assert log == sorted(set(log)) and log[-1] >= kept + 160

@@ -212,7 +212,7 @@ def test_memory_that_runs_out_while_a_pass_warms_up(recorded: bool) -> None:
     reals, labels = feed.reals(state.nimg, phase)
     given = state, phase, state.draws("D", phase), reals, labels
     if recorded:
-        with pytest.warns(UserWarning, match="cannot be recorded.*CUDA out of memory; with"):
+        with pytest.warns(UserWarning, match="cannot be recorded.*CUDA out of memory; use"):
             assert state.passes.run(short, *given)
         assert times == 2 and state.passes.settling == 0
     else:

@@ -215,9 +215,9 @@ def test_pictures_that_find_no_memory_are_read(
             kept.prepare(state, phase)
             assert isinstance(kept.batch(0, 6, 16)[0], np.ndarray)
         reason = "CUDA out of memory" if str(error) else "out of memory"
-        assert said[1:] == [f"pictures: read batch by batch, since 10 of 16x16 could not be kept after all ({reason})"]
+        assert said[1:] == [f"pictures: reading batch by batch: 10 of 16x16 could not be kept in memory ({reason})"]
         kept, *_ = serve(dataset, fitted(dataset, "always"))
-        with pytest.raises(OutOfMemory, match=r"10 of 16x16 could not be kept .*: --set execution\.resident=auto"):
+        with pytest.raises(OutOfMemory, match=r"10 of 16x16 could not be kept .*: use --set execution\.resident=auto"):
             kept.prepare(state, phase)
 
 
@@ -237,15 +237,15 @@ def test_pictures_that_do_not_fit_beside_the_steps_are_read(
             kept.prepare(state, schedule.trained(schedule.stages[0]))
             kept.prepare(state, phase)
             assert torch.is_tensor(kept.batch(0, 6, 16)[0]) is fits
-            assert said[-1].startswith(f"pictures: {'keeping' if fits else 'read batch by batch, since'} 10 of 16x16")
-        assert "10 of 16x16 take 0.0 MiB, and 0.0 MiB are to spare beside the steps" in said[1]
+            assert said[-1].startswith(f"pictures: {'keeping' if fits else 'reading batch by batch:'} 10 of 16x16")
+        assert "10 of 16x16 take 0.0 MiB, and training leaves 0.0 MiB free" in said[1]
 
         always = fitted(dataset, "always")
         monkeypatch.setattr(memory, "free_memory", lambda device: None)  # where that cannot be told it is tried
         resident.check_resident(always, schedule, CPU, dataset)
         monkeypatch.setattr(memory, "free_memory", lambda device: needed)
         resident.check_resident(config, schedule, CPU, dataset)
-        with pytest.raises(OutOfMemory, match=r"10 of 16x16 take .* beside the steps: --set execution\.resident=auto"):
+        with pytest.raises(OutOfMemory, match=r"10 of 16x16 take .* free: use --set execution\.resident=auto"):
             resident.check_resident(always, schedule, CPU, dataset)
 
 

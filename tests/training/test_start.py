@@ -81,7 +81,7 @@ def test_of_equal_size_everything_is_taken_and_trained_at_once(colour_set, tiny_
     assert [s.resolution for s in Schedule(config.schedule, config.optim, 16).stages] == [16]
     assert (config.start.model, config.start.content_hash) == (str(tiny_run.resolve()), file.hash)
     assert state.nimg == 0 and not state.opt_D.adam.state
-    assert said == [f"starts from {tiny_run} ({file.describe()}): stages up to 16x16 taken over"]
+    assert said == [f"starts from {tiny_run} ({file.describe()}): stages up to 16x16 transferred"]
 
 
 def test_a_larger_run_grows_on_from_the_models_size(big_set, tiny_run, tmp_path):
@@ -117,7 +117,7 @@ def test_a_smaller_run_takes_the_stages_that_fit(colour_set, tiny_run, tmp_path)
     assert_taken(state, open_model(find(tiny_run)), 8, factor=0.5)
     assert [s.resolution for s in Schedule(config.schedule, config.optim, 8).stages] == [8]
     assert (config.start.resolution, config.schedule.initial_resolution) == (8, 8)
-    assert "toRGB and fromRGB of 8x8 as the model's growth left them" in said[0]
+    assert "toRGB and fromRGB of 8x8 as last trained at that size" in said[0]
 
 
 @pytest.mark.parametrize(("reached", "alpha", "begins"), [(16, 0.5, 8), (8, 1.0, 8), (4, 1.0, 4)])
@@ -137,7 +137,7 @@ def test_a_wider_run_begins_as_the_model_acts(colour_set, tiny_run, tmp_path):
     file = open_model(find(tiny_run))
     assert file.spec.width(4) == file.spec.width(8) == config.network.width(8) == 16 and config.network.width(4) == 32
     assert config.network.z_size == file.spec.z_size
-    assert said[0].endswith("stages up to 16x16 taken over; 4x4 widened")
+    assert said[0].endswith("stages up to 16x16 transferred; 4x4 widened")
     z, x = normal(8, file.spec.z_size).float(), normal(8, 3, 16, 16).float()
     with torch.no_grad():
         for ours, name in ((state.G, "G"), (state.G_ema, "G_ema")):
@@ -202,7 +202,7 @@ def test_a_frozen_d_is_not_shown_other_channels(grey_set, colour_set, tiny_run, 
     G, D = make_nets(make_spec(channels=1), torch.float32)
     save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training={})
     freeze = ("start.freeze_d", "1")
-    with pytest.raises(ConfigError, match=r"keeps D's fromRGB, which knows 1 channel: .* the 3 of these pictures"):
+    with pytest.raises(ConfigError, match=r"freezes D's fromRGB, trained on 1 channel: .* the 3 of these pictures"):
         planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run", freeze, *named)
     planned(grey_set, tmp_path / "m.safetensors", tmp_path / "run", freeze)
     planned(grey_set, tiny_run, tmp_path / "run", freeze)  # grey is three equal colours, which it knows
@@ -241,7 +241,7 @@ def test_the_loss_is_the_models_own_unless_a_preset_is_named(colour_set, tmp_pat
 def test_grey_pictures(grey_set, tiny_run, tmp_path):
     config, state, said = planned(grey_set, tiny_run, tmp_path / "run")
     assert config.network.channels == 1
-    assert "toRGB and fromRGB carried from 3 to 1 channels" in said[0]
+    assert "toRGB and fromRGB adapted from 3 to 1 channels" in said[0]
     G = open_model(find(tiny_run)).network("G")
     z = torch.randn(4, G.spec.z_size)
     torch.testing.assert_close(state.G(z), G(z).mean(1, keepdim=True))
@@ -266,7 +266,7 @@ def test_labels_that_come_or_go(labelled_set, colour_set, labelled_run, tiny_run
     config, _, said = planned(labelled_set, tiny_run, tmp_path / "run")
     assert config.network.num_labels == 3 and "0 of 3 labels are among its 0" in said[0]
     config, _, said = planned(colour_set, labelled_run, tmp_path / "run")
-    assert config.network.num_labels == 0 and "no labels, beside its 3" in said[0]
+    assert config.network.num_labels == 0 and "no labels, instead of its 3" in said[0]
 
 
 # Refusals
@@ -275,22 +275,22 @@ def test_labels_that_come_or_go(labelled_set, colour_set, labelled_run, tiny_run
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--from", "{no_d}"], "no_d.safetensors holds no D: training goes on from a G and its D"),
-        (["--from", "{onnx}"], "is an ONNX file, which holds G alone"),
-        (["--from", "{here}/absent"], "absent is no model file, no run folder and no shipped model"),
+        (["--from", "{no_d}"], "no_d.safetensors holds no D: --from needs a G and its D"),
+        (["--from", "{onnx}"], "is an ONNX file, which holds only G"),
+        (["--from", "{here}/absent"], "absent is not a model file, run folder or shipped model"),
         (["--from", ""], "argument --from: is empty"),
-        (["--from", "{model}", "--freeze-d", "3"], "cannot be 3: of the stages taken over, D has 2 above 4x4"),
-        (["--from", "{model}", "--resolution", "8", "--freeze-d", "2"], "D has 1 above 4x4"),
+        (["--from", "{model}", "--freeze-d", "3"], "cannot be 3: D has 2 transferred stages above 4x4"),
+        (["--from", "{model}", "--resolution", "8", "--freeze-d", "2"], "D has 1 transferred stages above 4x4"),
         (["--from", "{model}", "--freeze-d", "-1"], "--freeze-d (start.freeze_d) cannot be -1"),
-        (["--from", "{model}", "--freeze-d", "few"], "freeze_d should be a whole number, not 'few'"),
-        (["--freeze-d", "1"], "goes with --from: fresh networks have nothing to keep"),
+        (["--from", "{model}", "--freeze-d", "few"], "--freeze-d should be a whole number, not 'few'"),
+        (["--freeze-d", "1"], "needs --from: fresh networks have nothing to freeze"),
         (["--from", "{model}", "--set", "network.fmap_max=4"], "first dense layer has 16 feature maps in it, not 4"),
-        (["--from", "{model}", "--set", "network.fmap_max=24"], "not 24; a width stays, or becomes several times as"),
-        (["--from", "{model}", "--set", "network.fmap_max=32", "--freeze-d", "1"], "then none can become wider"),
-        (["--from", "{model}", "--set", "network.latent_size=4"], "do not fit {model}: in it G.4x4.dense.weight is"),
+        (["--from", "{model}", "--set", "network.fmap_max=24"], "not 24; a width must stay, or become a multiple"),
+        (["--from", "{model}", "--set", "network.fmap_max=32", "--freeze-d", "1"], "so none can be widened"),
+        (["--from", "{model}", "--set", "network.latent_size=4"], "do not fit {model}: its G.4x4.dense.weight is"),
         (["--from", "{model}", "--set", "network.stddev_group=0"], "D.4x4.conv.weight is [16, 17, 3, 3], not [16, 16"),
-        (["--from", "{model}", "--set", "start.model=x"], "start.model cannot be set: there is --from"),
-        (["--from", "{model}", "--preset", "tiny,no-pixelnorm"], "changes the networks, which --from takes as"),
+        (["--from", "{model}", "--set", "start.model=x"], "start.model cannot be set: use --from"),
+        (["--from", "{model}", "--preset", "tiny,no-pixelnorm"], "changes the networks, which --from takes from"),
         (["--from", "{model}", "--set", "network.channels=1"], "has channels = 3, not 1"),
     ],
 )  # fmt: skip
@@ -352,7 +352,7 @@ def test_a_run_says_where_it_comes_from_and_needs_the_model_no_more(colour_set, 
     for model in (source / "models").iterdir():
         shutil.copy(other, model)
     status, said = go_on(*words, "--kimg", "0.096")
-    assert status == 0 and "source is another model now than this run was started from" in said
+    assert status == 0 and "source is no longer the model this run was started from" in said
     shutil.rmtree(source)
     status, said = go_on(*words, "--kimg", "0.112")
     assert status == 0 and str(source) not in said
@@ -361,7 +361,7 @@ def test_a_run_says_where_it_comes_from_and_needs_the_model_no_more(colour_set, 
 
 def test_a_run_of_nothing_takes_no_model_later(colour_set, tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
-    with pytest.raises(RunError, match=r"was not started from .*, but from nothing"):
+    with pytest.raises(RunError, match=r"was started from scratch, not from .*"):
         job.plan(replace(request(None, run, preset=None), start=str(tiny_run)))
 
 
@@ -416,7 +416,7 @@ def test_the_model_card_names_the_parent(colour_set, tiny_run, tmp_path):
     train(colour_set, tmp_path / "run", *TINY, *QUIET, "--from", tiny_run, "--kimg", "0.016")
     file = open_model(find(tmp_path / "run"))
     text = to_markdown(file, "hf://me/discs", {}, {}, "samples.png")
-    assert f"| began as | run, SHA-256 `{open_model(find(tiny_run)).hash}` |" in text
+    assert f"| started from | run, SHA-256 `{open_model(find(tiny_run)).hash}` |" in text
 
 
 def test_the_licence_of_the_parent_goes_on_into_the_child(colour_set, tiny_run, tmp_path, capsys):
@@ -425,13 +425,13 @@ def test_the_licence_of_the_parent_goes_on_into_the_child(colour_set, tiny_run, 
     parent = tmp_path / "parent.safetensors"
     assert main(["export", str(tiny_run), str(parent), "--license", "cc-by-nc-4.0"]) == 0
     train(colour_set, tmp_path / "run", *TINY, *QUIET, "--from", parent, "--kimg", "0.016")
-    assert "its licence: cc-by-nc-4.0" in capsys.readouterr().err
+    assert "model licence: cc-by-nc-4.0" in capsys.readouterr().err
     file = open_model(find(tmp_path / "run"))
     assert file.training["parent"]["license"] == "cc-by-nc-4.0"
     text = to_markdown(file, "hf://me/discs", {"license": "mit"}, {}, "samples.png")
-    assert "mit\n\nIt began as parent.safetensors, licensed: cc-by-nc-4.0." in text
+    assert "mit\n\nIt started from parent.safetensors, licensed: cc-by-nc-4.0." in text
     train(colour_set, tmp_path / "grandchild", *TINY, *QUIET, "--from", tmp_path / "run", "--kimg", "0.016")
-    assert "its licence: cc-by-nc-4.0" in capsys.readouterr().err
+    assert "model licence: cc-by-nc-4.0" in capsys.readouterr().err
     assert open_model(find(tmp_path / "grandchild")).training["parent"]["license"] == "cc-by-nc-4.0"
 
 

@@ -111,7 +111,7 @@ def test_hours_are_measured_with_the_plan_that_the_run_uses(tmp_path: Path, cach
     made = state.config, schedule, machine, ALONE, said.append
     pace.lasting(*made, tuning.prepare, 1.0, Stop())
     stored = read_plan(tmp_path / "a" / "plan.json")[1]
-    assert stored and any("measured" in line for line in said)
+    assert stored and any("benchmarked" in line for line in said)
     again, state, phase, said = started(tmp_path / "a")
     again.prepare(state, phase)
     assert again.known == stored and not said

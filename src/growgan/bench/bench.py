@@ -63,9 +63,9 @@ class Bench:
     def __init__(self, request: Request) -> None:
         unknown = [part for part in request.parts if part not in PARTS]
         if unknown:
-            raise ConfigError(f"there is no part {unknown[0]!r} to measure; there are: {', '.join(PARTS)}")
+            raise ConfigError(f"unknown part {unknown[0]!r}; choose from: {', '.join(PARTS)}")
         if request.data is not None and not request.data.exists():
-            raise DataError(f"{request.data}: there is no such file or folder")
+            raise DataError(f"{request.data}: no such file or folder")
         self.request = request
         self.config = configured(request)
         _check_sizes(request, self.config)
@@ -125,7 +125,7 @@ class Bench:
         return [steps.time_step(case, self.machine, self._seconds, limit, copies[0] if copies else None)]
 
     def _generation(self) -> list[Piece]:
-        return [Piece("generate", f"a picture, {p}", partial(self._picture, p)) for p in self._precisions()]
+        return [Piece("generate", f"generate, {p}", partial(self._picture, p)) for p in self._precisions()]
 
     def _picture(self, precision: str) -> list[generation.GenerationTime]:
         limit = self.limit(precision)
@@ -146,17 +146,17 @@ class Bench:
 
     def _memory(self) -> list[Piece]:
         pieces = [
-            Piece("memory", f"memory of a step, {case}", partial(footprint.of_step, case, self.machine))
+            Piece("memory", f"memory of a train step, {case}", partial(footprint.of_step, case, self.machine))
             for case in (self._cases()[-1:] if self.request.quick else self._cases())
         ]
         for precision in self._precisions():
             work = partial(footprint.of_pictures, self._pictured(), 1, precision, self.machine)
-            pieces.append(Piece("memory", f"memory of a picture, {precision}", work))
+            pieces.append(Piece("memory", f"memory of generate, {precision}", work))
         return pieces
 
     def _startup(self) -> list[Piece]:
         sizes, rounds = ((128,), 1) if self.request.quick else ((128, 1024), 3)
-        return [Piece("startup", "start of commands", partial(startup.time_starts, sizes, rounds))]
+        return [Piece("startup", "command startup", partial(startup.time_starts, sizes, rounds))]
 
     def _stages(self) -> list[Piece]:
         return [
@@ -198,14 +198,14 @@ class Bench:
 def configured(request: Request) -> RunConfig:
     """The configuration that is measured: a preset at its own resolution, then the fields that were named."""
     if request.preset and request.run:
-        raise ConfigError("--run names a preset itself: it does not go with --preset")
+        raise ConfigError("--run already names a preset and cannot be combined with --preset")
     # The paper's losses, whatever a run takes by itself: standard steps stay comparable.
     standard = "v2-1gpu" if asked_device(request.overrides).type == "cuda" else "laptop"
     config = preset(request.preset or request.run or standard)
     config = replace(config, network=replace(config.network, resolution=stages.run_resolution(config)))
     for path, text in request.overrides:
         if path == "preset" or path.startswith("data."):
-            raise ConfigError(f"{path} cannot be set: there is --preset, and --data")
+            raise ConfigError(f"{path} cannot be set: use --preset or --data")
         config = replaced(config, path, text)
     config.check_whole()
     return config
@@ -214,6 +214,6 @@ def configured(request: Request) -> RunConfig:
 def _check_sizes(request: Request, config: RunConfig) -> None:
     for size, n in request.sizes or ():
         if not is_size(size) or n < 1:
-            raise ConfigError(f"--steps wants a power of two from {LOWEST}, and a minibatch, not {size}x{n}")
+            raise ConfigError(f"--steps takes a power of two from {LOWEST} up and a minibatch, not {size}:{n}")
         if request.preset and size > config.network.resolution:
-            raise ConfigError(f"{config.preset} ends at {config.network.resolution} pixels, before {size}")
+            raise ConfigError(f"{config.preset} ends at {config.network.resolution} pixels, below {size}")

@@ -52,7 +52,7 @@ def of_step(case: Case, machine: Machine) -> list[Footprint]:
     row = (case.name, case.resolution, case.minibatch, case.config.network.d_down, machine.precision)
     needed, free = needed_memory(case.config, case.phase, machine), free_memory(machine.device)
     if free is not None and needed > free:
-        note = f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free"
+        note = f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free"
         return [Footprint("train", *row, None, None, note)]
     return [Footprint("train", *row, **_asked(case, machine, "train", machine.precision))]
 
@@ -71,7 +71,7 @@ def _asked(case: Case, machine: Machine, work: str, precision: str) -> dict[str,
     done = subprocess.run(words, input=json.dumps(request), capture_output=True, text=True, check=False)
     if done.returncode:
         why = done.stderr.strip().splitlines()
-        return {"peak": None, "base": None, "note": why[-1] if why else f"ended with status {done.returncode}"}
+        return {"peak": None, "base": None, "note": why[-1] if why else f"exited with status {done.returncode}"}
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 

@@ -34,7 +34,7 @@ def time_starts(resolutions: Sequence[int] = (128, 1024), rounds: int = 3) -> li
             model = Path(folder) / f"{resolution}.safetensors"
             save_random_model(model, NetworkSpec(resolution=resolution))
             words = ["generate", str(model), "--seeds", "0", "--out", folder]
-            found.append(_timed(f"growgan generate, one picture of {resolution}x{resolution}", words, rounds))
+            found.append(_timed(f"growgan generate, one {resolution}x{resolution} picture", words, rounds))
     return found
 
 

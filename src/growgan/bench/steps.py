@@ -121,7 +121,7 @@ def time_step(
     row = StepTime(case.name, case.resolution, case.minibatch, spec.d_down, machine.precision, None)
     needed, free = needed_memory(case.config, phase, machine), free_memory(machine.device)
     if free is not None and needed > free:
-        return replace(row, note=f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free")
+        return replace(row, note=f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free")
     try:
         time, least, counts = _timed(case.config, phase, machine, seconds)
     except torch.OutOfMemoryError:

@@ -78,7 +78,7 @@ def _picture(row: GenerationTime) -> str:
 
 TABLES = {
     "limits": Table(
-        "Limits: the best rates seen",
+        "Limits: best rates measured",
         [
             ("", lambda r: r.what),
             ("precision", lambda r: r.precision),
@@ -87,12 +87,12 @@ TABLES = {
         ],
     ),
     "steps": Table(
-        "Train steps: one update of each network; shares are of the measured convolution limit",
+        "Train steps: one update of each network; shares relative to the measured convolution limit",
         [
             ("", _kind),
             ("precision", lambda r: r.precision),
             ("s", lambda r: number(r.seconds) or "-"),
-            ("least", lambda r: number(r.least_seconds)),
+            ("min s", lambda r: number(r.least_seconds)),
             ("images/s", lambda r: number(r.images_per_second)),
             ("GFLOP plain", lambda r: giga(r.flops_plain)),
             ("fused", lambda r: giga(r.flops_fused)),
@@ -106,13 +106,13 @@ TABLES = {
         ],
     ),
     "generate": Table(
-        "Pictures, in a process that is warm",
+        "Generating pictures, in a warm process",
         [
             ("", _picture),
             ("precision", lambda r: r.precision),
             ("first s", lambda r: number(r.first_seconds)),
             ("then s", lambda r: number(r.seconds)),
-            ("least", lambda r: number(r.least_seconds)),
+            ("min s", lambda r: number(r.least_seconds)),
             ("GFLOP plain", lambda r: giga(r.flops_plain)),
             ("fused", lambda r: giga(r.flops_fused)),
             ("share plain", lambda r: share(r.share_plain)),
@@ -120,7 +120,7 @@ TABLES = {
         ],
     ),
     "loader": Table(
-        "Data loader: pictures a second with nothing else to do, beside what training takes (~ worked out)",
+        "Data loader: pictures per second when idle, compared with what training consumes (~ estimated)",
         [
             ("", lambda r: f"{r.resolution}x{r.resolution} b{r.minibatch}"),
             ("from memory", lambda r: number(r.images_per_second)),
@@ -131,20 +131,20 @@ TABLES = {
         ],
     ),
     "memory": Table(
-        "Memory at its peak, MB (millions of bytes), each in a fresh process",
+        "Peak memory, MB (millions of bytes), each in a fresh process",
         [
             ("", lambda r: f"{r.work} {_kind(r)}"),
             ("precision", lambda r: r.precision),
             ("peak", lambda r: mega(r.peak) or "-"),
-            ("of it PyTorch", lambda r: mega(r.base)),
+            ("PyTorch alone", lambda r: mega(r.base)),
         ],
     ),
     "startup": Table(
-        "From a cold process to its end",
+        "Command startup: from a cold process to its exit",
         [
             ("", lambda r: r.command),
             ("s", lambda r: number(r.seconds)),
-            ("least", lambda r: number(r.least_seconds)),
+            ("min s", lambda r: number(r.least_seconds)),
         ],
     ),
     "stages": Table(
@@ -152,7 +152,7 @@ TABLES = {
         [
             ("", lambda r: f"{r.resolution}x{r.resolution} b{r.minibatch}"),
             ("images", lambda r: f"{r.images:,}"),
-            ("timed with", lambda r: f"b{r.measured_minibatch}"),
+            ("timed at", lambda r: f"b{r.measured_minibatch}"),
             ("images/s", lambda r: number(r.images_per_second) or "-"),
             ("hours", lambda r: number(r.hours)),
             ("", lambda r: clock(r.hours * 3600) if r.hours is not None else ""),

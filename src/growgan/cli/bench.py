@@ -7,12 +7,12 @@ import json
 import re
 from pathlib import Path
 
-from growgan.cli.settings import add_set, overrides
+from growgan.cli.settings import add_set, named_by_flag, overrides
 from growgan.core.errors import ConfigError
 from growgan.core.files import check_own, write_text
 from growgan.core.progress import Progress, clock
 
-SUMMARY = "measure training, pictures, loader and memory on this machine, beside its own limits"
+SUMMARY = "benchmark training, generation, data loading and memory on this machine against its own limits"
 
 FLAGS = {
     "resolution": "network.resolution",
@@ -25,18 +25,28 @@ FLAGS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("--parts", metavar="NAMES", help="of limits,steps,generate,loader,memory,startup (default all)")
-    parser.add_argument("--preset", metavar="NAME[,modifier...]", help="time its steps, not those of standard networks")
-    parser.add_argument("--run", metavar="NAME[,modifier...]", help="add up a preset's whole run from its stages")
-    parser.add_argument("--steps", metavar="SIZE:N,...", help="resolutions and minibatches, such as 8:16,128:2")
-    parser.add_argument("--data", type=Path, metavar="PATH", help="try the loader on these (default: made-up ones)")
-    parser.add_argument("--resolution", metavar="N", help="of the networks of --preset or --run (default: its own)")
+    parser.add_argument(
+        "--parts", metavar="NAMES", help="any of limits,steps,generate,loader,memory,startup (default: all)"
+    )
+    parser.add_argument(
+        "--preset", metavar="NAME[,modifier...]", help="time this preset's steps instead of standard networks'"
+    )
+    parser.add_argument(
+        "--run", metavar="NAME[,modifier...]", help="estimate the time of a preset's whole run from its stages"
+    )
+    parser.add_argument("--steps", metavar="SIZE:N,...", help="resolutions and minibatches, e.g. 8:16,128:2")
+    parser.add_argument(
+        "--data", type=Path, metavar="PATH", help="pictures to time the loader on (default: synthetic ones)"
+    )
+    parser.add_argument(
+        "--resolution", metavar="N", help="resolution for --preset or --run (default: the preset's own)"
+    )
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps")
     parser.add_argument("--precision", metavar="P", help="auto (bfloat16 where it is fast), float32 or bfloat16")
-    parser.add_argument("--threads", metavar="N", help="processor threads (default: PyTorch's)")
+    parser.add_argument("--threads", metavar="N", help="CPU threads (default: PyTorch's)")
     add_set(parser)
-    parser.add_argument("--quick", action="store_true", help="less of everything: half a minute")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
+    parser.add_argument("--quick", action="store_true", help="shorter measurements: about half a minute in all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.json:
         check_own(args.json, "--json")
-    work = bench.Bench(request)
+    with named_by_flag(args, FLAGS):
+        work = bench.Bench(request)
     print(line(describe(work.machine)), flush=True)
     with Progress(len(work.pieces), "measurements") as progress:
         for i, piece in enumerate(work.pieces):
@@ -71,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
                     write_text(args.json, json.dumps(work.to_json(), indent=2) + "\n")
     if args.run:
         hours = stages.total_hours(work.found["stages"])
-        print(f"\nthe whole run: {'not known' if hours is None else f'{hours:,.1f} hours ({clock(hours * 3600)})'}")
+        print(f"\nwhole run: {'unknown' if hours is None else f'{hours:,.1f} hours ({clock(hours * 3600)})'}")
     return 0
 
 
@@ -81,6 +92,6 @@ def parse_sizes(text: str) -> list[tuple[int, int]]:
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d{1,6}):(\d{1,6})\s*", part, re.ASCII)
         if not found:
-            raise ConfigError(f"--steps wants sizes and minibatches such as 8:16,128:2, not {text[:60]!r}")
+            raise ConfigError(f"--steps takes sizes and minibatches such as 8:16,128:2, not {text[:60]!r}")
         sizes.append((int(found[1]), int(found[2])))
     return sizes

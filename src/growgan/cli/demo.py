@@ -9,7 +9,7 @@ from pathlib import Path
 from growgan.core.errors import ConfigError
 from growgan.core.shipped import shipped
 
-SUMMARY = "train on embedded faces of nobody at 32x32, offline, in a few minutes"
+SUMMARY = "train on bundled synthetic faces at 32x32, offline, in a few minutes"
 
 PRESET = "laptop"
 SETTINGS = (
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="the run folder (default: demo)")
     parser.add_argument(
-        "--minutes", type=float, default=MINUTES, metavar="M", help=f"time to train for (default {MINUTES:g})"
+        "--minutes", type=float, default=MINUTES, metavar="M", help=f"training time (default {MINUTES:g})"
     )
 
 
@@ -58,16 +58,16 @@ def run(args: argparse.Namespace) -> int:
     with planned.dataset:
         outcome = job.work(planned)
     if not outcome.ended:
-        print(f"stopped and saved; growgan demo --out {args.out} goes on from there", file=sys.stderr)
+        print(f"stopped and saved; run growgan demo --out {args.out} to resume", file=sys.stderr)
         return 128 + (outcome.signal or 0)
     made = {
-        "pictures of the data": args.out / "reals.png",
-        "pictures that nobody took": planned.run.grids()[-1],
-        "the same latents from 4x4 to 32x32": plots.draw_growth(planned.run, args.out / "growth.png"),
+        "training pictures": args.out / "reals.png",
+        "generated pictures": planned.run.grids()[-1],
+        "the same latents, from 4x4 to 32x32": plots.draw_growth(planned.run, args.out / "growth.png"),
         "losses": plots.draw_losses(planned.run, args.out / "losses.png"),
     }
     for name in shipped():
-        made[f"and by the shipped model {name}"] = _draw(name, args.out / f"{name}.png")
+        made[f"pictures from the shipped model {name}"] = _draw(name, args.out / f"{name}.png")
     for what, path in made.items():
         print(f"{what}: {path}")
     return 0

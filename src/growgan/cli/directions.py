@@ -10,7 +10,7 @@ from growgan.cli.model import add_model, load_model, sheet_beside
 from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
 
-SUMMARY = "find directions along which a model's pictures change in one respect, for growgan edit"
+SUMMARY = "find latent directions that each change one aspect of a model's pictures, for growgan edit"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,16 +19,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("directions.safetensors"), metavar="FILE", help="(directions.safetensors)"
     )
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="what each changes (default: beside --out)")
-    parser.add_argument("--count", type=int, default=8, metavar="K", help="directions without --labels (default 8)")
     parser.add_argument(
-        "--labels", type=Path, metavar="FILE.csv", help="what you say of some seeds: seed,NAME,... a line each"
+        "--sheet", type=Path, metavar="FILE.png", help="sheet showing each direction (default: next to --out)"
     )
-    parser.add_argument("--without", metavar="NAMES", help="free the others of what they share with these")
-    parser.add_argument("--seeds", default="0-2", metavar="S", help="shown on the sheet (default 0-2)")
-    parser.add_argument("--reach", type=float, default=0.6, metavar="A", help="how far it goes to both sides (0.6)")
-    parser.add_argument("--class", dest="label", metavar="K", help="the class, by number or name, of all pictures")
-    parser.add_argument("--truncation", type=float, default=0.8, metavar="PSI", help="of the sheet (default 0.8)")
+    parser.add_argument(
+        "--count", type=int, default=8, metavar="K", help="number of directions, without --labels (default 8)"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE.csv", help="your labels for some seeds: lines of seed,NAME,..."
+    )
+    parser.add_argument("--without", metavar="NAMES", help="remove these directions' component from the others")
+    parser.add_argument("--seeds", default="0-2", metavar="S", help="seeds shown on the sheet (default 0-2)")
+    parser.add_argument(
+        "--reach", type=float, default=0.6, metavar="A", help="how far the sheet moves either way (default 0.6)"
+    )
+    parser.add_argument("--class", dest="label", metavar="K", help="class of all pictures, by number or name")
+    parser.add_argument(
+        "--truncation", type=float, default=0.8, metavar="PSI", help="truncation on the sheet (default 0.8)"
+    )
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
 
 

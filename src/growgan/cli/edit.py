@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 TOGETHER = 1000
 """Latents moved together."""
-SUMMARY = "change pictures in one respect: move their latents along directions (growgan directions)"
+SUMMARY = "edit pictures by moving their latents along directions (growgan directions)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
     parser.add_argument(
-        "--move", required=True, metavar="NAME:A,...", help="directions and how far, such as 2:0.5 or smile:0.4,1:-0.3"
+        "--move", required=True, metavar="NAME:A,...", help="directions and how far, e.g. 2:0.5 or smile:0.4,1:-0.3"
     )
     parser.add_argument(
-        "--directions", type=Path, metavar="FILE", help="of growgan directions (default: the model's own, by number)"
+        "--directions", type=Path, metavar="FILE", help="from growgan directions (default: the model's own, by number)"
     )
-    add_latents(parser, "such as 0-3 or 3,7,100-120 (default 0-3)", usual="0-3")
+    add_latents(parser, "e.g. 0-3 or 3,7,100-120 (default 0-3)", usual="0-3")
     parser.add_argument(
-        "--out", type=Path, default=Path("edit.png"), metavar="FILE", help=".png: the way in steps; .mp4, .gif, ...: a "
-        "film there and back; a folder: the moved pictures (default edit.png)"
+        "--out", type=Path, default=Path("edit.png"), metavar="FILE", help=".png: the edit in steps; .mp4, .gif, ...: "
+        "a film there and back; folder: the edited pictures (default edit.png)"
     )  # fmt: skip
-    parser.add_argument("--steps", type=int, default=5, metavar="N", help="pictures on the way, for .png (default 5)")
-    parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="of the film (default 4)")
-    parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames a second (default 30)")
+    parser.add_argument("--steps", type=int, default=5, metavar="N", help="steps of the edit, for .png (default 5)")
+    parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="length of the film (default 4)")
+    parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames per second (default 30)")
     add_making(parser, sizes=True)
 
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if found is None:
         found = directions.of_weights(model, model.spec.z_size)
     elif found.model != model.file.hash:
-        print(f"growgan: {args.directions} was made of another model file", file=sys.stderr)
+        print(f"growgan: {args.directions} was made from a different model file", file=sys.stderr)
     photos, of = None, {"seeds": args.seeds}
     if args.latents is not None:
         photos, of = found_latents(args.latents, model, label)

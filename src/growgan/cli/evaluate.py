@@ -12,7 +12,7 @@ from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 from growgan.core.runfiles import is_run
 
-SUMMARY = "measure a model, every snapshot of a run, or a set against a set of pictures"
+SUMMARY = "measure a model, every snapshot of a run, or a dataset against a dataset"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,33 +20,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "subject",
         metavar="MODEL_OR_DATA",
-        help="a model file or name, a run folder (all its snapshots), or a set",
+        help="a model file or name, a run folder (all its snapshots), or a dataset",
     )
     parser.add_argument(
         "--data",
         type=Path,
         required=True,
         metavar="SET",
-        help="the pictures to measure against: those of the training, or held back",
+        help="the dataset to measure against: the training data, or held-out pictures",
     )
     parser.add_argument(
         "--metrics",
         default="swd,msssim",
         metavar="NAMES",
-        help="swd, msssim, fid, kid, is, pr, pr_inception; also such as swd16k, fid10k, fid50k_full",
+        help="swd, msssim, fid, kid, is, pr, pr_inception; also e.g. swd16k, fid10k, fid50k_full",
     )
-    parser.add_argument("--images", type=int, metavar="N", help="pictures (2048; fid and is of one model: 10,000)")
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="of the fakes and of all random choices: 0 to 4000 (0)"
+        "--images", type=int, metavar="N", help="number of pictures (2048; for fid and is of one model 10,000)"
     )
-    parser.add_argument("--json", action="store_true", help="print a list of JSON objects, not a table")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="add JSON lines here (a run: RUN/measures.jsonl)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="seed of the fakes and all random choices, 0 to 4000 (default 0)",
+    )
+    parser.add_argument("--json", action="store_true", help="print a list of JSON objects instead of a table")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="append JSON lines here (default for a run: RUN/measures.jsonl)"
+    )
     parser.add_argument(
         "--protocol", default="legacy", metavar="P", help="legacy or clean: how pictures are resized for Inception"
     )
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception's weights, a TorchScript file")
-    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16's weights, a TorchScript file, for pr")
-    parser.add_argument("--batch", type=int, default=16, metavar="N", help="pictures computed at once (default 16)")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception weights, a TorchScript file")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16 weights for pr, a TorchScript file")
+    parser.add_argument("--batch", type=int, default=16, metavar="N", help="pictures per batch (default 16)")
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
 
 
@@ -55,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.batch < 1:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if args.protocol not in ("legacy", "clean"):
-        raise ConfigError(f"--protocol is legacy or clean, not {args.protocol!r}")
+        raise ConfigError(f"--protocol must be legacy or clean, not {args.protocol!r}")
 
     from growgan.devices import choose_device
     from growgan.evaluation import results

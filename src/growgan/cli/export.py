@@ -13,16 +13,16 @@ from growgan.core.errors import ConfigError
 if TYPE_CHECKING:
     from growgan.sharing.export import Subject
 
-SUMMARY = "write a model for others: small (.safetensors), for onnxruntime (.onnx) or for torch alone (.pt2)"
+SUMMARY = "export a model: smaller (.safetensors), for onnxruntime (.onnx) or for plain PyTorch (.pt2)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
-    parser.add_argument("out", type=Path, metavar="OUT", help="file to write; its end says the format")
-    parser.add_argument("--resolution", type=int, metavar="N", help=".onnx, .pt2: a smaller size of pictures")
+    parser.add_argument("out", type=Path, metavar="OUT", help="file to write; its suffix sets the format")
+    parser.add_argument("--resolution", type=int, metavar="N", help=".onnx, .pt2: a smaller picture size")
     parser.add_argument("--only", choices=["G_ema"], metavar="G_ema", help=".safetensors: leave out D")
-    parser.add_argument("--precision", metavar="P", help="float16 (.safetensors unless given otherwise) or float32")
+    parser.add_argument("--precision", metavar="P", help="float16 (default for .safetensors) or float32")
     add_card_arguments(parser)
 
 
@@ -35,10 +35,10 @@ def add_card_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=TEXT",
-        help="also author, data, intended_use, limits, notes; again for more",
+        help="also author, data, intended_use, limits, notes; repeatable",
     )
     parser.add_argument(
-        "--measures", type=Path, metavar="FILE", help="what growgan evaluate wrote of this file (default: the run's)"
+        "--measures", type=Path, metavar="FILE", help="results of growgan evaluate for this file (default: the run's)"
     )
 
 
@@ -54,7 +54,7 @@ def remind(subject: Subject) -> None:
     """Say under what licence the model and the one that it began as were given, if the card now says another."""
     file, said = subject.model.file, subject.card.get("license")
     parent = file.training.get("parent", {})
-    began = f"it began as {parent.get('model')}, which"
+    began = f"its parent {parent.get('model')}"
     for what, terms in (("it", file.card.get("license")), (began, parent.get("license"))):
         if terms and terms != said:
             print(f"note: {what} is licensed: {terms}", file=sys.stderr)
@@ -63,7 +63,7 @@ def remind(subject: Subject) -> None:
 def parse_precision(text: str | None) -> bool | None:
     """Whether weights are to be float16; None = not said. Raises `ConfigError`."""
     if text not in (None, "float16", "float32"):
-        raise ConfigError(f"--precision is float16 or float32, not {text!r}")
+        raise ConfigError(f"--precision must be float16 or float32, not {text!r}")
     return None if text is None else text == "float16"
 
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     subject = open_subject(args.model, card_texts(args), args.measures)
     tried = export(subject, args.out, resolution=args.resolution, only=args.only, half=half)
-    print(f"of {subject.model.describe()}: {tried}", file=sys.stderr)
+    print(f"exported {subject.model.describe()}: {tried}", file=sys.stderr)
     remind(subject)
     print(args.out)
     return 0

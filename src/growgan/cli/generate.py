@@ -14,7 +14,7 @@ from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress, tell
 from growgan.core.text import counted
 
-SUMMARY = "make pictures from a model: a file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model's name"
+SUMMARY = "generate pictures from a model file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model"
 
 SEEDS = "0-9"
 """Those of a command that names none."""
@@ -25,11 +25,11 @@ OTHERS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".a
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
-    parser.add_argument("--seeds", metavar="S", help=f"such as 0-9 or 3,7,100-120 (default {SEEDS})")
+    parser.add_argument("--seeds", metavar="S", help=f"e.g. 0-9 or 3,7,100-120 (default {SEEDS})")
     parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="a folder, or the grid's FILE.png (default: here)"
+        "--out", type=Path, default=Path(), metavar="DIR", help="a folder, or FILE.png for a grid (default: here)"
     )
-    parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; seeds go on if they do not fill it")
+    parser.add_argument("--grid", metavar="CxR", help="one picture of CxR; further seeds fill it up")
     add_making(parser)
 
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     shape = parse_grid(args.grid) if args.grid else None
     if not shape and args.out.suffix.lower() == ".png":
         raise ConfigError(
-            f"--out {args.out}: pictures go to a folder, as seed0000.png and so on; --grid makes one file"
+            f"--out {args.out}: pictures go into a folder, as seed0000.png and so on; use --grid for one file"
         )
     check_png(args.out)
     if args.batch < 1:
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if shape:
         cells = shape[0] * shape[1]
         if len(seeds) > cells and args.seeds is not None:
-            tell(f"note: a grid of {args.grid} has no room for {len(seeds) - cells} of {len(seeds)} seeds")
+            tell(f"note: a grid of {args.grid} leaves out {len(seeds) - cells} of {len(seeds)} seeds")
         seeds = [*seeds, *range(seeds[-1] + 1, seeds[-1] + 1 + cells - len(seeds))][:cells]
 
     path = args.out if not shape or args.out.suffix.lower() == ".png" else args.out / "grid.png"
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 def check_png(out: Path) -> None:
     """Raise `ConfigError` where ``--out`` is called as a picture of another kind is."""
     if out.suffix.lower() in OTHERS and not out.is_dir():
-        raise ConfigError(f"--out {out}: pictures are written as .png, so that nothing of them is lost")
+        raise ConfigError(f"--out {out}: pictures are written as .png, which is lossless")
 
 
 def seed_name(seed: int) -> str:
@@ -103,11 +103,11 @@ def parse_seeds(text: str) -> list[int]:
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part, re.ASCII)
         if not found:
-            raise ConfigError(f"--seeds wants such as 0-9 or 3,7,100-120, not {text!r}")
+            raise ConfigError(f"--seeds takes seeds such as 0-9 or 3,7,100-120, not {text!r}")
         first, last = found[1], found[2] or found[1]
         if max(len(first), len(last)) > 10 or int(last) >= 2**32 or int(last) - int(first) >= 10_000_000:
-            raise ConfigError(f"--seeds {text[:40]!r} is too much: at most ten million, each below {2**32}")
+            raise ConfigError(f"--seeds {text[:40]!r} is out of range: at most ten million seeds, each below {2**32}")
         if int(last) < int(first):
-            raise ConfigError(f"--seeds {text!r} runs backwards: the lower number comes first")
+            raise ConfigError(f"--seeds {text!r} runs backwards: put the lower number first")
         seeds.extend(range(int(first), int(last) + 1))
     return seeds

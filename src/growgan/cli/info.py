@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from growgan.models.description import DescribedFile
     from growgan.models.inspect import Inspected, Layer
 
-SUMMARY = "say what a model file holds: how it was trained, measures, licence, and its layers"
+SUMMARY = "show what a model file holds: training, measures, licence and layers"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +89,7 @@ def _lines(file: DescribedFile, inspected: Inspected | None, columns: int | None
     """What is shown; texts are folded to a terminal's columns. Where there is none, a row is a line, to be searched."""
     rows = [("model", f"{file.path}, {file.path.stat().st_size / 1e6:,.1f} MB"), ("reached", file.describe())]
     if inspected is not None:
-        mean = ", mean for truncation" if inspected.truncation else ""
+        mean = ", truncation mean" if inspected.truncation else ""
         rows.append(("holds", f"{', '.join(inspected.networks)} in {', '.join(inspected.dtypes)}{mean}"))
     rows += [("network", _changed(file)), ("training", _training(file.training)), ("labels", _labels(file))]
     rows += [("measure", f"{name} {_measure(found)}") for name, found in sorted(file.measures.items())]

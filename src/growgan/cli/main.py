@@ -80,7 +80,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = _Parser(
-        prog="growgan", description="Progressive growing of GANs: from a folder of photographs to new ones."
+        prog="growgan", description="Progressive growing of GANs: train on a folder of photographs, generate new ones."
     )
     parser.add_argument("--version", action="version", version=f"growgan {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -106,5 +106,5 @@ class _Parser(argparse.ArgumentParser):
             near = difflib.get_close_matches(wrong[1], re.findall(r"[\w.-]+", wrong[2]), 1)
             message += f"; did you mean {near[0]}?" if near else ""
         if wanting := re.search(r"argument (?:\S+/)?(--[\w-]+): expected one argument", message):
-            message += f"; one that begins with a minus is written {wanting[1]}=..."
+            message += f"; write a value that starts with a minus as {wanting[1]}=..."
         self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")

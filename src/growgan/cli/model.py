@@ -35,22 +35,24 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def kinds() -> str:
     """What MODEL may be, with the names of the models that are shipped."""
     names = ", ".join(shipped())
-    return "a file, a run folder, hf://OWNER/NAME, or a shipped name" + (f": {names}" if names else "")
+    return "a model file, a run folder, hf://OWNER/NAME, or a shipped model" + (f": {names}" if names else "")
 
 
 def add_making(parser: argparse.ArgumentParser, sizes: bool = False) -> None:
     """Describe how pictures are made. sizes: whether they can be shown at another size than their own."""
-    parser.add_argument("--class", dest="label", metavar="K", help="the class, by number or name, of all pictures")
-    parser.add_argument("--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more usual")
+    parser.add_argument("--class", dest="label", metavar="K", help="class of all pictures, by number or name")
+    parser.add_argument(
+        "--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more typical, less varied"
+    )
     if sizes:
-        size = "pixels a side of each picture (default: its own, from 64)"
+        size = "pixels per side of each picture (default: the model's, at least 64)"
         parser.add_argument("--size", type=int, metavar="N", help=size)
     add_computing(parser)
 
 
 def add_computing(parser: argparse.ArgumentParser) -> None:
     """Describe where pictures are computed, how many at once, and in which precision."""
-    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures computed at once (default 8)")
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures per batch (default 8)")
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
     parser.add_argument(
         "--precision", default="float32", choices=PRECISIONS, metavar="P", help="float32 (default), bfloat16 or auto"
@@ -77,10 +79,10 @@ def load_model(source: str, device: str, precision: Precision) -> BaseModel:
 def sheet_beside(out: Path, sheet: Path | None) -> Path:
     """Where the sheet of a .safetensors goes: beside it, unless named. Raises `ConfigError` for impossible places."""
     if out.suffix != ".safetensors":
-        raise ConfigError(f"--out {out} should end in .safetensors")
+        raise ConfigError(f"--out {out} must end in .safetensors")
     sheet = sheet or out.with_suffix(".png")
     if sheet.suffix.lower() != ".png":
-        raise ConfigError(f"--sheet {sheet} should end in .png")
+        raise ConfigError(f"--sheet {sheet} must end in .png")
     for path in (out, sheet):
         _check_place(path)
     return sheet
@@ -96,7 +98,7 @@ def add_latents(parser: argparse.ArgumentParser, about: str, usual: str | None =
     """Describe which pictures a command is about: seeds, with help and default; or photographs that were found."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", default=usual, metavar="S", help=about)
-    which.add_argument("--latents", type=Path, metavar="FILE", help="photographs of growgan project instead of seeds")
+    which.add_argument("--latents", type=Path, metavar="FILE", help="photographs from growgan project instead of seeds")
 
 
 def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Projected, dict[str, str]]:
@@ -107,11 +109,11 @@ def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Pr
     from growgan.editing import projected
 
     if label is not None:
-        raise ConfigError("--class is for seeds: photographs have the class in which they were found")
+        raise ConfigError("--class applies to seeds: projected photographs keep the class they were found with")
     found = projected.read(path)
     if found.model != model.file.hash:
-        told = "were found in another model file: unless this is an export of that, its pictures are not theirs"
-        print(f"growgan: warning: the photographs of {path} {told}", file=sys.stderr)
+        told = "were projected with a different model file: unless this one is its export, pictures will not match"
+        print(f"growgan: warning: the photographs in {path} {told}", file=sys.stderr)
     return found, {"latents": file_hash(path)}
 
 

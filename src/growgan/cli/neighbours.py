@@ -15,34 +15,39 @@ from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
 from growgan.core.progress import Progress
 
-SUMMARY = "find the training pictures nearest to generated ones, to see whether a model copies"
+SUMMARY = "find the training pictures nearest to generated ones, to check for memorisation"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
+    parser.add_argument("--data", type=Path, required=True, metavar="SET", help="the pictures the model was trained on")
+    parser.add_argument("--held-out", type=Path, metavar="SET", help="pictures it was not trained on, for comparison")
+    parser.add_argument("--seeds", default="0-31", metavar="S", help="e.g. 0-9 or 3,7,100-120 (default 0-31)")
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="SET", help="the pictures that the model was trained on"
+        "--space",
+        default="pixel",
+        metavar="NAME",
+        help="where distances are measured: pixel (default), inception or vgg",
+    )
+    parser.add_argument("--count", type=int, default=5, metavar="K", help="neighbours per picture (default 5)")
+    parser.add_argument(
+        "--crop", type=parse_crop, metavar="L,T,R,B", help="the part to compare (default 0.2,0.2,0.8,0.8)"
     )
     parser.add_argument(
-        "--held-out", type=Path, metavar="SET", help="pictures that it was not trained on, for comparison"
+        "--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more typical, less varied"
     )
-    parser.add_argument("--seeds", default="0-31", metavar="S", help="such as 0-9 or 3,7,100-120 (default 0-31)")
     parser.add_argument(
-        "--space", default="pixel", metavar="NAME", help="pixel (default), inception or vgg: where distances are taken"
+        "--out",
+        type=Path,
+        default=Path("neighbours.png"),
+        metavar="FILE.png",
+        help="the sheet (default neighbours.png)",
     )
-    parser.add_argument("--count", type=int, default=5, metavar="K", help="neighbours of each picture (default 5)")
-    parser.add_argument(
-        "--crop", type=parse_crop, metavar="L,T,R,B", help="the part that is compared (default 0.2,0.2,0.8,0.8)"
-    )
-    parser.add_argument("--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more usual")
-    parser.add_argument(
-        "--out", type=Path, default=Path("neighbours.png"), metavar="FILE.png", help="the sheet (neighbours.png)"
-    )
-    parser.add_argument("--json", action="store_true", help="print a JSON object, not a table")
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception's weights, a TorchScript file")
-    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16's weights, a TorchScript file")
-    parser.add_argument("--batch", type=int, default=16, metavar="N", help="pictures computed at once (default 16)")
+    parser.add_argument("--json", action="store_true", help="print a JSON object instead of a table")
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception weights, a TorchScript file")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16 weights, a TorchScript file")
+    parser.add_argument("--batch", type=int, default=16, metavar="N", help="pictures per batch (default 16)")
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
 
 
@@ -52,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.batch < 1:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if args.out.suffix.lower() != ".png":
-        raise ConfigError(f"--out {args.out} should end in .png")
+        raise ConfigError(f"--out {args.out} must end in .png")
     check_own(args.out)
 
     from growgan.devices import choose_device

@@ -21,29 +21,35 @@ if TYPE_CHECKING:
 
 MOST = 1_000_000
 """Steps, and seeds to begin with."""
-SUMMARY = "find the latents whose pictures are nearest to photographs, for growgan edit and growgan video"
+SUMMARY = "find the latents whose pictures best match photographs, for growgan edit and growgan video"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
-    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="pictures, or folders and zips of such")
+    parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="pictures, or folders and zips of them")
     parser.add_argument(
-        "--out", type=Path, default=Path("projected.safetensors"), metavar="FILE", help="(projected.safetensors); what "
-        "is in it stays, and is not looked for again"
+        "--out", type=Path, default=Path("projected.safetensors"), metavar="FILE", help="(projected.safetensors); "
+        "photographs in it are kept and not projected again"
     )  # fmt: skip
     parser.add_argument(
-        "--sheet", type=Path, metavar="FILE.png", help="photographs and, below, pictures (beside --out)"
+        "--sheet", type=Path, metavar="FILE.png", help="photographs above their pictures (default: next to --out)"
     )
     parser.add_argument(
-        "--crop", type=parse_crop, metavar="L,T,R,B", help="the part of each: pixels, or fractions where all are at "
-        "most 1 (default: the source's own, else the middle square). Faces have to lie as the model's: data align"
+        "--crop", type=parse_crop, metavar="L,T,R,B", help="the part of each: pixels, or fractions if all are at "
+        "most 1 (default: the source's own, else the centre square). Align faces like the model's: data align"
     )  # fmt: skip
-    parser.add_argument("--latents-only", action="store_true", help="nothing that the model would not make of a seed")
-    parser.add_argument("--steps", type=int, default=300, metavar="N", help="of the latent, and of the rest (300)")
-    parser.add_argument("--starts", type=int, default=500, metavar="N", help="seeds; the nearest are begun with (500)")
-    parser.add_argument("--class", dest="label", metavar="K", help="of all (default: that of the nearest seed)")
-    parser.add_argument("--batch", type=int, default=4, metavar="N", help="pictures computed at once (default 4)")
+    parser.add_argument(
+        "--latents-only", action="store_true", help="restrict to pictures the model can generate from a latent"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=300, metavar="N", help="steps for the latent, then for the rest (default 300)"
+    )
+    parser.add_argument(
+        "--starts", type=int, default=500, metavar="N", help="seeds to try; the nearest are the starts (default 500)"
+    )
+    parser.add_argument("--class", dest="label", metavar="K", help="class of all (default: the nearest seed's)")
+    parser.add_argument("--batch", type=int, default=4, metavar="N", help="pictures per batch (default 4)")
     parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
 
 
@@ -52,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
     sheet_path = sheet_beside(args.out, args.sheet)
     for path in (args.out, sheet_path):
         if among := next((photos for photos in args.photos if lies_in(path, photos)), None):
-            where = f"lies in {among}, among the photographs" if among.is_dir() else "is one of the photographs"
-            raise ConfigError(f"{path} {where}: --out and --sheet name other places")
+            where = f"is in {among}, among the photographs" if among.is_dir() else "is one of the photographs"
+            raise ConfigError(f"{path} {where}: choose another --out or --sheet")
     check_own(sheet_path, "--sheet")
     if min(args.starts, args.steps, args.batch) < 1:
         raise ConfigError("--starts, --steps and --batch must be at least 1")
     if max(args.starts, args.steps) > MOST:
-        raise ConfigError(f"--starts and --steps can be at most {MOST:,}")
+        raise ConfigError(f"--starts and --steps must be at most {MOST:,}")
 
     from growgan.editing import projected, sheet
     from growgan.editing.projection import Projector, to_photo
@@ -67,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
     model = load_model(args.model, args.device, "float32")
     if not isinstance(model, Model):
-        raise ConfigError(f"{args.model}: photographs are looked for in a model file, not in an .onnx")
+        raise ConfigError(f"{args.model}: projection needs a model file, not an .onnx")
     label = model.label(args.label) if args.label is not None else None
     settings = f"{args.steps} steps from the nearest of {args.starts} seeds"
     settings += f", class {label}" * (label is not None) + ", latents only" * args.latents_only
@@ -91,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     assert found is not None
     rows = [found.digests.index(digest) for digest in photos]
     width = max(10, *(len(printable(name)) for name, _ in photos.values()))
-    print(f"number     {'photograph':<{width}}  off by, of 255")
+    print(f"number     {'photograph':<{width}}  error, of 255")
     for row, (name, _) in zip(rows, photos.values(), strict=True):
         print(f"photo{row:04d}  {printable(name):<{width}}  {found.errors[row]:.1f}")
     drawn = sheet.beside(model, [pixels for _, pixels in photos.values()], found.walk(model).cells(rows), args.batch)
@@ -115,9 +121,9 @@ def kept(out: Path, model: str, settings: str) -> Projected | None:
         return None
     found = projected.read(out)
     if found.model != model:
-        raise ConfigError(f"{out} holds photographs that were found in another model file: name another --out")
+        raise ConfigError(f"{out} holds photographs projected with a different model file: choose another --out")
     if found.settings != settings:
-        raise ConfigError(f"{out} holds photographs of {found.settings}, not of {settings}: name another --out")
+        raise ConfigError(f"{out} was made with {found.settings}, not {settings}: choose another --out")
     return found
 
 
@@ -138,7 +144,7 @@ def read(
             elif (first := photos.setdefault(hashlib.sha256(one[1].tobytes()).hexdigest(), one)) is not one:
                 skipped.append(Skipped(one[0], f"equal to {first[0]}"))
             if len(photos) > most:
-                raise DataError(f"{paths[0]} ...: at most {most} photographs are looked for at once")
+                raise DataError(f"{paths[0]} ...: at most {most} photographs can be projected at once")
     for line in list_skipped(skipped):
         print(f"growgan: {line}", file=sys.stderr)
     if not photos:

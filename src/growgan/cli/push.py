@@ -8,16 +8,16 @@ import sys
 from growgan.cli.export import add_card_arguments, card_texts, parse_precision, remind
 from growgan.cli.model import add_model
 
-SUMMARY = "put a model with its card on the Hugging Face Hub, for growgan.load('hf://OWNER/NAME')"
+SUMMARY = "upload a model and its card to the Hugging Face Hub, for growgan.load('hf://OWNER/NAME')"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
-    parser.add_argument("address", metavar="hf://OWNER/NAME", help="where to, with @BRANCH if not the main one")
-    parser.add_argument("--precision", metavar="P", help="of the weights: float16 (default) or float32")
-    parser.add_argument("--private", action="store_true", help="make a repository that only its owner sees")
-    parser.add_argument("--dry-run", action="store_true", help="print the card, and send nothing")
+    parser.add_argument("address", metavar="hf://OWNER/NAME", help="destination, with @BRANCH if not the main one")
+    parser.add_argument("--precision", metavar="P", help="precision of the weights: float16 (default) or float32")
+    parser.add_argument("--private", action="store_true", help="create a private repository")
+    parser.add_argument("--dry-run", action="store_true", help="print the card and upload nothing")
     add_card_arguments(parser)
 
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     address = hub.parse_repository(args.address)
     subject = open_subject(args.model, card_texts(args), args.measures)
     if "license" not in subject.card:
-        print("growgan: the card says no licence; --license ID does", file=sys.stderr)
+        print("growgan: the card states no licence; add one with --license ID", file=sys.stderr)
     if args.dry_run:
         print(card_of(subject, address), end="")
         return 0

@@ -19,7 +19,7 @@ from growgan.core.runfiles import is_run
 if TYPE_CHECKING:
     from growgan.studio.service import Given
 
-SUMMARY = "open a studio in the browser: look at pictures, edit them, make films, watch runs"
+SUMMARY = "open a studio in the browser: view and edit pictures, make films, watch runs"
 EVERYWHERE = ("0.0.0.0", "::")
 """Addresses that stand for all of a machine's."""
 
@@ -27,11 +27,13 @@ EVERYWHERE = ("0.0.0.0", "::")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"{kinds()} (default: all shipped)")
-    parser.add_argument("--port", type=int, default=8000, metavar="N", help="(default 8000; 0: any that is free)")
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="(default 127.0.0.1: this machine alone)")
+    parser.add_argument("--port", type=int, default=8000, metavar="N", help="(default 8000; 0: any free port)")
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="(default 127.0.0.1: this machine only)")
     parser.add_argument("--open", action="store_true", help="open it in the default browser")
-    parser.add_argument("--directions", type=Path, metavar="FILE", help="of growgan directions (default: models' own)")
-    parser.add_argument("--latents", type=Path, metavar="FILE", help="photographs of growgan project")
+    parser.add_argument(
+        "--directions", type=Path, metavar="FILE", help="from growgan directions (default: the models' own)"
+    )
+    parser.add_argument("--latents", type=Path, metavar="FILE", help="photographs from growgan project")
     add_computing(parser)
 
 
@@ -43,12 +45,12 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     sources = args.models or list(shipped())
     if not sources:
-        raise ConfigError("no model is shipped with this version: name one")
+        raise ConfigError("no model is shipped with this version: specify one")
     try:
         import starlette  # noqa: F401
         import uvicorn
     except ImportError:
-        raise ConfigError("the studio needs starlette and uvicorn: pip install 'growgan[serve]'") from None
+        raise ConfigError("the studio needs starlette and uvicorn: pip install starlette uvicorn") from None
 
     from growgan.devices import choose_device
     from growgan.studio.app import LOOPBACK, make_app
@@ -73,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
     if args.host in EVERYWHERE:
         print(f"from other machines: http://{socket.gethostname()}:{port}/", file=sys.stderr)
     if not local:
-        print("growgan: whoever can reach this machine can use the studio: there is no password", file=sys.stderr)
-    print("Ctrl-C ends it", file=sys.stderr)
+        print("growgan: anyone who can reach this machine can use the studio: there is no password", file=sys.stderr)
+    print("press Ctrl-C to stop", file=sys.stderr)
     print(address, flush=True)
     if args.open:
         import webbrowser
@@ -130,15 +132,15 @@ def check(source: str) -> None:
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises `ConfigError` where that cannot be."""
     if not host:
-        raise ConfigError("--host wants a name or an address")
+        raise ConfigError("--host takes a host name or an address")
     if not 0 <= port < 2**16:
-        raise ConfigError(f"--port must lie between 0 and {2**16 - 1}, not {port}")
+        raise ConfigError(f"--port must be between 0 and {2**16 - 1}, not {port}")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         both = host == "::" and socket.has_dualstack_ipv6()
         return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
-        more = "; --port takes another one" if error.errno == errno.EADDRINUSE else ""
+        more = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
         known = error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror)
         what = os.strerror(error.errno or 0) if known else error.strerror or error
         raise ConfigError(f"cannot listen on {host}, port {port}: {what}{more}") from None

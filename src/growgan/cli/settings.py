@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+from growgan.cli.model import PRECISIONS
 from growgan.core.errors import ConfigError
 
 
@@ -15,7 +17,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SECTION.FIELD=VALUE",
-        help="set any field of the configuration; may be given several times, the last one wins",
+        help="set any field of the configuration; repeatable, the last one wins",
     )
 
 
@@ -25,6 +27,20 @@ def overrides(args: argparse.Namespace, flags: Mapping[str, str]) -> list[tuple[
     for item in args.set:
         field, separator, text = item.partition("=")
         if not separator:
-            raise ConfigError(f"--set wants SECTION.FIELD=VALUE, not {item!r}")
+            raise ConfigError(f"--set takes SECTION.FIELD=VALUE, not {item!r}")
         named.append((field.strip(), text))
-    return named
+    return [(field, PRECISIONS.get(text, text) if field == "execution.precision" else text) for field, text in named]
+
+
+@contextmanager
+def named_by_flag(args: argparse.Namespace, flags: Mapping[str, str]) -> Iterator[None]:
+    """Let a `ConfigError` that begins with a field name the flag instead, if that is what the user typed."""
+    try:
+        yield
+    except ConfigError as error:
+        text = str(error)
+        for flag, field in flags.items():
+            set_too = any(item.partition("=")[0].strip() == field for item in args.set)
+            if getattr(args, flag) is not None and not set_too and text.startswith(f"{field} "):
+                error.args = (f"--{flag.replace('_', '-')}{text.removeprefix(field)}",)
+        raise

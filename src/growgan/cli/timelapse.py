@@ -11,31 +11,41 @@ from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
 
-SUMMARY = "make a film of a run: the same latents from its first pictures to its last"
+SUMMARY = "make a film of a run: the same latents from the first pictures to the last"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("run", type=Path, metavar="RUN", help="the run folder")
     parser.add_argument(
-        "--out", type=Path, default=Path("timelapse.mp4"), metavar="FILE", help="the film; its suffix says what it is"
+        "--out", type=Path, default=Path("timelapse.mp4"), metavar="FILE", help="the film; its suffix sets the format"
     )
-    parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="how long it is (default 20)")
-    parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames a second (default 30)")
+    parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="length of the film (default 20)")
+    parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames per second (default 30)")
     parser.add_argument(
-        "--warp", type=float, default=1.5, metavar="W", help="above 1: the beginning lasts longer (1.5)"
+        "--warp", type=float, default=1.5, metavar="W", help="above 1, early training plays slower (default 1.5)"
     )
-    parser.add_argument("--by", choices=("time", "images"), default="time", help="what passes evenly, but for the warp")
-    parser.add_argument("--hold", type=float, metavar="S", help="seconds of the last grid (1, at most a quarter)")
-    parser.add_argument("--grid", metavar="CxR", help="only so many columns and rows of each grid")
-    parser.add_argument("--no-captions", action="store_true", help="no line of text below")
+    parser.add_argument(
+        "--by",
+        choices=("time", "images"),
+        default="time",
+        help="what advances evenly, before the warp: training time or images",
+    )
+    parser.add_argument(
+        "--hold",
+        type=float,
+        metavar="S",
+        help="seconds to hold the last grid (default 1, at most a quarter of the film)",
+    )
+    parser.add_argument("--grid", metavar="CxR", help="use only this many columns and rows of each grid")
+    parser.add_argument("--no-captions", action="store_true", help="no line of text below the pictures")
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the film."""
     cells = parse_grid(args.grid) if args.grid is not None else None
     if not 0.1 <= args.warp <= 10:
-        raise ConfigError(f"--warp must lie between 0.1 and 10, not {args.warp:g}")
+        raise ConfigError(f"--warp must be between 0.1 and 10, not {args.warp:g}")
 
     from growgan.sampling import films
     from growgan.training import timelapse
@@ -46,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     count, folder = films.frames_in(args.seconds, args.fps), RunFolder(args.run)
     hold = args.hold if args.hold is not None else min(1.0, args.seconds / 4)
     if not 0 <= hold <= args.seconds:
-        raise ConfigError(f"--hold must lie between 0 and the {args.seconds:g} seconds of --seconds, not {hold:g}")
+        raise ConfigError(f"--hold must be between 0 and the {args.seconds:g} seconds of --seconds, not {hold:g}")
     shown = timelapse.chosen(timelapse.moments(folder), count, args.warp, args.by, round(hold * args.fps))
     # Films are passed on: no path of this machine is in them.
     notes = {"run": folder.path.resolve().name, "settings": file_hash(folder.config)}

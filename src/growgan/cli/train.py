@@ -8,12 +8,12 @@ import signal
 from pathlib import Path
 
 from growgan.cli.model import kinds
-from growgan.cli.settings import add_set, overrides
+from growgan.cli.settings import add_set, named_by_flag, overrides
 from growgan.core.errors import ConfigError
 from growgan.core.fields import to_json
 from growgan.core.progress import tell
 
-SUMMARY = "train a generator on a folder or zip of pictures; the same command again resumes"
+SUMMARY = "train a generator on a folder or zip of pictures; rerun the same command to resume"
 
 FLAGS = {
     "resolution": "network.resolution",
@@ -32,8 +32,10 @@ MOST_HOURS = 100_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("--data", type=_path, metavar="PATH", help="a finished set, or whatever `data build` takes")
-    parser.add_argument("--out", type=_path, metavar="RUN", required=True, help="the run folder, new or to go on with")
+    parser.add_argument(
+        "--data", type=_path, metavar="PATH", help="a finished dataset, or any source `data build` accepts"
+    )
+    parser.add_argument("--out", type=_path, metavar="RUN", required=True, help="run folder, new or to resume")
     parser.add_argument(
         "--preset",
         type=_filled,
@@ -45,27 +47,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="start",
         type=_filled,
         metavar="MODEL",
-        help=f"go on from trained networks, G and D: {kinds()}",
+        help=f"start from trained networks, G and D: {kinds()}",
     )
-    parser.add_argument("--freeze-d", metavar="N", help="with --from: N stages of D, from the images on, stand still")
-    parser.add_argument("--hours", type=float, metavar="H", help="scale the schedule to last about H hours here")
+    parser.add_argument("--freeze-d", metavar="N", help="with --from: freeze N stages of D, from the images on")
+    parser.add_argument(
+        "--hours", type=float, metavar="H", help="scale the schedule to take about H hours on this machine"
+    )
     parser.add_argument(
         "--resolution",
         metavar="N",
-        help="train at N pixels a side (default: a set's; what photographs reach, but at most 64 with fast, laptop and "
+        help="pixels per side (default: the dataset's; for photographs what they reach, up to 64 with fast, laptop or "
         "robust; the model's with --from)",
     )
     parser.add_argument("--kimg", metavar="K", help="length of the run in thousands of images")
-    parser.add_argument("--minibatch", metavar="N", help="images a minibatch, such as 16 or 16,256:14")
-    parser.add_argument("--seed", metavar="S", help="seed of everything random (default 1000)")
+    parser.add_argument("--minibatch", metavar="N", help="images per minibatch, e.g. 16 or 16,256:14")
+    parser.add_argument("--seed", metavar="S", help="seed of all random numbers (default 1000)")
     parser.add_argument("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--precision", metavar="P", help="auto (bfloat16 where it is fast), float32, bfloat16 ...")
-    parser.add_argument("--threads", metavar="N", help="processor threads (default: as measured once, and kept)")
+    parser.add_argument("--precision", metavar="P", help="auto (bfloat16 where it is fast), float32 or bfloat16")
+    parser.add_argument("--threads", metavar="N", help="CPU threads (default: the fastest, measured once)")
     add_set(parser)
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the whole configuration and stop (a set is built first)",
+        help="print the full configuration and exit (builds the dataset if needed)",
     )
 
 
@@ -81,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
         data=args.data, out=args.out, start=args.start, preset=args.preset, overrides=named, hours=args.hours
     )
     with ranks.join() as joined:
-        planned = job.plan(request, joined)
+        with named_by_flag(args, FLAGS):
+            planned = job.plan(request, joined)
         with planned.dataset:
             if args.dry_run:
                 if joined.first:
@@ -90,14 +95,14 @@ def run(args: argparse.Namespace) -> int:
             try:
                 outcome = job.work(planned)
             except KeyboardInterrupt:
-                tell("ended at once: the same command goes on from the state that was saved last")
+                tell("stopped at once; rerun the same command to resume from the last saved state")
                 raise
     if outcome.signal is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; an impatient second one is not to spoil the end
-    ended = f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; --kimg makes the run longer"
-    stopped = f"stopped and saved at {outcome.nimg / 1000:g} kimg; the same command goes on from there"
+    ended = f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; extend the run with --kimg"
+    stopped = f"stopped and saved at {outcome.nimg / 1000:g} kimg; rerun the same command to resume"
     if not outcome.nimg:
-        stopped = "stopped before the first step; the same command begins it"
+        stopped = "stopped before the first step; rerun the same command to start"
     if joined.first:
         tell(ended if outcome.ended else stopped)
     status = 0 if outcome.ended else 128 + (outcome.signal or 0)

@@ -13,21 +13,23 @@ from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress
 
-SUMMARY = "make a film of a walk through a model's pictures: .mp4, .webm, .gif, .webp, .png, or a folder of frames"
+SUMMARY = "make a film of a walk through latent space: .mp4, .webm, .gif, .webp, .png, or a folder of frames"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("walk.mp4"), metavar="FILE", help="the film; its suffix says what it is"
+        "--out", type=Path, default=Path("walk.mp4"), metavar="FILE", help="the film; its suffix sets the format"
     )
-    parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="how long it is (default 20)")
-    parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames a second (default 30)")
-    parser.add_argument("--grid", default="1x1", metavar="CxR", help="so many walks side by side (default 1x1)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of a random walk (default 0)")
-    parser.add_argument("--smoothing", type=float, default=1.0, metavar="S", help="seconds of its blur (default 1)")
-    add_latents(parser, "walk from seed to seed instead, such as 3,7,100-104")
+    parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="length of the film (default 20)")
+    parser.add_argument("--fps", type=float, default=30.0, metavar="F", help="frames per second (default 30)")
+    parser.add_argument("--grid", default="1x1", metavar="CxR", help="columns and rows of walks (default 1x1)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of a random walk (default 0)")
+    parser.add_argument(
+        "--smoothing", type=float, default=1.0, metavar="S", help="smoothing of a random walk in seconds (default 1)"
+    )
+    add_latents(parser, "walk from seed to seed instead, e.g. 3,7,100-104")
     add_making(parser, sizes=True)
 
 
@@ -36,11 +38,11 @@ def run(args: argparse.Namespace) -> int:
     columns, rows = parse_grid(args.grid)
     seeds = parse_seeds(args.seeds) if args.seeds is not None else None
     if not 0 <= args.smoothing <= 3600:
-        raise ConfigError(f"--smoothing must lie between 0 and 3600 seconds, not {args.smoothing:g}")
+        raise ConfigError(f"--smoothing must be between 0 and 3600 seconds, not {args.smoothing:g}")
     if not 0 <= args.seed < 2**32:
-        raise ConfigError(f"--seed must lie between 0 and {2**32 - 1}, not {args.seed}")
+        raise ConfigError(f"--seed must be between 0 and {2**32 - 1}, not {args.seed}")
     if args.seed and (seeds is not None or args.latents is not None):
-        raise ConfigError("--seed is that of a random walk: with --seeds or --latents there is none")
+        raise ConfigError("--seed is for random walks and cannot be combined with --seeds or --latents")
 
     from growgan.sampling import films, walks
 
@@ -59,8 +61,8 @@ def run(args: argparse.Namespace) -> int:
         walk = walks.smooth(count, cells, model.spec, model.distribution, seed=args.seed, sigma=sigma, label=label)
         way = {"seed": str(args.seed), "smoothing": f"{args.smoothing:g} s"}
         if args.smoothing > args.seconds / 4:
-            print(f"growgan: a film of {args.seconds:g} s that is smoothed over {args.smoothing:g} s hardly moves; "
-                  "--smoothing less, or --seconds more", file=sys.stderr)  # fmt: skip
+            print(f"growgan: a film of {args.seconds:g} s smoothed over {args.smoothing:g} s hardly moves; "
+                  "lower --smoothing or raise --seconds", file=sys.stderr)  # fmt: skip
     else:
         keys = walks.still(seeds, model.spec, model.distribution, label=label)
         walk = walks.through(keys, count, cells, model.spec)

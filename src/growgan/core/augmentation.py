@@ -37,14 +37,14 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         for name in self.changes:
-            require(name in CHANGES, f"there is no augmentation {name!r}; there are: {', '.join(CHANGES)}, or none")
+            require(name in CHANGES, f"unknown augmentation {name!r}; choose from: {', '.join(CHANGES)}, or none")
         require(
             geometry.is_size(self.from_resolution),
-            f"augment.from_resolution must be a power of two, 4 or more, not {self.from_resolution}",
+            f"augment.from_resolution must be a power of two, at least 4, not {self.from_resolution}",
         )
         ps = (self.start, self.start if self.p_end is None else self.p_end, self.p_max)
-        require(0 <= min(ps) <= max(ps) <= 1, "augment.p, p_end and p_max must lie between 0 and 1")
-        require(-1 < self.target < 1, f"augment.target must lie between -1 and 1, not {self.target:g}")
+        require(0 <= min(ps) <= max(ps) <= 1, "augment.p, p_end and p_max must be between 0 and 1")
+        require(-1 < self.target < 1, f"augment.target must be between -1 and 1, not {self.target:g}")
         require(self.kimg > 0, f"augment.kimg must be above 0, not {self.kimg:g}")
         require(self.interval >= 1, f"augment.interval must be at least 1, not {self.interval}")
 

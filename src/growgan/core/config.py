@@ -53,18 +53,18 @@ class StartConfig:
     def __post_init__(self) -> None:
         require(
             self.resolution is None or geometry.is_size(self.resolution),
-            f"start.resolution must be a power of two, 4 or more, not {self.resolution}",
+            f"start.resolution must be a power of two, at least 4, not {self.resolution}",
         )
         require(self.freeze_d >= 0, f"--freeze-d (start.freeze_d) cannot be {self.freeze_d}")
         require(
             not self.freeze_d or self.resolution is not None,
-            "--freeze-d (start.freeze_d) goes with --from: fresh networks have nothing to keep",
+            "--freeze-d (start.freeze_d) needs --from: fresh networks have nothing to freeze",
         )
         most = len(self._stages) - 1
         require(
             self.freeze_d <= max(most, 0),
-            f"--freeze-d (start.freeze_d) cannot be {self.freeze_d}: of the stages taken over, D has {most} above 4x4, "
-            "which has to learn",
+            f"--freeze-d (start.freeze_d) cannot be {self.freeze_d}: D has {most} transferred stages above 4x4, "
+            "and 4x4 must stay trainable",
         )
 
     @property
@@ -95,7 +95,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         require(
             self.build_resolution is None or geometry.is_size(self.build_resolution),
-            f"data.build_resolution must be a power of two, 4 or more, not {self.build_resolution}",
+            f"data.build_resolution must be a power of two, at least 4, not {self.build_resolution}",
         )
 
 
@@ -119,7 +119,9 @@ class SnapshotConfig:
     """How many training states are kept."""
 
     def __post_init__(self) -> None:
-        require(min(self.image_ticks, self.model_ticks) >= 1, "snapshots' ticks must be at least 1")
+        require(
+            min(self.image_ticks, self.model_ticks) >= 1, "snapshots.image_ticks and model_ticks must be at least 1"
+        )
         require(self.keep >= 1 and self.keep_states >= 1, "snapshots.keep and keep_states must be at least 1")
         require(self.measure_images >= 2, "snapshots.measure_images must be at least 2")
         require(self.state_minutes > 0, "snapshots.state_minutes must be above 0")
@@ -146,7 +148,7 @@ class HealthConfig:
         require(0 < self.back_rate <= 1, f"health.back_rate must be above 0 and at most 1, not {self.back_rate:g}")
         require(self.most_backs >= 0, "health.most_backs cannot be negative")
         limits = (self.penalty_limit, self.score_limit, self.diversity_limit)
-        require(min(limits) >= 0, "limits of health cannot be negative")
+        require(min(limits) >= 0, "health limits cannot be negative")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,9 +177,9 @@ class ExecutionConfig:
 
     def __post_init__(self) -> None:
         kinds = get_args(Precision)
-        require(self.precision in kinds, f"a precision is {', '.join(kinds)}, not {self.precision!r}")
+        require(self.precision in kinds, f"execution.precision must be {', '.join(kinds)}, not {self.precision!r}")
         require(self.microbatch is None or self.microbatch >= 1, "execution.microbatch must be at least 1")
-        require(self.threads is None or 1 <= self.threads <= 4096, "execution.threads must lie between 1 and 4096")
+        require(self.threads is None or 1 <= self.threads <= 4096, "execution.threads must be between 1 and 4096")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,8 +217,8 @@ class RunConfig:
         """Raise `ConfigError` for sections that do not go together: looked at once all are settled, not one by one."""
         require(
             not self.augment.adaptive or self.loss.name in SIGNED,
-            f"augment.strength=adaptive needs scores of D that have a sign, and with loss.name={self.loss.name} they "
-            f"have none: augment.strength=fixed, or loss.name={' or '.join(SIGNED)}",
+            f"augment.strength=adaptive needs signed scores from D, which loss.name={self.loss.name} does not give: "
+            f"use augment.strength=fixed, or loss.name={' or '.join(SIGNED)}",
         )
         optim = self.optim
         require(
@@ -225,6 +227,5 @@ class RunConfig:
         )
         require(
             not self.augment.adaptive or self.augment.start <= self.augment.p_max,
-            f"augment.p = {self.augment.start:g} is above the most that it may adapt to, "
-            f"augment.p_max = {self.augment.p_max:g}",
+            f"augment.p = {self.augment.start:g} is above its upper limit, augment.p_max = {self.augment.p_max:g}",
         )

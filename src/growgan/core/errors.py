@@ -14,7 +14,7 @@ from growgan.core.text import printable
 
 T = TypeVar("T")
 
-LESS_AT_ONCE = "take less at once (--batch, --minibatch, --set execution.microbatch=N) or another --device"
+LESS_AT_ONCE = "use a smaller batch (--batch, --minibatch, --set execution.microbatch=N) or another --device"
 
 
 class UserError(Exception):
@@ -64,7 +64,7 @@ def as_out_of_memory(error: Exception, remedy: str = LESS_AT_ONCE) -> OutOfMemor
     if not (told or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"):
         return None
     wanted = re.search(r"allocate ([\d.]+ \w+)", text)
-    more = f" ({wanted[1]} more were wanted)" if wanted else ""
+    more = f" ({wanted[1]} more needed)" if wanted else ""
     return OutOfMemory(f"out of memory{more}: {remedy}")
 
 

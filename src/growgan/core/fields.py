@@ -62,11 +62,11 @@ def from_json(cls: type[T], data: Any, where: str = "") -> T:
     Raises `ConfigError` that names the field for unknown names, wrong types and impossible values.
     """
     if not isinstance(data, dict):
-        raise ConfigError(f"{where or cls.__name__} should be an object of named values, not {data!r}")
+        raise ConfigError(f"{where or cls.__name__} should be a JSON object, not {data!r}")
     hints = typing.get_type_hints(cls)
     unknown = sorted(set(data) - set(hints))
     if unknown:
-        raise ConfigError(f"unknown field {_join(where, unknown[0])}; there are: {', '.join(sorted(hints))}")
+        raise ConfigError(f"unknown field {_join(where, unknown[0])}; choose from: {', '.join(sorted(hints))}")
     return cls(**{name: _read(hints[name], value, _join(where, name)) for name, value in data.items()})
 
 
@@ -79,10 +79,10 @@ def replaced(config: T, path: str, text: str, where: str = "") -> T:
     full = _join(where, name)
     hints = typing.get_type_hints(type(config))
     if name not in hints:
-        raise ConfigError(f"there is no {_join(where, path)!r} to set; here there are: {', '.join(sorted(hints))}")
+        raise ConfigError(f"unknown field {_join(where, path)!r}; choose from: {', '.join(sorted(hints))}")
     is_section = dataclasses.is_dataclass(hints[name]) and hints[name] is not PerResolution
     if rest and not is_section:
-        raise ConfigError(f"{full!r} holds a value, not a section: it has no field {rest!r}")
+        raise ConfigError(f"{full!r} is a value, not a section: it has no field {rest!r}")
     if is_section and not rest:
         raise ConfigError(f"{full!r} is a section: set one of its fields, such as {full}.{_first_field(hints[name])}")
     value = replaced(getattr(config, name), rest, text, full) if rest else _parse(hints[name], text.strip(), full)
@@ -149,7 +149,7 @@ def _parse(kind: Any, text: str, where: str) -> Any:
 
 
 def _parse_per(text: str, where: str) -> PerResolution:
-    form = f"{where} should be a number, or such as 16,256:14 (a value, then resolution:value), not {text!r}"
+    form = f"{where} should be a number, or e.g. 16,256:14 (a value, then resolution:value), not {text!r}"
     base, *rest = text.split(",")
     table: dict[str, Any] = {}
     try:
@@ -170,7 +170,7 @@ def _checked_per(table: dict[str, Any], where: str) -> PerResolution:
     for key, value in table.items():
         good = isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
         if not good or not (key == "base" or (key.isdecimal() and geometry.is_size(int(key)))):
-            raise ConfigError(f"{where} should hold finite numbers by resolution, not {key}: {_short(value)}")
+            raise ConfigError(f"{where} should map resolutions to finite numbers, not {key}: {_short(value)}")
     if "base" not in table:
         raise ConfigError(f"{where} lacks its 'base' value")
     return per(table["base"], {int(k): v for k, v in table.items() if k != "base"})
@@ -184,10 +184,10 @@ def _is_finite(value: float) -> bool:
 
 
 def _short(value: Any) -> str:
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**20 else "a number of very many digits"
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**20 else "a number with very many digits"
     return text[:60]
 
 
 def _said(kind: Any) -> str:
-    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", PerResolution: "a number"}
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", PerResolution: "a number"}
     return names.get(kind, str(kind))

@@ -45,7 +45,7 @@ def check_own(path: Path, flag: str = "--out") -> None:
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content.find(OWN) < 0:
-            raise ConfigError(f"{path} is there, and growgan did not make it: {flag} names another place")
+            raise ConfigError(f"{path} exists and was not made by growgan: choose another {flag}")
 
 
 def sync_folder(folder: Path) -> None:

@@ -51,7 +51,7 @@ def parse_grid(text: str) -> tuple[int, int]:
     """Columns and rows from such as ``8x4``. Raises `ConfigError` for anything else."""
     found = re.fullmatch(r"(\d+)x(\d+)", text.lower(), re.ASCII)
     if not found or not (found[1].strip("0") and found[2].strip("0")):
-        raise ConfigError(f"--grid wants columns and rows such as 8x4, not {text!r}")
+        raise ConfigError(f"--grid takes columns and rows such as 8x4, not {text!r}")
     if max(map(len, found.groups())) > 6 or int(found[1]) * int(found[2]) > 100_000:
         raise ConfigError(f"--grid {text[:40]!r} is too large")
     return int(found[1]), int(found[2])

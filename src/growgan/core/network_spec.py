@@ -45,11 +45,11 @@ class Variant:
         widths = self.widths.values() if self.widths else ()
         require(
             all(1 <= w <= 2**40 and w == int(w) for w in (*widths, self.hidden or 1)),
-            "network.variant.widths and hidden must be whole numbers of 1 or more",
+            "network.variant.widths and hidden must be whole numbers of at least 1",
         )
-        require(0 <= self.slope <= 1, f"network.variant.slope must lie between 0 and 1, not {self.slope}")
-        require(0 <= self.norm_eps <= 1, f"network.variant.norm_eps must lie between 0 and 1, not {self.norm_eps}")
-        require(geometry.is_size(self.d_fade_from), "network.variant.d_fade_from must be a power of two, 4 or more")
+        require(0 <= self.slope <= 1, f"network.variant.slope must be between 0 and 1, not {self.slope}")
+        require(0 <= self.norm_eps <= 1, f"network.variant.norm_eps must be between 0 and 1, not {self.norm_eps}")
+        require(geometry.is_size(self.d_fade_from), "network.variant.d_fade_from must be a power of two, at least 4")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,16 +90,16 @@ class NetworkSpec:
     def __post_init__(self) -> None:
         require(
             geometry.is_size(self.resolution),
-            f"a resolution must be a power of two, 4 or more, not {self.resolution}",
+            f"network.resolution must be a power of two, at least 4, not {self.resolution}",
         )
-        require(self.channels >= 1, f"images need at least one channel, not {self.channels}")
+        require(self.channels >= 1, f"network.channels must be at least 1, not {self.channels}")
         require(self.num_labels >= 0, f"network.num_labels cannot be {self.num_labels}")
-        require(1 <= self.fmap_base <= 2**40, "network.fmap_base must be at least 1, and less than a trillion")
-        require(1 <= self.fmap_max <= 2**40, "network.fmap_max must be at least 1, and less than a trillion")
-        require(0 <= self.fmap_decay <= 8, f"network.fmap_decay must lie between 0 and 8, not {self.fmap_decay}")
+        require(1 <= self.fmap_base <= 2**40, "network.fmap_base must be at least 1 and below a trillion")
+        require(1 <= self.fmap_max <= 2**40, "network.fmap_max must be at least 1 and below a trillion")
+        require(0 <= self.fmap_decay <= 8, f"network.fmap_decay must be between 0 and 8, not {self.fmap_decay}")
         require(
             self.latent_size is None or 1 <= self.latent_size <= 2**20,
-            "network.latent_size must be at least 1, and at most a million",
+            "network.latent_size must be at least 1 and at most a million",
         )
         require(self.stddev_group is None or self.stddev_group >= 0, "network.stddev_group cannot be negative")
 

@@ -262,7 +262,7 @@ def preset(name: str) -> RunConfig:
     """
     base, *modifiers = (part.strip() for part in name.split(","))
     if base not in PRESETS:
-        raise ConfigError(f"there is no preset {base!r}; there are: {', '.join(PRESETS)}")
+        raise ConfigError(f"unknown preset {base!r}; choose from: {', '.join(PRESETS)}")
     run = PRESETS[base]()
     for modifier in modifiers:
         if modifier in ROWS and base in ROW_PRESETS:
@@ -270,7 +270,7 @@ def preset(name: str) -> RunConfig:
         elif modifier in MODIFIERS:
             run = MODIFIERS[modifier](run)
         elif modifier in ROWS:
-            raise ConfigError(f"{modifier!r} is a row of Table 1 and goes with {' and '.join(ROW_PRESETS)} only")
+            raise ConfigError(f"{modifier!r} is a row of Table 1 and works only with {' and '.join(ROW_PRESETS)}")
         else:
-            raise ConfigError(f"there is no modifier {modifier!r}; there are: {', '.join((*MODIFIERS, *ROWS))}")
+            raise ConfigError(f"unknown modifier {modifier!r}; choose from: {', '.join((*MODIFIERS, *ROWS))}")
     return replace(run, preset=name)

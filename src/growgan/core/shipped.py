@@ -19,9 +19,9 @@ def explain(name: str) -> str:
     """Say which models are shipped, the one that may have been meant first."""
     names = list(shipped())
     if not names:
-        return "none is shipped with this version"
+        return "this version ships none"
     meant = difflib.get_close_matches(name.lower(), names, 1)
-    return (f"did you mean {meant[0]}? " if meant else "") + f"shipped are {', '.join(names)}"
+    return (f"did you mean {meant[0]}? " if meant else "") + f"shipped models: {', '.join(names)}"
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -48,7 +48,7 @@ class LossConfig:
         require(self.gp_target > 0, f"loss.gp_target must be above 0, not {self.gp_target}")
         weights = (self.gp_weight, self.drift, self.lsgan_noise, self.label_weight, self.gamma_end)
         gammas = self.r1_gamma.values() + (self.r2_gamma.values() if self.r2_gamma else ())
-        require(min(*weights, *gammas) >= 0, "weights of the loss cannot be negative")
+        require(min(*weights, *gammas) >= 0, "loss weights cannot be negative")
         require(self.r1_interval >= 1, f"loss.r1_interval must be at least 1, not {self.r1_interval}")
 
     def every(self, resolution: int) -> int:
@@ -99,11 +99,11 @@ class OptimConfig:
         rates = (*self.g_lr.values(), *self.d_lr.values(), self.lr_end)
         require(min(rates) >= 0, "learning rates cannot be negative")
         betas = (self.beta1, self.beta2, self.beta2_end or 0.0)
-        require(0 <= min(betas) <= max(betas) < 1, "optim.beta1, beta2 and beta2_end must lie in [0, 1)")
+        require(0 <= min(betas) <= max(betas) < 1, "optim.beta1, beta2 and beta2_end must be in [0, 1)")
         require(self.eps > 0, "optim.eps must be above 0")
         require(self.rampup_kimg >= 0, "optim.rampup_kimg cannot be negative")
-        require(0 <= self.ema_factor < 1, "optim.ema_factor must lie in [0, 1)")
-        require(0 <= self.ema_rampup <= 1, "optim.ema_rampup must lie in [0, 1]")
+        require(0 <= self.ema_factor < 1, "optim.ema_factor must be in [0, 1)")
+        require(0 <= self.ema_rampup <= 1, "optim.ema_rampup must be in [0, 1]")
         require(min(self.ema_kimg or 0, self.ema_kimg_end or 0) >= 0, "optim.ema_kimg and its end cannot be negative")
 
 
@@ -137,14 +137,14 @@ class ScheduleConfig:
     def __post_init__(self) -> None:
         require(
             geometry.is_size(self.initial_resolution),
-            f"schedule.initial_resolution must be a power of two, 4 or more, not {self.initial_resolution}",
+            f"schedule.initial_resolution must be a power of two, at least 4, not {self.initial_resolution}",
         )
         lengths = self.training_kimg.values() + self.transition_kimg.values()
         require(min(lengths) >= 0, "schedule.training_kimg and transition_kimg cannot be negative")
         require(max(lengths) <= LONGEST_KIMG, f"a stage cannot last longer than {LONGEST_KIMG:,} kimg")
         require(
             0.001 <= self.total_kimg <= LONGEST_KIMG,
-            f"schedule.total_kimg must lie between 0.001 and {LONGEST_KIMG:,}, not {self.total_kimg:g}",
+            f"schedule.total_kimg must be between 0.001 and {LONGEST_KIMG:,}, not {self.total_kimg:g}",
         )
         require(
             0 < self.scale <= LARGEST_SCALE,
@@ -155,9 +155,12 @@ class ScheduleConfig:
             all(1 <= b <= LARGEST_MINIBATCH and b == int(b) for b in batches),
             f"schedule.minibatch must be whole numbers from 1 to {LARGEST_MINIBATCH:,}",
         )
-        require(min(self.minibatch_repeats, self.d_repeats) >= 1, "schedule's repeats must be at least 1")
+        require(min(self.minibatch_repeats, self.d_repeats) >= 1, "schedule.*_repeats must be at least 1")
         ticks = self.tick_kimg.values()
-        require(0 < min(ticks) <= max(ticks) <= LONGEST_KIMG, "schedule.tick_kimg must be above 0, and no nonsense")
+        require(
+            0 < min(ticks) <= max(ticks) <= LONGEST_KIMG,
+            f"schedule.tick_kimg must be above 0 and at most {LONGEST_KIMG:,}",
+        )
 
     @property
     def shortened(self) -> float:

@@ -38,7 +38,7 @@ class Begun:
         self._journal = self._path.open("a+b")
         if take_lock(self._journal.fileno()) is False:
             self._journal.close()
-            raise DataError(f"{path}: another process is making it")
+            raise DataError(f"{path}: another process is writing it")
         self._settings = settings
         self._ended = False
         self.steps = self._read()
@@ -96,7 +96,7 @@ class Begun:
 
 
 def _show(files: Sequence[Stored], progress: MakeProgress) -> Iterator[Stored]:
-    with progress(len(files), "reading what is there") as bar:
+    with progress(len(files), "reading existing files") as bar:
         for stored in files:
             yield stored
             bar.advance()

@@ -90,7 +90,7 @@ def build(
             found = survey(pictures, limit, progress, labelling)
             suited = found.choose_resolution(framing)
             if suited is None:
-                holding = " that holds the crop" if crop else ""
+                holding = " that contains the crop" if crop else ""
                 raise DataError(f"{source}: {explain_nothing([] if found.shapes else found.skipped, holding)}")
             resolution = resolution or min(suited, at_most or suited)
             channels = channels or found.channels
@@ -124,16 +124,16 @@ def _check_wishes(source: Path, out: Path, resolution: int | None, limit: int | 
 def check_limit(limit: int | None, name: str = "limit") -> None:
     """DataError for a limit that lets nothing through; ``name``: what the user calls it."""
     if limit is not None and limit < 1:
-        raise DataError(f"{name} {limit}: must be at least 1")
+        raise DataError(f"--{name} {limit}: must be at least 1")
 
 
 def check_places(source: Path, out: Path) -> None:
     """DataError where a set at ``out`` would be made of itself, of a run's own fakes, or destroy its source."""
     if is_run(source):
-        raise DataError(f"{source}: the folder of a run, whose pictures are sheets of its own; --from goes on from it")
+        raise DataError(f"{source}: a run folder, which holds no training pictures; to start from its model use --from")
     inner, outer = source.resolve(), out.resolve()
     if inner == outer or inner.is_relative_to(outer) or (source.is_dir() and outer.is_relative_to(inner)):
-        raise DataError(f"{out}: a set cannot be built over, around or inside its own source")
+        raise DataError(f"{out}: a dataset cannot be built over, around or inside its own source")
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ class _Builder:
     def run(self, writer: SetWriter, progress: MakeProgress) -> None:
         total = count_total(self.source, self.limit)
         pictures = map_ordered(self._make, self.source, weigh)
-        with progress(total, "making pictures") as bar, closing(pictures) as made:
+        with progress(total, "processing pictures") as bar, closing(pictures) as made:
             for origin, picture, label in made:
                 bar.advance()
                 self._take(writer, origin, picture, label)

@@ -59,7 +59,7 @@ class ImageSet:
         self._source = source
         self._entries = [entry for entry in source.entries if is_picture_name(entry.name)]
         if not self._entries:
-            raise DataError(f"{self.path}: there is no picture in it")
+            raise DataError(f"{self.path}: no pictures found")
         self.names = [entry.name for entry in self._entries]
         self.resolution, self.channels = _read_shape(source, self._entries[0])
         sidecar = read_sidecar(source, labelled)
@@ -122,8 +122,8 @@ class ImageSet:
         if not is_size(resolution) or resolution > self.resolution:
             own = f"{self.resolution}x{self.resolution}"
             raise DataError(
-                f"{self.path}: pictures of {own} cannot be read at {resolution}x{resolution}"
-                f" (powers of two from {LOWEST} to {self.resolution} can)"
+                f"{self.path}: {own} pictures cannot be read at {resolution}x{resolution}"
+                f" (choose a power of two from {LOWEST} to {self.resolution})"
             )
         return resolution
 
@@ -195,7 +195,7 @@ class ImageSet:
             reason = str(error)
         except Exception as error:
             reason = f"cannot be read ({error})"
-        raise DataError(f"{self.path}: {entry.name} {reason}; `growgan data build` makes a set without such pictures")
+        raise DataError(f"{self.path}: {entry.name} {reason}; `growgan data build` leaves such pictures out")
 
     def _decoders(self) -> ThreadPoolExecutor:
         with self._lock:
@@ -275,7 +275,7 @@ def _read_shape(source: Files, entry: Entry) -> tuple[int, int]:
     if width != height or not is_size(width):
         raise DataError(
             f"{source.path}: {entry.name} is {width}x{height}, not a square power of two of at least {LOWEST};"
-            " `growgan data build` makes a set that is"
+            " `growgan data build` makes a dataset that is"
         )
     assert header.channels in MODES
     return width, header.channels

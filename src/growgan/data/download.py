@@ -81,7 +81,7 @@ def download(name: str, folder: Path, progress: MakeProgress = Silent) -> list[P
     DataError where the name is unknown, the address cannot be reached, or what comes is not what was published.
     """
     if name not in DOWNLOADS:
-        raise DataError(f"{name}: not a data set that can be downloaded (there are {', '.join(DOWNLOADS)})")
+        raise DataError(f"{name}: no such download (choose from {', '.join(DOWNLOADS)})")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return [_fetch(remote, folder, progress) for remote in DOWNLOADS[name]]
@@ -94,12 +94,12 @@ def _fetch(remote: Remote, folder: Path, progress: MakeProgress) -> Path:
     if path.is_file():
         if (found := _hash(path)) == remote.md5:
             return path
-        raise DataError(f"{path}: is there, but not what was published (MD5 {found}, not {remote.md5}): move it away")
+        raise DataError(f"{path}: exists, but is not the published file (MD5 {found}, not {remote.md5}): move it away")
     _transfer_all(remote, part, progress)
     found = _hash(part)
     if found != remote.md5:
         part.unlink()
-        raise DataError(f"{remote.url}: what came is not what was published (MD5 {found}, not {remote.md5})")
+        raise DataError(f"{remote.url}: the download is not the published file (MD5 {found}, not {remote.md5})")
     part.replace(path)
     sync_folder(folder)
     return path
@@ -113,7 +113,7 @@ def _transfer_all(remote: Remote, part: Path, progress: MakeProgress) -> None:
             return
         if _size(part) <= had:
             break
-    raise _unreachable(remote, part, "the transfer breaks off")
+    raise _unreachable(remote, part, "the transfer keeps breaking off")
 
 
 def _transfer(remote: Remote, part: Path, progress: MakeProgress) -> bool:
@@ -132,7 +132,7 @@ def _transfer(remote: Remote, part: Path, progress: MakeProgress) -> bool:
     except urllib.error.HTTPError as error:
         if error.code == 416:  # nothing is left to send: the checksum decides
             return True
-        raise DataError(f"{remote.url}: the server refuses ({error.code} {error.reason})") from error
+        raise DataError(f"{remote.url}: the server refused ({error.code} {error.reason})") from error
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
         if _size(part) > start:
             return False
@@ -171,8 +171,8 @@ def _read(answer: Any) -> bytes:
 def _unreachable(remote: Remote, part: Path, reason: object) -> DataError:
     host = urllib.parse.urlsplit(remote.url).netloc
     return DataError(
-        f"{host} cannot be reached ({reason}); the same command goes on later, or fetch {remote.url} elsewhere and"
-        f" put it into {part.parent}"
+        f"{host} cannot be reached ({reason}); rerun this command later to resume, or get {remote.url} elsewhere and"
+        f" put it in {part.parent}"
     )
 
 

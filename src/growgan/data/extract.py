@@ -34,14 +34,14 @@ def extract(
     Returns, too, what was left out. DataError where ``out`` is there already, or a picture may have several classes.
     """
     if out.exists():
-        raise DataError(f"{out}: exists already")
+        raise DataError(f"{out}: already exists")
     if source.path.is_dir() and out.resolve().is_relative_to(source.path.resolve()):
-        raise DataError(f"{out}: lies in {source.path}, which would then have every picture twice")
+        raise DataError(f"{out}: is inside {source.path}, which would then hold every picture twice")
     if limit is not None and limit < 1:
-        raise DataError(f"limit {limit}: must be at least 1")
+        raise DataError(f"--limit {limit}: must be at least 1")
     labelling = Labelling(source, None)
     if by_class and not labelling.has_labels:
-        raise DataError(f"{source.path}: has no labels to make folders of")
+        raise DataError(f"{source.path}: has no labels to sort into folders")
 
     def read(item: Record | Skipped) -> tuple[str, str, bytes] | Skipped:
         if isinstance(item, Skipped):
@@ -101,5 +101,5 @@ def _find_class(item: Record, labelling: Labelling) -> str:
     if label is None:
         raise DataError(labelling.fault)
     if isinstance(label, list):
-        raise DataError("may have several classes, so that no folder is its own")
+        raise DataError("can have several classes, so it belongs in no single folder")
     return name_label(label, labelling.class_names) or "_"

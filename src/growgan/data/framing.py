@@ -32,12 +32,12 @@ class Framing:
 
     def __post_init__(self) -> None:
         if self.pad not in (None, *PADS):
-            raise DataError(f"pad {self.pad}: must be one of {', '.join(PADS)}")
+            raise DataError(f"--pad {self.pad}: must be one of {', '.join(PADS)}")
         if self.crop is not None:
             left, top, right, bottom = self.crop
             if not (0 <= left < right < math.inf and 0 <= top < bottom < math.inf):
                 raise DataError(
-                    f"crop {_join(self.crop)}: must be left, top, right, bottom with left < right, top < bottom"
+                    f"--crop {_join(self.crop)}: must be left, top, right, bottom with left < right, top < bottom"
                 )
 
     def find_box(self, width: int, height: int) -> Box:
@@ -66,9 +66,9 @@ class Framing:
         scale = (width, height) * 2 if max(self.crop) <= 1 else (1, 1) * 2
         left, top, right, bottom = (round(edge * unit) for edge, unit in zip(self.crop, scale))
         if right > width or bottom > height:
-            raise Rejected(f"{width}x{height}, which does not hold the crop {_join(self.crop)}")
+            raise Rejected(f"{width}x{height}, which does not contain the crop {_join(self.crop)}")
         if left == right or top == bottom:
-            raise Rejected(f"{width}x{height}, of which the crop {_join(self.crop)} leaves nothing")
+            raise Rejected(f"{width}x{height}, and the crop {_join(self.crop)} leaves nothing of it")
         return left, top, right, bottom
 
 
@@ -80,7 +80,7 @@ def find_side(box: Box) -> int:
 def check_resolution(resolution: int) -> int:
     """Return ``resolution``; DataError unless it is a power of two of at least 4."""
     if not is_size(resolution):
-        raise DataError(f"resolution {resolution}: must be a power of two of at least {LOWEST}")
+        raise DataError(f"--resolution {resolution}: must be a power of two of at least {LOWEST}")
     return resolution
 
 

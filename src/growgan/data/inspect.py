@@ -200,7 +200,7 @@ def draw_source_sheet(source: Source, columns: int, rows: int, cell: int = 128) 
         if position == wanted:
             break
     if not position:
-        raise DataError(f"{source.path}: there is no usable picture in it")
+        raise DataError(f"{source.path}: no usable picture found")
     return sheet.crop((0, 0, columns * cell if position > columns else position * cell, -(-position // columns) * cell))
 
 

@@ -76,17 +76,17 @@ def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:
     """Read a label file; ``columns``: of several, use these. DataError says what is wrong with it, and where."""
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise DataError(f"{path}: too large for a file of labels")
+            raise DataError(f"{path}: too large for a label file")
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text in UTF-8") from error
+        raise DataError(f"{path}: not UTF-8 text") from error
     if path.suffix.lower() == ".json" or text.lstrip().startswith("{"):
         found = _read_json(path, data)
         if columns:
-            raise DataError(f"{path}: columns are chosen from tables alone")
+            raise DataError(f"{path}: --columns needs a table")
         return found
     lines = text.splitlines()
     if lines and lines[0].strip().isdigit():
@@ -111,18 +111,16 @@ def _read_table(
 ) -> LabelFile:
     head = [title.strip() for title in head]
     if len(head) < 2:
-        raise DataError(f"{path}: must begin with a line that names at least two columns")
+        raise DataError(f"{path}: the first line must name at least two columns")
     if is_picture_name(head[0]):
-        raise DataError(
-            f"{path}: its first line names a picture, {head[0]}; it must name the columns, as in name,class"
-        )
+        raise DataError(f"{path}: the first line names a picture, {head[0]}; it must name the columns, e.g. name,class")
     at = next((head.index(title) for title in head if title.lower() in NAME_COLUMNS), 0)
     titles = [title for number, title in enumerate(head) if number != at]
     if unknown := [title for title in wanted if title not in titles]:
         near = difflib.get_close_matches(unknown[0], titles, 1)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
         wrong = " or ".join(map(repr, unknown))
-        raise DataError(f"{path}: has no column of labels {wrong}{meant}; it has {', '.join(titles)}")
+        raise DataError(f"{path}: no label column {wrong}{meant}; it has {', '.join(titles)}")
     chosen = [number for number, title in enumerate(head) if number != at and (not wanted or title in wanted)]
     labels: dict[str, Label | None] = {}
     for line, row in enumerate(rows, first_line):
@@ -140,9 +138,9 @@ def _read_table(
             try:
                 labels[name] = [_parse_flag(cell) for cell in cells]
             except ValueError as error:
-                raise DataError(f"{path}: line {line}: {error}, where several columns are to be 0 or 1") from error
+                raise DataError(f"{path}: line {line}: {error}; in several columns, labels are 0 to 1") from error
     if all(label is None for label in labels.values()):
-        raise DataError(f"{path}: there is no label in it")
+        raise DataError(f"{path}: no labels found")
     if len(chosen) == 1:
         return LabelFile(path, _settle(labels))
     return LabelFile(path, labels, tuple(head[number] for number in chosen))
@@ -180,7 +178,7 @@ def _read_json(path: Path, data: bytes) -> LabelFile:
         sidecar = parse_sidecar(data, path)
         return LabelFile(path, dict(sidecar.labels or {}), sidecar.class_names)
     if not isinstance(content, dict) or not content:
-        raise DataError(f"{path}: must be an object of names and labels")
+        raise DataError(f"{path}: must be a JSON object of names and labels")
     if all(isinstance(label, str) for label in content.values()):
         return LabelFile(path, content)
     rows = json.dumps({"labels": list(content.items())}).encode()

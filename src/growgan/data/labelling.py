@@ -70,7 +70,7 @@ class Labelling:
     def fault(self) -> str:
         """Say why ``find`` found nothing."""
         if self._kind == "folders":
-            return "in no folder, so of no class"
+            return "in no folder, so it has no class"
         if self._file is not None:
             return f"no label in {self._file.path.name}"
         return "no label" if self._sidecar.labels is None else f"no label in {SIDECAR}"
@@ -145,5 +145,5 @@ def name_label(label: Label | None, class_names: Sequence[str]) -> str | None:
 def check_labels(labels: str | None, source: Source) -> None:
     """DataError where a wish for labels is neither a word, a file nor among what the source has."""
     if not is_word_or_file(labels) and labels not in source.label_sets:
-        own = f", or of this source: {', '.join(source.label_sets)}" if source.label_sets else ""
-        raise DataError(f"labels {labels}: must be folders, none or a file that is there{own}")
+        own = f", or for this source: {', '.join(source.label_sets)}" if source.label_sets else ""
+        raise DataError(f"--labels {labels}: must be folders, none or an existing file{own}")

@@ -62,7 +62,7 @@ def parse_sidecar(data: bytes | None, where: object, labelled: bool = True) -> S
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where} is not JSON ({error})") from error
     if not isinstance(content, dict):
-        raise DataError(f"{where} must be an object with a field labels")
+        raise DataError(f"{where} must be a JSON object with a field labels")
     sources = _parse_sources(content.get("sources"), where)
     if not labelled:
         return Sidecar(sources=sources)
@@ -109,11 +109,11 @@ def read_label_array(path: Path, count: int | None) -> list[int | list[float]]:
     try:
         table = np.load(path, allow_pickle=False)
         if table.dtype.kind not in "fiub":
-            raise ValueError("no numbers")
+            raise ValueError("not numbers")
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not a readable array of labels ({error})") from error
     if table.ndim not in (1, 2) or table.size == 0 or (count is not None and len(table) != count):
-        raise DataError(f"{path}: labels of shape {list(table.shape)} do not fit {count or 'some'} pictures")
+        raise DataError(f"{path}: labels of shape {list(table.shape)} do not fit {count or 'the'} pictures")
     if not (table.min() >= 0 and table.max() <= (1 if table.ndim == 2 else MOST_CLASSES - 1)):
         raise DataError(f"{path}: labels out of range")
     if table.ndim == 2 and not is_one_hot(table):
@@ -153,14 +153,14 @@ def _check_kind(labels: Collection[int | list[float]], named: int, where: object
     # A named class may lack pictures, one-hot lists are classes too; lists of other K numbers, though, say K outright.
     outright = several and named != found and not is_one_hot(np.array(list(labels), dtype=np.float32))
     if named and (named < found or outright):
-        raise DataError(f"{where} has {named} class_names for {found} classes")
+        raise DataError(f"{where} has {named} class_names but {found} classes")
 
 
 def _order_labels(labels: dict[str, int | list[float]], names: Sequence[str], where: object) -> list[int | list[float]]:
     if absent := labels.keys() - set(names):
         raise DataError(
-            f"{where} names {min(absent)}, which is not in the set; `growgan data build` makes one of the pictures that"
-            " are there"
+            f"{where} names {min(absent)}, which is not in the dataset; `growgan data build` makes one of the pictures"
+            " that are there"
         )
     if missing := [name for name in names if name not in labels]:
         raise DataError(f"{where} has no label for {missing[0]} ({len(missing)} of {len(names)} lack one)")

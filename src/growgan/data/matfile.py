@@ -76,7 +76,7 @@ def _read_exactly(read: Read, path: Path) -> Read:
         except (OSError, zlib.error) as error:
             raise DataError(f"{path}: damaged ({error})") from error
         if len(data) != size:
-            raise DataError(f"{path}: cut off")
+            raise DataError(f"{path}: truncated")
         return data
 
     return read_exactly
@@ -84,7 +84,7 @@ def _read_exactly(read: Read, path: Path) -> Read:
 
 def _read_order(header: bytes, path: Path) -> str:
     if not is_matfile(header):
-        raise DataError(f"{path}: not a MAT file of level 5")
+        raise DataError(f"{path}: not a level 5 MAT file")
     return "<" if header[126:128] == b"IM" else ">"
 
 

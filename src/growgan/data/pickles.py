@@ -86,7 +86,7 @@ class _Unpickler(pickle._Unpickler):
         """How bytes are written in protocol 2; a text that is remembered could be handed over again and again."""
         self._left -= len(text)
         if self._left < 0:
-            raise DataError("makes more bytes than it holds")
+            raise DataError("creates more bytes than it holds")
         return text.encode("latin1")
 
     def find_class(self, module: str, name: str) -> Any:
@@ -98,10 +98,10 @@ class _Unpickler(pickle._Unpickler):
             return _Dtype
         if (module, name) == ("_codecs", "encode"):
             return self._encode
-        raise DataError(f"names {f'{module}.{name}'[:100]}, which no plain data need; it is not read")
+        raise DataError(f"refers to {f'{module}.{name}'[:100]}, which plain data never needs; not loaded")
 
     def persistent_load(self, pid: object) -> Any:
-        raise DataError("refers to something outside of it")
+        raise DataError("refers to something outside itself")
 
 
 def _checking(code: bytes, hashed: slice) -> Callable[[Any], None]:

@@ -28,7 +28,7 @@ PNG_OPTIONS: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
 
 LARGER_JPEGS = 2
 """Times Pillow's limit of 89 megapixels that a JPEG may have, as cameras make them; beyond, Pillow itself refuses."""
-BOMB = "too many pixels, perhaps a decompression bomb"
+BOMB = "too many pixels, possibly a decompression bomb"
 NEARLY_SRGB = 2
 """Levels by which the many profiles of sRGB differ at most."""
 _ORIENTATION_TAG = 0x0112
@@ -86,7 +86,7 @@ def open_picture(data: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=_list_formats())
     except UnidentifiedImageError as error:
         heic = data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
-        raise NoPicture("HEIC, which is not read: convert it to JPEG first" if heic else "not a picture") from error
+        raise NoPicture("HEIC is not supported: convert it to JPEG first" if heic else "not a picture") from error
     except Exception as error:
         raise Rejected(_explain(error)) from error
     most = Image.MAX_IMAGE_PIXELS
@@ -199,9 +199,9 @@ def decode(data: bytes, channels: int, resolution: int) -> NDArray[np.uint8]:
     image = open_picture(data)
     if image.size != (resolution, resolution):
         width, height = image.size
-        raise Rejected(f"is {width}x{height} in a set of {resolution}x{resolution}")
+        raise Rejected(f"is {width}x{height}, but the dataset is {resolution}x{resolution}")
     if count_channels(image) > channels:
-        raise Rejected(f"is {image.mode} in a set of {MODES[channels]}")
+        raise Rejected(f"is {image.mode}, but the dataset is {MODES[channels]}")
     load(image)
     return to_array(convert(image, channels))
 
@@ -258,11 +258,11 @@ def _find_transform(profile: bytes, mode: str) -> Any:
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
-        raise Rejected("floating-point picture, whose range is not known")
+        raise Rejected("floating-point picture with unknown range")
     if image.mode == "I" or image.mode.startswith("I;"):
         values = np.asarray(image).astype(np.float64)
         if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
-            raise Rejected("32-bit picture, whose range is not known")
+            raise Rejected("32-bit picture with unknown range")
         return Image.fromarray(np.rint(values / 257).astype(np.uint8))
     return image
 

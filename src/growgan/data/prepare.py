@@ -54,7 +54,7 @@ def prepare(
         dataset = _open(Path(path), resolution, at_most, channels, hint, progress, say)
         try:
             if at_least is not None:
-                check_reaches(path, dataset, at_least, "asked for")
+                check_reaches(path, dataset, at_least, "requested")
             _check_channels(dataset, channels)
             dataset.ensure_pyramid(progress)
         except BaseException:
@@ -68,8 +68,8 @@ def check_reaches(path: str | Path, dataset: ImageSet, resolution: int, whose: s
     if resolution > dataset.resolution:
         own, other = (f"{size}x{size}" for size in (dataset.resolution, resolution))
         raise DataError(
-            f"{path}: its pictures reach {own}, less than the {other} {whose}; `growgan data build PICTURES SET.zip"
-            f" --resolution {resolution}` makes a set that does, with --upscale of smaller pictures, too"
+            f"{path}: its pictures reach {own}, below the {other} {whose}; `growgan data build PICTURES SET.zip"
+            f" --resolution {resolution}` builds a dataset that does; add --upscale to include smaller pictures"
         )
 
 
@@ -80,7 +80,7 @@ def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list
         lines.append(f"skipped {len(skipped) - limit:,} more")
     small = sum(item.reason.startswith(SMALLER) for item in skipped)
     if small >= MANY:
-        lines.append(f"{small:,} of these are too small: a lower --resolution takes them")
+        lines.append(f"{small:,} of these are too small: a lower --resolution includes them")
     return lines
 
 
@@ -124,7 +124,7 @@ def _open(
             _mark_used(kept)
             return dataset
         except DataError:
-            say(f"{kept}: damaged, made again")
+            say(f"{kept}: damaged, rebuilding")
             kept.unlink()
     report = build(
         path, kept, resolution=resolution, at_most=at_most, channels=channels, overwrite=True, progress=progress
@@ -152,13 +152,13 @@ def _prune(folder: Path) -> None:
 
 def _describe(path: Path, report: BuildReport) -> str:
     return (
-        f"{path}: {counted(report.count, 'picture')} cropped to their {report.framing}, resized to"
-        f" {report.resolution}x{report.resolution} and kept as {report.path}"
+        f"{path}: {counted(report.count, 'picture')} cropped to the {report.framing}, resized to"
+        f" {report.resolution}x{report.resolution} and cached as {report.path}"
     )
 
 
 def _check_channels(dataset: ImageSet, channels: int | None) -> None:
     if channels is not None and channels != dataset.channels:
         raise DataError(
-            f"{dataset.path}: its pictures have {counted(dataset.channels, 'channel')}, not the {channels} asked for"
+            f"{dataset.path}: its pictures have {counted(dataset.channels, 'channel')}, not the {channels} requested"
         )

@@ -78,4 +78,4 @@ def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise ValueError("a number does not end")
+    raise ValueError("an unterminated number")

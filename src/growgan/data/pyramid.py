@@ -144,10 +144,10 @@ def _make_partial(places: Iterable[Path], needed: int) -> tuple[Path, Path, Hold
         return place, partial, hold
     if small:
         raise DataError(
-            f"{place}: the pyramid takes {needed / 1e9:,.2f} GB{small}; make room, or set GROWGAN_CACHE to another"
-            " folder"
+            f"{place}: the pyramid takes {needed / 1e9:,.2f} GB{small}; free some space, or set GROWGAN_CACHE to a folder"
+            " with more"
         )
-    raise DataError(f"{place}: neither here nor beside the set may be written; GROWGAN_CACHE names another folder")
+    raise DataError(f"{place}: not writable, and neither is the dataset's folder; set GROWGAN_CACHE to another folder")
 
 
 def _measure_free(folder: Path) -> int | None:

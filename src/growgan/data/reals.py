@@ -26,7 +26,7 @@ class Reals:
         self.key = f"set {dataset.content_hash} {resolution} {'mirrored' if mirrored else 'plain'}"
         self._order = Sampler(len(dataset), seed=0).indices(0, len(dataset))
         if dataset.channels not in (1, 3):
-            raise ConfigError(f"measures are of grey or colour pictures; those of {dataset.path} are transparent")
+            raise ConfigError(f"measures need grey or colour pictures; those of {dataset.path} are transparent")
 
     def indices(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return which pictures of the set these are."""

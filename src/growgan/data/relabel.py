@@ -29,7 +29,7 @@ def relabel(path: Path, labels: str, columns: Sequence[str] = (), progress: Make
     labels that the set is refused for are replaced like others.
     """
     if columns and labels in ("folders", "none"):
-        raise DataError("columns are chosen from a file of labels")
+        raise DataError("--columns needs a label file")
     with _open(path) as dataset:
         old_hash = dataset.content_hash
         found, class_names = _find_labels(dataset, labels, columns)
@@ -62,7 +62,7 @@ def _find_labels(
     find: Callable[[str, str], Label | None]
     class_names: tuple[str, ...] = ()
     if labels == "folders":
-        find, none = (lambda name, source: find_folder(source)), "no folder holds"
+        find, none = (lambda name, source: find_folder(source)), "no folder contains"
     else:
         file = read_label_file(Path(labels), columns)
         find, none, class_names = file.find, f"{file.path.name} has no label for", file.class_names
@@ -77,12 +77,12 @@ def _find_labels(
     if missing:
         named = ", ".join([*missing[:LISTED], *(["..."] if len(missing) > LISTED else [])])
         lacking = f"{len(missing):,} of {len(dataset):,} lack one"
-        raise DataError(f"{dataset.path}: {none} {named} ({lacking}); nothing is changed")
+        raise DataError(f"{dataset.path}: {none} {named} ({lacking}); nothing was changed")
     if labels == "folders":
         try:
             found = name_by_folders(found, dataset.sources or dataset.names)
         except DataError as error:
-            raise DataError(f"{dataset.path}: {error}; nothing is changed") from error
+            raise DataError(f"{dataset.path}: {error}; nothing was changed") from error
     return number_labels(found, class_names)
 
 
@@ -92,7 +92,7 @@ def _rewrite_zip(files: Files, sidecar: bytes, progress: MakeProgress) -> None:
         lost = [one.filename for one in archive.infolist() if not (one.is_dir() or one.filename in kept)]
         lost = [name for name in lost if not name.startswith("__MACOSX/") and PurePosixPath(name).name != ".DS_Store"]
     if lost:
-        raise DataError(f"{files.path}: holds {lost[0]} too, which would be lost; `growgan data build` makes a new set")
+        raise DataError(f"{files.path}: also holds {lost[0]}, which would be lost; use `growgan data build`")
     with progress(len(files.entries), "copying pictures") as bar, ZipWriter(files.path.resolve()) as writer:
         for entry in files.entries:
             writer.add(entry.name, files.read(entry))

@@ -68,7 +68,7 @@ def survey(
 
     shapes = map_ordered(read, source, weigh)
     count = 0
-    with progress(count_total(source, limit), "looking at pictures") as bar, closing(shapes):
+    with progress(count_total(source, limit), "inspecting pictures") as bar, closing(shapes):
         for item, classes in shapes:
             if isinstance(item, Skipped):
                 found.skipped.append(item)
@@ -109,7 +109,7 @@ def explain(error: Exception) -> str:
 
 def explain_nothing(skipped: Sequence[Skipped], holding: str = "") -> str:
     """Say that a source has no picture of use (``holding``: what), with the commonest reason why its files are none."""
-    nothing = f"there is no usable picture in it{holding}"
+    nothing = f"no usable picture{holding}"
     if not skipped:
         return nothing
     reason, count = Counter(item.reason for item in skipped).most_common(1)[0]

@@ -71,11 +71,11 @@ class Transform:
     def __post_init__(self) -> None:
         check_resolution(self.resolution)
         if self.channels not in MODES:
-            raise DataError(f"channels {self.channels}: must be 1 (grey), 3 (RGB) or 4 (RGB with alpha)")
+            raise DataError(f"--channels {self.channels}: must be 1 (grey), 3 (RGB) or 4 (RGB with alpha)")
         check_format(self.format, self.quality)
         # WebP has no greyscale, and its encoder drops an alpha that is opaque: the set would be of two kinds.
         if (self.format == "jpg" and self.channels == 4) or (self.format == "webp" and self.channels != 3):
-            raise DataError(f"format {self.format} cannot hold {MODES[self.channels]} pictures; png can")
+            raise DataError(f"--format {self.format} cannot hold {MODES[self.channels]} pictures; use png")
 
     def apply(self, content: Content) -> Made:
         """Return the set's picture made from a file's bytes or from pixels; raises Rejected."""
@@ -190,8 +190,8 @@ def _digest(data: bytes) -> bytes:
 def check_format(format: str, quality: int | None) -> None:
     """DataError unless the format is known and the quality makes sense for it."""
     if format not in SUFFIXES:
-        raise DataError(f"format {format}: must be one of {', '.join(SUFFIXES)}")
+        raise DataError(f"--format {format}: must be one of {', '.join(SUFFIXES)}")
     if quality is not None and format == "png":
-        raise DataError("quality is for webp and jpg; png loses nothing")
+        raise DataError("--quality is for webp and jpg; png is lossless")
     if quality is not None and not 1 <= quality <= 100:
-        raise DataError(f"quality {quality}: must be 1 to 100")
+        raise DataError(f"--quality {quality}: must be between 1 and 100")

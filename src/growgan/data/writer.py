@@ -216,13 +216,13 @@ class FolderWriter(SetWriter):
 def check_place(path: Path, overwrite: bool = False) -> None:
     """DataError where a set must not be made at ``path``."""
     if path.exists() and not overwrite:
-        raise DataError(f"{path}: exists already (--overwrite replaces it)")
+        raise DataError(f"{path}: already exists (use --overwrite to replace it)")
     path = path.resolve()
     is_zip = path.suffix.lower() == ".zip"
     if path.exists() and path.is_dir() == is_zip:
-        raise DataError(f"{path}: is a {'folder' if is_zip else 'file'}, which a set of another kind cannot replace")
+        raise DataError(f"{path}: is a {'folder' if is_zip else 'file'}, which the other kind of OUT cannot replace")
     if path.exists() and not _holds_a_set_alone(path):
-        raise DataError(f"{path}: holds something else than a set that was built, and is not overwritten")
+        raise DataError(f"{path}: is not a dataset built by growgan, so it is not overwritten")
 
 
 def open_writer(path: Path, overwrite: bool = False, partial: Path | None = None) -> SetWriter:

@@ -49,7 +49,7 @@ class Directions:
         """The vector [L] of a name. Raises `ConfigError` for one that is not there."""
         if name not in self.names:
             known = ", ".join([*self.names[:20], *(["..."] if len(self.names) > 20 else [])])
-            raise ConfigError(f"there is no direction {name!r}; there are: {known}")
+            raise ConfigError(f"unknown direction {name!r}; choose from: {known}")
         vector: np.ndarray = self.vectors[self.names.index(name)]
         return vector
 
@@ -63,8 +63,8 @@ class Directions:
     def check(self, model: BaseModel) -> None:
         """Raise `ConfigError` if the model's latents are of another length."""
         if self.vectors.shape[1] != model.spec.z_size:
-            numbers = f"{self.vectors.shape[1]} numbers, not of {model.spec.z_size} as the model's"
-            raise ConfigError(f"these directions are of latents of {numbers}")
+            numbers = f"{self.vectors.shape[1]} numbers, and the model's have {model.spec.z_size}"
+            raise ConfigError(f"these directions are for latents of {numbers}")
 
 
 def of_weights(model: BaseModel, count: int) -> Directions:
@@ -75,7 +75,7 @@ def of_weights(model: BaseModel, count: int) -> Directions:
     """
     weight = model.first_weight()
     if not 1 <= count <= weight.shape[1]:
-        raise ConfigError(f"this model has 1 to {weight.shape[1]} directions, not {count}")
+        raise ConfigError(f"--count must be between 1 and {weight.shape[1]} for this model, not {count}")
     values, vectors = np.linalg.eigh(weight.T.astype(np.float64) @ weight)
     strongest = vectors.T[::-1][:count]
     largest = np.abs(strongest).argmax(axis=1)
@@ -93,14 +93,14 @@ def of_labels(model: BaseModel, said: Mapping[str, Mapping[int, float]]) -> Dire
     Raises `ConfigError` for too few labels, or such as are all equal.
     """
     if not said:
-        raise ConfigError("a direction wants labels of some seeds")
+        raise ConfigError("fitting a direction needs labels for some seeds")
     vectors, scores = [], []
     for name, labels in said.items():
         values = np.array(list(labels.values()), dtype=np.float64)
         largest = np.abs(values).max(initial=0)
         values = values / largest if largest > 0 else values  # so that no square is too large or too small a number
         if len(values) < FEWEST or not np.ptp(values) > SAME:
-            raise ConfigError(f"{name!r} wants at least {FEWEST} labels, not all of them equal; it has {len(values)}")
+            raise ConfigError(f"{name!r} needs at least {FEWEST} labels, not all equal; it has {len(values)}")
         z, _ = draw_arrays(list(labels), model.spec, model.distribution)
         vector, score = _fitted(z / np.linalg.norm(z, axis=1, keepdims=True), values)
         vectors.append(vector)
@@ -157,7 +157,7 @@ def together(first: Directions, *others: Directions) -> Directions:
     """
     parts = (first, *others)
     if len({one.model for one in parts}) > 1:
-        raise ConfigError("directions of several models cannot be put together: their latents have nothing in common")
+        raise ConfigError("directions of different models cannot be combined: their latents have nothing in common")
     rows = {name: row for one in parts for name, row in zip(one.names, zip(one.vectors, one.weights))}
     vectors, weights = zip(*rows.values())
     methods = dict.fromkeys(method for one in parts for method in one.method.split("+"))
@@ -182,5 +182,5 @@ def _made(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Directions:
         raise ValueError(f"{len(names)} names for {list(vectors.shape)} numbers")
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=-1)
     if vectors.dtype != np.float32 or not np.isfinite(weights).all() or not np.allclose(lengths, 1, atol=1e-3):
-        raise ValueError("these are no unit vectors in float32")
+        raise ValueError("not unit vectors in float32")
     return Directions(vectors, names, weights, str(about["method"]), str(about["model"]))

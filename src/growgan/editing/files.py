@@ -41,8 +41,8 @@ def read_arrays(path: Path, key: str, kind: str, make: Callable[[dict[str, Any],
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return make(json.loads(text), arrays)
     except FileNotFoundError:
-        raise ModelError(f"there is no file {path}") from None
+        raise ModelError(f"no such file: {path}") from None
     except SafetensorError as error:  # in words that only its makers understand
-        raise ModelError(f"{path} is not a file of {kind}: no whole .safetensors file") from error
+        raise ModelError(f"{path} is not a file of {kind}: not a complete .safetensors file") from error
     except DAMAGE as error:
         raise ModelError(f"{path} is not a file of {kind}: {error}") from error

@@ -26,7 +26,7 @@ def parse(text: str) -> dict[str, float]:
             value = float("nan")
         if not name or not is_amount(value):
             raise ConfigError(
-                f"--move wants directions and amounts from -{FURTHEST:g} to {FURTHEST:g} such as 2:0.5,4:-0.3, "
+                f"--move takes directions and amounts from -{FURTHEST:g} to {FURTHEST:g}, e.g. 2:0.5,4:-0.3, "
                 f"not {text!r}"
             )
         moves[name] = moves.get(name, 0.0) + value

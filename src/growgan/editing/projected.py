@@ -61,9 +61,9 @@ class Projected:
         elif self.labels is not None:
             fits = fits and self.labels.min() >= 0 and self.labels.max() < spec.num_labels
         if not fits:
-            raise ConfigError("these photographs were found in a model of other latents or labels")
+            raise ConfigError("these photographs were projected with a model of different latents or labels")
         if self.offset is not None and self.offset.shape[1:] != base:
-            raise ConfigError("these photographs were found in a model whose first layer has another width")
+            raise ConfigError("these photographs were projected with a model whose first layer has a different width")
         labels, offset = (one[None] if one is not None else None for one in (self.labels, self.offset))
         return Walk(self.z[None], labels, offset)
 
@@ -99,7 +99,7 @@ def _made(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Projected:
     errors = tuple(map(float, list(about["errors"])))
     z, labels, offset = (arrays.get(key) for key in ("z", "labels", "offset"))
     if z is None or z.ndim != 2 or (offset is not None and offset.ndim != 4):
-        raise ValueError("its arrays have other shapes")
+        raise ValueError("its arrays have unexpected shapes")
     if labels is not None and (labels.ndim, labels.dtype.name) not in ((1, "int64"), (2, "float32")):
         raise ValueError("its labels are neither classes nor attributes")
     rows = {len(one) for one in (names, digests, errors, z, labels, offset) if one is not None}
@@ -108,5 +108,5 @@ def _made(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Projected:
     if any(one is not None and one.dtype != np.float32 for one in (z, offset)):
         raise ValueError("its numbers are not in float32")
     if not all(np.isfinite(one).all() for one in (errors, z, labels, offset) if one is not None):
-        raise ValueError("some of its numbers are none")
+        raise ValueError("some of its numbers are not finite")
     return Projected(names, digests, errors, z, labels, offset, str(about["model"]), str(about["settings"]))

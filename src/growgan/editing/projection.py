@@ -63,7 +63,7 @@ class Projector:
         made. Raises `ConfigError`.
         """
         if min(starts, steps, batch) < 1:
-            raise ConfigError(f"a seed, a step and a picture at once are the least, not {starts}, {steps} and {batch}")
+            raise ConfigError(f"starts, steps and batch must be at least 1, not {starts}, {steps} and {batch}")
         self.model, self.steps, self.free, self.batch = model, steps, free, batch
         self.distance = Distance(model.discriminator(), model.G.alpha)
         z, labels = latents.draw_arrays(range(starts), model.spec, model.distribution, label)
@@ -82,7 +82,7 @@ class Projector:
         """
         wanted = [self.model.spec.channels, self.model.resolution, self.model.resolution]
         if list(photo.shape) != wanted or not photo.is_floating_point():
-            raise ConfigError(f"this model wants photographs {wanted} of floats in [-1, 1], not {list(photo.shape)}")
+            raise ConfigError(f"this model takes photographs {wanted} of floats in [-1, 1], not {list(photo.shape)}")
         device = self.model.device
         with torch.inference_mode(False), torch.autocast(device.type, enabled=False):  # whatever the caller's
             return self._point(photo.to(device, torch.float32, copy=True)[None], advance)

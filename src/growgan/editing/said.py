@@ -29,13 +29,13 @@ def read_said(path: Path) -> dict[str, dict[int, float]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"--labels {path} cannot be read: {error}") from error
     if len(text) > LARGEST:
-        raise ConfigError(f"--labels {path} is too large for a table of labels")
+        raise ConfigError(f"--labels {path} is too large for a label table")
     head = rows[0][1] if rows else []
     if not head or head[0].lower() != "seed" or len(head) < 2 or len(rows) < 2:
-        raise ConfigError(f"--labels {path} wants a first line seed,NAME,... and a line for each seed")
+        raise ConfigError(f"--labels {path} needs a first line seed,NAME,... and then one line per seed")
     for name in head[1:]:
         if not can_name(name) or head.count(name) > 1:
-            raise ConfigError(f"--labels {path}: {name[:SHOWN]!r} cannot be the name of one column")
+            raise ConfigError(f"--labels {path}: {name[:SHOWN]!r} cannot be a column name")
     found: dict[str, dict[int, float]] = {name: {} for name in head[1:]}
     seeds: set[int] = set()
     for line, row in rows[1:]:

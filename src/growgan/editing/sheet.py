@@ -97,7 +97,7 @@ def draw(
     width = len(seeds) * (steps * side + MARGIN)
     size = LEGEND + width, len(found.names) * (side + MARGIN) + MARGIN
     if max(size) > WIDEST:
-        raise ConfigError(f"a sheet of {size[0]}x{size[1]} pixels is too large: fewer seeds, or fewer directions")
+        raise ConfigError(f"a sheet of {size[0]}x{size[1]} pixels is too large: use fewer seeds or directions")
     origin = still(seeds, model.spec, model.distribution, label=label)
     sheet = Image.new("RGB", size, PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.truetype(sans(), 12)

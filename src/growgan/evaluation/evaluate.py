@@ -22,7 +22,7 @@ from growgan.metrics.features import FeatureStore
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.weights import find_inception
 
-LESS = "ask for fewer pictures, or take less at once (--batch)"
+LESS = "use fewer pictures or a smaller --batch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ def _set_up(
     """Load the networks that are needed, and drop what cannot be measured without one."""
     for path in (settings.inception, settings.vgg):
         if path is not None and not path.is_file():
-            raise ModelError(f"there is no file {path}")
+            raise ModelError(f"no such file: {path}")
     bench = Bench(block(settings.seed), settings.device, progress=progress)
     possible = []
     for request in requests:
@@ -139,7 +139,7 @@ def _set_up(
         except ModelError as error:
             if network == "inception" and settings.inception is not None:
                 raise
-            more = ", or name a file with --inception" if network == "inception" else ""
+            more = ", or pass a file with --inception" if network == "inception" else ""
             notes.lack(f"{request.metric}: {error}{more}")
     if not possible:
         notes.check()
@@ -156,8 +156,8 @@ def open_vgg(settings: Settings, progress: MakeProgress) -> FeatureStore:
     """Return what computes VGG-16's features. Raises `ConfigError` where no file is named."""
     if settings.vgg is None:
         raise ConfigError(
-            "precision and recall as published need VGG-16's features: --vgg names a TorchScript file of it; "
-            "pr_inception is the same measure on Inception's"
+            "precision and recall as published need VGG-16 features: pass a TorchScript file with --vgg; "
+            "pr_inception is the same measure on Inception features"
         )
     return _store(settings.vgg, None, settings, progress)
 

@@ -60,7 +60,7 @@ class Judge:
             words = {1: "grey", 3: "colour"}
             self.hint(
                 f"{source.name} has {words[source.channels]} pictures, {self.dataset.path} {words[reals.channels]} "
-                "ones: grey is measured as three equal colours"
+                "ones: grey is measured as three equal channels"
             )
         seen = set()
         for request in requests:
@@ -68,10 +68,10 @@ class Judge:
             kind = plan.kind
             if source.resolution < kind.smallest:
                 size = f"{source.resolution}x{source.resolution}"
-                lack(f"{source.name}: {request.metric} is not defined for pictures of {size}")
+                lack(f"{source.name}: {request.metric} is not defined for {size} pictures")
             elif min(plan.count, plan.known) < kind.fewest:
                 few = min(plan.count, plan.known)
-                lack(f"{source.name}: {request.metric} needs at least {kind.fewest} pictures, and there are {few}")
+                lack(f"{source.name}: {request.metric} needs at least {kind.fewest} pictures and has {few}")
             elif plan.title not in seen:  # two numbers of pictures may come to what there is
                 seen.add(plan.title)
                 yield plan
@@ -143,7 +143,7 @@ class Judge:
             free += self.bench.kept_bytes
         if free is not None and needed > free:
             raise OutOfMemory(
-                f"it needs about {readable(needed)} of memory, and {readable(free)} are free: ask for fewer pictures"
+                f"it needs about {readable(needed)} of memory and {readable(free)} is free: use fewer pictures"
             )
 
     def _reference(self, plan: Plan) -> list[Reference]:

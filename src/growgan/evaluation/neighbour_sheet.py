@@ -53,7 +53,7 @@ def table(answer: Answer) -> str:
     lines = [align(rows)]
     nearer = nearer_than_reals(answer)
     if nearer is not None:
-        lines.append(f"nearer than 99 of 100 held-out reals: {nearer:,} of {len(answer.fakes.distances):,} fakes")
+        lines.append(f"nearer than 99% of held-out reals: {nearer:,} of {len(answer.fakes.distances):,} fakes")
     return "\n".join(lines)
 
 
@@ -131,7 +131,7 @@ def draw(answer: Answer) -> Image.Image:
 
 def _heading(answer: Answer, count: int) -> str:
     total = len(answer.fakes.distances)
-    which = f"the {count} of {total:,} fakes that are nearest to one" if count < total else f"{count} fakes"
+    which = f"the {count} of {total:,} fakes nearest to one" if count < total else f"{count} fakes"
     left, top, right, bottom = answer.box
     what = {"pixel": "pixels (root mean square, of 255)"}.get(
         answer.question.space, f"{answer.question.space}'s features"

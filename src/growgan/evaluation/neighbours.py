@@ -64,9 +64,9 @@ class Question:
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:
-            raise ConfigError(f"--space is {', '.join(SPACES[:-1])} or {SPACES[-1]}, not {self.space!r}")
+            raise ConfigError(f"--space must be {', '.join(SPACES[:-1])} or {SPACES[-1]}, not {self.space!r}")
         if not 1 <= self.count <= 100:
-            raise ConfigError(f"--count must lie between 1 and 100, not {self.count}")
+            raise ConfigError(f"--count must be between 1 and 100, not {self.count}")
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,7 @@ def _box(question: Question, size: int, both_sides: bool) -> Box:
     except (Rejected, DataError) as error:
         raise ConfigError(f"--crop: {error}") from error
     if both_sides and box[0] != size - box[2]:
-        raise ConfigError(
-            "--crop has to be as far from the left as from the right: mirrored pictures were trained on too"
-        )
+        raise ConfigError("--crop must be symmetric left to right: the model was trained on mirrored pictures too")
     return box
 
 
@@ -199,7 +197,7 @@ class _Space:
                 self.store = open_inception(settings, progress, say)
             case "vgg":
                 if settings.vgg is None:
-                    raise ConfigError("--space vgg needs --vgg, a TorchScript file of VGG-16; inception does without")
+                    raise ConfigError("--space vgg needs --vgg, a TorchScript file of VGG-16; inception does not")
                 self.store = open_vgg(settings, progress)
 
     def some(self, part: Part) -> Iterator[Tensor]:

@@ -35,7 +35,7 @@ class Request:
 def parse_requests(text: str, images: int | None, curve: bool) -> list[Request]:
     """Read ``swd,fid50k_full``; ``images``: of measures that name no number; ``curve``: many snapshots are measured."""
     if images is not None and not 2 <= images <= MOST_IMAGES:
-        raise ConfigError(f"--images must lie between 2 and {MOST_IMAGES:,}, not {images}")
+        raise ConfigError(f"--images must be between 2 and {MOST_IMAGES:,}, not {images}")
     requests = [_parse(name.strip(), images, curve) for name in text.split(",")]
     for i, request in enumerate(requests):
         if request in requests[:i]:
@@ -51,15 +51,13 @@ def _parse(name: str, images: int | None, curve: bool) -> Request:
             continue
         digits, k, full = found.groups()
         if full and metric not in ("fid", "kid"):
-            raise ConfigError(f"{name}: only fid and kid compare with all reals")
+            raise ConfigError(f"{name}: only fid and kid support _full")
         count = images or (FINAL_IMAGES if metric in NEEDS_MANY and not curve else CURVE_IMAGES)
         if digits:
             count = int(digits) * (THOUSANDS.get(metric, 1000) if k else 1)
         if not 2 <= count <= MOST_IMAGES:
-            raise ConfigError(f"{name}: the number of images must lie between 2 and {MOST_IMAGES:,}")
+            raise ConfigError(f"{name}: the number of images must be between 2 and {MOST_IMAGES:,}")
         return Request(metric, count, bool(full))
     if name.endswith("_clean"):
-        raise ConfigError(f"{name}: which protocol it is says --protocol clean; leave out _clean")
-    raise ConfigError(
-        f"no metric is called {name!r}; there are {', '.join(METRICS)}, and such as fid10k or fid50k_full"
-    )
+        raise ConfigError(f"{name}: use --protocol clean instead of _clean")
+    raise ConfigError(f"unknown metric {name!r}; choose from {', '.join(METRICS)}, or e.g. fid10k or fid50k_full")

@@ -94,12 +94,12 @@ class Lines:
             try:
                 entry = json.loads(line.decode())
                 if not line.endswith(b"\n"):
-                    raise ValueError("cut off")
+                    raise ValueError("truncated")
                 self._entries.append({"metric": entry["metric"], **entry})
             except (ValueError, KeyError, TypeError) as error:
                 if number == len(lines) and line.startswith(START):
                     return content[: -len(line)]
-                raise ConfigError(f"{self.path} is no file of measures: line {number} is none; give another") from error
+                raise ConfigError(f"{self.path} is not a file of measures (line {number}); use another") from error
         return content
 
     def check(self, terms: Terms) -> None:
@@ -110,8 +110,8 @@ class Lines:
             for name, wanted in asdict(terms).items():
                 if entry.get(name, wanted) != wanted:
                     raise ConfigError(
-                        f"{self.path} has {terms.metric} with {name} {entry[name]}, with which {wanted} cannot be "
-                        "compared; give another file with --out"
+                        f"{self.path} has {terms.metric} with {name} {entry[name]}, which {wanted} cannot be "
+                        "compared with; choose another file with --out"
                     )
 
     def add(self, result: Result) -> None:

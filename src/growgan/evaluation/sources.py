@@ -18,7 +18,7 @@ MOST_SEED = 4000
 def block(seed: int) -> Block:
     """The random choices that ``--seed`` stands for. Raises `ConfigError`."""
     if not 0 <= seed <= MOST_SEED:
-        raise ConfigError(f"--seed must lie between 0 and {MOST_SEED}, not {seed}")
+        raise ConfigError(f"--seed must be between 0 and {MOST_SEED}, not {seed}")
     return Block(seed + 1)
 
 
@@ -28,10 +28,10 @@ class Fakes:
     def __init__(self, model: Model, seed: int = 0, batch: int = 16) -> None:
         if model.spec.channels not in (1, 3):
             raise ConfigError(
-                f"measures are of grey or colour pictures; this model's have {model.spec.channels} channels"
+                f"measures need grey or colour pictures; this model's have {model.spec.channels} channels"
             )
         if not all(weights.isfinite().all() for weights in model.G.parameters()):
-            raise ModelError(f"{model.file.path} has weights that are not finite numbers")
+            raise ModelError(f"{model.file.path} has weights that are not finite")
         self.model = model
         self.batch = batch
         self.first = block(seed).fakes
@@ -84,7 +84,7 @@ class Part:
     def __init__(self, source: Source, box: Box, mirrored: bool = False) -> None:
         if source.channels not in (1, 3):
             raise ConfigError(
-                f"grey and colour pictures are compared; those of {source.name} have {source.channels} channels"
+                f"measures need grey or colour pictures; those of {source.name} have {source.channels} channels"
             )
         self._source, self._box, self._mirrored = source, box, mirrored
         self.name = source.name

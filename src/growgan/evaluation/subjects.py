@@ -82,16 +82,14 @@ def opened(
 def check_paths(subject: str, data: Path) -> None:
     """Raise `UserError` for what is not there, or not what its place is for, before anything else is done."""
     if not data.exists():
-        raise DataError(f"{data}: there is no such file or folder")
+        raise DataError(f"{data}: no such file or folder")
     run = RunFolder(data)
     if run.exists():
         trained = run.read_config().data.path
-        raise DataError(
-            f"{data} is a run folder; --data takes pictures, such as those that it was trained on: {trained}"
-        )
+        raise DataError(f"{data} is a run folder; --data takes pictures, such as those it was trained on: {trained}")
     path = Path(subject)
     if path.is_dir() and next(path.glob("*.safetensors"), None) is not None:
-        raise ConfigError(f"{path} is a folder of models: name one of them, or the run folder, {path.parent}")
+        raise ConfigError(f"{path} is a folder of models: pass one of them, or the run folder, {path.parent}")
     if not path.exists():
         find(subject)
 
@@ -106,14 +104,14 @@ def list_snapshots(run: Path, hint: Say = lambda line: None) -> list[ModelFile]:
         try:
             model = open_model(path)
         except ModelError as error:
-            hint(f"left out: {error}")
+            hint(f"skipped: {error}")
             continue
         models.setdefault(int(model.training.get("nimg", 0)), model)
     if not models:
         raise ModelError(
             f"the run {run} has no snapshot yet"
             if not RunFolder(run).all_models()
-            else f"none of the snapshots of the run {run} can be read"
+            else f"no snapshot of the run {run} can be read"
         )
     return [models[nimg] for nimg in sorted(models)]
 
@@ -126,7 +124,7 @@ def _find_models(subject: str, hint: Say) -> list[ModelFile] | None:
     if is_shipped(subject) or (path / "models").is_dir() or path.suffix == ".safetensors" or not path.exists():
         return [open_model(find(subject))]
     if path.suffix.lower() in OF_OTHERS and path.is_file():
-        raise ConfigError(f"{path}: a model is measured as .safetensors; of other programs growgan import makes one")
+        raise ConfigError(f"{path}: a model must be a .safetensors file; convert other programs' with growgan import")
     return None
 
 
@@ -162,7 +160,7 @@ def was_mirrored(model: ModelFile, hint: Say) -> bool:
     run = RunFolder.holding(model.path)
     if run is not None:
         return run.read_config().data.mirror
-    hint(f"{model.path.name} does not say whether it was trained on mirrored pictures too: measured against plain ones")
+    hint(f"{model.path.name} does not say if it was trained on mirrored pictures: measured against unmirrored ones")
     return False
 
 

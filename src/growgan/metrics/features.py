@@ -49,7 +49,7 @@ class FeatureStore:
                 self._compute(sample, output)
                 rows = _read(path)
             if rows is None or len(rows) < wanted:
-                raise RunError(f"{path} does not keep what is written to it")
+                raise RunError(f"{path} does not return what was written to it")
             yield torch.from_numpy(rows[max(sample.start - k * PER_FILE, 0) : wanted])
 
     def all_rows(self, sample: Sample, output: Output = "features") -> Tensor:

@@ -46,7 +46,7 @@ def statistics(features: Iterable[Tensor], protocol: str) -> Statistics:
         mean = mean + delta * (n / (count + n))
         count += n
     if count < 2:
-        raise ConfigError("FID needs at least two images a set")
+        raise ConfigError("FID needs at least two images per set")
     return Statistics(mean, scatter / (count - 1), count, protocol)
 
 
@@ -57,7 +57,7 @@ def fid(a: Statistics, b: Statistics) -> float:
     a general matrix root's are not where fewer images than features leave A and B singular.
     """
     if a.protocol != b.protocol:
-        raise ConfigError(f"features made as {a.protocol} cannot be compared with features made as {b.protocol}")
+        raise ConfigError(f"{a.protocol} features cannot be compared with {b.protocol} features")
     values, vectors = torch.linalg.eigh(a.covariance)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     product = root @ b.covariance @ root

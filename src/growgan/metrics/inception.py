@@ -43,7 +43,7 @@ class FeatureNetwork:
     ) -> None:
         """``protocol``: a name of `PROTOCOLS`, or None for VGG-16, which brings pictures to its size itself."""
         if protocol is not None and protocol not in PROTOCOLS:
-            raise ConfigError(f"no protocol is called {protocol!r}; there are {', '.join(PROTOCOLS)}")
+            raise ConfigError(f"unknown protocol {protocol!r}; choose from {', '.join(PROTOCOLS)}")
         self.path = path
         self.protocol = protocol
         self.device = torch.device(device)
@@ -70,8 +70,8 @@ class FeatureNetwork:
         """Raise `ConfigError` for a file that ends at the features."""
         if not self.has_classes:
             raise ConfigError(
-                f"the Inception Score needs the network's logits, which {self.path.name} lacks: it ends at the "
-                "features, so there is no number; --inception names a file that has both"
+                f"the Inception Score needs the network's logits, which {self.path.name} does not have: it ends at the "
+                "features; pass a file that has both with --inception"
             )
 
     def features(self, images: np.ndarray[Any, Any]) -> Tensor:
@@ -99,7 +99,7 @@ class FeatureNetwork:
     @torch.inference_mode()
     def _run(self, images: np.ndarray[Any, Any], **switches: bool) -> Any:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-            raise ConfigError(f"features are of uint8 images [N, 1 or 3, S, S], not {images.dtype} {[*images.shape]}")
+            raise ConfigError(f"features need uint8 images [N, 1 or 3, S, S], not {images.dtype} {[*images.shape]}")
         x = torch.from_numpy(images.copy()).to(self.device).float().expand(-1, 3, -1, -1)
         if self.protocol is not None:
             x = resize(x, self.protocol)
@@ -109,9 +109,9 @@ class FeatureNetwork:
             with _in_float32(self.device):
                 return self._module(x.contiguous(memory_format=self.layout), **switches)
         except RuntimeError as error:
-            if said := as_out_of_memory(error, "take less at once (--batch), or another --device"):
+            if said := as_out_of_memory(error, "use a smaller --batch or another --device"):
                 raise said from error
-            raise ModelError(f"{self.path} is not the network that is wanted: {_last_line(error)}") from error
+            raise ModelError(f"{self.path} is not the expected network: {_last_line(error)}") from error
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def _load(path: Path, device: torch.device) -> Any:
             warnings.simplefilter("ignore", DeprecationWarning)  # the published weights come as TorchScript
             return torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{path} is no whole TorchScript file") from error
+        raise ModelError(f"{path} is not a complete TorchScript file") from error
 
 
 def _last_line(error: Exception) -> str:

@@ -26,7 +26,7 @@ class InceptionScore(NamedTuple):
 def inception_score(probabilities: Tensor) -> InceptionScore:
     """Return exp(mean KL(p(y | x), p(y))) of classes' probabilities [N, K], N at least 10."""
     if len(probabilities) < SPLITS:
-        raise ConfigError(f"the Inception Score needs at least {SPLITS} images, for it is a mean over {SPLITS} parts")
+        raise ConfigError(f"the Inception Score needs at least {SPLITS} images, as it is a mean over {SPLITS} parts")
     parts = np.array_split(probabilities.double().numpy(), SPLITS)
     scores = [_score(torch.from_numpy(part)) for part in parts]
     return InceptionScore(float(np.mean(scores)), float(np.std(scores)))

@@ -33,7 +33,7 @@ def kid(reals: Tensor, fakes: Tensor, seed: int = 0) -> Kid:
     """
     size = min(SUBSET_IMAGES, len(reals), len(fakes))
     if size < 2:
-        raise ConfigError("KID needs at least two images a set")
+        raise ConfigError("KID needs at least two images per set")
     if size == len(reals) == len(fakes):
         return Kid(discrepancy(reals, fakes), None)
     rng = np.random.default_rng(seed)

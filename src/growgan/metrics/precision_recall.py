@@ -29,7 +29,7 @@ class PrecisionRecall(NamedTuple):
 def precision_recall(reals: Tensor, fakes: Tensor) -> PrecisionRecall:
     """Compare features [n, D] and [m, D], n and m above 3."""
     if min(len(reals), len(fakes)) <= NEIGHBOUR:
-        raise ConfigError(f"precision and recall need more than {NEIGHBOUR} images a set")
+        raise ConfigError(f"precision and recall need more than {NEIGHBOUR} images per set")
     centre = reals.mean(0, dtype=torch.float64)  # near the middle, squared distances lose the fewest digits
     reals, fakes = (features.to(torch.float64, copy=True).sub_(centre) for features in (reals, fakes))
     return PrecisionRecall(_covered(fakes, reals), _covered(reals, fakes))

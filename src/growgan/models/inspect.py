@@ -59,7 +59,7 @@ class Inspected:
 def inspect(path: Path) -> Inspected:
     """Look into a .safetensors model file. Raises `ModelError` for what is none, or is cut short."""
     if not path.is_file():
-        raise ModelError(f"there is no model file {path}")
+        raise ModelError(f"no such model file: {path}")
     try:
         with safe_open(path, framework="np") as opened:
             metadata = opened.metadata() or {}

@@ -49,7 +49,7 @@ class ModelFile(DescribedFile):
             with torch.device("meta"):  # so that a description that lies about its sizes costs no memory
                 network = NETWORKS[name](self.spec)
         except (ArithmeticError, RuntimeError, TypeError) as error:
-            raise ModelError(f"the description in {self.path} is of a network too large for any machine") from error
+            raise ModelError(f"the description in {self.path} is of an impossibly large network") from error
         network.resolution, network.alpha = self.resolution, self.alpha
         _fill(network, self._tensors(name), f"{self.path}: {name}")
         return network.eval().requires_grad_(False)
@@ -148,7 +148,7 @@ def _sort_metadata(path: Path) -> None:
 
 def _stat(path: Path) -> os.stat_result:
     if not path.is_file():
-        raise ModelError(f"there is no model file {path}")
+        raise ModelError(f"no such model file: {path}")
     return path.stat()
 
 
@@ -169,5 +169,5 @@ def _fill(network: nn.Module, tensors: dict[str, Tensor], where: str) -> None:
             raise ModelError(f"{where} has a tensor {name} of shape {shapes}")
     surplus = sorted(set(tensors) - set(wanted))
     if surplus:
-        raise ModelError(f"{where} has a tensor {surplus[0]} that its description has no place for")
+        raise ModelError(f"{where} has an unexpected tensor {surplus[0]}")
     network.load_state_dict(tensors, assign=True)

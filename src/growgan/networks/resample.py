@@ -70,7 +70,7 @@ def checked(alpha: float | Tensor) -> float | Tensor:
     if isinstance(alpha, Tensor):
         return alpha
     if not 0 <= alpha <= 1:  # which NaN is not either
-        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+        raise ValueError(f"alpha must be between 0 and 1, not {alpha}")
     return float(alpha)
 
 

@@ -60,9 +60,7 @@ class BaseModel(ABC):
 
     def first_weight(self) -> np.ndarray:
         """The part [outputs, L] of the first dense layer's weight that latents meet. `ConfigError` without one."""
-        raise ConfigError(
-            f"{self.file.path} has no weights that can be looked at: take directions that the model file gave"
-        )
+        raise ConfigError(f"{self.file.path} has no readable weights: use directions from the model file")
 
     @property
     def spec(self) -> NetworkSpec:
@@ -163,9 +161,9 @@ class BaseModel(ABC):
         """
         points, of = _as_array(z, np.float32), None if labels is None else _as_array(labels)
         if points.ndim != 2:
-            raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(points.shape)}")
+            raise ConfigError(f"this model's latents are [N, {self.spec.z_size}], not {list(points.shape)}")
         if of is not None and of.ndim not in (1, 2):
-            raise ConfigError(f"labels are a class for each latent, or numbers [N, K] for them, not {list(of.shape)}")
+            raise ConfigError(f"labels are a class for each latent, or numbers [N, K], not {list(of.shape)}")
         walk = Walk(points[None], of[None] if of is not None else None)
         return self._as_kind(kind, self.pictures(walk, truncation=truncation, batch=batch))
 
@@ -222,7 +220,7 @@ class BaseModel(ABC):
         _check(truncation, batch)
         walk.check(self.spec)
         if columns < 1 or first < 0:
-            raise ConfigError(f"a film has at least one column, and no frame before 0: not {columns} and {first}")
+            raise ConfigError(f"a film needs at least one column, and first at least 0, not {columns} and {first}")
         return self._framed(walk, columns, self.shown_size(size), truncation, batch, first)
 
     def shown_size(self, size: int | None) -> int:
@@ -254,7 +252,7 @@ class BaseModel(ABC):
         if not self.spec.num_labels:
             raise ConfigError("this model has no classes")
         known = ", ".join(names[:20]) if names else f"0 to {self.spec.num_labels - 1}"
-        raise ConfigError(f"there is no class {text!r}; this model has: {known}")
+        raise ConfigError(f"unknown class {text!r}; this model has: {known}")
 
     def labels(self, seeds: Sequence[int], label: Label | str | None = None) -> list[str]:
         """What each seed shows, in words: its class, or its attributes; empty without labels."""
@@ -293,11 +291,11 @@ def _as_array(values: Any, dtype: type | None = None) -> np.ndarray:
     try:
         return np.asarray(values, dtype=dtype)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"latents and labels are arrays of numbers: {error}") from error
+        raise ConfigError(f"latents and labels must be arrays of numbers: {error}") from error
 
 
 def _check(truncation: float, batch: int) -> None:
     if not 0 <= truncation <= 2:
-        raise ConfigError(f"truncation must lie between 0 and 2, not {truncation}")
+        raise ConfigError(f"truncation must be between 0 and 2, not {truncation}")
     if batch < 1:
-        raise ConfigError(f"a batch must be at least 1 picture, not {batch}")
+        raise ConfigError(f"the batch must be at least 1, not {batch}")

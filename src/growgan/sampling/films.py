@@ -48,19 +48,17 @@ def check(path: str | Path, fps: float, count: int = 1, size: tuple[int, int] = 
     most = FASTEST.get(suffix, MOST)
     if not SLOWEST <= fps <= most:
         what = f"a {suffix}" if most < MOST else "a film"
-        raise ConfigError(f"--fps of {what} must lie between {SLOWEST:g} and {most:g}, not {fps:g}")
+        raise ConfigError(f"--fps of {what} must be between {SLOWEST:g} and {most:g}, not {fps:g}")
     if suffix not in (*CODECS, *STILLS, "") or path.name.lower() in (*CODECS, *STILLS, ""):
         known = ", ".join([*CODECS, *STILLS])
-        raise ConfigError(
-            f"a film is written as NAME{known.replace(' ', ' NAME')}, or into a folder, not as {str(path)!r}"
-        )
+        raise ConfigError(f"a film must be NAME{known.replace(' ', ' NAME')}, or a folder, not {str(path)!r}")
     if suffix and path.is_dir():
         raise ConfigError(f"{path} is a folder")
     if not suffix and path.exists() and not path.is_dir():
-        raise ConfigError(f"{path} is a file; a film without a suffix goes into a folder")
+        raise ConfigError(f"{path} is a file; a film without a suffix is written as a folder")
     if max(size) > WIDEST:
         raise ConfigError(
-            f"{path.name} would have {size[0]}x{size[1]} pixels and is too large: at most {WIDEST} a side"
+            f"{path.name} would have {size[0]}x{size[1]} pixels, which is too large: at most {WIDEST} per side"
         )
     if suffix in CODECS:
         _av(CODECS[suffix][0])
@@ -86,7 +84,7 @@ def write(
     frames = iter(frames)
     start = next(frames, None)
     if start is None and not first:
-        raise ConfigError("a film without frames is none")
+        raise ConfigError("a film needs at least one frame")
     frames = chain([start], frames) if start is not None else iter(())
     if suffix in CODECS:
         _write_movie(path, frames, fps, notes)
@@ -106,10 +104,10 @@ def kept(path: Path, notes: dict[str, str]) -> int:
     number, wanted = 0, {f"growgan:{key}": value for key, value in notes.items()}
     while not path.suffix and (found := _notes_of(frame_path(path, number))) is not None:
         if found != wanted:
-            raise ConfigError(f"{path} holds frames of another film; a film goes into a folder of its own")
+            raise ConfigError(f"{path} holds frames of another film; use a separate folder")
         number += 1
     if not number and not path.suffix and path.is_dir() and any(not one.name.startswith(".") for one in path.iterdir()):
-        raise ConfigError(f"{path} is there and not empty; a film goes into a folder of its own")
+        raise ConfigError(f"{path} exists and is not empty; use a separate folder")
     return number
 
 
@@ -216,18 +214,16 @@ def _write_stills(path: Path, frames: Iterator[Image.Image], fps: float, notes: 
 def _check_held(path: Path, held: int) -> None:
     if held > MOST_HELD:
         size = f"{held / 2**30:.1f} GiB of frames"
-        raise ConfigError(f"{path.name} would have {size}, all in memory at once; .mp4, .webm or a folder hold a few")
+        raise ConfigError(f"{path.name} would have {size}, all in memory at once; .mp4, .webm or a folder need little")
 
 
 def _av(codec: str) -> Any:
     try:
         import av
     except ImportError:
-        raise ConfigError(
-            ".mp4 and .webm need the package av: pip install 'growgan[video]'; .gif needs nothing"
-        ) from None
+        raise ConfigError(".mp4 and .webm need the package av: pip install av; .gif needs nothing") from None
     try:
         av.Codec(codec, "w")
     except ValueError:
-        raise ConfigError(f"this build of the package av has no encoder {codec}; .gif needs none") from None
+        raise ConfigError(f"this build of av has no encoder {codec}; .gif needs none") from None
     return av

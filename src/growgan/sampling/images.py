@@ -54,7 +54,7 @@ def check_size(size: int, resolution: int) -> None:
     large, small = max(size, resolution), max(1, min(size, resolution))
     if size < 1 or large % small or not geometry.is_power_of_two(large // small):
         some = f"such as {max(1, resolution // 2)}, {resolution} or {2 * resolution}"
-        raise ConfigError(f"--size of pictures of {resolution} pixels is that by a power of two, {some}, not {size}")
+        raise ConfigError(f"--size must be {resolution} times or divided by a power of two, {some}, not {size}")
 
 
 def resized(pixels: np.ndarray, size: int) -> np.ndarray:

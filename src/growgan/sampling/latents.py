@@ -58,7 +58,7 @@ def draw_arrays(
     latents, labels = [], []
     for seed in seeds:
         if not 0 <= seed < 2**32:
-            raise ConfigError(f"a seed must lie between 0 and {2**32 - 1}, not {seed}")
+            raise ConfigError(f"a seed must be between 0 and {2**32 - 1}, not {seed}")
         random = np.random.RandomState(seed)
         latents.append(random.standard_normal(spec.z_size))
         if spec.num_labels and label is None:
@@ -107,7 +107,7 @@ def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
         label = operator.index(label)  # type: ignore[arg-type]
     if isinstance(label, int):
         if not 0 <= label < spec.num_labels:
-            raise ConfigError(f"there is no class {label}: this model has classes 0 to {spec.num_labels - 1}")
+            raise ConfigError(f"unknown class {label}: this model has classes 0 to {spec.num_labels - 1}")
         if not spec.multi_label:
             return np.asarray(label, dtype=np.int64)
         return np.asarray(np.eye(spec.num_labels)[label], dtype=np.float32)
@@ -117,6 +117,6 @@ def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
         values = np.full(0, np.nan, dtype=np.float32)
     if values.shape != (spec.num_labels,) or not np.isfinite(values).all():
         raise ConfigError(
-            f"a label is one for all pictures: a class by number or name, or {spec.num_labels} numbers, not {label!r}"
+            f"a label for all pictures is a class by number or name, or {spec.num_labels} numbers, not {label!r}"
         )
     return values

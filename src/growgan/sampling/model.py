@@ -44,7 +44,7 @@ class Model(BaseModel):
         # Batches are of any size, and often the only one of theirs: nothing is measured for them.
         execution = ExecutionConfig(device=str(device), precision=precision, plan="plain")
         if execution.precision == "float64":
-            raise ConfigError("a model makes its pictures in float32 or bfloat16, not in float64")
+            raise ConfigError("a model generates in float32 or bfloat16, not in float64")
         machine = set_up(execution, own=False)
         self._machine = machine
         self.G: Generator = self._prepared(file.generator())
@@ -161,7 +161,7 @@ def load(source: str | Path, device: str | torch.device = "cpu", precision: Prec
     """
     path = find(source)
     if path.suffix == ".onnx":
-        raise ModelError(f"{path} is an ONNX file: growgan.OnnxModel opens it, and growgan generate runs it")
+        raise ModelError(f"{path} is an ONNX file: open it with growgan.OnnxModel or growgan generate")
     with torch.inference_mode(False):  # as in `Model`: another program's weights are read here
         for _ in range(ATTEMPTS - 1):
             with suppress(Changed):

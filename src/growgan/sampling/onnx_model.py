@@ -50,7 +50,7 @@ class OnnxModel(BaseModel):
         Raises `ConfigError` for other shapes, and for labels that the model does not have.
         """
         if z.ndim != 2 or z.shape[1] != self.spec.z_size:
-            raise ConfigError(f"latents of this model are numbers [N, {self.spec.z_size}], not {list(z.shape)}")
+            raise ConfigError(f"this model's latents are [N, {self.spec.z_size}], not {list(z.shape)}")
         check_labels(labels, len(z), self.spec)
         feeds: dict[str, Any] = {"z": z.astype(np.float32, copy=False)}
         if labels is not None:
@@ -76,7 +76,7 @@ class OnnxModel(BaseModel):
     ) -> np.ndarray:
         if offset is not None:
             told = "use the model file, or growgan project --latents-only"
-            raise ConfigError(f"{self.file.path} takes latents alone: {told}")
+            raise ConfigError(f"{self.file.path} takes only latents: {told}")
         return images.round_array(self(z, labels, truncation))
 
     def _check_inputs(self) -> None:
@@ -86,20 +86,20 @@ class OnnxModel(BaseModel):
         size = self.file.resolution
         wanted = {"z": [self.spec.z_size]} | ({"labels": [self.spec.num_labels]} if self.spec.num_labels else {})
         if inputs != wanted or outputs != {"images": [self.spec.channels, size, size]}:
-            raise ModelError(f"{self.file.path}: the graph takes {inputs} and gives {outputs}: not as it is described")
+            raise ModelError(f"{self.file.path}: the graph maps {inputs} to {outputs}, not as described")
 
 
 def _open_session(path: Path, device: str) -> Any:
     try:
         import onnxruntime
     except ImportError:
-        raise ModelError(f"{path} needs the package onnxruntime: pip install 'growgan[onnx]'") from None
+        raise ModelError(f"{path} needs the package onnxruntime: pip install onnxruntime") from None
     there = onnxruntime.get_available_providers()
     kind = device.partition(":")[0]
     if kind == "auto":
         kind = next(name for name in ("cuda", "mps", "cpu") if PROVIDERS[name] in there)
     if PROVIDERS.get(kind) not in there:
-        raise ConfigError(f"this onnxruntime cannot compute on {device!r}")
+        raise ConfigError(f"this onnxruntime does not support {device!r}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is raised; it need not be printed too
     if threads := os.environ.get("OMP_NUM_THREADS"):

@@ -21,7 +21,7 @@ def find(source: str | Path) -> Path:
     if path.is_dir():
         return _of_run(path)
     if not path.exists():
-        raise ModelError(f"{source} is no model file, no run folder and no shipped model: {explain(str(source))}")
+        raise ModelError(f"{source} is not a model file, run folder or shipped model: {explain(str(source))}")
     return path
 
 
@@ -40,8 +40,8 @@ def _of_run(run: Path) -> Path:
     if snapshots or milestones:
         return (snapshots or milestones)[-1]
     if files.config.is_file():
-        raise ModelError(f"the run {run} has no snapshot yet: train on, with the command that began it")
-    raise ModelError(f"the folder {run} holds no model: a run folder has snapshots in {files.models}")
+        raise ModelError(f"the run {run} has no snapshot yet: resume it with the command that started it")
+    raise ModelError(f"the folder {run} holds no model: a run folder has its snapshots in {files.models}")
 
 
 def _resolution(path: Path) -> int:

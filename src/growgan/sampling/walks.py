@@ -37,7 +37,7 @@ class Walk:
     def check(self, spec: NetworkSpec) -> None:
         """Raise `ConfigError` if these are not inputs of a model: latents of another length, labels that it has not."""
         if self.z.ndim != 3 or self.z.shape[2] != spec.z_size:
-            raise ConfigError(f"latents of this model are {spec.z_size} numbers each, not {self.z.shape[-1]}")
+            raise ConfigError(f"this model's latents are {spec.z_size} numbers each, not {self.z.shape[-1]}")
         labels = self.labels.reshape(-1, *self.labels.shape[2:]) if self.labels is not None else None
         latents.check_labels(labels, self.z.shape[0] * self.z.shape[1], spec)
 
@@ -76,7 +76,7 @@ def joined(walks: Sequence[Walk], spec: NetworkSpec) -> Walk:
 def still(seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], *, label: Label | None = None) -> Walk:
     """One frame, a cell for each seed. label: one for all, instead of each seed's own. Raises `ConfigError`."""
     if not len(seeds):
-        raise ConfigError("a frame wants at least one seed")
+        raise ConfigError("a frame needs at least one seed")
     check_length(len(seeds) * spec.z_size, 1, len(seeds))
     z, labels = latents.draw_arrays(seeds, spec, distribution, label)
     return Walk(z[None], labels[None] if labels is not None else None)
@@ -98,7 +98,7 @@ def smooth(
     its root mean square. Each cell keeps its label: `label`, else that of the seeds ``seed .. seed + cells - 1``.
     """
     if not 0 <= sigma < np.inf:
-        raise ConfigError(f"sigma is at least 0 frames, not {sigma:g}")
+        raise ConfigError(f"sigma must be at least 0 frames, not {sigma:g}")
     z = room(frames, cells, spec)
     _, labels = latents.draw_arrays([(seed + cell) % 2**32 for cell in range(cells)], spec, distribution, label)
     random = np.random.RandomState(seed)
@@ -131,19 +131,19 @@ def through(keys: Walk, frames: int, cells: int, spec: NetworkSpec) -> Walk:
     """
     count = keys.z.shape[1]
     if count < 2:
-        raise ConfigError("a walk from picture to picture wants at least two")
+        raise ConfigError("a walk from picture to picture needs at least two")
     z = room(frames, cells, spec)
     if keys.offset is not None and frames * cells * keys.offset[0, 0].size > MOST:
         raise ConfigError(
-            f"a walk of {frames:,} frames of {cells:,} pictures that no latent makes is too long: "
-            "fewer of either, or photographs that were looked for with --latents-only"
+            f"a walk of {frames:,} frames of {cells:,} projected pictures is too long: "
+            "use fewer of either, or project with --latents-only"
         )
     each, left = divmod(count, cells)
     if left or each < 2:
-        what = f"{count} pictures do not give each of {counted(cells, 'cell')} the same number"
-        raise ConfigError(f"{what}, at least two")
+        what = f"{count} pictures cannot be split evenly over {counted(cells, 'cell')}"
+        raise ConfigError(f"{what} with at least two each")
     if frames < each:
-        raise ConfigError(f"{frames} frames are too few to meet {each} pictures")
+        raise ConfigError(f"{frames} frames are too few to visit {each} pictures")
     place = np.arange(frames) * each / frames
     leg = place.astype(int)
     t = place - leg
@@ -186,7 +186,7 @@ def arcs(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
 def room(frames: int, cells: int, spec: NetworkSpec) -> np.ndarray:
     """Room for a walk's latents. Raises `ConfigError` for none, or too many."""
     if frames < 1 or cells < 1:
-        raise ConfigError(f"a film wants at least one frame and one cell, not {frames} and {cells}")
+        raise ConfigError(f"a film needs at least one frame and one cell, not {frames} and {cells}")
     check_length(frames * cells * spec.z_size, frames, cells)
     return np.empty((frames, cells, spec.z_size), dtype=np.float32)
 

@@ -11,20 +11,20 @@ from growgan.models.description import DescribedFile
 
 FIELDS = {
     "title": "the model's name",
-    "license": "of the weights, such as cc-by-nc-4.0 (the hub's identifiers) or other",
+    "license": "licence of the weights, e.g. cc-by-nc-4.0 (the Hub's identifiers) or other",
     "author": "who made it",
-    "data": "what it was trained on, from where, under which terms",
+    "data": "what it was trained on, its source and terms",
     "intended_use": "what it is for",
-    "limits": "what it cannot do, and what to beware of",
+    "limits": "what it cannot do, and known problems",
     "notes": "anything else",
 }
 """What a card may hold, beside what is known from the file."""
 
-USE = "Research, teaching and art: pictures by seed, truncation, walks through latent space; further training."
+USE = "Research, teaching and art: generating pictures, walks through latent space, further training."
 LIMITS = (
-    "The pictures are invented: where they look like a person or a place, none is meant. They repeat the slant of the "
-    "data they were learnt from, and no measure excludes that single training pictures are remembered. Not for "
-    "deciding anything about people, and not for passing pictures off as photographs."
+    "The pictures are synthetic: any resemblance to a person or place is coincidental. They repeat the biases of the "
+    "training data, and no measure rules out that individual training pictures were memorised. Not for "
+    "making decisions about people or passing pictures off as photographs."
 )
 # https://huggingface.co/docs/hub/repositories-licenses; a repository with any other identifier is refused.
 LICENSES = (
@@ -46,7 +46,7 @@ def merged(card: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if name not in FIELDS or not equals:
-            raise ConfigError(f"--card wants FIELD=TEXT with one of {', '.join(FIELDS)}, not {text!r}")
+            raise ConfigError(f"--card takes FIELD=TEXT with one of {', '.join(FIELDS)}, not {text!r}")
         card.pop(name, None)
         if value.strip():
             card[name] = value.strip()
@@ -59,15 +59,15 @@ def to_markdown(file: DescribedFile, address: str, card: dict[str, Any], measure
     spec, training = file.spec, file.training
     size = f"{file.resolution}x{file.resolution}"
     kind = {1: "grey ", 4: "RGBA "}.get(spec.channels, "")
-    names = training.get("class_names") or ([f"{spec.num_labels} labels without names"] if spec.num_labels else [])
+    names = training.get("class_names") or ([f"{spec.num_labels} unnamed labels"] if spec.num_labels else [])
     shown = f", of: {', '.join(map(str, names))}" if names else ""
     sections = [
         _front_matter(card, conditional=bool(spec.num_labels)),
         f"# {title}\n\n![Pictures by {title}]({sample})\n\n"
-        f"A progressively grown GAN (Karras et al., [arXiv:1710.10196](https://arxiv.org/abs/1710.10196)) that makes "
+        f"A progressively grown GAN (Karras et al., [arXiv:1710.10196](https://arxiv.org/abs/1710.10196)) generating "
         f"{kind}pictures of {size} pixels{shown}.",
-        f"## Use\n\n```python\nimport growgan  # pip install 'growgan[hub]'\n\n"
-        f'G = growgan.load("{address}")\nG.sample(8, seed=1)  # PIL pictures of seeds 1 to 8\n```',
+        f"## Use\n\n```python\nimport growgan  # also needs: pip install huggingface_hub\n\n"
+        f'G = growgan.load("{address}")\nG.sample(8, seed=1)  # PIL images of seeds 1 to 8\n```',
         f"## Intended use\n\n{card.get('intended_use', USE)}",
         f"## Limits\n\n{card.get('limits', LIMITS)}",
         f"## Data\n\n{card.get('data', 'Not stated.')}{_data_hash(training)}",
@@ -95,13 +95,13 @@ def _front_matter(card: dict[str, Any], conditional: bool) -> str:
 
 
 def _data_hash(training: dict[str, Any]) -> str:
-    return f"\n\nHash of the set: `{training['data']}`." if training.get("data") else ""
+    return f"\n\nHash of the dataset: `{training['data']}`." if training.get("data") else ""
 
 
 def _terms_of_parent(training: dict[str, Any]) -> str:
     """What the model that this one began as asks for: its weights live on in these."""
     parent = training.get("parent", {})
-    return f"\n\nIt began as {parent.get('model')}, licensed: {parent['license']}." if parent.get("license") else ""
+    return f"\n\nIt started from {parent.get('model')}, licensed: {parent['license']}." if parent.get("license") else ""
 
 
 def _training(training: dict[str, Any]) -> str:
@@ -111,26 +111,26 @@ def _training(training: dict[str, Any]) -> str:
         "loss": "loss",
         "nimg": "real pictures shown",
         "seconds": "seconds",
-        "resolution": "pixels a side reached",
+        "resolution": "resolution reached",
         "alpha": "weight of the newest layers",
     }
     rows = [f"| {words} | {_number(training[key])} |" for key, words in known.items() if key in training]
     if parent := training.get("parent"):
         model, sha256 = (parent.get(key, "") for key in ("model", "sha256"))
-        rows.insert(0, f"| began as | {model}, SHA-256 `{sha256}` |")
+        rows.insert(0, f"| started from | {model}, SHA-256 `{sha256}` |")
     return "\n".join(["| | |", "| --- | --- |", *rows]) if rows else "Not stated."
 
 
 def _measures(measures: dict[str, Any]) -> str:
     if not measures:
-        return "None was taken."
-    rows = ["| measure | value | pictures | reals give |", "| --- | --- | --- | --- |"]
+        return "None."
+    rows = ["| measure | value | pictures | real data |", "| --- | --- | --- | --- |"]
     for name, found in sorted(measures.items()):
         found = found if isinstance(found, dict) else {"value": found}
         reference = found.get("reference")
         floor = _number(reference.get("value")) if isinstance(reference, dict) else ""
         rows.append(f"| {name} | {_number(found.get('value'))} | {_number(found.get('images', ''))} | {floor} |")
-    return "\n".join(rows) + "\n\nWhat they are, and when they mislead: growgan's docs/measures.md."
+    return "\n".join(rows) + "\n\nWhat they mean, and when they mislead: see growgan's docs/measures.md."
 
 
 def _number(value: Any) -> str:

@@ -39,7 +39,7 @@ def open_subject(source: str, texts: Sequence[str], measures: Path | None) -> Su
     if measures is not None or run.is_file():
         found = results.of_model(measures or run, model.file.hash)
     if measures is not None and not found:
-        raise ConfigError(f"{measures} has no measure of {model.file.path}: they are found by the file's hash")
+        raise ConfigError(f"{measures} has no measure of {model.file.path} (matched by the file's hash)")
     return Subject(model, model.file.measures | found, card.merged(_licensed(model.file), texts))
 
 
@@ -58,20 +58,20 @@ def export(
     """
     suffix = out.suffix.lower()
     if suffix not in FORMATS:
-        raise ConfigError(f"{out} should end in one of {', '.join(FORMATS)}: that says the format")
+        raise ConfigError(f"{out} must end in one of {', '.join(FORMATS)}, which sets the format")
     if out.exists() and out.samefile(subject.model.file.path):
         raise ConfigError(f"{out} is the model itself")
     _check_replaced(out)
     if suffix == ".safetensors":
         if resolution is not None:
-            raise ConfigError("--resolution is for .onnx and .pt2: a .safetensors file has every size in it")
+            raise ConfigError("--resolution is for .onnx and .pt2: a .safetensors file holds every size")
         from growgan.sharing.ship import ship
 
         half = True if half is None else half
         levels = ship(subject.model, out, subject.measures, subject.card, only=only, half=half)
         return f"pictures differ from the model's by at most {levels} of 255 levels"
     if only is not None or half:
-        raise ConfigError(f"--only and float16 are for .safetensors: {suffix} files hold G alone, in float32")
+        raise ConfigError(f"--only and float16 are for .safetensors: {suffix} files hold only G, in float32")
     if suffix == ".onnx":
         from growgan.sharing.to_onnx import export_onnx as write
     else:
@@ -83,10 +83,10 @@ def export(
 def _check_replaced(out: Path) -> None:
     """Raise `ConfigError` where more would be lost than an earlier export: a run's network, or what is no model."""
     if RunFiles.holding(out):
-        raise ConfigError(f"{out} lies among the networks of a run: an export goes elsewhere")
+        raise ConfigError(f"{out} is among a run's own networks: choose another OUT")
     check_own(out, "OUT")
     if out.suffix.lower() == ".safetensors" and out.is_file():
         try:
             open_model(out)
         except ModelError:
-            raise ConfigError(f"{out} is there, and is no model: OUT names another place") from None
+            raise ConfigError(f"{out} exists and is not a model: choose another OUT") from None

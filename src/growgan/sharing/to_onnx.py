@@ -32,7 +32,7 @@ def export_onnx(
     """
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise ConfigError(f"export to ONNX needs the package {missing[0]}: pip install 'growgan[onnx]'")
+        raise ConfigError(f"export to ONNX needs the package {missing[0]}: pip install onnx onnxscript onnxruntime")
     program = trace(model, resolution)
     proto = _to_proto(program)
     training = model.file.training | {"resolution": program.resolution, "alpha": program.alpha}
@@ -41,7 +41,7 @@ def export_onnx(
     try:
         content = proto.SerializeToString()
     except Exception as error:  # protobuf's own kinds
-        raise ModelError(f"{path}: this model is too large for an ONNX file, which ends at 2 GB") from error
+        raise ModelError(f"{path}: this model exceeds the 2 GB limit of an ONNX file") from error
     with whole(path) as temporary:
         temporary.write_bytes(content)
         return _check(model, program, OnnxModel(temporary), path)

@@ -46,7 +46,7 @@ def trace(model: Model, resolution: int | None = None) -> Program:
     """
     size = model.resolution if resolution is None else resolution
     if not is_size(size) or size > model.resolution:
-        raise ConfigError(f"--resolution should be a power of two from 4 to {model.resolution}, not {size}")
+        raise ConfigError(f"--resolution must be a power of two from 4 to {model.resolution}, not {size}")
     alpha = model.G.alpha if size == model.resolution and size > LOWEST else 1.0
     kind = _Conditional if model.spec.num_labels else _Plain
     graph = kind(folded(model.G, size, alpha), model.means.cpu(), size, alpha)
@@ -176,5 +176,5 @@ def largest_difference(found: np.ndarray, wanted: np.ndarray, what: str) -> floa
     """How far an export's images are from the model's. Raises `ModelError` where that is more than rounding."""
     difference = float(np.abs(found - wanted).max()) if found.shape == wanted.shape else float("inf")
     if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):
-        raise ModelError(f"{what} makes other pictures than the model: they differ by {difference:.2g}; not written")
+        raise ModelError(f"{what} gives different pictures from the model (by {difference:.2g}); not written")
     return difference

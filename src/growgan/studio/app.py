@@ -161,17 +161,17 @@ async def _made(request: Request, future: Future[T]) -> T:
             return waiting.result()
         if await request.is_disconnected():
             waiting.cancel()
-            raise HTTPException(400, "nobody waits for this any more")
+            raise HTTPException(400, "the client has gone")
 
 
 async def _body(request: Request) -> bytes:
     if request.headers.get("content-type", "").split(";")[0] != "application/json":  # as no form of another site has
-        raise HTTPException(415, "this is to be sent as application/json")
+        raise HTTPException(415, "send this as application/json")
     found = bytearray()
     async for part in request.stream():
         found += part
         if len(found) > plans.LONGEST:
-            raise HTTPException(413, "the request is too long")
+            raise HTTPException(413, "the request is too large")
     return bytes(found)
 
 

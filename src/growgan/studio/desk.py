@@ -47,13 +47,13 @@ class Desk(Generic[What, Made]):
             waiting = [*self._at_work, *(order[2] for order in self._orders)]
             self._orders.clear()
         for future in waiting:
-            _settle(future, error=ConfigError("the studio is being closed"))
+            _settle(future, error=ConfigError("the studio is shutting down"))
 
     def _put(self, kind: Hashable, what: Any) -> Future[Any]:
         future: Future[Any] = Future()
         with self._news:
             if self._closed:
-                future.set_exception(ConfigError("the studio is being closed"))
+                future.set_exception(ConfigError("the studio is shutting down"))
                 return future
             self._orders.append((kind, what, future))
             self._news.notify()

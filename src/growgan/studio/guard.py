@@ -48,15 +48,15 @@ class Guard:
     def _refusal(self, scope: Scope, asked: dict[str, str]) -> str:
         name = hostname(asked.get("host", ""))
         if not (name in self.names or (self.addresses and is_address(name))):
-            return "the studio is not called so; --host gives it another name"
+            return "unknown host name for this studio; set it with --host"
         origin = asked.get("origin")
         if origin is not None and origin.partition("://")[2] != asked["host"]:
-            return "the studio answers its own pages alone"
+            return "the studio only answers its own pages"
         link = (asked.get("sec-fetch-mode"), asked.get("sec-fetch-dest")) == ("navigate", "document")
         if link and scope["path"] == "/" and scope["method"] == "GET":
             return ""  # a link that somebody was sent
         own = asked.get("sec-fetch-site", "none") in ("same-origin", "none")
-        return "" if own else "the studio answers its own pages alone"
+        return "" if own else "the studio only answers its own pages"
 
 
 def hostname(host: str) -> str:

@@ -179,7 +179,7 @@ class Fields:
 
     def __init__(self, values: Any, where: str) -> None:
         if not isinstance(values, dict):
-            raise ConfigError(f"{where} should be an object of named values")
+            raise ConfigError(f"{where} should be a JSON object")
         self.values = dict(values)
         self.where = where
 
@@ -211,7 +211,7 @@ class Fields:
         if self.values.get(name) is None:
             self.values.pop(name, None)
             return None
-        return self.take(name, str, "a text") or None
+        return self.take(name, str, "text") or None
 
     def end(self) -> None:
         """Raise `ConfigError` if something is left."""
@@ -226,7 +226,7 @@ def parse(text: str | bytes, read: Callable[[Fields], T]) -> T:
             raise ValueError("it is too long")
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"the request is no JSON: {error}") from None
+        raise ConfigError(f"the request is not JSON: {error}") from None
     fields = Fields(values, "the request")
     plan = read(fields)
     fields.end()
@@ -252,15 +252,15 @@ def film(fields: Fields) -> Film:
 
 def said(fields: Fields) -> Said:
     """Read a `Said`."""
-    model, name = fields.text("model") or "", fields.take("name", str, "a text").strip()
-    labels = Fields(fields.take("labels", dict, "an object of seeds and what was said"), "labels")
+    model, name = fields.text("model") or "", fields.take("name", str, "text").strip()
+    labels = Fields(fields.take("labels", dict, "an object of seeds and labels"), "labels")
     if not can_name(name) or len(name) > LONGEST_NAME:
         raise ConfigError(f"{name[:LONGEST_NAME]!r} cannot be the name of a direction: no commas, no colons")
     seeds = [seed for seed in labels.values if seed.isascii() and seed.isdecimal() and len(seed) <= 10]
     values = {int(seed): labels.number(seed, -1e6, 1e6) for seed in seeds}
     labels.end()
     if len(values) < len(seeds) or max(values, default=0) >= 2**32:
-        raise ConfigError(f"labels should be of seeds, each once, below {2**32}")
+        raise ConfigError(f"labels should be for seeds, each once, below {2**32}")
     return Said(model, name, values)
 
 
@@ -307,7 +307,7 @@ def _key(values: Any) -> Key:
     moves = fields.take("moves", dict, "an object of directions and how far", {})
     fields.end()
     if len(moves) > MOST_MOVES:
-        raise ConfigError(f"a picture is moved along at most {MOST_MOVES} directions")
+        raise ConfigError(f"a picture can be moved along at most {MOST_MOVES} directions")
     for amount in moves.values():
         counts = isinstance(amount, int | float) and not isinstance(amount, bool)
         if not counts or not is_amount(amount):

@@ -78,7 +78,7 @@ class Reels:
     def begin(self, plan: Film) -> Reel:
         """Put a film in the queue. Raises `ConfigError` where too many wait."""
         if sum(not reel.finished and not reel.error for reel in self._reels.values()) >= WAITING:
-            raise ConfigError(f"{WAITING} films are being made already: wait for one, or stop one")
+            raise ConfigError(f"{WAITING} films are already being made: wait for one or stop one")
         number = next(self._numbers)
         reel = Reel(number, Path(self._folder.name) / f"film{number}{plan.suffix}", plan)
         self._reels[number] = reel
@@ -94,7 +94,7 @@ class Reels:
     def get(self, number: int) -> Reel:
         """A film by its number. Raises `ConfigError` for one that is not there."""
         if number not in self._reels:
-            raise ConfigError(f"there is no film {number} any more")
+            raise ConfigError(f"film {number} no longer exists")
         return self._reels[number]
 
     def forget(self, number: int) -> None:

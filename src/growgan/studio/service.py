@@ -163,9 +163,9 @@ class Studio:
             except ModelError:  # a run that has none yet
                 return
         if given.directions is not None and not any(one.from_file for one in opened):
-            raise ConfigError(f"{given.directions_path} fits none of these models: its latents have another length")
+            raise ConfigError(f"{given.directions_path} fits none of these models: its latents have a different length")
         if given.photographs is not None and not any(one.photographs for one in opened):
-            raise ConfigError(f"{given.photographs_path} fits none of these models: they were found in another one")
+            raise ConfigError(f"{given.photographs_path} fits none of these models: projected with a different one")
 
     def describe(self, name: str, anew: bool = False) -> dict[str, Any]:
         """What a page has to know of a model, JSON values. anew: see `open`; what was taught goes with a snapshot."""
@@ -207,7 +207,7 @@ class Studio:
         """
         opened = self.open(plan.model)
         if opened.found is not None and plan.name in opened.found.names and plan.name not in opened.taught:
-            raise ConfigError(f"there is a direction {plan.name!r} already: call this one something else")
+            raise ConfigError(f"a direction {plan.name!r} already exists: choose another name")
         fitted = directions.of_labels(opened.model, {plan.name: plan.labels})
         found = fitted
         if opened.found is not None:  # perhaps of another model file, which the page says
@@ -298,7 +298,7 @@ class Studio:
     def _photographs(self, opened: Opened, numbers: list[int]) -> Walk:
         photographs = opened.photographs
         if photographs is None or max(numbers) >= len(photographs.names):
-            raise ConfigError(f"there is no photograph {max(numbers)} that was found in this model")
+            raise ConfigError(f"this model has no photograph {max(numbers)}")
         return photographs.walk(opened.model).cells(numbers)
 
     def _notes(self, opened: Opened, look: Look, of: Key | Frame | Sheet | Film) -> dict[str, str]:
@@ -329,7 +329,7 @@ def formats() -> list[str]:
 
 def _directions(opened: Opened) -> Directions:
     if opened.found is None:
-        raise ModelError(f"{opened.name} has no directions: its file has no weights, or theirs are of other latents")
+        raise ModelError(f"{opened.name} has no directions: its file has no weights, or they are for other latents")
     return opened.found
 
 

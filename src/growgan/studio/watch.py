@@ -57,7 +57,7 @@ def grid(source: str, nimg: int | None) -> Path:
     run = RunFiles(Path(source))
     path = run.reals if nimg is None else run.fakes(nimg)
     if not path.is_file():
-        raise RunError(f"{path} is not there")
+        raise RunError(f"{path} does not exist")
     return path
 
 

@@ -62,7 +62,7 @@ def restore_newest(run: RunFiles, state: TrainState, warn: Callable[[str], None]
             return True
         except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            warn(f"{path} is damaged and is passed over: {reason}")
+            warn(f"{path} is damaged and was skipped: {reason}")
     if paths:
         raise RunError(f"no training state in {run.state} can be read")
     return False

@@ -60,13 +60,13 @@ def _parted(state: TrainState) -> str:
     bits = [p.view(torch.int64 if p.dtype == torch.float64 else torch.int32) for p in weights]
     sums = state.ranks.collect(int(torch.stack([b.sum(dtype=torch.int64) for b in bits]).sum()))
     others = [str(rank) for rank, value in enumerate(sums) if value != sums[0]]
-    return f"processes {', '.join(others)} hold other weights than the first one" if others else ""
+    return f"processes {', '.join(others)} have different weights from the first one" if others else ""
 
 
 def _numbers(state: TrainState) -> str:
     means = tick_means(state)
     broken = [name for name, value in means.items() if not abs(value) < float("inf")]
-    return f"the figures of the last steps are not finite: {', '.join(broken)}" if broken else ""
+    return f"non-finite values in the last steps: {', '.join(broken)}" if broken else ""
 
 
 def _explosion(state: TrainState) -> str:
@@ -77,7 +77,7 @@ def _explosion(state: TrainState) -> str:
     unit = max(1.0, state.config.loss.gp_target) if state.config.loss.name == "wgan_gp" else 1.0
     for name in SCORES:
         if 0 < health.score_limit * unit < abs(means.get(name, 0.0)):
-            return f"D's scores have run away: {means[name]:.4g} on average, above {health.score_limit * unit:g}"
+            return f"D's scores have diverged: {means[name]:.4g} on average, above {health.score_limit * unit:g}"
     return ""
 
 
@@ -107,7 +107,7 @@ def _collapse(state: TrainState, phase: Phase) -> str:
     size = scores.abs().mean()
     differ, spread = levels.item(), (scores.std(correction=0) / size.clamp(min=1e-30)).item()
     if differ < health.diversity_limit:
-        return f"G has collapsed: {FAKES} latents give pictures that differ by {differ:.2g} of 255 grey levels"
+        return f"G has collapsed: {FAKES} latents give pictures that differ by only {differ:.2g} of 255 grey levels"
     if health.score_limit and spread < ALIKE:
         return f"D has collapsed: it gives {FAKES} different pictures the same score, {scores.mean().item():.4g}"
     return ""

@@ -86,7 +86,7 @@ def plan(request: Request, ranks: Ranks = ALONE) -> Job:
 def _joined(config: RunConfig, dataset: ImageSet, request: Request, ranks: Ranks) -> Machine:
     """The machine of this process, if it can take part in the run."""
     if dataset.content_hash != config.data.content_hash:
-        raise DataError(f"{dataset.path} is not the same set on every machine: names, sizes, times or labels differ")
+        raise DataError(f"{dataset.path} differs between machines: names, sizes, times or labels differ")
     machine = set_up(config.execution)
     check_device(ranks, machine.device)
     # A run that was begun by one process has settled on threads for that one: several would wait for each other.
@@ -129,7 +129,7 @@ def work(job: Job, stop: Stop | None = None) -> Outcome:
             ranks.decide(lambda: _keep_changes(job))
             if hours is not None:
                 length = f"{job.schedule.total / 1000:g} kimg"
-                job.say(f"the length was settled before: {length}; --kimg without --hours changes it")
+                job.say(f"the run's length is already set to {length}; change it with --kimg, without --hours")
         return _train(job, stop)
 
 
@@ -150,12 +150,12 @@ def _train(job: Job, stop: Stop) -> Outcome:
     last = schedule.stages[-1].resolution
     if last < config.network.resolution:
         own, sizes = f"{schedule.total / 1000:g} kimg", f"{last}x{last} of {config.network.resolution} pixels"
-        job.say(f"warning: {own} end at {sizes}: a longer --kimg grows on, --hours fits the growth into a time")
+        job.say(f"warning: {own} end at {sizes}: raise --kimg to grow further, or fit growth into a time with --hours")
     state = TrainState(config, job.machine, ranks)
     if _restored(job, state):
         ranks.decide(lambda: job.run.forget_after(state.nimg))
         if state.nimg:
-            job.say(f"going on from {state.nimg / 1000:g} kimg, after {clock(state.seconds)} of training")
+            job.say(f"resuming from {state.nimg / 1000:g} kimg, after {clock(state.seconds)} of training")
     else:
         ranks.decide(lambda: _begin_state(job, state))
         _warn_of_few(job)
@@ -211,8 +211,8 @@ def _begin_state(job: Job, state: TrainState) -> None:
 def _warn_of_few(job: Job) -> None:
     """Say it if there are too few pictures to learn from nothing how such look."""
     if len(job.dataset) < FEW and not job.config.start.model:
-        few = f"{counted(len(job.dataset), 'picture')} from nothing are few"
-        job.say(f"warning: {few}: --from MODEL goes on from a trained one, such as faces-128")
+        few = f"{counted(len(job.dataset), 'picture')} are too few to train from scratch"
+        job.say(f"warning: {few}: use --from MODEL to start from a trained one, such as faces-128")
 
 
 def _warn_of_idle(job: Job, nimg: int) -> None:
@@ -220,7 +220,7 @@ def _warn_of_idle(job: Job, nimg: int) -> None:
     groups, resolution = fewest_groups(job.schedule, job.config.network, nimg)
     if job.ranks.world > groups:
         idle = f"{job.ranks.world - groups} of {job.ranks.world} processes"
-        job.say(f"warning: {idle} idle at {resolution}x{resolution}, whose minibatch has {groups} groups to share")
+        job.say(f"warning: {idle} idle at {resolution}x{resolution}, where the minibatch has {groups} groups to share")
 
 
 def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> None:
@@ -229,8 +229,8 @@ def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> N
     kept = report.keep_trouble(state, job.schedule.at(state.held), str(trouble))
     if health.policy == "stop" or backs >= health.most_backs:
         tried = f" after going back {backs} times" if backs else ""
-        remedy = "--set health.policy=back goes on from it with lower rates" if health.policy == "stop" else ""
-        stopped = f"stopped{tried}; the state saved last is kept"
+        remedy = "use --set health.policy=back to resume at lower rates" if health.policy == "stop" else ""
+        stopped = f"stopped{tried}; the last saved state is kept"
         said = f"{trouble}{kept}; {stopped}{': ' if remedy else ''}{remedy}"
         raise state.ranks.met(RunError(said)) from trouble
     if not _restored(job, state):
@@ -240,7 +240,7 @@ def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> N
     report.save(
         state, job.schedule.at(state.held), grid=False, leaving=False
     )  # a kill is not to bring the old rates back
-    to = f"back to {state.nimg / 1000:g} kimg, and on with {state.rate:g} times the schedule's rates"
+    to = f"back to {state.nimg / 1000:g} kimg, resuming at {state.rate:g} times the scheduled learning rates"
     report.say(f"warning: {trouble}{kept}; {to}")
 
 
@@ -248,7 +248,7 @@ def _keep_changes(job: Job) -> None:
     try:
         job.run.keep_changes(job.config)
     except RunError as error:  # a full disk ends no run
-        job.say(f"warning: the run's new length or place of its data is not kept: {error}")
+        job.say(f"warning: the run's new length or data path could not be saved: {error}")
 
 
 def _begin(job: Job) -> None:

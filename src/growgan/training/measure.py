@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 BATCH = 64
 """Pictures that are made and looked at at once, of up to 256x256."""
-REMEDY = "--set snapshots.measure=none measures nothing, and fewer snapshots.measure_images take less"
+REMEDY = "turn it off with --set snapshots.measure=none, or lower snapshots.measure_images"
 BLOCK = Block(0)
 """Random choices that `growgan evaluate` never takes."""
 
@@ -94,7 +94,7 @@ class Measure(ABC):
             for start in range(0, len(batches), ranks.world):
                 some = batches[start : start + ranks.world]
                 if self.stop is not None and ranks.agree(int(self.stop.asked is not None))[0]:
-                    raise RunError("the run is to stop")
+                    raise RunError("the run is stopping")
                 own = some[ranks.rank : ranks.rank + 1]
                 made = ranks.collect(ranks.together(partial(within_memory, partial(_each, make, own), REMEDY)))
                 _decide(ranks, partial(_take_all, take, made))

@@ -47,7 +47,7 @@ def check_memory(config: RunConfig, schedule: Schedule, machine: Machine, ranks:
         share = f" in {ranks.world} processes" if ranks.world > 1 else ""
         raise OutOfMemory(
             f"stage {largest.resolution}x{largest.resolution} needs about {readable(needed)} of memory for a minibatch "
-            f"of {largest.minibatch}{share}, and {readable(free)} are free: "
+            f"of {largest.minibatch}{share} and {readable(free)} is free: "
             f"{_advice(config, largest, machine, free, ranks.world)}"
         )
     if machine.device.type == "cpu" and config.snapshots.measure == "swd":
@@ -60,8 +60,8 @@ def _check_measure(config: RunConfig, free: float) -> None:
     needed = swd.descriptor_bytes(count, config.network.resolution)
     if needed > free:
         raise OutOfMemory(
-            f"measuring {count:,} images needs about {readable(needed)} of memory, and {readable(free)} are free: "
-            "--set snapshots.measure=none, or a smaller snapshots.measure_images"
+            f"measuring {count:,} images needs about {readable(needed)} of memory and {readable(free)} is free: "
+            "use --set snapshots.measure=none, or a smaller snapshots.measure_images"
         )
 
 
@@ -158,7 +158,7 @@ def _advice(config: RunConfig, phase: Phase, machine: Machine, free: float, worl
     while size >= 1:
         smaller = replace(config, execution=replace(config.execution, microbatch=size))
         if needed_memory(smaller, phase, machine, world) <= free:
-            return f"--set execution.microbatch={size} computes it in parts, with the same result"
+            return f"use --set execution.microbatch={size} to compute it in parts, with the same result"
         size //= 2
     return "train at a lower --resolution, or with a smaller network.fmap_base"
 

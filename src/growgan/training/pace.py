@@ -32,7 +32,7 @@ def on_threads(config: RunConfig, schedule: Schedule, machine: Machine, ranks: R
         return config
     threads = settled_threads(config, schedule, machine)
     if threads < most:
-        say(f"training on {threads} of {most} threads: faster when it was measured; --threads {most} changes it")
+        say(f"training on {threads} of {most} threads, measured to be faster; override with --threads {most}")
     torch.set_num_threads(threads)
     return replace(config, execution=replace(config.execution, threads=threads))
 
@@ -66,8 +66,8 @@ def lasting(
     seconds = sum((stage.end - stage.start) * rates[stage.resolution] for stage in schedule.stages)
     factor = hours * 3600 / seconds
     if config.schedule.scale * factor > LARGEST_SCALE:
-        long = f"{hours:g} hours are {factor:.3g} times as long as this schedule takes here"
-        raise ranks.met(ConfigError(f"{long}, too much to scale it: --kimg names a longer one"))
+        long = f"{hours:g} hours are {factor:.3g} times what this schedule takes here"
+        raise ranks.met(ConfigError(f"{long}, too long to scale to: set a longer --kimg"))
     scaled = replace(config.schedule, scale=config.schedule.scale * factor)
     kimg = scaled.total_kimg * scaled.scale
     say(f"{kimg:.4g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the schedule's own)")

@@ -27,7 +27,7 @@ def draw_losses(run: RunFolder, out: Path) -> Path:
     """Draw both losses over the images shown, with the stages behind them. Raises `RunError` for an empty log."""
     log = run.read_log()
     if not log:
-        raise RunError(f"{run.log} is empty: nothing to draw")
+        raise RunError(f"{run.log} is empty: nothing to plot")
     from matplotlib.figure import Figure  # slow to import, and drawn without a display
 
     figure = Figure(figsize=(9, 4.5), layout="constrained")
@@ -67,7 +67,7 @@ def draw_measures(run: RunFolder, out: Path, files: Sequence[Path] = ()) -> Path
         if found.get("resolution") == full and found.get("nimg") is not None:
             rows[found["metric"]]["evaluated"].append((found["nimg"], found))
     if not rows:
-        raise RunError(f"{run.path} has no measure at {full}x{full} yet: growgan evaluate takes some")
+        raise RunError(f"{run.path} has no measure at {full}x{full} yet: run growgan evaluate")
     curves = {name: series for name, series in rows.items() if max(map(len, series.values())) > 1}
     rows = curves or rows  # a number alone is a curve only where there is nothing else
     from matplotlib.figure import Figure
@@ -106,7 +106,7 @@ def evaluated(files: Sequence[Path]) -> list[dict[str, Any]]:
                 found += [json.loads(line)] if line else []
             except ValueError as error:
                 if number < len(lines):
-                    raise RunError(f"{path}: a line is no JSON: {error}") from error
+                    raise RunError(f"{path}: a line is not JSON: {error}") from error
     return found
 
 

@@ -94,10 +94,10 @@ class Heartbeat:
                 if number not in heard or heard[number][0] != beat:
                     heard[number] = beat, now
                 elif now - heard[number][1] > SILENCE and not self._left.is_set():
-                    self._end(f"process {number} of {self.world} has not been heard of for {SILENCE:g} s")
+                    self._end(f"process {number} of {self.world} has not responded for {SILENCE:g} s")
 
     def _end(self, reason: str) -> NoReturn:
-        line = f"growgan: {reason}; ended, the same command goes on from the state saved last\n"
+        line = f"growgan: {reason}; stopped; rerun the same command to resume from the last saved state\n"
         sys.stderr.write(line)
         sys.stderr.flush()
         os._exit(STATUS)  # the main thread may wait forever, in a place where no exception reaches it

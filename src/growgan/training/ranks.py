@@ -213,11 +213,11 @@ def check_device(ranks: Ranks, device: torch.device) -> None:
     """Raise `ConfigError` if the processes of this machine cannot each have a device like this one."""
     if device.type == "cuda" and ranks.local_world > torch.cuda.device_count():
         have = f"{ranks.local_world} processes and {torch.cuda.device_count()} GPUs"
-        raise ConfigError(f"this machine has {have}: start at most a process for each, or --device cpu")
+        raise ConfigError(f"this machine has {have}: start at most one process per GPU, or use --device cpu")
     if device.index is not None and ranks.local_world > 1:
-        raise ConfigError(f"--device {device} is one device for {ranks.local_world} processes: leave out the number")
+        raise ConfigError(f"--device {device} is one device for {ranks.local_world} processes: omit the number")
     if device.type == "mps" and ranks.world > 1:
-        raise ConfigError("several processes train on processors or CUDA GPUs: --device cpu")
+        raise ConfigError("several processes can train only on CPUs or CUDA GPUs: use --device cpu")
 
 
 @contextlib.contextmanager
@@ -229,5 +229,5 @@ def _heard() -> Iterator[None]:
         raise
     except RuntimeError as error:  # torch's DistError is one
         reason = str(error).strip().splitlines()[0]
-        lost = "lost another process of this run, which can be taken up from the state saved last"
+        lost = "lost another process of this run; resume it from the last saved state"
         raise RunError(f"{lost} ({reason[:200]})") from error

@@ -31,7 +31,7 @@ Record = Callable[[Callable[[], None]], Callable[[], None]]
 Recorder = Callable[[], Record]
 """Begins recordings that are to be forgotten together."""
 
-REFUSED = "steps cannot be recorded, and are launched piece by piece"
+REFUSED = "steps cannot be recorded as CUDA graphs, so kernels are launched one at a time"
 WARM_UP = 2
 """How often a pass is done as it is written before it is recorded: meanwhile cuDNN looks for its fastest ways."""
 
@@ -89,7 +89,7 @@ class Passes:
         self.forget()
         for network in (state.G, state.D):
             network.zero_grad(set_to_none=True)
-        warnings.warn(f"{REFUSED}: {trouble}; with --set execution.graphs=never none is tried", stacklevel=2)
+        warnings.warn(f"{REFUSED}: {trouble}; use --set execution.graphs=never to skip the attempt", stacklevel=2)
         return work(state, phase, draws, reals, labels)
 
     @property

@@ -141,7 +141,7 @@ def _step_seconds(
         try:
             mean += share * _seconds_at(nimg, state, phase, rehearsal)
         except FloatingPointError as error:
-            tried = f"steps were tried at {phase.resolution}x{phase.resolution}, and {error}"
+            tried = f"in trial steps at {phase.resolution}x{phase.resolution}, {error}"
             raise state.ranks.met(RunError(tried)) from error
     return mean
 

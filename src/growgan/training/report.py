@@ -142,7 +142,7 @@ class Report:
         try:
             return self.snapshots.take_measure(state, phase)
         except UserError as error:  # in every process alike
-            self.say(f"warning: this snapshot is not measured: {error}")
+            self.say(f"warning: this snapshot was not measured: {error}")
             return None
 
     def after_stage(self, state: TrainState, phase: Phase) -> None:
@@ -175,7 +175,7 @@ class Report:
         """Write the networks as they are when `what` has gone wrong. Returns part of a sentence: where they are."""
         self._see_that_it_is_there()
         path = self._attempt(lambda: self.snapshots.write_trouble(state, phase, what)) if self.writes else None
-        return f" (the networks as they were: {path})" if path else ""
+        return f" (networks saved as {path})" if path else ""
 
     def rewind(self, nimg: int) -> None:
         """Forget what was said of moments after `nimg`, to which the run has gone back."""
@@ -236,7 +236,7 @@ class Report:
         try:
             return work()
         except (OSError, RunError) as error:
-            self.say(f"warning: {error}; the run goes on, what was written before is kept")
+            self.say(f"warning: {error}; training continues, earlier files are kept")
             return None
 
     def _observe(self) -> None:
@@ -288,7 +288,7 @@ def _open_board(folder: Path, nimg: int, say: Any) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        say("no TensorBoard log: pip install 'growgan[tensorboard]' adds it")
+        say("no TensorBoard log: enable it with pip install tensorboard")
         return None
     try:
         # What another start has written of later moments is not to be shown twice.

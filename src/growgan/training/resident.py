@@ -74,16 +74,16 @@ class Resident:
         taken = sum(tensor.nbytes for tensor in state.tensors().values())
         obstacle = _obstacle(dataset, size, spare_memory(self.config, phase, self.machine, taken, state.ranks))
         if obstacle is None:
-            place = "in memory" if self.machine.device.type == "cpu" else "on the card"
+            place = "in memory" if self.machine.device.type == "cpu" else "on the GPU"
             self.say(f"pictures: keeping {_described(dataset, size)} {place}, {readable(_bytes(dataset, size))}")
             try:
                 return self._load(size, Progress if state.ranks.first else Silent)
             except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is one of the latter
                 reason = first_line(error) or "out of memory"
-                obstacle = f"{_described(dataset, size)} could not be kept after all ({reason})"
+                obstacle = f"{_described(dataset, size)} could not be kept in memory ({reason})"
         if self.config.execution.resident == "always":
             raise _refused(obstacle)
-        self.say(f"pictures: read batch by batch, since {obstacle}")
+        self.say(f"pictures: reading batch by batch: {obstacle}")
         return None
 
     def _load(self, size: int, progress: MakeProgress) -> tuple[Tensor, Tensor | None] | None:
@@ -113,7 +113,7 @@ def check_resident(
 
 def _refused(obstacle: str) -> OutOfMemory:
     return OutOfMemory(
-        f"pictures cannot be kept, {obstacle}: --set execution.resident=auto reads batch by batch what does not fit"
+        f"pictures cannot be kept, {obstacle}: use --set execution.resident=auto to read them batch by batch"
     )
 
 
@@ -122,7 +122,7 @@ def _obstacle(dataset: ImageSet, size: int, spare: float | None) -> str | None:
     needed = _bytes(dataset, size)
     if spare is None or needed <= spare:
         return None
-    return f"{_described(dataset, size)} take {readable(needed)}, and {readable(spare)} are to spare beside the steps"
+    return f"{_described(dataset, size)} take {readable(needed)}, and training leaves {readable(spare)} free"
 
 
 def _described(dataset: ImageSet, size: int) -> str:

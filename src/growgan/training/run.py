@@ -38,17 +38,17 @@ class RunFolder(RunFiles):
     def check(self) -> None:
         """Raise `RunError` if the folder holds something else than a run; nothing is written."""
         if self.path.exists() and not self.path.is_dir():
-            raise RunError(f"{self.path} is a file; --out wants a folder")
+            raise RunError(f"{self.path} is a file; --out must be a folder")
         try:
             str(self.path).encode()
         except UnicodeEncodeError:  # torch's and safetensors' writers know no other
-            raise RunError(f"{self.path} is no name in UTF-8; give another --out") from None
+            raise RunError(f"{self.path} is not valid UTF-8; choose another --out") from None
         if not self.exists() and self.path.is_dir() and any(self.path.iterdir()):
             # A start that was killed early leaves some of these; anything else is not ours.
             early = {path.name for path in (self.lock, self.state, self.models, self.reals, self.data, self.plan)}
             names = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
             if not names <= early or self.states():
-                raise RunError(f"{self.path} is not empty and holds no run; give a new folder with --out")
+                raise RunError(f"{self.path} is not empty and holds no run; choose a new folder for --out")
 
     def create(self) -> None:
         """Make the folder, or see that it can be written. Raises `RunError` otherwise."""
@@ -91,7 +91,7 @@ class RunFolder(RunFiles):
         except (OSError, ValueError, KeyError, TypeError):  # of an earlier version, or gone
             return "names, sizes, times or labels differ"
         if then != now:
-            return f"it had {then:,} pictures, and has {now:,}"
+            return f"it had {then:,} pictures and now has {now:,}"
         contents = "the files' sizes or checksums (in a folder: times, which cp -p and rsync -t keep)"
         words = {"names": "names", "contents": contents, "labels": "labels"}
         return f"{', '.join(words[part] for part in changed) or 'something'} differ"
@@ -101,7 +101,7 @@ class RunFolder(RunFiles):
         logged = self.log.is_file() and self.log.stat().st_size > 0
         if logged or self.all_models():
             raise RunError(
-                f"{self.path} has been trained, but {self.state} holds no state to go on from; use a new --out"
+                f"{self.path} has been trained, but {self.state} holds no state to resume from; use a new --out"
             )
 
     def cut_log(self, nimg: int) -> None:
@@ -156,7 +156,7 @@ class RunFolder(RunFiles):
             try:
                 entry = json.loads(line)
                 if not isinstance(entry, dict) or not all(_is_number(entry.get(key)) for key in ("nimg", "seconds")):
-                    raise ValueError("it is no object with nimg and seconds")
+                    raise ValueError("not an object with nimg and seconds")
                 entries.append(entry)
             except ValueError as error:
                 if number < len(lines):
@@ -194,8 +194,8 @@ class RunFolder(RunFiles):
         except OSError:
             return
         raise Moved(
-            f"{self.path} has been moved, or another folder put in its place: nothing more is written there, and "
-            "--out with its new place goes on from the state saved last"
+            f"{self.path} has been moved or replaced: nothing more is written there; "
+            "to resume from the last saved state, set --out to its new path"
         )
 
 
@@ -208,13 +208,13 @@ def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None
     make it another run.
     """
     if preset is not None and preset != stored.preset:
-        raise RunError(f"this run was started with preset {stored.preset!r}, not {preset!r}; start another with --out")
+        raise RunError(f"this run was started with preset {stored.preset!r}, not {preset!r}; use a new --out")
     config, scaled = stored, scaled or any(path == "schedule.scale" for path, _ in overrides)
     for path, text in overrides:
         changed = replaced(config, path, text)
         if changed != config and not path.startswith(FREE):
             before, after = _value(config, path), _value(changed, path)
-            raise RunError(f"this run was started with {path} = {before}, not {after}; start another with --out")
+            raise RunError(f"this run was started with {path} = {before}, not {after}; use a new --out")
         if path == LENGTH and not scaled:
             total = float(f"{changed.schedule.total_kimg / config.schedule.scale:.9g}")
             changed = replace(changed, schedule=replace(changed.schedule, total_kimg=total))

@@ -38,9 +38,9 @@ SETTLED = {
 def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
     """Whether there is a run to go on with, and the configuration of what is asked for."""
     if request.data and request.data.is_dir() and request.out.resolve().is_relative_to(request.data.resolve()):
-        raise ConfigError(f"--out {request.out} lies inside --data: the run's own pictures would be trained on")
+        raise ConfigError(f"--out {request.out} is inside --data: the run's own pictures would be trained on")
     if request.data and is_run(request.data):
-        raise ConfigError(f"--data {request.data} is the folder of a run; --from goes on from its model")
+        raise ConfigError(f"--data {request.data} is a run folder; use --from to start from its model")
     run.check()
     if not run.exists():
         return False, _started(request)
@@ -57,12 +57,12 @@ def _started(request: Request) -> RunConfig:
     file = None
     if request.start is not None:
         if find_preset(name.partition(",")[0]).network != config.network:
-            raise ConfigError(f"--preset {name} changes the networks, which --from takes as they are in the model")
+            raise ConfigError(f"--preset {name} changes the networks, which --from takes from the model")
         file = start.open_pair(request.start)
         config = start.starting_from(config, request.start, file, own_loss=request.preset is None)
     for path, text in request.overrides:
         if path in SETTLED:
-            raise ConfigError(f"{path} cannot be set: there is {SETTLED[path]}")
+            raise ConfigError(f"{path} cannot be set: use {SETTLED[path]}")
         config = replaced(config, path, text)
     return config if file is None else start.fitted_to_model(config, file)
 
@@ -73,7 +73,7 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
     if path is None:
         raise ConfigError("a new run needs --data: a folder or zip of pictures")
     if request.data is None and not path.exists():
-        raise DataError(f"{path}, on which this run was begun, is not there any more: --data names its new place")
+        raise DataError(f"{path}, this run's data, no longer exists: set --data to its new path")
     # A run that goes on wants the set that it had, whatever wish that was made by.
     goes_on = config.built_resolution if config.data.content_hash else None
     wanted = goes_on or (config.network.resolution if request.names("network.resolution") else None)
@@ -81,7 +81,7 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
         path,
         resolution=wanted,
         at_most=config.data.build_resolution,
-        hint="; --resolution takes another size",
+        hint="; use --resolution for another size",
         at_least=None if goes_on else wanted,  # a smaller one is another than the run's, and is told as such
         progress=Progress if first else Silent,
         say=request.say,
@@ -129,9 +129,9 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
     """The stored configuration, if the set is still the one that the run was started with."""
     if dataset.content_hash != config.data.content_hash:
         changes = RunFolder(request.out).name_changes(dataset.fingerprint())
-        wrong = f"{request.data or config.data.path} is not the set that this run was started with: {changes}"
-        other = f"go on with other pictures by --from {request.out} and a new --out"
-        raise RunError(f"{wrong}; give that one, or {other}")
+        wrong = f"{request.data or config.data.path} is not the dataset this run was started with: {changes}"
+        other = f"train on other pictures with --from {request.out} and a new --out"
+        raise RunError(f"{wrong}; pass the original one, or {other}")
     path = str((request.data or Path(config.data.path)).resolve())
     return replace(config, data=replace(config.data, path=path))
 
@@ -158,8 +158,8 @@ def _warn_of_lone_pictures(config: RunConfig, request: Request) -> None:
     for phase in map(schedule.trained, schedule.stages) if spec.has_stddev and spec.stddev_group != 1 else ():
         if phase.minibatch > 1 and stddev_group_size(phase.minibatch, spec.stddev_group, contiguous) == 1:
             at = f"{phase.resolution}x{phase.resolution} a minibatch of {phase.minibatch}"
-            remedy = f"a multiple of {spec.stddev_group}, or of 2, has some"
-            request.say(f"warning: at {at} has no groups for minibatch stddev to compare: {remedy}")
+            remedy = f"use a multiple of {spec.stddev_group} or of 2"
+            request.say(f"warning: at {at} has no groups for minibatch stddev: {remedy}")
 
 
 def _check_groups(config: RunConfig, world: int) -> None:
@@ -169,10 +169,10 @@ def _check_groups(config: RunConfig, world: int) -> None:
     if world <= groups:
         return
     fitting = [name for name, most in (("v2-2gpus", 2), ("v2-4gpus", 4), ("v2-8gpus", 8)) if world <= most]
-    remedy = f"--preset {fitting[0] if fitting else f'v2-8gpus --minibatch {4 * world}'} has enough"
+    remedy = f"use --preset {fitting[0] if fitting else f'v2-8gpus --minibatch {4 * world}'}"
     if config.start.model:  # whose groups are the model's
-        remedy = f"--set network.stddev_group=4 --minibatch {4 * world} has enough"
+        remedy = f"use --set network.stddev_group=4 --minibatch {4 * world}"
     raise ConfigError(
         f"{world} processes cannot share a minibatch at {resolution}x{resolution}, which has {groups} "
-        f"group{'s' * (groups > 1)} of images that are compared with each other: {remedy}"
+        f"group{'s' * (groups > 1)} of images for minibatch stddev: {remedy}"
     )

@@ -29,13 +29,13 @@ def open_pair(source: str) -> ModelFile:
     """The model that `source` names (see `growgan.load`). Raises `ModelError` if it is not a G with its D."""
     path = find(source)
     if path.suffix == ".onnx":
-        raise ModelError(f"{path} is an ONNX file, which holds G alone: training goes on from a G and its D")
+        raise ModelError(f"{path} is an ONNX file, which holds only G: --from needs a G and its D")
     file = open_any(path)
     if not file.has("D"):
         why = f" ({'; '.join(file.remarks)})" if isinstance(file, ImportedFile) and file.remarks else ""
-        raise ModelError(f"{path} holds no D{why}: training goes on from a G and its D")
+        raise ModelError(f"{path} holds no D{why}: --from needs a G and its D")
     if not (file.has("G") or file.has("G_ema")):
-        raise ModelError(f"{path} holds no G: training goes on from a G and its D")
+        raise ModelError(f"{path} holds no G: --from needs a G and its D")
     return file
 
 
@@ -69,12 +69,12 @@ def fitted_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
         if spec.width(size) % own.width(size):
             which = f"stage {stage_name(size)}" if size >= LOWEST else "D's first dense layer"
             raise ConfigError(
-                f"the network fields that were named do not fit {file.path}: {which} has {own.width(size)} feature "
-                f"maps in it, not {spec.width(size)}; a width stays, or becomes several times as large"
+                f"the network fields you set do not fit {file.path}: {which} has {own.width(size)} feature "
+                f"maps in it, not {spec.width(size)}; a width must stay, or become a multiple"
             )
     _check_shapes(spec, file)
     if config.start.freeze_d and any(spec.width(size) > own.width(size) for size in own.stages):
-        raise ConfigError("--freeze-d (start.freeze_d) keeps stages of D as they are: then none can become wider")
+        raise ConfigError("--freeze-d (start.freeze_d) freezes stages of D, so none can be widened")
     check_frozen(config, own.channels, spec.channels)
     return replace(config, network=_widened(spec, own.resolution))
 
@@ -86,8 +86,8 @@ def check_frozen(config: RunConfig, before: int, channels: int) -> None:
     """
     if config.start.freeze_d and channels > before:
         raise ConfigError(
-            f"--freeze-d (start.freeze_d) keeps D's fromRGB, which knows {counted(before, 'channel')}: it would never "
-            f"learn to see the {channels} of these pictures"
+            f"--freeze-d (start.freeze_d) freezes D's fromRGB, trained on {counted(before, 'channel')}: it would never "
+            f"learn the {channels} of these pictures"
         )
 
 
@@ -114,10 +114,10 @@ def _check_shapes(spec: NetworkSpec, file: ModelFile) -> None:
             )
         for key in sorted(wanted.keys() | found.keys()):
             if wanted.get(key) != found.get(key):
-                shapes = f"{found.get(key, 'not there')}, not {wanted.get(key, 'left out')}"
+                shapes = f"{found.get(key, 'missing')}, not {wanted.get(key, 'absent')}"
                 raise ConfigError(
-                    f"the network fields that were named do not fit {file.path}: in it {name}.{key} is {shapes}; "
-                    "without them they come from the model"
+                    f"the network fields you set do not fit {file.path}: its {name}.{key} is {shapes}; "
+                    "omit them to take the model's"
                 )
 
 
@@ -139,14 +139,14 @@ def check_same(source: str, start: StartConfig, say: Callable[[str], None]) -> N
     Under the name that the run knows the model may have changed since, or be gone: the run goes on with what it has.
     """
     if not start.model:
-        raise RunError(f"this run was not started from {source}, but from nothing; start another with --out")
+        raise RunError(f"this run was started from scratch, not from {source}; use a new --out")
     name = _name(source)
     if name == start.model:
         with suppress(ModelError):
             if Path(name).exists() and open_pair(name).hash != start.content_hash:
-                say(f"{name} is another model now than this run was started from; it goes on with what it has")
+                say(f"{name} is no longer the model this run was started from; the run continues with its own weights")
     elif open_pair(source).hash != start.content_hash:
-        raise RunError(f"this run was started from {start.model}, not {source}; start another with --out")
+        raise RunError(f"this run was started from {start.model}, not {source}; use a new --out")
 
 
 def begin(state: TrainState, class_names: Sequence[str], say: Callable[[str], None]) -> None:
@@ -159,7 +159,7 @@ def begin(state: TrainState, class_names: Sequence[str], say: Callable[[str], No
         return
     file = open_pair(start.model)
     if file.hash != start.content_hash:
-        raise RunError(f"{start.model} has changed since this run was started from it; start another with --out")
+        raise RunError(f"{start.model} has changed since this run was started from it; use a new --out")
     labels = _same_labels(file, state.spec, class_names)
     for name, network in (("G", state.G), ("D", state.D), ("G_ema", state.G_ema)):
         held = name if file.has(name) else OTHERWISE[name]
@@ -244,22 +244,22 @@ def _license(file: ModelFile) -> str:
 def _describe(config: RunConfig, file: ModelFile, labels: Sequence[int | None]) -> str:
     """What is taken over and what is not, in a line."""
     spec, before, top = config.network, file.spec, config.start.resolution or LOWEST
-    parts = [f"stages up to {stage_name(_highest(file, spec))} taken over"]
+    parts = [f"stages up to {stage_name(_highest(file, spec))} transferred"]
     if spec.resolution > top:
         parts.append(f"those above {stage_name(top)} fade in")
     if spec.resolution < _settled(file):
-        parts.append(f"toRGB and fromRGB of {stage_name(top)} as the model's growth left them")
+        parts.append(f"toRGB and fromRGB of {stage_name(top)} as last trained at that size")
     wider = [stage_name(s) for s in stages(_highest(file, spec)) if spec.width(s) > before.width(s)]
     if wider:
         parts.append(f"{', '.join(wider)} widened")
     if spec.channels != before.channels:
-        parts.append(f"toRGB and fromRGB carried from {before.channels} to {spec.channels} channels")
+        parts.append(f"toRGB and fromRGB adapted from {before.channels} to {spec.channels} channels")
     if spec.num_labels or before.num_labels:
         kept = len(labels) - labels.count(None)
-        own = f"{kept} of {spec.num_labels} labels are among" if spec.num_labels else "no labels, beside"
+        own = f"{kept} of {spec.num_labels} labels are among" if spec.num_labels else "no labels, instead of"
         parts.append(f"{own} its {before.num_labels}")
     if config.start.frozen:
-        parts.append(f"in D {', '.join(map(stage_name, config.start.frozen))} stand still")
+        parts.append(f"D frozen at {', '.join(map(stage_name, config.start.frozen))}")
     if config.start.license:
-        parts.append(f"its licence: {config.start.license}")
+        parts.append(f"model licence: {config.start.license}")
     return f"starts from {config.start.model} ({file.describe()}): {'; '.join(parts)}"

@@ -46,7 +46,7 @@ def moments(run: RunFolder) -> list[Moment]:
     """The run's grids, oldest first; times between lines of the log are interpolated. Raises `RunError` without any."""
     grids = run.grids()
     if not run.exists() or not grids:
-        raise RunError(f"{run.path} is not a run with grids of fakes")
+        raise RunError(f"{run.path} has no grids of fakes")
     config = run.read_config()
     schedule = Schedule(config.schedule, config.optim, config.network.resolution)
     log = run.read_log()

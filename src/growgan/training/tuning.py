@@ -39,7 +39,7 @@ class Tuning:
             return
         of, choices = read_plan(run.plan)
         if of and of != self.name:
-            say(f"this run's plan was measured elsewhere, or otherwise ({of}): measuring anew")
+            say(f"this run's convolution plan was measured on another setup ({of}): measuring again")
             choices = {}
         self.known = read_plan(cached_plan(self.name))[1] | choices
 
@@ -64,14 +64,14 @@ class Tuning:
         for network in (state.G, state.D):
             network.zero_grad(set_to_none=True)
         if measured := len(self.plan.choices.keys() - self.known.keys()):
-            self.say(f"measured {counted(measured, 'way')} to convolve at {phase.resolution}x{phase.resolution}")
+            self.say(f"benchmarked {counted(measured, 'convolution')} at {phase.resolution}x{phase.resolution}")
             add_to_cache(self.name, self.plan.choices)
         self.known |= self.plan.choices
         self._owed = True
         try:
             self.write_owed()
         except RunError as error:
-            self.say(f"warning: {error}; the run goes on, and no state is saved before the plan is")
+            self.say(f"warning: {error}; training continues, but no state is saved until the plan is")
         return self.plan.choices
 
     def write_owed(self) -> None:

@@ -130,16 +130,16 @@ def test_nothing_is_left_of_what_fails(photos: tuple[Path, Path], tmp_path: Path
     before = sorted(tmp_path.iterdir())
     with pytest.raises(DataError, match=r"h broken\.png: not a picture"):
         align(photos[0], out, RULES, landmarks=photos[1], strict=True)
-    nothing = r"no face in it is kept \(too small: 7, no face: 1, not a picture: 1\); crops of less than 2000 pixels"
+    nothing = r"no face was kept \(too small: 7, no face: 1, not a picture: 1\); crops below 2000 pixels"
     with pytest.raises(DataError, match=nothing):
         align(photos[0], out, Rules(resolution=32, min_size=2000), landmarks=photos[1])
-    with pytest.raises(DataError, match=r"kept \(in no folder, so of no class: \d+\)$"):
+    with pytest.raises(DataError, match=r"kept \(in no folder, so it has no class: \d+\)$"):
         align(photos[0] / "sub", out, RULES, landmarks=photos[1], labels="folders")
     with pytest.raises(DataError, match="inside its own source"):
         align(photos[0], photos[0] / "set.zip", RULES, landmarks=photos[1])
     assert sorted(tmp_path.iterdir()) == before
     align(photos[0], out, RULES, landmarks=photos[1])
-    with pytest.raises(DataError, match="exists already"):
+    with pytest.raises(DataError, match="already exists"):
         align(photos[0], out, RULES, landmarks=photos[1])
 
 
@@ -233,13 +233,13 @@ def test_the_command(
     assert main([*words, "--landmarks", str(photos[1])]) == 0
     said = capsys.readouterr()
     assert "4 faces of 32x32 from 7 pictures" in said.out
-    assert "not kept: " in said.out and "too small 1" in said.out and "set.zip.faces.png" in said.out
+    assert "rejected: " in said.out and "too small 1" in said.out and "set.zip.faces.png" in said.out
     assert said.err == "skipped h broken.png: not a picture\n"
     for wrong in (["--no-refine"], ["--detector", str(tmp_path)]):
         assert main([*words, "--landmarks", str(photos[1]), *wrong]) == 2
         assert (
             capsys.readouterr().err
-            == f"growgan: {wrong[0]} is for landmarks that are found, and --landmarks gives them\n"
+            == f"growgan: {wrong[0]} applies to detected landmarks and cannot be combined with --landmarks\n"
         )
     monkeypatch.setattr(weights, "installed_folder", lambda: None)
     assert main([*words, "--overwrite"]) == 2
@@ -320,7 +320,7 @@ def test_what_was_found_for_other_sizes_or_by_others_is_found_anew(
         monkeypatch.setattr(Finder, "digest", digest)
         rules = Rules(resolution=32, min_size=size, min_sharpness=sharpness)
         if sharpness == 1:
-            with pytest.raises(DataError, match="no face in it is kept"):
+            with pytest.raises(DataError, match="no face was kept"):
                 align(tmp_path / "photos", tmp_path / "set.zip", rules)
         else:
             align(tmp_path / "photos", tmp_path / "set.zip", rules)

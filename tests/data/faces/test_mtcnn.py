@@ -96,7 +96,7 @@ def test_boxes_move_in_their_own_units() -> None:
 
 def test_weights_that_are_missing_or_of_something_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "installed_folder", lambda: None)
-    with pytest.raises(ModelError, match=r"`pip install --no-deps facenet-pytorch==2\.6\.0` brings them"):
+    with pytest.raises(ModelError, match=r"install them with `pip install --no-deps facenet-pytorch==2\.6\.0`"):
         Detector(64)
     with pytest.raises(ModelError, match=r"pnet\.pt: cannot be read"):
         Detector(64, tmp_path)
@@ -109,5 +109,5 @@ def test_weights_that_are_missing_or_of_something_else(tmp_path: Path, monkeypat
     with pytest.raises(ModelError, match="not the weights of MTCNN"):
         Detector(64, folder)
     (folder / "rnet.pt").write_bytes(b"junk")
-    with pytest.raises(ModelError, match=r"rnet\.pt: holds no weights"):
+    with pytest.raises(ModelError, match=r"rnet\.pt: holds no network weights"):
         Detector(64, folder)

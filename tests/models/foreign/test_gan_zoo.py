@@ -159,18 +159,21 @@ CHANGES: dict[str, tuple[Any, str]] = {
     "missing in D": (_drop("netD", "decisionLayer.module.weight"), "D lacks the weight decisionLayer.weight"),
     "too many": (
         lambda c: c["netG"].update({"styleLayer.weight": torch.ones(2)}),
-        "weight styleLayer.weight that has no place",
+        "weight styleLayer.weight",
     ),
     "another shape": (
         lambda c: c["netG"].update({"groupScale0.0.module.bias": torch.ones(3)}),
         "4x4.conv.bias of shape [3]",
     ),
-    "no numbers": (lambda c: c["netG"].update({"groupScale0.0.module.bias": 3}), "no numbers under groupScale0.0.bias"),
+    "not numbers": (
+        lambda c: c["netG"].update({"groupScale0.0.module.bias": 3}),
+        "no array under groupScale0.0.bias",
+    ),
     "no config": (lambda c: c.pop("config"), "lacks the config"),
     "no norm": (lambda c: c["config"].__dict__.update(perChannelNormalization=False), "perChannelNormalization off"),
     "a loss": (lambda c: c["config"].__dict__.update(lossCriterion="Secret"), "the loss 'Secret'"),
     "classes": (lambda c: c["config"].__dict__.update(categoryVectorDim=2), "lacks the attribKeysOrder"),
-    "alpha": (lambda c: c["config"].__dict__.update(alpha=2.0), "does not lie between 0 and 1"),
+    "alpha": (lambda c: c["config"].__dict__.update(alpha=2.0), "is not between 0 and 1"),
     "slope": (lambda c: c["config"].__dict__.update(leakyReluLeak="x"), "slope should be a number"),
 }
 

@@ -143,9 +143,9 @@ def test_swapped_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("d", "why"),
     [
-        (", downsample_cfg=dict(type='bilinear', scale_factor=0.5)", "a downsampling other than by means"),
+        (", downsample_cfg=dict(type='bilinear', scale_factor=0.5)", "a downsampling other than averaging"),
         (", conv_module_cfg=dict(act_cfg=dict(type='ReLU'))", "its own conv_module_cfg.act_cfg"),
-        (", mbstd_cfg=dict(eps=1)", "a minibatch deviation of another kind"),
+        (", mbstd_cfg=dict(eps=1)", "another kind of minibatch stddev"),
     ],
 )
 def test_a_discriminator_that_ours_cannot_be_is_left_out_by_name(tmp_path: Path, d: str, why: str) -> None:
@@ -161,12 +161,15 @@ def _drop(name: str) -> Any:
 CHANGES: dict[str, tuple[Any, str]] = {
     "missing": (_drop("generator_ema.conv_blocks.2.conv.bias"), "G_ema lacks the weight conv_blocks.2.conv.bias"),
     "missing in D": (_drop("discriminator.decision.linear1.bias"), "D lacks the weight decision.linear1.bias"),
-    "too many": (lambda c: c["state_dict"].update({"generator.x.bias": torch.ones(1)}), "G has a weight x.bias that"),
+    "too many": (
+        lambda c: c["state_dict"].update({"generator.x.bias": torch.ones(1)}),
+        "G has an unexpected weight x.bias",
+    ),
     "beside": (
         lambda c: c["state_dict"].update({"encoder.bias": torch.ones(1)}),
-        "a weight encoder.bias that has no place",
+        "an unexpected weight encoder.bias",
     ),
-    "a scale": (lambda c: c["state_dict"].update(_curr_scale_int=torch.tensor(12)), "no power of two"),
+    "a scale": (lambda c: c["state_dict"].update(_curr_scale_int=torch.tensor(12)), "not a power of two"),
     "an alpha": (lambda c: c["state_dict"].update(_curr_transition_weight=torch.tensor(-1.0)), "between 0 and 1"),
     "a norm": (
         lambda c: c["meta"].update(config=CONFIG.format(g=", conv_module_cfg=dict(norm_cfg=None)", d="")),

@@ -94,7 +94,7 @@ def test_one_network_alone_and_wrapped_names(tmp_path: Path) -> None:
     found = open_any(save(tmp_path / "g.bin", part)).network("G").state_dict()
     wanted = open_any(save(tmp_path / "all.bin", make())).network("G").state_dict()
     assert all(torch.equal(found[key], wanted[key]) for key in wanted)
-    with pytest.raises(ModelError, match="a discriminator alone"):
+    with pytest.raises(ModelError, match="only a discriminator"):
         open_any(save(tmp_path / "d.bin", make()["discriminator"]))
 
 
@@ -114,17 +114,17 @@ CHANGES: dict[str, tuple[Any, str]] = {
     ),
     "too many": (
         lambda c: c["generator"]["state_dict"].update(extra=torch.ones(1)),
-        "G has a weight extra that has no place",
+        "G has an unexpected weight extra",
     ),
     "too many in D": (
         lambda c: c["discriminator"]["state_dict"].update(extra=torch.ones(1)),
-        "D has a weight extra that",
+        "D has an unexpected weight extra",
     ),
     "too wide": (
         lambda c: c["generator"]["state_dict"].update({"layers.2.conv_2.bias": torch.ones(9)}),
         "16x16.conv1.bias of shape [9]",
     ),
-    "nothing": (lambda c: c.clear(), "no progressive GAN of"),
+    "nothing": (lambda c: c.clear(), "no progressive GAN from"),
 }
 
 

@@ -172,14 +172,14 @@ def test_networks_alone(tmp_path: Path) -> None:
     assert open_any(save(tmp_path / "a.pkl", Gs)).has("G_ema")
     both = open_any(save(tmp_path / "b.pkl", [D, G]))
     assert both.has("G") and both.has("D") and not both.has("G_ema")
-    with pytest.raises(ModelError, match="a discriminator alone"):
+    with pytest.raises(ModelError, match="only a discriminator"):
         open_any(save(tmp_path / "c.pkl", D))
 
 
 def test_a_discriminator_that_ours_cannot_be_is_left_out_by_name(tmp_path: Path) -> None:
     file = open_any(save(tmp_path / "net.pkl", tuple(make_triple(d={"fmap_max": 4}))))
     assert file.has("G_ema") and not file.has("D")
-    assert file.card["imported"]["remarks"] == ["D was left out: its fmap_max is not G's"]
+    assert file.card["imported"]["remarks"] == ["D was left out: its fmap_max differs from G's"]
 
 
 def _without(name: str) -> Any:
@@ -191,17 +191,20 @@ def _without(name: str) -> Any:
 
 CHANGES: dict[str, tuple[Any, str]] = {
     "missing": (_without("8x8/Conv1/bias"), "lacks the weight 8x8/Conv1/bias"),
-    "too many": (lambda s: s["variables"].append(("8x8/Conv9/bias", np.zeros(2))), "has a weight 8x8/Conv9/bias that"),
-    "twice": (lambda s: s["variables"].append(s["variables"][1]), "two variables of one name"),
+    "too many": (
+        lambda s: s["variables"].append(("8x8/Conv9/bias", np.zeros(2))),
+        "has an unexpected weight 8x8/Conv9/bias",
+    ),
+    "twice": (lambda s: s["variables"].append(s["variables"][1]), "two variables of the same name"),
     "lies of its width": (lambda s: s["static_kwargs"].update(fmap_max=16), "has a 4x4.dense.weight of shape"),
     "lies of its size": (lambda s: s["static_kwargs"].update(resolution=32), "lacks the weight"),
-    "very large": (lambda s: s["static_kwargs"].update(resolution=2**40), "resolution that is no power of two"),
-    "no size": (lambda s: s["static_kwargs"].update(resolution="16"), "argument resolution is no number"),
+    "very large": (lambda s: s["static_kwargs"].update(resolution=2**40), "resolution is not a power of two"),
+    "no size": (lambda s: s["static_kwargs"].update(resolution="16"), "argument resolution is not a number"),
     "huge": (lambda s: s["static_kwargs"].update(fmap_base=2**39, fmap_max=2**39), "cannot be imported"),
     "another version": (lambda s: s.update(version=3), "a network of version 3"),
     "another network": (lambda s: s.update(build_func_name="G_style"), "built by G_style"),
-    "no lod": (lambda s: s["variables"].__setitem__(0, ("lod", np.zeros(3))), "has a lod that is no number"),
-    "not a number": (lambda s: s["variables"].__setitem__(1, ("4x4/Dense/weight", "x")), "no numbers under 4x4/Dense"),
+    "no lod": (lambda s: s["variables"].__setitem__(0, ("lod", np.zeros(3))), "has a lod that is not a number"),
+    "not a number": (lambda s: s["variables"].__setitem__(1, ("4x4/Dense/weight", "x")), "no array under 4x4/Dense"),
 }
 
 

@@ -98,7 +98,7 @@ def test_lod_and_protocols(tmp_path: Path, protocol: int) -> None:
     [
         ({"use_layernorm": True}, "layer normalisation"),
         ({"mbdisc_kernels": 100}, "minibatch discrimination"),
-        ({"mbstat_avg": "flat"}, "a minibatch statistic of another kind"),
+        ({"mbstat_avg": "flat"}, "another kind of minibatch statistic"),
     ],
 )
 def test_a_discriminator_that_ours_cannot_be_is_left_out_by_name(tmp_path: Path, d: dict[str, Any], why: str) -> None:
@@ -112,13 +112,13 @@ def _set(network: int, **values: Any) -> Any:
 
 
 CHANGES: dict[str, tuple[Any, str]] = {
-    "too few": (lambda nets: nets[0].state["param_values"].pop(), "arrays, which are too few"),
+    "too few": (lambda nets: nets[0].state["param_values"].pop(), "arrays, which is too few"),
     "too many": (lambda nets: nets[1].state["param_values"].append(np.zeros(2)), "arrays, of which"),
     "infinite": (lambda nets: nets[0].state["param_values"].__setitem__(1, np.float32(3e38)), "that are not finite"),
     "batch norm": (_set(0, use_batchnorm=True), "batch normalisation"),
     "a scale": (_set(0, tanh_at_end=0.5), "a scale after its tanh"),
     "another function": (_set(0, func="G_mnist_mode_recovery"), "built by 'G_mnist_mode_recovery'"),
-    "another size": (_set(2, resolution=32), "none of"),
+    "another size": (_set(2, resolution=32), "does not have"),
 }
 
 

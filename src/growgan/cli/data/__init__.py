@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-SUMMARY = "make a set of pictures to train on, and look at one"
+SUMMARY = "build, inspect and convert datasets"
 
 COMMANDS = {
     "download": "growgan.cli.data.download",

@@ -12,33 +12,57 @@ from growgan.core.files import check_own
 from growgan.core.progress import Progress
 from growgan.core.text import counted
 
-SUMMARY = "make a set of the faces in photographs, framed as CelebA-HQ's"
+SUMMARY = "build a dataset of the faces found in photographs, framed like CelebA-HQ"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("source", metavar="SRC", help="photographs: anything that data build takes")
-    parser.add_argument("out", metavar="OUT", help="the set: a zip where it ends in .zip, else a folder")
+    parser.add_argument("source", metavar="SRC", help="photographs: any source `data build` accepts")
+    parser.add_argument("out", metavar="OUT", help="the dataset: a zip if the name ends in .zip, otherwise a folder")
     add_source_arguments(parser)
-    parser.add_argument("--resolution", type=int, default=1024, metavar="N", help="power of two (1024)")
-    parser.add_argument("--landmarks", metavar="FILE", help="eyes, nose and mouth: a CSV or CelebA's list (found)")
-    parser.add_argument("--detector", metavar="DIR", help="pnet.pt, rnet.pt, onet.pt (of facenet-pytorch, installed)")
-    parser.add_argument("--no-refine", action="store_true", help="do without the non-commercial fit of landmarks")
-    parser.add_argument("--faces", type=int, metavar="N", help="of one picture at most N faces, the largest (all)")
-    parser.add_argument("--min-size", type=float, metavar="PX", help="side of the crop (half the resolution)")
+    parser.add_argument("--resolution", type=int, default=1024, metavar="N", help="a power of two (default 1024)")
     parser.add_argument(
-        "--min-confidence", type=float, default=0.9, metavar="P", help="that it is a face, 0 to 1 (0.9)"
+        "--landmarks", metavar="FILE", help="eyes, nose and mouth: a CSV or CelebA's list (default: detect)"
     )
     parser.add_argument(
-        "--min-inside", type=float, default=0.5, metavar="S", help="share of the crop within the picture (0.5)"
+        "--detector", metavar="DIR", help="folder of pnet.pt, rnet.pt, onet.pt (default: facenet-pytorch)"
     )
     parser.add_argument(
-        "--min-sharpness", type=float, default=0.08, metavar="S", help="share of the spectrum in use (0.08)"
+        "--no-refine", action="store_true", help="skip the landmark refinement, which is non-commercial only"
     )
-    parser.add_argument("--labels", metavar="L", help="folders, none or a file, as data build takes them")
+    parser.add_argument(
+        "--faces", type=int, metavar="N", help="keep at most the N largest faces of a picture (default: all)"
+    )
+    parser.add_argument(
+        "--min-size", type=float, metavar="PX", help="smallest side of the crop (default: half the resolution)"
+    )
+    parser.add_argument(
+        "--min-confidence",
+        type=float,
+        default=0.9,
+        metavar="P",
+        help="how sure the detector must be, 0 to 1 (default 0.9)",
+    )
+    parser.add_argument(
+        "--min-inside",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="least share of the crop inside the picture (default 0.5)",
+    )
+    parser.add_argument(
+        "--min-sharpness",
+        type=float,
+        default=0.08,
+        metavar="S",
+        help="least share of the spectrum in use (default 0.08)",
+    )
+    parser.add_argument("--labels", metavar="L", help="folders, none or a file, as for `data build`")
     parser.add_argument("--limit", type=int, metavar="N", help="stop after N faces")
-    parser.add_argument("--format", default="png", metavar="png|webp|jpg", help="of the pictures (png)")
-    parser.add_argument("--quality", type=int, metavar="Q", help="of webp and jpg, 1 to 100 (95)")
+    parser.add_argument(
+        "--format", default="png", metavar="png|webp|jpg", help="file format of the pictures (default png)"
+    )
+    parser.add_argument("--quality", type=int, metavar="Q", help="quality of webp and jpg, 1 to 100 (default 95)")
     parser.add_argument("--strict", action="store_true", help="stop at the first unreadable picture")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing OUT")
 
@@ -51,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     for name, given in (("detector", args.detector is not None), ("no-refine", args.no_refine)):
         if given and args.landmarks is not None:
-            raise ConfigError(f"--{name} is for landmarks that are found, and --landmarks gives them")
+            raise ConfigError(f"--{name} applies to detected landmarks and cannot be combined with --landmarks")
     rules = Rules(
         resolution=args.resolution,
         min_size=args.resolution / 2 if args.min_size is None else args.min_size,
@@ -87,6 +111,6 @@ def run(args: argparse.Namespace) -> int:
         f" {counted(len(report.skipped), 'file')} skipped"
     )
     if dropped := [f"{reason} {count:,}" for reason, count in report.counts.items() if reason != KEPT]:
-        print(f"not kept: {', '.join(dropped)}")
-    print(f"every face with its landmarks and numbers: {report.table}; a look at them: {report.sheet}")
+        print(f"rejected: {', '.join(dropped)}")
+    print(f"landmarks and scores of every face: {report.table}; contact sheet: {report.sheet}")
     return 0

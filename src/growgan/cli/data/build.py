@@ -9,31 +9,36 @@ from growgan.cli.data.words import add_source_arguments, format_size
 from growgan.core.progress import Progress
 from growgan.core.text import counted, printable
 
-SUMMARY = "make a finished set from pictures of any kind: a folder, an archive, LSUN, CIFAR, TFRecords ..."
+SUMMARY = "build a training-ready dataset from a folder, an archive, LSUN, CIFAR, TFRecords ..."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument(
-        "source", metavar="SRC", help="folder, archive or data set (docs/datasets.md: a recipe for each)"
-    )
-    parser.add_argument("out", metavar="OUT", help="the set: a zip where it ends in .zip, else a folder")
+    parser.add_argument("source", metavar="SRC", help="folder, archive or dataset (recipes: docs/datasets.md)")
+    parser.add_argument("out", metavar="OUT", help="the dataset: a zip if the name ends in .zip, otherwise a folder")
     add_source_arguments(parser)
-    parser.add_argument("--resolution", type=int, metavar="N", help="power of two (default: what 9 of 10 reach)")
+    parser.add_argument("--resolution", type=int, metavar="N", help="a power of two (default: what 9 in 10 reach)")
     parser.add_argument(
-        "--crop", type=parse_crop, metavar="L,T,R,B", help="pixels, or fractions where all are at most 1"
+        "--crop", type=parse_crop, metavar="L,T,R,B", help="in pixels, or in fractions if all are at most 1"
     )
-    parser.add_argument("--pad", metavar="HOW", help="pad to a square with black, white, edge or mirror; no cropping")
+    parser.add_argument(
+        "--pad", metavar="HOW", help="pad to a square instead of cropping: black, white, edge or mirror"
+    )
     parser.add_argument("--channels", type=int, metavar="N", help="1, 3 or 4 (default: 1 if all are grey, else 3)")
     parser.add_argument(
         "--labels",
         metavar="L",
-        help="folders (the top ones), none, a CSV or JSON file, or a name among the source's own",
+        help="folders (top-level names), none, a CSV or JSON file, or one of the source's own label sets",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="use the first N usable pictures")
-    parser.add_argument("--format", default="png", metavar="png|webp|jpg", help="of pictures that change (png)")
-    parser.add_argument("--quality", type=int, metavar="Q", help="of webp and jpg, 1 to 100 (95)")
-    parser.add_argument("--unique", action="store_true", help="leave out pictures that are equal to an earlier one")
+    parser.add_argument(
+        "--format",
+        default="png",
+        metavar="png|webp|jpg",
+        help="file format of pictures that are re-encoded (default png)",
+    )
+    parser.add_argument("--quality", type=int, metavar="Q", help="quality of webp and jpg, 1 to 100 (default 95)")
+    parser.add_argument("--unique", action="store_true", help="drop duplicate pictures")
     parser.add_argument("--strict", action="store_true", help="stop at the first unusable picture")
     parser.add_argument("--upscale", action="store_true", help="enlarge pictures that are too small")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing OUT")
@@ -67,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
         print(line, file=sys.stderr)
     print(
         f"{report.path}: {counted(report.count, 'picture')} of {report.resolution}x{report.resolution},"
-        f" {counted(report.channels, 'channel')}, {report.framing}; {report.copied:,} copied as they were,"
+        f" {counted(report.channels, 'channel')}, {report.framing}; {report.copied:,} copied unchanged,"
         f" {len(report.skipped):,} skipped; {format_size(report.size_bytes)} in {report.seconds:.1f} s"
     )
     if report.equal and not args.unique:
         verb = "is" if report.equal == 1 else "are"
-        print(f"{report.equal:,} {verb} equal to an earlier one (--unique leaves such out)")
+        print(f"{report.equal:,} {verb} duplicates of earlier ones (--unique drops them)")
     if report.class_names:
         print(f"classes: {printable(', '.join(report.class_names))}")
     return 0

@@ -13,20 +13,24 @@ from growgan.core.text import counted
 if TYPE_CHECKING:
     from growgan.data.faces.celebahq import CelebAHQReport
 
-SUMMARY = "make CelebA-HQ from CelebA's pictures in the wild"
+SUMMARY = "build CelebA-HQ from CelebA's in-the-wild pictures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("celeba", metavar="CELEBA", help="folder with img_celeba/ and Anno/list_landmarks_celeba.txt")
-    parser.add_argument("out", metavar="OUT", help="the set: a zip where it ends in .zip, else a folder")
-    parser.add_argument("--deltas", metavar="DIR", help="the release's deltas and image_list.txt (without: the recipe)")
-    parser.add_argument("--nearly", action="store_true", help="with deltas: take pictures that are a few levels off")
-    parser.add_argument("--resolution", type=int, metavar="N", help="without deltas: power of two (1024)")
-    parser.add_argument("--count", type=int, metavar="N", help="keep N pictures (30000); with deltas the first N (all)")
-    parser.add_argument("--artefacts", metavar="MODEL", help="without deltas: TorchScript or ONNX against artefacts")
-    parser.add_argument("--superres", metavar="MODEL", help="without deltas: TorchScript or ONNX that enlarges")
-    parser.add_argument("--strict", action="store_true", help="stop at the first picture that cannot be used")
+    parser.add_argument("out", metavar="OUT", help="the dataset: a zip if the name ends in .zip, otherwise a folder")
+    parser.add_argument("--deltas", metavar="DIR", help="the release's deltas and image_list.txt (default: the recipe)")
+    parser.add_argument(
+        "--nearly", action="store_true", help="with --deltas: accept pictures that are a few levels off"
+    )
+    parser.add_argument("--resolution", type=int, metavar="N", help="without --deltas: a power of two (default 1024)")
+    parser.add_argument(
+        "--count", type=int, metavar="N", help="keep the best N (default 30000); with --deltas the first N (all)"
+    )
+    parser.add_argument("--artefacts", metavar="MODEL", help="without --deltas: artefact remover, TorchScript or ONNX")
+    parser.add_argument("--superres", metavar="MODEL", help="without --deltas: super-resolution, TorchScript or ONNX")
+    parser.add_argument("--strict", action="store_true", help="stop at the first unusable picture")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing OUT")
 
 
@@ -42,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
         f" {report.considered:,} in {report.seconds:.1f} s; {len(report.skipped):,} skipped"
     )
     if report.ranking is None:
-        print(f"{report.exact:,} with the release's checksum")
+        print(f"{report.exact:,} match the release's checksum")
     else:
-        print(f"the ranking: {report.ranking}")
+        print(f"ranking: {report.ranking}")
     return 0
 
 
@@ -55,7 +59,7 @@ def _make(args: argparse.Namespace) -> CelebAHQReport:
     from growgan.data.faces.enhance import Enhancer
 
     if args.nearly:
-        raise ConfigError("--nearly is for --deltas")
+        raise ConfigError("--nearly needs --deltas")
     models = [None if name is None else Path(name) for name in (args.artefacts, args.superres)]
     enhancer = Enhancer(*models) if any(models) else None
     return make(
@@ -76,7 +80,7 @@ def _restore(args: argparse.Namespace) -> CelebAHQReport:
 
     for name in ("resolution", "artefacts", "superres"):
         if getattr(args, name) is not None:
-            raise ConfigError(f"--{name} is for the recipe without --deltas")
+            raise ConfigError(f"--{name} cannot be combined with --deltas")
     return restore(
         args.celeba,
         args.deltas,

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from growgan.core.progress import Progress
 from growgan.core.text import counted, printable
 
-SUMMARY = "say whether two sets, or any two sources, hold the same pictures, by their pixels"
+SUMMARY = "check whether two datasets or sources hold the same pictures, pixel by pixel"
 STATUS = (
-    "Exit status: 0 where they do, with the same labels, whatever the names, files and order; 1 where they do not; "
-    "2 where that cannot be told, for broken pictures or errors."
+    "Exit status: 0 if they do, with the same labels, whatever the names, files and order; 1 if they do not; "
+    "2 if that cannot be decided, because of broken pictures or errors."
 )
 VERDICTS = {True: 0, False: 1, None: 2}
 
@@ -21,7 +21,7 @@ LISTED = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("a", metavar="A", help="a finished set, or whatever `data build` takes")
+    parser.add_argument("a", metavar="A", help="a finished dataset, or any source `data build` accepts")
     parser.add_argument("b", metavar="B", help="another")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all names")
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     lists = {
         f"only in {args.a}": found.only_a,
         f"only in {args.b}": found.only_b,
-        "with other labels": found.relabelled,
+        "with different labels": found.relabelled,
         "broken": [f"{name}: {reason}" for name, reason in found.broken],
     }
     for title, names in lists.items():
@@ -51,5 +51,5 @@ def run(args: argparse.Namespace) -> int:
     if found.are_same:
         print(f"the same pictures and labels, {'' if found.same_order else 'not '}in the same order")
     elif found.are_same is None:
-        print("the others are the same pictures and labels; broken ones cannot be compared")
+        print("all others are the same pictures and labels; broken ones cannot be compared")
     return VERDICTS[found.are_same]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from growgan.core.progress import Progress
 
-SUMMARY = "fetch cifar10, cifar100, mnist, fashion-mnist, svhn or svhn-extra from its official address"
+SUMMARY = "download cifar10, cifar100, mnist, fashion-mnist, svhn or svhn-extra from its official address"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.add_argument("name", metavar="NAME", help="cifar10, cifar100, mnist, fashion-mnist, svhn or svhn-extra")
-    parser.add_argument("out", metavar="DIR", help="the folder that the files go to; again to go on")
+    parser.add_argument("out", metavar="DIR", help="folder for the files; rerun to resume")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,16 +10,16 @@ from growgan.cli.data.words import add_source_arguments
 from growgan.core.progress import Progress
 from growgan.core.text import counted
 
-SUMMARY = "write the pictures of a set, or of any source, as plain files"
+SUMMARY = "write the pictures of a dataset, or any source, as plain files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("set", metavar="SET", help="a finished set, or whatever `data build` takes")
+    parser.add_argument("set", metavar="SET", help="a finished dataset, or any source `data build` accepts")
     parser.add_argument("out", metavar="OUT", help="a new folder")
     add_source_arguments(parser)
-    parser.add_argument("--by-class", action="store_true", help="a folder for each class")
-    parser.add_argument("--limit", type=int, metavar="N", help="the first N pictures")
+    parser.add_argument("--by-class", action="store_true", help="one folder per class")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
 
 
 def run(args: argparse.Namespace) -> int:

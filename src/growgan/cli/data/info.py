@@ -13,8 +13,8 @@ from growgan.core.text import counted, printable
 if TYPE_CHECKING:
     from growgan.data.inspect import CheckResult, SetInfo, SourceInfo
 
-SUMMARY = "say what a set holds, or what a set could be made of"
-STATUS = "Exit status: 0; 1 where --check finds broken pictures; 2 for errors."
+SUMMARY = "show what a dataset holds, or what could be built from a source"
+STATUS = "Exit status: 0; 1 if --check finds broken pictures; 2 on errors."
 
 LISTED = 12
 """Sizes, classes and reasons that are printed; --json has all."""
@@ -22,10 +22,10 @@ LISTED = 12
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("set", metavar="SET", help="a finished set, or whatever `data build` takes")
+    parser.add_argument("set", metavar="SET", help="a finished dataset, or any source `data build` accepts")
     add_source_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--check", action="store_true", help="decode every picture; list broken and equal ones")
+    parser.add_argument("--check", action="store_true", help="decode every picture; list broken ones and duplicates")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,7 +66,7 @@ def _print_info(info: SetInfo | SourceInfo, check: CheckResult | None) -> None:
         print(f"broken: {len(check.broken):,}")
         for message in check.broken:
             print(printable(f"  {message}"))
-        print(f"equal pictures: {counted(len(check.duplicates), 'group')}")
+        print(f"duplicates: {counted(len(check.duplicates), 'group')}")
         for names in check.duplicates:
             print(printable(f"  {', '.join(names)}"))
 
@@ -77,22 +77,22 @@ def _print_set(info: SetInfo) -> None:
         f" {counted(info.channels, 'channel')}"
     )
     print(f"size on disk: {format_size(info.size_bytes)}")
-    print(f"pyramid: {'ready' if info.pyramid else 'not made yet'}")
+    print(f"pyramid: {'ready' if info.pyramid else 'not built yet'}")
     print(f"content hash: {info.content_hash}")
     if info.labels:
-        print(f"labels: {counted(len(info.labels), 'class')}{', several a picture' if info.multi_label else ''}")
+        print(f"labels: {counted(len(info.labels), 'class')}{', several per picture' if info.multi_label else ''}")
     for name, count in info.labels.items():
         print(printable(f"  {name}: {count:,}"))
 
 
 def _print_source(info: SourceInfo) -> None:
-    print(f"{info.path}: {counted(info.count, 'picture')}, no finished set yet; {format_size(info.size_bytes)}")
+    print(f"{info.path}: {counted(info.count, 'picture')}, not a finished dataset; {format_size(info.size_bytes)}")
     for title, counts in (("formats", info.formats), ("sizes", info.sizes), ("channels", info.channels)):
         _print_counts(title, counts)
     _print_counts("labels", info.labels)
     if info.resolution is not None:
         made = f"{info.resolution}x{info.resolution}, {info.framing}"
-        print(f"`growgan data build` would make: {made}")
+        print(f"`growgan data build` would produce: {made}")
     print(f"unusable: {len(info.unusable):,}")
     for name, reason in info.unusable[:LISTED]:
         print(printable(f"  {name}: {reason}"))

@@ -10,19 +10,19 @@ from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
 from growgan.core.text import counted, printable
 
-SUMMARY = "list the labels of a finished set, or give it new ones"
+SUMMARY = "list or replace the labels of a finished dataset"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("set", metavar="SET", help="a finished set")
+    parser.add_argument("set", metavar="SET", help="a finished dataset")
     parser.add_argument(
         "--from",
         dest="labels",
         metavar="L",
-        help="new labels: folders (that the pictures came from), none, or a CSV, JSON or list_attr_celeba.txt",
+        help="new labels: folders (where the pictures came from), none, or a CSV, JSON or list_attr_celeba.txt",
     )
-    parser.add_argument("--columns", metavar="A,B...", help="of a table with several, use these")
+    parser.add_argument("--columns", metavar="A,B...", help="label columns to use, if the table has several")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -34,17 +34,17 @@ def run(args: argparse.Namespace) -> int:
 
     columns = [] if args.columns is None else [name.strip() for name in args.columns.split(",")]
     if not all(columns):
-        raise ConfigError(f"--columns {args.columns!r}: must be names of columns, as in Smiling,Male")
+        raise ConfigError(f"--columns {args.columns!r}: must be column names, such as Smiling,Male")
     if args.labels is not None:
         relabel(Path(args.set), args.labels, columns, Progress)
     elif columns:
-        raise ConfigError("--columns goes with --from")
+        raise ConfigError("--columns needs --from")
     with open_dataset(args.set) as dataset:
         counts, several = count_labels(dataset), dataset.multi_label
     if args.json:
         print(json.dumps({"multi_label": several, "labels": counts}))
         return 0
-    words = f"{counted(len(counts), 'class')}{', several a picture' if several else ''}" if counts else "no labels"
+    words = f"{counted(len(counts), 'class')}{', several per picture' if several else ''}" if counts else "no labels"
     print(f"{args.set}: {words}")
     for name, count in counts.items():
         print(printable(f"  {name}: {count:,}"))

@@ -11,15 +11,15 @@ from growgan.core.geometry import parse_grid
 
 FORMATS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
 """Ends of names, and the formats of a set's pictures."""
-SUMMARY = "draw a contact sheet of a set, or of any pictures"
+SUMMARY = "draw a contact sheet of a dataset, or of any pictures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    parser.add_argument("set", metavar="SET", help="a finished set, or whatever `data build` takes")
+    parser.add_argument("set", metavar="SET", help="a finished dataset, or any source `data build` accepts")
     add_source_arguments(parser)
-    parser.add_argument("--grid", default="8x4", metavar="CxR", help="columns and rows (8x4)")
-    parser.add_argument("--out", required=True, metavar="FILE", help="where the sheet goes: .png, .jpg or .webp")
+    parser.add_argument("--grid", default="8x4", metavar="CxR", help="columns and rows (default 8x4)")
+    parser.add_argument("--out", required=True, metavar="FILE", help="file for the sheet: .png, .jpg or .webp")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     columns, rows = parse_grid(args.grid)
     out = Path(args.out)
     if out.suffix.lower() not in FORMATS:
-        raise ConfigError(f"--out {out}: a sheet is a .png, .jpg or .webp file")
+        raise ConfigError(f"--out {out}: the sheet must be a .png, .jpg or .webp file")
     check_own(out)
     format = FORMATS[out.suffix.lower()]
     with strict_pillow():
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if format == "webp" and max(sheet.size) > WIDEST:
         size = "x".join(map(str, sheet.size))
         raise ConfigError(
-            f"--out {out}: a WebP has at most {WIDEST:,} pixels a side, and the sheet is {size}; .png can"
+            f"--out {out}: WebP allows at most {WIDEST:,} pixels per side and the sheet is {size}; use .png"
         )
     sheet = convert(sheet, 3) if format == "jpg" else sheet
     with whole(out) as temporary:

@@ -7,8 +7,8 @@ import argparse
 
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe how a source is to be understood."""
-    parser.add_argument("--kind", metavar="K", help="what the source is: folder, tar, lmdb ... (default: found out)")
-    parser.add_argument("--split", metavar="S", help="train, test ... or all, where the source has such (train)")
+    parser.add_argument("--kind", metavar="K", help="kind of source: folder, tar, lmdb ... (default: detected)")
+    parser.add_argument("--split", metavar="S", help="train, test ... or all, if the source has splits (default train)")
 
 
 def format_size(size_bytes: int) -> str:

@@ -134,7 +134,7 @@ def align(
                         if len(faces) == limit:
                             break
                 if not len(faces):
-                    raise DataError(f"{source}: no face in it is kept ({_sum_up(sheet, report)}){_least(sheet, rules)}")
+                    raise DataError(f"{source}: no face was kept ({_sum_up(sheet, report)}){_least(sheet, rules)}")
                 _write_beside(report, table, sheet, say)
                 faces.finish(labelling.number)
                 if found is not None:
@@ -206,16 +206,16 @@ def _write_beside(report: AlignReport, table: Table, sheet: Sheet, say: Callable
         names = (f"{report.table.name}.before{number or ''}" for number in itertools.count())
         before = next(path for path in map(report.table.with_name, names) if not path.exists())
         shutil.copyfile(report.table, before)
-        say(f"the table that was there is kept as {before}")
+        say(f"the previous table is kept as {before}")
     with whole(report.table) as temporary:
         temporary.write_bytes(content)
     with whole(report.sheet) as temporary:
-        temporary.write_bytes(encode_png(sheet.draw(), **noted("PNG", {"sheet": "faces that were found"})))
+        temporary.write_bytes(encode_png(sheet.draw(), **noted("PNG", {"sheet": "faces found"})))
 
 
 def _least(sheet: Sheet, rules: Rules) -> str:
     """What to do about crops that are too small, where some are."""
-    least = f"; crops of less than {rules.min_size:g} pixels are too small: resolution, min-size"
+    least = f"; crops below {rules.min_size:g} pixels are too small: lower --resolution or --min-size"
     return least if TOO_SMALL in sheet.counts else ""
 
 
@@ -226,4 +226,4 @@ def _sum_up(sheet: Sheet, report: AlignReport) -> str:
     parts += [f"{reason}: {count:,}" for reason, count in named]
     if others := len(report.skipped) - sum(count for _, count in named):
         parts.append(f"skipped for other reasons: {others:,}")
-    return ", ".join(parts) or "there are no pictures"
+    return ", ".join(parts) or "no pictures"

@@ -21,7 +21,7 @@ class WildCelebA:
     def __init__(self, path: Path) -> None:
         """DataError where pictures or landmarks are missing."""
         self.path = path
-        self.pictures = _find(path, PICTURES, "the folder img_celeba with CelebA's pictures in the wild")
+        self.pictures = _find(path, PICTURES, "the folder img_celeba with CelebA's in-the-wild pictures")
         self.landmarks = read_landmarks(_find(path, LANDMARKS, "Anno/list_landmarks_celeba.txt"))
         self.names = sorted(self.landmarks.faces)
 

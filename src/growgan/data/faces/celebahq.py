@@ -65,7 +65,7 @@ class CelebAHQReport:
         """Make the set whole; DataError where it is empty."""
         if not len(faces):
             first = f" ({self.skipped[0].name}: {self.skipped[0].reason})" if self.skipped else ""
-            raise DataError(f"{source.path}: no picture of it can be used{first}")
+            raise DataError(f"{source.path}: no usable picture{first}")
         faces.finish()
         begun.end()
         self.count = len(faces)
@@ -114,7 +114,7 @@ def make(
             rest = best[len(begun.steps) :]
             with (
                 closing(map_ordered(lambda name: faces.encode(_again(frame, name)), rest)) as made,
-                progress(len(best), "making the best") as bar,
+                progress(len(best), "writing the best") as bar,
             ):
                 bar.advance(len(best) - len(rest))
                 for name, data in zip(rest, made):
@@ -129,7 +129,7 @@ def _again(frame: Callable[[str], Image.Image], name: str) -> Image.Image:
     try:
         return frame(name)
     except (Rejected, OSError) as error:
-        remedy = "bring it back, or take its line out of the ranking"
+        remedy = "restore it, or remove its line from the ranking"
         raise DataError(f"{name}: {explain(error)}, after it was ranked: {remedy}") from error
 
 

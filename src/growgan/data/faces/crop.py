@@ -83,7 +83,7 @@ class _Work:
             min(bottom + self.border, height),
         )
         if box[0] >= box[2] or box[1] >= box[3]:
-            raise Rejected("the face lies outside of the picture")
+            raise Rejected("the face is outside the picture")
         if box[2] - box[0] < width or box[3] - box[1] < height:
             self.image = self.image.crop(box)
             self.quad -= np.array(box[:2], np.float32)

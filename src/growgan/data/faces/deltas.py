@@ -31,7 +31,7 @@ ITERATIONS = 100_000
 KEY_BYTES = 32
 NEAR = 16
 """Levels that a processed picture may be off."""
-INSTALL = "pip install 'growgan[celebahq]'"
+INSTALL = "pip install cryptography"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ def read_image_list(folder: Path) -> list[Target]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not the list of the release") from error
+        raise DataError(f"{path}: not the release's list") from error
     head = lines[0].split() if lines else []
     if not set(COLUMNS) <= set(head):
-        raise DataError(f"{path}: must begin with the names of columns, among them {', '.join(COLUMNS)}")
+        raise DataError(f"{path}: the first line must name the columns, including {', '.join(COLUMNS)}")
     places = [head.index(column) for column in COLUMNS]
     targets = []
     for number, line in enumerate(lines[1:], 2):
@@ -63,7 +63,7 @@ def read_image_list(folder: Path) -> list[Target]:
         if not words:
             continue
         if len(words) < len(head) or not words[places[0]].isdecimal():
-            raise DataError(f"{path}: line {number}: must have {len(head)} columns, idx a number")
+            raise DataError(f"{path}: line {number}: must have {len(head)} columns and a number as idx")
         idx, *rest = (words[place] for place in places)
         targets.append(Target(int(idx), *rest))
     if not targets:
@@ -83,9 +83,9 @@ def read_delta(folder: Path, target: Target, original: bytes, side: int) -> Pixe
         with zipfile.ZipFile(path) as archive:
             sealed = archive.read(f"delta{target.idx:05d}.dat")
     except FileNotFoundError as error:
-        raise Rejected(f"{path.name} is not there") from error
+        raise Rejected(f"{path.name} is missing") from error
     except KeyError as error:
-        raise Rejected(f"{path.name} lacks its delta") from error
+        raise Rejected(f"{path.name} does not hold its delta") from error
     except (OSError, zipfile.BadZipFile) as error:
         raise Rejected(f"{path.name} is damaged") from error
     try:
@@ -104,7 +104,7 @@ def unseal(sealed: bytes, original: bytes, name: str) -> bytes:
     try:
         plain: bytes = fernet.Fernet(base64.urlsafe_b64encode(derived)).decrypt(sealed)
     except fernet.InvalidToken as error:
-        raise Rejected("does not open its delta: not the JPEG that the release was made from") from error
+        raise Rejected("does not decrypt its delta: not the JPEG the release was made from") from error
     return plain
 
 
@@ -113,7 +113,7 @@ def load_fernet() -> Any:
     try:
         from cryptography import fernet
     except ImportError as error:
-        raise DataError(f"deltas are encrypted, and the package cryptography is not installed: {INSTALL}") from error
+        raise DataError(f"the deltas are encrypted, which needs the package cryptography: {INSTALL}") from error
     return fernet
 
 

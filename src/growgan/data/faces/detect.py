@@ -64,7 +64,7 @@ class Detector:
         try:
             self._check()
         except (KeyError, RuntimeError) as error:
-            raise ModelError(f"{weights}: these are not the weights of MTCNN's three networks") from error
+            raise ModelError(f"{weights}: not the weights of MTCNN's three networks") from error
 
     def detect(self, image: Image.Image) -> list[Face]:
         """Return the faces of an upright RGB picture, the surest first."""

@@ -26,7 +26,7 @@ TILE = 256
 OVERLAP = 32
 """Pictures are worked on in tiles, which are given so many pixels more on every side, to bound the memory."""
 PROBE = 64
-INSTALL = "pip install 'growgan[celebahq]'"
+INSTALL = "pip install onnxruntime"
 
 
 class Enhancer:
@@ -37,9 +37,9 @@ class Enhancer:
         self._clean = None if artefacts is None else _Enlarger(artefacts)
         self._enlarge = None if superres is None else _Enlarger(superres)
         if self._clean is not None and self._clean.factor != 1:
-            raise ModelError(f"{artefacts}: enlarges pictures, which artefact removal must not")
+            raise ModelError(f"{artefacts}: enlarges pictures, which an artefact remover must not")
         if self._enlarge is not None and self._enlarge.factor < 2:
-            raise ModelError(f"{superres}: enlarges nothing, so it is no super-resolution")
+            raise ModelError(f"{superres}: does not enlarge pictures, so it is not a super-resolution model")
 
     def describe(self) -> str:
         """Return what tells one pair of networks from another: their files' hashes."""
@@ -57,16 +57,14 @@ class Enhancer:
 class _Enlarger:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise ModelError(f"{path}: there is no such file")
+            raise ModelError(f"{path}: no such file")
         self._path = path
         self.digest = hashlib.sha256(path.read_bytes()).hexdigest()
         self._network = _load_onnx(path) if path.suffix.lower() == ".onnx" else _load_torchscript(path)
         shape = self._run(np.full((1, 3, PROBE, PROBE), 0.5, np.float32)).shape
         self.factor = shape[-1] // PROBE
         if self.factor < 1 or shape != (1, 3, PROBE * self.factor, PROBE * self.factor):
-            raise ModelError(
-                f"{path}: makes {list(shape)} of [1, 3, {PROBE}, {PROBE}], not an RGB picture of its scale"
-            )
+            raise ModelError(f"{path}: turns [1, 3, {PROBE}, {PROBE}] into {list(shape)}, not a scaled RGB picture")
 
     def __call__(self, image: Image.Image) -> Image.Image:
         pixels = np.asarray(image, np.float32).transpose(2, 0, 1)[None] / np.float32(255)
@@ -90,7 +88,7 @@ class _Enlarger:
             return self._network(pixels)
         except Exception as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise ModelError(f"{self._path}: cannot work on pictures {list(pixels.shape)} ({lines[-1]})") from error
+            raise ModelError(f"{self._path}: failed on pictures {list(pixels.shape)} ({lines[-1]})") from error
 
 
 def _load_torchscript(path: Path) -> Network:
@@ -99,7 +97,7 @@ def _load_torchscript(path: Path) -> Network:
             warnings.simplefilter("ignore", DeprecationWarning)
             module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{path}: neither TorchScript nor called .onnx") from error
+        raise ModelError(f"{path}: neither TorchScript nor an .onnx file") from error
 
     def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():

@@ -72,7 +72,7 @@ def find_crop(landmarks: Points) -> Crop:
     length = measure(x)
     half_side = max(measure(across) * HALF_PER_EYES, measure(down) * HALF_PER_HEIGHT)
     if not (np.isfinite(half_side) and length > 0):
-        raise Rejected("landmarks that span nothing")
+        raise Rejected("degenerate landmarks")
     return Crop(eyes + down * np.float32(LOWERED), x / np.float32(length) * np.float32(half_side))
 
 

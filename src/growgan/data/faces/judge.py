@@ -41,12 +41,12 @@ class Rules:
 
     def __post_init__(self) -> None:
         if not self.min_size > 0:
-            raise ConfigError(f"min-size {self.min_size:g}: must be more than 0")
+            raise ConfigError(f"--min-size {self.min_size:g}: must be above 0")
         for name in ("min_confidence", "min_inside", "min_sharpness"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name.replace('_', '-')} {getattr(self, name):g}: must be 0 to 1")
+                raise ConfigError(f"--{name.replace('_', '-')} {getattr(self, name):g}: must be between 0 and 1")
         if self.most is not None and self.most < 1:
-            raise ConfigError(f"faces {self.most}: must be at least 1")
+            raise ConfigError(f"--faces {self.most}: must be at least 1")
 
 
 @dataclass(slots=True)

@@ -47,11 +47,11 @@ def read_landmarks(path: Path) -> Landmarks:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text") from error
+        raise DataError(f"{path}: not a text file") from error
     is_list = bool(lines) and lines[0].strip().isdecimal()
     faces = _parse_list(path, lines) if is_list else _parse_csv(path, lines)
     if not faces:
-        raise DataError(f"{path}: there are no landmarks in it")
+        raise DataError(f"{path}: no landmarks found")
     return Landmarks(path, faces)
 
 

@@ -26,8 +26,8 @@ Values = NDArray[np.float32]
 FILE = Path(__file__).with_name("refine.safetensors")
 """The map that is used; its licence is refine.LICENSE.txt, beside it."""
 TERMS = (
-    "landmarks are fitted to CelebA-HQ's framing by coefficients that are for non-commercial research;"
-    " --no-refine does without them"
+    "landmarks are refined to CelebA-HQ's framing with coefficients licensed for non-commercial research only;"
+    " use --no-refine to skip this"
 )
 """What whoever uses it is told."""
 

@@ -38,9 +38,9 @@ FIRST = 8
 """So many wrong checksums, and no right one, mean that Pillow or libjpeg are not the release's."""
 
 EXACT, NEAR = "exact", "near"
-OTHER_PIXELS = "has another checksum before its delta"
+OTHER_PIXELS = "wrong checksum before its delta"
 WRONG_VERSIONS = (
-    "no checksum comes out, since the release's pixels need Pillow 3.1.1 with libjpeg 8d; --nearly takes pictures that"
+    "no checksum matches, since the release's pixels need Pillow 3.1.1 with libjpeg 8d; --nearly accepts pictures that"
     " are a few levels off"
 )
 
@@ -116,7 +116,7 @@ def _restore(
         final = add(processed, delta) if same else add_nearly(processed, delta)
         exact = md5_of(final) == target.final_md5
         if same and not exact:
-            return Skipped(target.orig_file, "has another checksum after its delta")
+            return Skipped(target.orig_file, "wrong checksum after its delta")
         return faces.encode(to_picture(final)), EXACT if exact else NEAR
     except Exception as error:
         return Skipped(target.orig_file, explain(error))

@@ -64,7 +64,7 @@ class Sheet:
         pen, large, small = ImageDraw.Draw(sheet), ImageFont.load_default(18), ImageFont.load_default(11)
         top = 0
         for (reason, group), count in zip(groups, rows):
-            shown = f", {len(group.views):,} of them here" if len(group.views) < group.count else ""
+            shown = f", {len(group.views):,} of them shown" if len(group.views) < group.count else ""
             pen.text((MARGIN, top + 5), f"{reason}: {group.count:,}{shown}", INK, large)
             top += HEADING
             for place, (view, caption) in enumerate(group.views):

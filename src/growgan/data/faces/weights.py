@@ -33,7 +33,7 @@ def load_weights(given: Path | None = None) -> tuple[Weights, Weights, Weights]:
     """Return the weights of the three networks, first to last, float32. Raises `ModelError`, in one line."""
     folder = given or installed_folder()
     if folder is None:
-        raise ModelError(f"the face detector's weights are not on this machine: `{INSTALL}` brings them (2 MB)")
+        raise ModelError(f"the face detector's weights are missing: install them with `{INSTALL}` (2 MB)")
     pnet, rnet, onet = (_load(folder / name, None if given else digest) for name, digest in SHA256.items())
     return pnet, rnet, onet
 
@@ -58,11 +58,11 @@ def _load(path: Path, digest: str | None) -> Weights:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); `{INSTALL}` brings it") from error
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); install it with `{INSTALL}`") from error
     if digest is not None and hashlib.sha256(data).hexdigest() != digest:
-        raise ModelError(f"{path}: not the file of facenet-pytorch 2.6.0; `{INSTALL}` brings it")
+        raise ModelError(f"{path}: not the file of facenet-pytorch 2.6.0; install it with `{INSTALL}`")
     try:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.float() for name, tensor in found.items()}
     except Exception as error:
-        raise ModelError(f"{path}: holds no weights of a network ({type(error).__name__})") from error
+        raise ModelError(f"{path}: holds no network weights ({type(error).__name__})") from error

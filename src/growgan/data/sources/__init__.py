@@ -227,20 +227,20 @@ def open_source(path: str | Path, kind: str | None = None, wishes: Wishes = Wish
     """
     path = Path(path)
     if kind is not None and kind not in FORMATS:
-        raise DataError(f"{kind}: not a kind of source (there are {', '.join(FORMATS)})")
+        raise DataError(f"{kind}: unknown kind of source (choose from {', '.join(FORMATS)})")
     if not path.exists():
-        hint = f"; {path} is a shipped model, not a set" if str(path) in shipped() else ""
-        raise DataError(f"{path}: there is no such file or folder{hint}")
+        hint = f"; {path} is a shipped model, not a dataset" if str(path) in shipped() else ""
+        raise DataError(f"{path}: no such file or folder{hint}")
     place = Place(path)
     if kind is None and SIDECAR in place.names:
         kind = "folder"  # a finished set, whatever else its folder is called
     name = kind or next((name for name in FORMATS if _load(name).accepts(place)), None)
     if name is None:
         if is_picture_name(path.name):
-            raise DataError(f"{path}: a single file; name the folder or archive that holds the pictures")
+            raise DataError(f"{path}: a single picture; pass the folder or archive that holds the pictures")
         if path.suffix == ".safetensors":
-            raise DataError(f"{path}: a model, not a set of pictures")
-        raise DataError(f"{path}: not a set of pictures (known kinds: {', '.join(FORMATS)})")
+            raise DataError(f"{path}: a model, not a dataset")
+        raise DataError(f"{path}: not a dataset (known kinds: {', '.join(FORMATS)})")
     chosen = _load(name)
     if wishes.split is not None and not chosen.has_splits:
         raise DataError(f"{path}: a {name} has no splits")
@@ -252,7 +252,7 @@ def open_files(path: str | Path) -> Files:
     path = Path(path)
     kind = "folder" if path.is_dir() else "zip"
     if path.is_file() and not _load("zip").accepts(Place(path)):
-        raise DataError(f"{path}: neither a folder nor a zip; `growgan data build` makes a finished set of it")
+        raise DataError(f"{path}: neither a folder nor a zip; `growgan data build` turns it into a finished dataset")
     return cast("Files", open_source(path, kind))
 
 
@@ -277,7 +277,7 @@ def choose_split(path: Path, wished: str | None, available: Iterable[str], usual
     if wished is None:
         return (usual,) if usual in available else available
     if wished not in available:
-        raise DataError(f"{path}: has no split {wished} (there is {', '.join((*available, 'all'))})")
+        raise DataError(f"{path}: has no split {wished} (choose from {', '.join((*available, 'all'))})")
     return (wished,)
 
 

@@ -28,7 +28,7 @@ class ZipSource(Files):
             self._zip = zipfile.ZipFile(path)
         except UNREADABLE as error:
             cut = isinstance(error, zipfile.BadZipFile) and Place(path).head.startswith(ZIP_MAGIC)
-            why = "cut off or damaged: its directory, at the end, is not there" if cut else str(error)
+            why = "truncated or damaged: its directory, at the end, is missing" if cut else str(error)
             raise DataError(f"{path}: not a readable zip ({why})") from error
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in self._zip.infolist():

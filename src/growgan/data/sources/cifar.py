@@ -99,7 +99,7 @@ def _join(
         pixels, found = _find(batch, "data", path), _find(batch, labels_key, path)
         good = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape[1:] == (np.prod(SHAPE),)
         if not good or len(found) != len(pixels):
-            raise DataError(f"{path}: {name} does not hold pictures of 32x32 and a label for each")
+            raise DataError(f"{path}: {name} does not hold 32x32 pictures with a label each")
         if not all(isinstance(label, int) and 0 <= label < num_classes for label in found):
             raise DataError(f"{path}: {name} has labels outside 0 to {num_classes - 1}")
         parts.append(pixels.reshape(-1, *SHAPE))

@@ -68,7 +68,7 @@ class FolderSource(Files):
     def _look_at(self, item: os.DirEntry[str], name: str) -> list[Entry]:
         """Return the entry of a file, none where it is left out."""
         if not item.is_file():
-            self.skipped.append(Skipped(name, "link to nowhere" if item.is_symlink() else "not a plain file"))
+            self.skipped.append(Skipped(name, "broken link" if item.is_symlink() else "not a regular file"))
             return []
         status = item.stat()
         if status.st_size > LARGEST_MEMBER and name != SIDECAR:

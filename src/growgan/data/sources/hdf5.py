@@ -38,7 +38,7 @@ class Hdf5Source(Source):
             except DataError:
                 raise
             except Exception as error:  # a damaged file makes h5py raise of every kind
-                raise DataError(f"{path}: not a readable HDF5 ({' '.join(str(error).split())})") from error
+                raise DataError(f"{path}: not a readable HDF5 file ({' '.join(str(error).split())})") from error
             beside = path.with_name(f"{path.stem}-labels.npy")
             self.beside = [beside] if beside.is_file() else []
             self._labels = read_label_array(beside, self.count) if beside.is_file() else None
@@ -79,7 +79,7 @@ def _find_pictures(file: Any, path: Path) -> tuple[Any, bool]:
     levels = {int(match[1]): name for name in arrays if (match := LEVEL.fullmatch(name))}
     found = [arrays[levels[max(levels)]]] if levels else [item for item in arrays.values() if len(item.shape) == 4]
     if len(found) != 1 or len(found[0].shape) != 4 or found[0].dtype != np.uint8:
-        raise DataError(f"{path}: has no data1024x1024 or other array of uint8 [N, C, S, S]")
+        raise DataError(f"{path}: has no data1024x1024 or other uint8 array [N, C, S, S]")
     if found[0].shape[1] in (1, 3, 4):
         return found[0], False
     if found[0].shape[3] in (1, 3, 4):

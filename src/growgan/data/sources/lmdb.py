@@ -35,7 +35,7 @@ class LmdbSource(Source):
             raise DataError(f"{path}: not a readable LMDB ({error})") from error
         if file.stat().st_size < last:
             self._env.close()
-            raise DataError(f"{path}: cut off ({file.stat().st_size:,} of {last:,} bytes are there)")
+            raise DataError(f"{path}: truncated ({file.stat().st_size:,} of {last:,} bytes)")
 
     @staticmethod
     def accepts(place: Place) -> bool:

@@ -118,13 +118,13 @@ def read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
         raise DataError(f"{file}: unpacks to more than {LARGEST_IDX >> 20} MiB")
     begin = 4 + 4 * dimensions
     if data[:4] != IDX_UINT8 + bytes([dimensions]) or len(data) < begin:
-        raise DataError(f"{file}: not an idx file of bytes in {dimensions} dimensions")
+        raise DataError(f"{file}: not an idx file of bytes with {dimensions} dimensions")
     shape = [int.from_bytes(data[at : at + 4], "big") for at in range(4, begin, 4)]
     size = 1
     for edge in shape:
         size *= edge
     if size != len(data) - begin or size == 0:
-        raise DataError(f"{file}: damaged ({len(data) - begin:,} bytes of data, not the {size:,} it speaks of)")
+        raise DataError(f"{file}: damaged ({len(data) - begin:,} bytes of data, not the {size:,} it declares)")
     return np.frombuffer(data, np.uint8, offset=begin).reshape(shape)
 
 

@@ -35,7 +35,7 @@ class ParquetSource(Source):
         splits = _list_splits(path)
         self._files = [file for split in choose_split(path, wishes.split, splits) for file in splits[split]]
         if not self._files:
-            raise DataError(f"{path}: there is no file of rows in it")
+            raise DataError(f"{path}: no data file found")
         schema = self._guard(self._read_schema, self._files[0])
         features = _read_features(schema)
         self._picture = _find_picture(self._arrow, schema, features, path)
@@ -73,7 +73,7 @@ class ParquetSource(Source):
             name = str(picture.get("path") or name)
             picture = picture.get("bytes")
         if not isinstance(picture, bytes):
-            return Skipped(name, "the picture itself is not in the table")
+            return Skipped(name, "the picture data is not in the table")
         if len(picture) > LARGEST_MEMBER:
             return Skipped(name, f"larger than {LARGEST_MEMBER >> 20} MiB")
         return Record(name, partial(bytes, picture), self._settle(label), len(picture))
@@ -132,7 +132,7 @@ def _list_splits(path: Path) -> dict[str, list[Path]]:
         match = SPLIT.match(file.name)
         found.setdefault(match[1] if match else "train", []).append(file)
     if not found:
-        raise DataError(f"{path}: there is no Parquet file in it")
+        raise DataError(f"{path}: no Parquet file found")
     return found
 
 
@@ -143,7 +143,7 @@ def _list_saved(folder: Path) -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder}: {SAVED} is damaged") from error
     if not names or any(Path(name).name != name or not (folder / name).is_file() for name in names):
-        raise DataError(f"{folder}: {SAVED} names files that are not there")
+        raise DataError(f"{folder}: {SAVED} names missing files")
     return [folder / name for name in names]
 
 
@@ -178,7 +178,7 @@ def _find_picture(arrow: Any, schema: Any, features: dict[str, Any], path: Path)
     marked = [name for name in fitting if _kind(features, name) == "Image"]
     if not fitting:
         hint = "; for the picture files in the folder itself: --kind folder" if path.is_dir() else ""
-        raise DataError(f"{path}: has no column of pictures (there are {', '.join(schema.names)}){hint}")
+        raise DataError(f"{path}: no column of pictures (columns: {', '.join(schema.names)}){hint}")
     return str((marked or fitting)[0])
 
 

@@ -47,7 +47,7 @@ class SvhnSource(Source):
                 raise DataError(f"{file}: has no X of uint8 [H, W, 3, N]")
             height, width, channels, number = pictures.shape
             if not 0 < height * width * channels <= LARGEST_MEMBER:
-                raise DataError(f"{file}: pictures of {width}x{height} are none")
+                raise DataError(f"{file}: {width}x{height} is not a picture size")
             if labels is not None and len(labels) != number:
                 raise DataError(f"{file}: {len(labels):,} labels for {number:,} pictures")
             for index in range(number):
@@ -81,7 +81,7 @@ def _read_labels(file: Path) -> list[int] | None:
         if matrix.name == "y":
             digits = np.asarray(matrix.read_all()).astype(np.int64).ravel()
             if digits.min(initial=1) < 0 or digits.max(initial=1) > 10:
-                raise DataError(f"{file}: has labels that are no digits")
+                raise DataError(f"{file}: has labels that are not digits")
             labels: list[int] = (digits % 10).tolist()
             return labels
     return None

@@ -120,7 +120,7 @@ def read_members(file: Path, prefix: str = "", seen: set[str] | None = None) -> 
             if archive.fileobj is not None and archive.fileobj.tell() <= archive.offset:
                 raise EOFError("unexpected end of data")
     except DAMAGE as error:
-        reason = f"damaged or cut off after {count:,} files" if count else "not a readable tar"
+        reason = f"damaged or truncated after {count:,} files" if count else "not a readable tar"
         raise DataError(f"{file}: {reason} ({error})") from error
 
 
@@ -144,7 +144,7 @@ def _find_fault(member: tarfile.TarInfo) -> str | None:
     if member.issym() or member.islnk():
         return "link"
     if not member.isreg() or member.issparse():
-        return "not a plain file"
+        return "not a regular file"
     if member.size > LARGEST_MEMBER:
         return f"larger than {LARGEST_MEMBER >> 20} MiB"
     return None

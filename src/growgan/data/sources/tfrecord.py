@@ -67,9 +67,9 @@ def _find_file(path: Path) -> Path:
     levels = [(match["level"], file) for file in files if (match := LEVEL.fullmatch(file.name))]
     names = {file.name.rpartition("-r")[0] for _, file in levels}
     if not files:
-        raise DataError(f"{path}: there is no {SUFFIX} file in it")
+        raise DataError(f"{path}: no {SUFFIX} file found")
     if len(names) > 1 or (not levels and len(files) != 1):
-        raise DataError(f"{path}: holds several sets ({', '.join(sorted(names) or map(str, files))}); name a file")
+        raise DataError(f"{path}: holds several datasets ({', '.join(sorted(names) or map(str, files))}); pick a file")
     return max(levels)[1] if levels else files[0]
 
 
@@ -78,7 +78,7 @@ def _count(file: Path) -> int | None:
     with file.open("rb") as opened:
         head = opened.read(8)
     if len(head) < 8:
-        raise DataError(f"{file}: not a file of records")
+        raise DataError(f"{file}: not a TFRecord file")
     count, rest = divmod(file.stat().st_size, int.from_bytes(head, "little") + FRAME_BYTES)
     return None if rest else count
 
@@ -88,13 +88,13 @@ def _read_records(file: BinaryIO, path: Path) -> Iterator[tuple[bytes, int]]:
     count = 0
     while head := file.read(12):
         if len(head) < 12:
-            raise DataError(f"{path}: cut off after {count:,} records")
+            raise DataError(f"{path}: truncated after {count:,} records")
         length, check = struct.unpack("<QI", head)
         if check != masked_crc32c(head[:8]) or length > LARGEST_MEMBER:
             raise DataError(f"{path}: damaged after {count:,} records (a length's checksum does not match)")
         data, tail = file.read(length), file.read(4)
         if len(data) < length or len(tail) < 4:
-            raise DataError(f"{path}: cut off after {count:,} records")
+            raise DataError(f"{path}: truncated after {count:,} records")
         yield data, int.from_bytes(tail, "little")
         count += 1
 
@@ -109,7 +109,7 @@ def _parse(data: bytes, check: int) -> NDArray[np.uint8]:
         raise Rejected(f"damaged ({error})") from error
     shape, pixels = features.get("shape"), features.get("data")
     if not isinstance(shape, list) or len(shape) != 3 or not isinstance(pixels, bytes):
-        raise Rejected("has no shape and data as the authors' records have")
+        raise Rejected("lacks the shape and data fields of the authors' records")
     if shape[0] not in (1, 3, 4) or min(shape) < 1 or shape[0] * shape[1] * shape[2] != len(pixels):
         raise Rejected(f"{len(pixels):,} bytes of data for a shape of {shape}")
     return np.frombuffer(pixels, np.uint8).reshape(shape)

@@ -27,7 +27,7 @@ class Type:
     def build(self, state: Any) -> None:
         """Take the byte order from NumPy's state of a type."""
         if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "=", "|"):
-            raise Refused("it has a type of numbers of unknown byte order")
+            raise Refused("it has a number type of unknown byte order")
         self.order = "<" if state[1] in ("=", "|") and sys.byteorder == "little" else str(state[1])
 
     def numpy(self) -> np.dtype[Any]:
@@ -50,7 +50,7 @@ class Array:
     def build(self, state: Any) -> None:
         """Take NumPy's state of an array: version, shape, type, whether columns come first, bytes."""
         if not isinstance(state, tuple) or len(state) not in (4, 5):
-            raise Refused("it has an array whose state is none")
+            raise Refused("it has an array with an invalid state")
         self.dimensions, self.type, columns_first, self.raw = state[-4:]
         self.axes = "F" if columns_first else "C"
 
@@ -59,7 +59,7 @@ class Array:
         """Shape, checked to be one."""
         sizes = self.dimensions
         if not isinstance(sizes, tuple | list) or len(sizes) > MOST_AXES:
-            raise Refused("it has an array whose shape is none")
+            raise Refused("it has an array with an invalid shape")
         if not all(isinstance(n, int) and 0 <= n < 2**48 for n in sizes):
             raise Refused("it has an array of impossible size")
         return tuple(sizes)
@@ -77,7 +77,7 @@ class Array:
             return flat.reshape(shape, order=self.axes)
         order = self.axes
         if not isinstance(order, tuple | list) or sorted(order) != list(range(len(shape))):
-            raise Refused("it has an array whose axes are out of order")
+            raise Refused("it has an array with invalid axes")
         return flat.reshape([shape[axis] for axis in order]).transpose(np.argsort(order))
 
     def tensor(self) -> Tensor:
@@ -112,14 +112,14 @@ class Latin:
 def encode(text: Any, encoding: Any = "latin1") -> Latin:
     """`_codecs.encode`, by which pickles before protocol 3 write bytes."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise Refused("it encodes what is no text")
+        raise Refused("it encodes something that is not text")
     return Latin(text)
 
 
 def make_type(code: Any, *_: Any) -> Type:
     """`numpy.dtype`."""
     if not isinstance(code, str):
-        raise Refused("it has a type of numbers that is none")
+        raise Refused("it has an invalid number type")
     return Type(code)
 
 

@@ -24,7 +24,7 @@ ORIGIN = "pytorch_GAN_zoo"
 NETWORKS = {"netG": "G", "avgG": "G_ema", "netD": "D"}
 ACTIVATIONS = {"WGANGP": False, "Logistic": False, "MSE": True, "DCGAN": True}
 """Losses, and whether G ends with a tanh for them."""
-LOGITS = "this program's first output of D is the score and the first class's logit; D's outputs are kept as they are"
+LOGITS = "this program uses D's first output as both the score and the first class's logit; D is imported unchanged"
 STDDEV_GROUP = 4
 MOST_ROWS = 1000
 
@@ -40,7 +40,7 @@ def read(content: Any) -> Imported:
     config = _config(content)
     found = {ours: _bare(content[theirs]) for theirs, ours in NETWORKS.items() if isinstance(content.get(theirs), dict)}
     if not config.get("perChannelNormalization", True):
-        raise Refused("its config says perChannelNormalization off, with which its own generator cannot run")
+        raise Refused("its config turns perChannelNormalization off, with which its own generator cannot run")
     fields, variant = _shapes(found["G"], found.get("D"), config)
     fields |= {"wscale": bool(config.get("equalizedlR", True))}
     classes, attributes = _classes(config, fields["num_labels"])
@@ -91,7 +91,7 @@ def _shapes(
     if not isinstance(labels, int) or not 0 <= labels < inputs:
         raise Refused("its config has a categoryVectorDim that does not fit its generator")
     if not isinstance(loss, str) or loss not in ACTIVATIONS:
-        raise Refused(f"its config has the loss {show(loss)}, which is not known")
+        raise Refused(f"its config has the loss {show(loss)}, which is not supported")
     hidden = None
     fields: dict[str, Any] = {"resolution": stages[-1], "num_labels": labels, "latent_size": inputs - labels}
     if d is not None:

@@ -83,14 +83,14 @@ class Weights:
         """Raise `Refused` if a name has not been taken."""
         if self.values:
             name = min(map(str, self.values))
-            raise Refused(f"{self.where} has a weight {name[:80]} that has no place in the network")
+            raise Refused(f"{self.where} has an unexpected weight {name[:80]}")
 
     def _found(self, name: str) -> Numbers:
         value = self.values.get(name)
         if value is None:
             raise Refused(f"{self.where} lacks the weight {name}")
         if not hasattr(value, "tensor") or not hasattr(value, "shape"):
-            raise Refused(f"{self.where} has no numbers under {name}")
+            raise Refused(f"{self.where} has no array under {name}")
         return value  # type: ignore[no-any-return]
 
 
@@ -108,7 +108,7 @@ class Filling:
     def put(self, layer: str, weight: Tensor, bias: Tensor, scale: float, bias_scale: float = 1.0) -> None:
         """Set a layer: its weight in our order of axes, and the scales that the origin's program multiplies by."""
         if layer not in self.scales:
-            raise Refused(f"{self.where} has a layer {layer} too many")
+            raise Refused(f"{self.where} has an unexpected layer {layer}")
         factor = scale / self.scales[layer]
         for name, value, by in (("weight", weight, factor), ("bias", bias, bias_scale)):
             key = f"{layer}.{name}"
@@ -142,7 +142,7 @@ def make_spec(**fields: Any) -> NetworkSpec:
     except ConfigError as error:
         raise Refused(str(error)) from error
     if spec.resolution > LARGEST:
-        raise Refused(f"it says that its images have {spec.resolution} pixels a side")
+        raise Refused(f"it claims a resolution of {spec.resolution} pixels")
     return spec
 
 
@@ -170,12 +170,12 @@ def sizes_of(count: int) -> tuple[int, ...]:
 def checked_size(value: Any) -> int:
     """A resolution of a file."""
     if not isinstance(value, int) or not is_size(value) or value > LARGEST:
-        raise Refused("it says a resolution that is no power of two from 4")
+        raise Refused("its resolution is not a power of two of at least 4")
     return value
 
 
 def checked_alpha(value: Any) -> float:
     """The weight of the newest layers in a file."""
     if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise Refused("it says a weight of its newest layers that does not lie between 0 and 1")
+        raise Refused("the weight of its newest layers is not between 0 and 1")
     return float(value)

@@ -22,7 +22,7 @@ class Name:
     def call(self, arguments: Any) -> Any:
         """What the pickle gets for a call."""
         if self.make is None or not isinstance(arguments, tuple):
-            raise Refused(f"it calls {self.path}, which is no function")
+            raise Refused(f"it calls {self.path}, which is not a function")
         try:
             return self.make(*arguments)
         except TypeError:
@@ -73,16 +73,16 @@ class Machine:
     def call(self, function: Any, arguments: Any) -> Any:
         """What a call gives. Memory stays in proportion to the file."""
         if not isinstance(function, Name):
-            raise Refused("it calls what is no function")
+            raise Refused("it calls something that is not a function")
         self.handed += _length(arguments) + sum(map(_length, arguments if isinstance(arguments, tuple) else ()))
         if self.handed > 4 * len(self.data) + SPARE:
-            raise Refused("it hands the same values to calls again and again, which no genuine file does")
+            raise Refused("it passes the same values to calls over and over, which no genuine file does")
         return function.call(arguments)
 
     def take(self, count: int) -> bytes:
         """The next bytes."""
         if not 0 <= count <= len(self.data) - self.position:
-            raise Refused(f"it ends at byte {len(self.data)}, within what it says it holds")
+            raise Refused(f"it is truncated at byte {len(self.data)}")
         self.position += count
         return self.data[self.position - count : self.position].tobytes()
 
@@ -108,7 +108,7 @@ class Machine:
     def pop(self) -> Any:
         """The topmost value."""
         if not self.stack or isinstance(self.stack[-1], Mark):
-            raise Refused("it takes a value where there is none")
+            raise Refused("it pops a value from an empty stack")
         return self.stack.pop()
 
     def top(self) -> Any:
@@ -128,7 +128,7 @@ class Machine:
                 values = self.stack[i + 1 :]
                 del self.stack[i:]
                 return values
-        raise Refused("it takes values down to a mark that is not there")
+        raise Refused("it pops values to a missing mark")
 
 
 def _length(value: Any) -> int:

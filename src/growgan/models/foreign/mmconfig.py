@@ -37,21 +37,21 @@ def options_of(meta: Any) -> Options:
     generator, discriminator = _networks(next((text for text in texts if isinstance(text, str)), ""))
     unlike = _unlike(generator, ("conv_module_cfg", "fused_upconv_cfg"))
     if _type(generator.get("upsample_cfg")) not in (None, "nearest"):
-        unlike = "an upsampling other than by repetition"
+        unlike = "an upsampling other than nearest-neighbour"
     if unlike:
-        raise Refused(f"its configuration gives the generator {unlike}, which ours cannot have")
+        raise Refused(f"its configuration gives the generator {unlike}, which growgan does not support")
     d_unlike = _unlike(discriminator, ("conv_module_cfg", "fused_convdown_cfg", "fromrgb_layer_cfg"))
     if _type(discriminator.get("downsample_cfg")) not in DOWNSAMPLINGS:
-        d_unlike = "a downsampling other than by means"
+        d_unlike = "a downsampling other than averaging"
     stddev = discriminator.get("mbstd_cfg")
     group = stddev.get("group_size", 4) if isinstance(stddev, dict) else 4
     if isinstance(stddev, dict) and (stddev.get("eps", 1e-8) != 1e-8 or stddev.get("gather_all_batch")):
-        d_unlike = "a minibatch deviation of another kind"
+        d_unlike = "another kind of minibatch stddev"
     return Options(
         fused_up=generator.get("fused_upconv", True) is not False,
         stddev_group=group if isinstance(group, int) else 4,
         label_size=generator.get("label_size", 0) if isinstance(generator.get("label_size", 0), int) else 0,
-        d_unlike=f"its configuration gives it {d_unlike}, which ours cannot have" if d_unlike else "",
+        d_unlike=f"its configuration gives it {d_unlike}, which growgan does not support" if d_unlike else "",
     )
 
 

@@ -34,7 +34,7 @@ from growgan.networks.layers import HE_GAIN
 
 ORIGIN = "mmgeneration / MMagic"
 NETWORKS = {"generator_ema": "G_ema", "generator": "G", "discriminator": "D"}
-COLOURS = "these programs train on blue, green, red: --swap-colours makes red, green, blue of it"
+COLOURS = "these programs train on blue, green, red: convert to red, green, blue with --swap-colours"
 
 
 def matches(content: Any) -> bool:
@@ -67,7 +67,7 @@ def read(content: Any) -> Imported:
         states[name] = fill.finish()
     training = _reached(rest, spec)
     if rest.values:
-        raise Refused(f"it has a weight {min(rest.values)[:80]} that has no place in the networks")
+        raise Refused(f"it has an unexpected weight {min(rest.values)[:80]}")
     return Imported(ORIGIN, spec, states, training, remarks)
 
 
@@ -140,7 +140,7 @@ def _reached(rest: Weights, spec: NetworkSpec) -> dict[str, Any]:
         numbers = rest.take(name)
         value = numbers.item() if numbers.numel() == 1 else math.nan
         if not math.isfinite(value):
-            raise Refused(f"it has a {name} that is no number")
+            raise Refused(f"it has a {name} that is not a number")
         if name == "_curr_scale_int":
             training["resolution"] = min(checked_size(int(value)), spec.resolution)
         if name == "_curr_transition_weight":

@@ -33,7 +33,7 @@ def find(module: str, name: str) -> Name:
     if OF_PROGRAMS.fullmatch(path):
         return Name(path, lambda *arguments: Thing(path, arguments))
     shown = path if path.isprintable() else ascii(path)
-    raise Refused(f"it asks for {shown[:100]}, which no genuine file does; nothing of it was run")
+    raise Refused(f"it asks for {shown[:100]}, which no genuine file does; nothing in it was run")
 
 
 MOVED = {
@@ -55,16 +55,16 @@ def _reconstructed(kind: Any, base: Any = None, state: Any = None) -> Any:
 def _attribute(owner: Any, name: Any) -> Name:
     """`getattr` of a program's class: its function, as data."""
     if not isinstance(owner, Name) or not isinstance(name, str) or not OF_PROGRAMS.fullmatch(owner.path):
-        raise Refused("it asks for an attribute of something that is no class of a known program")
+        raise Refused("it asks for an attribute of an unknown class")
     return Name(f"{owner.path}.{name}")
 
 
 def _dictionary(pairs: Any = ()) -> dict[Any, Any]:
     """`OrderedDict`: empty, or of the pairs that Python 2 gives it."""
     if not isinstance(pairs, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
-        raise Refused("it makes a dictionary of what are no pairs")
+        raise Refused("it makes a dictionary from something other than pairs")
     if not all(key is None or isinstance(key, str | int | float | bytes) for key, _ in pairs):
-        raise Refused("it has a dictionary whose keys are neither texts nor numbers")
+        raise Refused("it has a dictionary whose keys are neither text nor numbers")
     return dict(pairs)
 
 

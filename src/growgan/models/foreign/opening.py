@@ -67,7 +67,7 @@ def open_foreign(path: Path, swap_colours: bool = False) -> ImportedFile:
     Nothing of the file is run. Raises `ModelError` with one line for what is damaged, unknown, or asks for more.
     """
     if not path.is_file():
-        raise ModelError(f"there is no model file {path}")
+        raise ModelError(f"no such model file: {path}")
     try:
         found = _read(path)
         if swap_colours:
@@ -100,20 +100,20 @@ def _read(path: Path) -> Imported:
         machine = Machine(memoryview(whole), names.find)
         content = pickled.run(machine)
         if machine.position < len(whole):
-            raise Refused("it goes on after its end")
+            raise Refused("it has data after its end")
         readers = {release.matches: release.read, theano.matches: theano.read}
         known = "the authors' releases"
     else:
-        raise Refused("it is none of the kinds that are known: docs/importing.md lists them")
+        raise Refused("it is not of a supported kind; see docs/importing.md")
     for matches, read in readers.items():
         if matches(content):
             return read(content)
-    raise Refused(f"it holds no progressive GAN of {known}")
+    raise Refused(f"it holds no progressive GAN from {known}")
 
 
 def _swap_colours(found: Imported) -> None:
     if found.spec.channels != 3:
-        raise Refused(f"its pictures have {counted(found.spec.channels, 'channel')}: there are no colours to swap")
+        raise Refused(f"its pictures have {counted(found.spec.channels, 'channel')}: no colours to swap")
     for state in found.states.values():
         for name, value in state.items():
             if ".torgb." in name:

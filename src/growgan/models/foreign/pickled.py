@@ -75,7 +75,7 @@ def _quoted(m: Machine) -> str:
     """A text of Python 2, as its own notation writes it; bytes become the characters of the same numbers."""
     raw = m.line().strip()
     if len(raw) < 2 or raw[:1] not in (b"'", b'"') or raw[:1] != raw[-1:]:
-        raise Refused("it has a text without quotation marks")
+        raise Refused("it has a string without quotation marks")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of escapes that Python 2 took as they are
         text: str = codecs.escape_decode(raw[1:-1])[0].decode("latin-1")
@@ -138,19 +138,19 @@ for _code, _value in _VALUES.items():
 
 def _recall(m: Machine, key: int) -> Any:
     if key not in m.memo:
-        raise Refused(f"it refers to value {key}, which it has not remembered")
+        raise Refused(f"it refers to value {key}, which was never stored")
     return m.memo[key]
 
 
 def _find(m: Machine, module: Any, name: Any) -> Name:
     if not isinstance(module, str) or not isinstance(name, str):
-        raise Refused("it names something by what is no text")
+        raise Refused("it has a name that is not text")
     return m.find(module, name)
 
 
 def _outside(m: Machine, what: Any) -> Any:
     if m.persistent is None:
-        raise Refused("it refers to a value outside of it")
+        raise Refused("it refers to a value outside itself")
     return m.persistent(what)
 
 
@@ -160,10 +160,10 @@ def _filled(target: Any, pairs: list[Any]) -> None:
     if isinstance(target, Thing):
         return  # of a dictionary of a class of its own: nothing that is read asks for its entries
     if not isinstance(target, dict):
-        raise Refused("it puts entries into what is no dictionary")
+        raise Refused("it adds entries to something that is not a dictionary")
     for key, value in zip(pairs[::2], pairs[1::2]):
         if key is not None and not isinstance(key, str | int | float | bytes):
-            raise Refused("it has a dictionary whose keys are neither texts nor numbers")
+            raise Refused("it has a dictionary whose keys are neither text nor numbers")
         target[key] = value
 
 
@@ -171,20 +171,20 @@ def _extended(target: Any, values: list[Any]) -> None:
     if isinstance(target, list):
         target.extend(values)
     elif not isinstance(target, Thing):
-        raise Refused("it appends to what is no list")
+        raise Refused("it appends to something that is not a list")
 
 
 @_step(b"\x80")
 def _protocol(m: Machine) -> None:
     version = m.number("<B")
     if version > 5:
-        raise Refused(f"it has pickle protocol {version}; 0 to 5 are known")
+        raise Refused(f"it has pickle protocol {version}; 0 to 5 are supported")
 
 
 @_step(b"\x95")
 def _frame(m: Machine) -> None:
     if m.number("<Q") > len(m.data) - m.position:
-        raise Refused(f"it ends at byte {len(m.data)}, within what it says it holds")
+        raise Refused(f"it is truncated at byte {len(m.data)}")
 
 
 @_step(b"0")
@@ -294,4 +294,4 @@ def _build(m: Machine) -> None:
     if hasattr(target, "build"):
         target.build(state)
     elif not isinstance(target, dict):  # attributes that a dictionary carries, such as PyTorch's `_metadata`
-        raise Refused("it sets the state of what has none")
+        raise Refused("it sets the state of a value that has none")

@@ -30,7 +30,7 @@ def read(content: Any, name: str = "") -> Imported:
     """G, D and G_ema of a saved model; name: of its file, such as depth_5_epoch_10.bin. Raises `Refused`."""
     saved = _saved(content)
     if "G" not in saved and "G_ema" not in saved:
-        raise Refused("it holds a discriminator alone, and no generator")
+        raise Refused("it holds only a discriminator, no generator")
     first = saved.get("G_ema") or saved["G"]
     g, d = first["state_dict"], saved.get("D")
     G = Weights(g, "G")
@@ -88,9 +88,9 @@ def _equalized(part: dict[str, Any]) -> bool:
 def _unlike(d: dict[str, Any], count: int) -> str:
     """What D has that ours cannot have; empty if nothing."""
     if d["conf"].get("num_classes") is not None or any("label_embedder" in name for name in d["state_dict"]):
-        return "it is conditional by projection, for a generator without classes"
+        return "it is conditional by projection, but the generator has no classes"
     depths = sum(name.startswith("from_rgb.") and name.endswith(".weight") for name in d["state_dict"])
-    return "" if depths == count else "it has another number of stages than G"
+    return "" if depths == count else "it has a different number of stages than G"
 
 
 def _named(name: str, spec: NetworkSpec) -> int | None:

@@ -62,21 +62,21 @@ def named_networks(content: Any, path: str) -> dict[str, Thing]:
         return dict(zip(PLACES, things))
     kinds = ["D" if _function(thing).startswith("D") else _generator_kind(thing) for thing in things]
     if len(set(kinds)) < len(kinds):
-        raise Refused("it has two networks of a kind, and no third one that would tell which they are")
+        raise Refused("it has two networks of one kind and no third to tell which is which")
     return dict(zip(kinds, things))
 
 
 def assemble(origin: str, described: dict[str, dict[str, Any]]) -> Imported:
     """Our networks from descriptions: `kwargs`, `variables` (name to array) of each."""
     if "D" in described and len(described) == 1:
-        raise Refused("it holds a discriminator alone, and no generator")
+        raise Refused("it holds only a discriminator, no generator")
     first = described.get("G_ema") or described["G"]
     kwargs, d_kwargs = first["kwargs"], described["D"]["kwargs"] if "D" in described else None
     remarks = []
     if d_kwargs is not None:
         unlike = next((key for key in SHARED if d_kwargs[key] != kwargs[key]), None)
         if unlike or "unlike" in described["D"]:
-            why = described["D"].get("unlike") or f"its {unlike} is not G's"
+            why = described["D"].get("unlike") or f"its {unlike} differs from G's"
             remarks.append(f"D was left out: {why}")
             d_kwargs = None
     spec = _spec(kwargs, d_kwargs, described["D"]["variables"] if d_kwargs else {}, first.get("variant", {}))
@@ -87,7 +87,7 @@ def assemble(origin: str, described: dict[str, dict[str, Any]]) -> Imported:
         if network["kwargs"].get("build_func_name", name[0])[0] != name[0]:
             raise Refused(f"its network {name} is built by {network['kwargs']['build_func_name']}")
         if name != "D" and any(network["kwargs"][key] != kwargs[key] for key in DEFAULTS):
-            raise Refused("its two generators are built with other arguments")
+            raise Refused("its two generators are built with different arguments")
         weights = Weights(network["variables"], name)
         reached = _lod(weights)
         lod = reached if name == "G_ema" or lod is None else lod
@@ -113,7 +113,7 @@ def _function(thing: Thing) -> str:
     spec = thing.attributes.get("build_func_spec")
     name = thing.attributes.get("build_func_name", spec.get("func") if isinstance(spec, dict) else None)
     if not isinstance(name, str):
-        raise Refused("it has a network that does not say how it is built")
+        raise Refused("it has a network without its build function")
     return name
 
 
@@ -121,17 +121,17 @@ def _described(thing: Thing) -> dict[str, Any]:
     """Arguments and variables of a network."""
     state, function = thing.attributes, _function(thing)
     if state.get("version") != 2:
-        raise Refused(f"it has a network of version {show(state.get('version'))}; 2 is known")
+        raise Refused(f"it has a network of version {show(state.get('version'))}; 2 is supported")
     if function not in ("G_paper", "D_paper"):
-        raise Refused(f"it has a network built by {function[:40]}; only G_paper and D_paper are of progressive growing")
+        raise Refused(f"it has a network built by {function[:40]}; only G_paper and D_paper are progressive GANs")
     kwargs, variables = state.get("static_kwargs"), state.get("variables")
     if not isinstance(kwargs, dict) or not isinstance(variables, list | tuple):
         raise Refused("it has a network without arguments or variables")
     if not all(isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in variables):
-        raise Refused("it has a network whose variables are no pairs of a name and an array")
+        raise Refused("it has a network whose variables are not pairs of a name and an array")
     named = dict(variables)
     if len(named) != len(variables):
-        raise Refused("it has two variables of one name")
+        raise Refused("it has two variables of the same name")
     return {"kwargs": described_kwargs(kwargs) | {"build_func_name": function}, "variables": named}
 
 
@@ -141,7 +141,7 @@ def described_kwargs(kwargs: dict[Any, Any], defaults: dict[str, Any] = DEFAULTS
     plain = {key: v.numpy().item() if isinstance(v, Array) and v.shape == () else v for key, v in found.items()}
     for key, value in plain.items():
         if value is not None and not isinstance(value, int | float | bool):
-            raise Refused(f"it has a network whose argument {key} is no number")
+            raise Refused(f"it has a network whose argument {key} is not a number")
         if isinstance(value, float) and not math.isfinite(value):
             raise Refused(f"it has a network whose argument {key} is not finite")
     return plain
@@ -181,7 +181,7 @@ def _lod(weights: Weights) -> float:
     found = weights.values.pop("lod")
     value = found.numpy().item() if isinstance(found, Array) and found.shape in ((), (1,)) else found
     if not isinstance(value, int | float) or not math.isfinite(value):
-        raise Refused(f"{weights.where} has a lod that is no number")
+        raise Refused(f"{weights.where} has a lod that is not a number")
     return float(value)
 
 

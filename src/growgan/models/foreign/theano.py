@@ -66,14 +66,14 @@ def _described(thing: Thing) -> dict[str, Any]:
     function = spec.get("func")
     kind = FUNCTIONS.get(function) if isinstance(function, str) else None
     if kind is None:
-        raise Refused(f"it has a network built by {show(function)}, which is not of progressive growing")
+        raise Refused(f"it has a network built by {show(function)}, which is not a progressive GAN")
     kwargs = release.described_kwargs(spec, DEFAULTS) | {"build_func_name": f"{kind}_paper"}
     described: dict[str, Any] = {"kwargs": kwargs, "variables": {}}
     unlike = _unlike(kind, spec)
     if unlike and kind == "G":
-        raise Refused(f"its generator has {unlike}, which ours cannot have")
+        raise Refused(f"its generator has {unlike}, which growgan does not support")
     if unlike:
-        return described | {"unlike": f"it has {unlike}, which ours cannot have"}
+        return described | {"unlike": f"it has {unlike}, which growgan does not support"}
     if kind == "D" and spec.get("mbstat_avg", "all") is None:
         kwargs["mbstd_group_size"] = 0
     if kind == "G":
@@ -104,7 +104,7 @@ def _unlike(kind: str, spec: dict[Any, Any]) -> str:
         ("Tstdeps", "all"),
         ("Tstdeps", None),
     ):
-        return "a minibatch statistic of another kind"
+        return "another kind of minibatch statistic"
     return ""
 
 
@@ -116,12 +116,12 @@ class _Arrays:
 
     def next(self, axes: int) -> Array_:
         if self.taken >= len(self.values):
-            raise Refused(f"it has a network of {len(self.values)} arrays, which are too few")
+            raise Refused(f"it has a network of {len(self.values)} arrays, which is too few")
         value = self.values[self.taken]
         self.taken += 1
         found = value.numpy() if isinstance(value, Array) else np.asarray(value if isinstance(value, float) else None)
         if found.dtype == object or found.ndim != axes:
-            raise Refused(f"it has a network whose array {self.taken} is none of {axes} axes")
+            raise Refused(f"it has a network whose array {self.taken} does not have {axes} axes")
         return found
 
     def layer(self, name: str, axes: int, turn: Turn, gain: float) -> Iterator[tuple[str, Plain]]:
@@ -137,7 +137,7 @@ class _Arrays:
 
     def finish(self) -> None:
         if self.taken < len(self.values):
-            raise Refused(f"it has a network of {len(self.values)} arrays, of which {self.taken} have a place")
+            raise Refused(f"it has a network of {len(self.values)} arrays, of which only {self.taken} were expected")
 
 
 RELU, LINEAR = float(np.sqrt(2)), 1.0

@@ -68,22 +68,22 @@ class Stored:
         last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides))
         empty = 0 in self.shape
         if self.storage.read is None or not (empty or last < self.storage.count):
-            raise Refused("it has a tensor that reaches beyond what is stored of it")
+            raise Refused("it has a tensor that reaches beyond its storage")
         if math.prod(self.shape) > self.storage.count:
-            raise Refused("it has a tensor that is larger than what is stored of it")
+            raise Refused("it has a tensor larger than its storage")
         if empty:
             return torch.zeros(self.shape)
         size = self.storage.type.itemsize
         raw = bytearray(self.storage.read(self.offset * size, (last + 1) * size))
         if len(raw) != (last + 1 - self.offset) * size:
-            raise Refused("it lacks numbers of a tensor")
+            raise Refused("it lacks a tensor's data")
         flat = torch.frombuffer(raw, dtype=self.storage.type)
         return flat.as_strided(self.shape, self.strides).to(torch.float32).clone()
 
 
 def _sizes(values: Any) -> tuple[int, ...]:
     if not isinstance(values, tuple | list) or len(values) > MOST_AXES:
-        raise Refused("it has a tensor whose shape is none")
+        raise Refused("it has a tensor with an invalid shape")
     if not all(isinstance(n, int) and 0 <= n < 2**48 for n in values):
         raise Refused("it has a tensor of impossible size")
     return tuple(values)
@@ -92,7 +92,7 @@ def _sizes(values: Any) -> tuple[int, ...]:
 def _rebuilt(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Stored:
     """`torch._utils._rebuild_tensor_v2` and its older form."""
     if not isinstance(storage, Storage) or not isinstance(offset, int) or not 0 <= offset < 2**48:
-        raise Refused("it has a tensor without numbers")
+        raise Refused("it has a tensor without data")
     made = Stored(storage, offset, _sizes(shape), _sizes(strides))
     if len(made.shape) != len(made.strides):
         raise Refused("it has a tensor whose strides do not fit its shape")
@@ -102,14 +102,14 @@ def _rebuilt(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> St
 def _parameter(tensor: Any, *_: Any) -> Any:
     """`torch._utils._rebuild_parameter`: the tensor."""
     if not isinstance(tensor, Stored):
-        raise Refused("it has a parameter without numbers")
+        raise Refused("it has a parameter without data")
     return tensor
 
 
 def _with_type(function: Any, kind: Any, arguments: Any, *_: Any) -> Any:
     """`torch._tensor._rebuild_from_type_v2`: a tensor that carried attributes."""
     if not isinstance(function, Name) or function.make not in (_rebuilt, _parameter):
-        raise Refused("it has a tensor without numbers")
+        raise Refused("it has a tensor without data")
     return function.call(arguments)  # no other call: what these are handed is not copied
 
 
@@ -142,7 +142,7 @@ def _storage(reference: Any) -> tuple[Storage, str, Any]:
     if isinstance(reference, str) and (text := AS_TEXT.fullmatch(reference)):
         reference = ("storage", Name(text[1]), text[2], "", int(text[3]))
     if not isinstance(reference, tuple) or len(reference) < 5 or reference[0] != "storage":
-        raise Refused("it refers to something outside of it that is no storage")
+        raise Refused("it refers to something outside itself that is not a storage")
     kind, key, count = reference[1], reference[2], reference[4]
     name = kind.path.rpartition(".")[2] if isinstance(kind, Name) else ""
     if name not in TYPES or not isinstance(key, str) or not isinstance(count, int) or not 0 <= count < 2**48:
@@ -174,7 +174,7 @@ class Zip:
             raise Refused(f"its entry {name[:60]} is compressed, which PyTorch never does")
         head = self.data[entry.header_offset : entry.header_offset + 30]
         if len(head) < 30 or head[:4].tobytes() != b"PK\x03\x04":
-            raise Refused(f"its entry {name[:60]} is not where its list says")
+            raise Refused(f"its entry {name[:60]} is not where the directory says")
         start = entry.header_offset + 30 + sum(struct.unpack("<HH", head[26:30]))
         if start + entry.file_size > len(self.data):
             raise Refused(f"its entry {name[:60]} is larger than the file")
@@ -193,15 +193,15 @@ def read_zip(file: mmap.mmap) -> Any:
     archive = Zip(file)
     if any(name.endswith(PROGRAMS) for name in archive.entries):
         raise Refused(
-            "it is a program of torch.export (.pt2), which torch.export.load runs and growgan does not; give the"
-            " model or the run folder that it was exported from"
+            "it is a torch.export program (.pt2), which torch.export.load runs and growgan does not; pass the"
+            " model or run folder it was exported from"
         )
     pickles = [name for name in archive.entries if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise Refused("it is a zip, but none that PyTorch wrote; of pictures, `growgan data info` says more")
+        raise Refused("it is a zip, but not one from PyTorch; if it holds pictures, try `growgan data info`")
     folder = pickles[0].removesuffix("data.pkl")
     if folder + "byteorder" in archive.entries and archive.read(folder + "byteorder").tobytes() != b"little":
-        raise Refused("its numbers have another byte order than this program reads")
+        raise Refused("its numbers are in an unsupported byte order")
     storages: dict[str, Storage] = {}
 
     def persistent(reference: Any) -> Storage:
@@ -210,7 +210,7 @@ def read_zip(file: mmap.mmap) -> Any:
             name = f"{folder}data/{key}"
             entry = archive.entries.get(name)
             if entry is None or entry.file_size != storage.count * storage.type.itemsize:
-                raise Refused(f"it lacks numbers of the storage {key[:20]}")
+                raise Refused(f"it lacks data of the storage {key[:20]}")
             storage.read = lambda first, last: archive.read(name)[first:last].tobytes()
             storages[key] = storage
         return storages[key]
@@ -226,16 +226,16 @@ def read_legacy(data: memoryview) -> Any:
         storage, key, view = _storage(reference)
         root = storages.setdefault(key, storage)
         if root.type != storage.type:
-            raise Refused(f"it has the storage {key[:20]} of two types")
+            raise Refused(f"it has the storage {key[:20]} with two types")
         if view is None:
             return root
         if not isinstance(view, tuple) or len(view) != 3 or not all(isinstance(n, int) and n >= 0 for n in view[1:]):
-            raise Refused("it has a part of a storage that is none")
+            raise Refused("it has an invalid view of a storage")
         start = view[1] * root.type.itemsize
 
         def read(first: int, last: int) -> bytes:
             if root.read is None or view[1] + view[2] > root.count:
-                raise Refused("it has a part of a storage that reaches beyond it")
+                raise Refused("it has a view that reaches beyond its storage")
             return root.read(start + first, start + last)
 
         return Storage(root.type, view[2], read)
@@ -247,17 +247,17 @@ def read_legacy(data: memoryview) -> Any:
         position = machine.position
     magic, version, system, content, keys = parts
     if magic != MAGIC or version != PROTOCOL or not isinstance(system, dict) or not isinstance(keys, list):
-        raise Refused("it is no file that PyTorch wrote")
+        raise Refused("it is not a PyTorch file")
     if system.get("little_endian") is not True:
-        raise Refused("its numbers have another byte order than this program reads")
+        raise Refused("its numbers are in an unsupported byte order")
     for key in keys:
         storage = storages.get(key) if isinstance(key, str) else None
         if storage is None or storage.read is not None or position + 8 > len(data):
-            raise Refused("it lacks numbers of a storage")
+            raise Refused("it lacks a storage's data")
         (count,) = struct.unpack("<q", data[position : position + 8])
         start = position + 8
         position = start + storage.count * storage.type.itemsize
         if count != storage.count or position > len(data):
-            raise Refused("it lacks numbers of a storage")
+            raise Refused("it lacks a storage's data")
         storage.read = lambda first, last, start=start: data[start + first : start + last].tobytes()
     return content
