@@ -157,7 +157,9 @@ def test_broken_sidecar(tmp_path: Path, sidecar: str, message: str) -> None:
 def test_a_labelled_folder_from_which_a_picture_was_taken_can_be_built_anew(tmp_path: Path) -> None:
     path = write_set(tmp_path / "set", make_pixels(3, 4), [0, 1, 1])
     (path / "00000" / "img00000001.png").unlink()
-    with pytest.raises(DataError, match=r"names 00000/img00000001\.png, which is not in the set; `growgan data build`"):
+    with pytest.raises(
+        DataError, match=r"names 00000/img00000001\.png, which is not in the dataset; `growgan data build`"
+    ):
         open_dataset(path)
     build(path, tmp_path / "s.zip")
     with open_dataset(tmp_path / "s.zip") as dataset:

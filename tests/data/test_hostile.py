@@ -302,7 +302,7 @@ def nested(depth: int, kind: type = tuple) -> object:
 def test_pickles_that_unfold_without_end(content: object) -> None:
     for protocol in (2, 4):
         data = pickle.dumps(content, protocol)
-        with pytest.raises(DataError, match=r"unfolds to far more|neither texts nor numbers|names .*set"):
+        with pytest.raises(DataError, match=r"unfolds to far more|neither texts nor numbers|refers to .*set"):
             load_plain(data, "b")
     dtype = pickle.dumps(np.zeros(2), 2)
     odd = dtype.replace(b"X\x02\x00\x00\x00f8", b"X\x01\x00\x00\x00a" + b"q\x63h\x63\x86" * 60)

@@ -231,7 +231,7 @@ def test_a_stray_picture_next_to_class_folders_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         build(tmp_path / "photos.zip", tmp_path / "s.zip", labels="folders")
     build(tmp_path / "photos.zip", tmp_path / "s.zip")
-    with pytest.raises(DataError, match=rf"s\.zip: .*{message}.*nothing is changed"):
+    with pytest.raises(DataError, match=rf"s\.zip: .*{message}.*nothing was changed"):
         relabel(tmp_path / "s.zip", "folders")
 
 

@@ -90,7 +90,7 @@ def test_a_table_about_pictures_is_not_one_of_pictures(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_bytes(encode(PIXELS[0]))
     parquet.write_table(arrow.table({"file_name": ["a.png"], "text": ["red"]}), tmp_path / "in" / "metadata.parquet")
-    with pytest.raises(DataError, match=r"no column of pictures \(there are file_name, text\); .*--kind folder"):
+    with pytest.raises(DataError, match=r"no column of pictures \(columns: file_name, text\); .*--kind folder"):
         build(tmp_path / "in", tmp_path / "s.zip")
     assert build(tmp_path / "in", tmp_path / "s.zip", kind="folder").count == 1
 
@@ -383,14 +383,14 @@ def test_what_is_not_of_a_kind_is_refused_in_one_line(tmp_path: Path, kind: str)
     assert not list(tmp_path.glob("out*"))
 
 
-@pytest.mark.parametrize(("module", "name", "extra"), [("lmdb", "data.mdb", "lmdb"), ("h5py", "a.h5", "hdf5")])
+@pytest.mark.parametrize(("module", "name", "kind"), [("lmdb", "data.mdb", "lmdb"), ("h5py", "a.h5", "hdf5")])
 def test_a_missing_package_is_named(
-    tmp_path: Path, module: str, name: str, extra: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, module: str, name: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, module, None)
-    (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n" if extra == "hdf5" else b"")
-    with pytest.raises(DataError, match=rf"needs {module}: pip install 'growgan\[{extra}\]'"):
-        open_source(tmp_path / name, extra)
+    (tmp_path / name).write_bytes(b"\x89HDF\r\n\x1a\n" if kind == "hdf5" else b"")
+    with pytest.raises(DataError, match=rf"needs {module}: pip install {module}"):
+        open_source(tmp_path / name, kind)
 
 
 def test_idx_that_lies_about_its_size(tmp_path: Path) -> None:

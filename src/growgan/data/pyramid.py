@@ -144,8 +144,8 @@ def _make_partial(places: Iterable[Path], needed: int) -> tuple[Path, Path, Hold
         return place, partial, hold
     if small:
         raise DataError(
-            f"{place}: the pyramid takes {needed / 1e9:,.2f} GB{small}; free some space, or set GROWGAN_CACHE to a folder"
-            " with more"
+            f"{place}: the pyramid takes {needed / 1e9:,.2f} GB{small}; free some space, or set GROWGAN_CACHE to a"
+            " folder with more"
         )
     raise DataError(f"{place}: not writable, and neither is the dataset's folder; set GROWGAN_CACHE to another folder")
 

@@ -261,12 +261,12 @@ def _load(name: str) -> type[Source]:
     return cast("type[Source]", getattr(importlib.import_module(module), attribute))
 
 
-def require(package: str, extra: str, path: Path) -> ModuleType:
-    """Import a package that only some sources need; DataError says how to get it."""
+def require(package: str, path: Path) -> ModuleType:
+    """Import a package that only some sources need; DataError says how to install it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise DataError(f"{path}: reading it needs {package}: pip install 'growgan[{extra}]'") from error
+        raise DataError(f"{path}: reading it needs {package}: pip install {package.partition('.')[0]}") from error
 
 
 def choose_split(path: Path, wished: str | None, available: Iterable[str], usual: str = "train") -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class Hdf5Source(Source):
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
-        h5py = require("h5py", "hdf5", path)
+        h5py = require("h5py", path)
         with ExitStack() as stack:
             try:
                 self._file = stack.enter_context(h5py.File(path, "r"))

@@ -24,7 +24,7 @@ class LmdbSource(Source):
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
-        self._lmdb = require("lmdb", "lmdb", path)
+        self._lmdb = require("lmdb", path)
         file = path / DATA_FILE if path.is_dir() else path
         try:
             self._env = self._lmdb.open(str(path), subdir=path.is_dir(), readonly=True, lock=False, readahead=False)

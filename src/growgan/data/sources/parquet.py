@@ -30,8 +30,8 @@ class ParquetSource(Source):
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
-        self._arrow = require("pyarrow", "parquet", path)
-        require("pyarrow.parquet", "parquet", path)
+        self._arrow = require("pyarrow", path)
+        require("pyarrow.parquet", path)
         splits = _list_splits(path)
         self._files = [file for split in choose_split(path, wishes.split, splits) for file in splits[split]]
         if not self._files:
