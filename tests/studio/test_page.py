@@ -113,7 +113,7 @@ def test_a_newer_snapshot_may_take_over_what_was_said() -> None:
         again({ hash: "two" });
         await pause();
         const before = [said(), text().includes("newer snapshot")];
-        await push("use the labels");
+        await push("use the previous");
         const after = [said(), text().includes("newer snapshot")];
         again({ name: "n", hash: "three" });
         await pause();
@@ -230,7 +230,7 @@ def test_photographs_of_another_model_are_pointed_out(foreign: bool) -> None:
         const state = { ...fromAddress("#edit"), model: "m" };
         render(html`<${Edit} ...${{ state, change: () => {}, model, keep: () => {} }} />`, body);
         await pause();
-        tell(body.textContent.includes("found in another model file"));
+        tell(body.textContent.includes("photographs were found in another model file"));
     """
     )
     assert found is foreign

@@ -25,24 +25,24 @@ export function Edit({ state, change, model, keep }) {
       ${model.photographs.length > 0 && html`<${Choice} name="photograph" value=${key.photo ?? ""}
         choices=${[["", "none: a seed"], ...model.photographs.map((name, i) => [i, name])]}
         onChange=${(chosen) => change({ key: { ...(chosen === "" ? { seed: 0 } : { photo: Number(chosen) }), moves: key.moves } })} />`}
-      ${model.photographs_foreign && html`<p class="wrong">The photographs were found in another model file: unless this is an
-        export of that, its pictures are not theirs.</p>`}
+      ${model.photographs_foreign && html`<p class="wrong">These photographs were found in another model file: unless this
+        model is an export of it, the pictures will not match.</p>`}
       ${key.photo === undefined && html`<${Whole} name="seed" value=${key.seed} high=${LARGEST_SEED}
         onChange=${(seed) => change({ key: { seed, ...(key.moves ? { moves: key.moves } : {}) } })} />`}
       <h2>directions</h2>
-      ${model.directions.length === 0 && html`<p class="quiet">None: the file has no weights that can be looked at, or
-        those of --directions are of latents of another length.</p>`}
-      ${model.directions_foreign && html`<p class="quiet">They were made of another model file.</p>`}
+      ${model.directions.length === 0 && html`<p class="quiet">None: the file has no readable weights, or --directions has
+        latents of another length.</p>`}
+      ${model.directions_foreign && html`<p class="quiet">They were found in another model file.</p>`}
       ${[...model.directions, ...others].map(({ name, weight }) => html`<${Scale} key=${name} name=${name} value=${key.moves?.[name] ?? 0}
         low=${-REACH} high=${REACH} rest=${0} onInput=${(amount) => move(name, amount)}
-        note=${`${weight === undefined ? "" : `weight ${weight.toFixed(2)}; `}1 is as far as the latent is long; a double click on the name: back to 0`} />`)}
+        note=${`${weight === undefined ? "" : `weight ${weight.toFixed(2)}; `}1 moves by the latent's own length; double-click the name to reset`} />`)}
       <div class="buttons">
-        <button disabled=${!isMoved(key)} onClick=${() => change({ key: bare })}>as it was</button>
+        <button disabled=${!isMoved(key)} onClick=${() => change({ key: bare })}>reset</button>
         <button onClick=${() => keep(key)}>keep</button>
         <button disabled=${!isMoved(key)} onClick=${() => change({ page: "walk", way: "there" })}>film of it</button>
         <a class="button" href=${edited} download=${nameOf(key)}>save</a>
       </div>
-      <${Command} line=${lineOf(state, key, model)} why=${isMoved(key) ? "No command makes this: it is of one photograph of several, or by a direction that no file has." : "Move something, and the command for it stands here."} />
+      <${Command} line=${lineOf(state, key, model)} why=${isMoved(key) ? "No command makes this: it edits one photograph of several, or uses a direction that is in no file." : "Move a slider to see the equivalent command."} />
     </aside>
     <main class="pair">
       <figure>

@@ -28,10 +28,10 @@ function Studio({ about }) {
         class="tab" aria-current=${to === page ? "page" : null} onClick=${() => change({ page: to })}>${to}</button>`)}</nav>
       ${page !== "runs" && html`<${Choice} name="model" value=${name} choices=${about.models.map((one) => [one, one])}
         onChange=${(to) => change({ model: to, label: null })} />
-        ${about.runs.includes(name) && html`<button class="plain" title="take up its newest or best snapshot" onClick=${() => look(true)}>look again</button>`}`}
+        ${about.runs.includes(name) && html`<button class="plain" title="load its newest or best snapshot" onClick=${() => look(true)}>look again</button>`}`}
     </header>
     ${page !== "runs" && state.model && state.model !== name && html`<p class="wrong bar" role="alert">This studio has no
-      model ${state.model}, of which the address tells: what is shown is by ${name}.</p>`}
+      model ${state.model}, which the address names: showing ${name} instead.</p>`}
     ${page === "runs" && html`<div class="page"><${Runs} state=${state} change=${change} runs=${about.runs} /></div>`}
     ${Page && !model && html`<div class="page"><main><p class=${wrong ? "wrong" : "quiet"} role="status">${wrong || `opening ${name} ...`}</p></main></div>`}
     ${Page && model && html`
@@ -51,13 +51,13 @@ function Kept({ state, all, change, model }) {
   };
   return html`<section class="kept" aria-label="kept pictures">
     ${state.kept.map((key, i) => html`<figure key=${JSON.stringify(key)}>
-      <button class="bare" title="edit it" onClick=${() => change({ page: "edit", key })}>
+      <button class="bare" title="edit" onClick=${() => change({ page: "edit", key })}>
         <${Picture} src=${pictureAt({ ...lookOf(state), key }, model.version)} alt=${told(key, model)} />
       </button>
       <figcaption>
-        <button class="plain" disabled=${i === 0} title="earlier" aria-label=${`${told(key, model)}: earlier`}
+        <button class="plain" disabled=${i === 0} title="move left" aria-label=${`${told(key, model)}: earlier`}
           onClick=${() => earlier(key, state.kept[i - 1])}>←</button>
-        <button class="plain" title="no longer keep it" aria-label=${`no longer keep ${told(key, model)}`}
+        <button class="plain" title="remove" aria-label=${`no longer keep ${told(key, model)}`}
           onClick=${() => change({ kept: others(key) })}>×</button>
       </figcaption>
     </figure>`)}

@@ -71,12 +71,12 @@ export function Choice({ name, value, choices, onChange }) {
     </select></label>`;
 }
 
-/** Truncation and class, which mean the same on every page. */
+/** Truncation and class, shared by all pages. */
 export function Look({ state, change, model }) {
-  const choices = [["", "each its own"], ...model.labels.map((name, i) => [String(i), name || String(i)])];
+  const choices = [["", "each seed's own"], ...model.labels.map((name, i) => [String(i), name || String(i)])];
   return html`
     <${Scale} name="truncation" value=${state.truncation} low=${0} high=${1.5} rest=${1}
-      note="1: off. Lower: more usual, fewer broken" onInput=${(truncation) => change({ truncation })} />
+      note="1: off. Lower: more typical, fewer broken" onInput=${(truncation) => change({ truncation })} />
     ${model.labels.length > 0 && html`<${Choice} name=${model.attributes ? "attribute" : "class"} choices=${choices}
       value=${String(state.label ?? "")} onChange=${(label) => change({ label: label === "" ? null : Number(label) })} />`}`;
 }
@@ -91,7 +91,7 @@ export function Command({ line, why }) {
       setDone("copied");
     } catch { // a page that is not on this machine may not
       getSelection().selectAllChildren(code.current);
-      setDone("marked: Ctrl-C copies it");
+      setDone("selected: press Ctrl-C");
     }
     setTimeout(() => setDone(""), 3000);
   };

@@ -13,7 +13,7 @@ export function Runs({ state, change, runs }) {
   const [run, wrong] = useRun(name);
   const [at, setAt] = useState(null); // which grid; null: the newest, also when another one comes
   useEffect(() => setAt(null), [name]);
-  if (!run) return html`<main><p class=${wrong ? "wrong" : "quiet"}>${wrong || "reading the run ..."}</p></main>`;
+  if (!run) return html`<main><p class=${wrong ? "wrong" : "quiet"}>${wrong || "loading the run ..."}</p></main>`;
   const last = run.fakes.length - 1;
   const place = at === null ? last : Math.min(at, last);
   const grid = run.fakes[place];
@@ -26,7 +26,7 @@ export function Runs({ state, change, runs }) {
       <dl>
         <dt>shown</dt><dd>${kimg(run.nimg)} of ${kimg(run.total)} kimg (${Math.round(100 * part)} %)</dd>
         <dt>trained</dt><dd>${clock(run.seconds)}</dd>
-        <dt>left</dt><dd>${run.nimg >= run.total ? "nothing" : run.left === null ? "?" : `about ${clock(run.left)} at its last pace`}</dd>
+        <dt>left</dt><dd>${run.nimg >= run.total ? "nothing" : run.left === null ? "?" : `about ${clock(run.left)} at the latest pace`}</dd>
         <dt>log</dt><dd>${run.written === null ? "none yet" : `written ${clock(Math.max(0, Date.now() / 1000 - run.written))} ago`}</dd>
         <dt>recipe</dt><dd>${[run.preset, run.loss, `${run.resolution}x${run.resolution}`].filter(Boolean).join(", ")}</dd>
         <dt>data</dt><dd>${run.data}</dd>

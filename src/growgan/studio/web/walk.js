@@ -28,18 +28,18 @@ export function Walk({ state, change, model }) {
       ${state.way === "random" && html`
         <${Whole} name="seed" value=${state.seed} high=${LARGEST_SEED} onChange=${(seed) => change({ seed })} />
         <${Scale} name="smoothing" value=${state.smoothing} low=${0.1} high=${5} step=${0.1}
-          note="seconds of its blur: more is slower" onInput=${(smoothing) => change({ smoothing })} />`}
+          note="seconds of blur: more is slower" onInput=${(smoothing) => change({ smoothing })} />`}
       <${Scale} name="seconds" value=${state.seconds} low=${1} high=${60} step=${1} onInput=${(seconds) => change({ seconds })} />
-      <${Command} line=${way ? lineOf(state, model) : ""} why=${way ? "No command takes edited pictures or single photographs as a way: this film is the studio's alone." : ""} />
-      ${state.way === "random" && state.smoothing > state.seconds / 4 && html`<p class="quiet">Smoothed over so much of its
-        length it hardly moves: less smoothing, or more seconds.</p>`}
+      <${Command} line=${way ? lineOf(state, model) : ""} why=${way ? "No command walks through edited pictures or single photographs: only the studio makes this film." : ""} />
+      ${state.way === "random" && state.smoothing > state.seconds / 4 && html`<p class="quiet">With so much smoothing for
+        its length it hardly moves: use less smoothing or more seconds.</p>`}
       <${Films} ...${{ state, change, model, way }} />
     </aside>
     <main class="walk">
       ${way === null
         ? html`<p class="quiet">${state.way === "kept"
-            ? "Keep at least two pictures: the way goes from one to the next and back to the first."
-            : "Move a picture along directions first, on the page edit."}</p>`
+            ? "Keep at least two pictures: the walk goes from one to the next and back to the first."
+            : "Move a picture along directions first, on the edit page."}</p>`
         : html`
           <${Picture} large src=${pictureAt(plan(place), model.version)} alt=${`frame ${place + 1} of ${frames}`} />
           <div class="player">
@@ -131,7 +131,7 @@ function Films({ state, change, model, way }) {
   return html`
     <h2>film</h2>
     <${Choice} name="format" value=${suffix} choices=${model.formats.map((one) => [one, one.slice(1)])} onChange=${(to) => change({ suffix: to })} />
-    <${Choice} name="size" value=${size} choices=${sizes.map((n) => [n, n || "as it is (at least 64)"])} onChange=${(n) => change({ size: Number(n) })} />
+    <${Choice} name="size" value=${size} choices=${sizes.map((n) => [n, n || "native (at least 64)"])} onChange=${(n) => change({ size: Number(n) })} />
     <div class="buttons"><button disabled=${way === null} onClick=${begin}>make it</button></div>
     ${wrong && html`<p class="wrong" role="alert">${wrong}</p>`}
     ${reels.map((reel) => html`<${Reel} key=${reel.number} ...${{ reel, set, drop }} />`)}`;
