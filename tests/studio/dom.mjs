@@ -136,7 +136,7 @@ export async function press(key, repeat = false) {
 
 /** Press the button whose words (or, without any, whose label) begin so. */
 export async function push(words) {
-  const called = (one) => one.attrs["aria-label"] ?? one.textContent.trim();
+  const called = (one) => one.attrs["aria-label"] ?? one.textContent.trim().replace(/\s+/g, " ");
   const [found] = body.find((one) => one.localName === "button" && called(one).startsWith(words));
   if (!found) throw new Error(`no button ${words} on: ${body.textContent}`);
   found.click();

@@ -50,7 +50,7 @@ export function Teach({ state, change, model, again }) {
   const fit = () =>
     teach({ model: state.model, name, labels }).then(
       ({ predicted }) => {
-        setResult({ line: `${name} is now a direction on the page edit. It explains ${predicted.toFixed(2)} of your labels' variance (0: nothing, 1: all)${
+        setResult({ line: `${name} is now a direction on the edit page. It explains ${predicted.toFixed(2)} of your labels' variance (0: nothing, 1: all)${
           predicted < 0.2 ? ". That is little: label more, or the seeds do not show it." : ": look at what it does."}`, wrong: "" });
         again();
       },
@@ -66,11 +66,11 @@ export function Teach({ state, change, model, again }) {
           onInput=${(event) => change({ attribute: event.target.value.replace(/[,:]/g, "") })}
           onKeyDown=${(event) => event.key === "Enter" && event.target.blur()} /></label>
       <${Whole} name="seed" value=${seed} high=${LARGEST_SEED} onChange=${go} />
-      <p class="quiet">${name ? `${yes} yes, ${no} no` : "Name what you look for: smile, glasses, dark."}${
+      <p class="quiet">${name ? `${yes} yes, ${no} no` : "Name an attribute: smile, glasses, dark."}${
         name && !isEnough(labels) ? `; at least ${LEAST} labels of both kinds, better a hundred` : ""}</p>
       ${earlier && Object.keys(earlier).length > 0 && html`<p class="quiet">The run has a newer snapshot now, for which nothing is
-        labelled. <button class="plain" onClick=${() => (keep({ ...earlier, ...said }), setEarlier(null))}>use the labels of the
-        one before</button></p>`}
+        labelled. <button class="plain" onClick=${() => (keep({ ...earlier, ...said }), setEarlier(null))}>use the
+        previous snapshot's labels</button></p>`}
       <div class="buttons">
         <button disabled=${!isEnough(labels)} onClick=${fit}>fit a direction</button>
         <a class="button" href=${file} download="said.csv">save the table</a>
