@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from making import normal
+from making import make_nets, make_spec, normal
 from torch import Tensor
 from torch.nn import functional as F
 
+import growgan
 from growgan.core.config import OptimConfig
 from growgan.core.plan import Plan
+from growgan.models.native import save_model
 from growgan.networks import algorithms, layers, resample, winograd
 from growgan.networks.convolution import Algorithm, Convolution
 from growgan.training.optim import Adam
@@ -158,6 +162,7 @@ def test_one_by_one() -> None:
 def test_kernels_are_made_anew_when_the_weight_changes(change: str) -> None:
     layer = layers.Conv(3, 5, 3, wscale=True).float()
     layers.initialize(layer, 0, "x")
+    layers.keep_kernels(layer)
     x = normal(2, 3, 8, 8).float()
     calls = {"plain": layer, "up": layer.upscaling, "down": layer.downscaling}
     with torch.no_grad():
@@ -182,6 +187,77 @@ def test_kernels_are_made_anew_when_the_weight_changes(change: str) -> None:
         same = {"plain": twice, "up": twice.upscaling, "down": twice.downscaling}[name]
         with torch.no_grad():
             torch.testing.assert_close(call(x), same(x), msg=name)
+
+
+def by_fused_adam(network: torch.nn.Module) -> None:
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    torch.optim.Adam(network.parameters(), lr=0.1, fused=True).step()
+
+
+def by_data(network: torch.nn.Module) -> None:
+    for parameter in network.parameters():
+        parameter.data.mul_(2)
+
+
+def by_vector(network: torch.nn.Module) -> None:
+    vector = torch.cat([2 * parameter.detach().flatten() for parameter in network.parameters()])
+    torch.nn.utils.vector_to_parameters(vector, network.parameters())
+
+
+UNNOTICED = [by_fused_adam, by_data, by_vector]
+"""Changes of weights that do not bump their versions."""
+
+
+@pytest.mark.parametrize("compute", [None, torch.bfloat16])
+@pytest.mark.parametrize("change", UNNOTICED)
+def test_a_bare_network_s_weights_may_change_unnoticed(
+    change: Callable[[torch.nn.Module], None], compute: torch.dtype | None
+) -> None:
+    networks = make_nets(make_spec(16), torch.float32)
+    inputs = normal(2, 6).float(), normal(2, 3, 16, 16).float()
+    for network, x in zip(networks, inputs, strict=True):
+        network.compute = compute
+        output(network, x)
+        change(network)
+        assert torch.equal(output(network, x), output(copy.deepcopy(network), x))
+
+
+@pytest.mark.parametrize("change", UNNOTICED)
+def test_a_loaded_model_s_weights_may_change_unnoticed(
+    change: Callable[[torch.nn.Module], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(path, {"G_ema": make_nets(make_spec(16), torch.float32)[0]}, training={})
+    model, z = growgan.load(path), normal(2, 6).float()
+    before, pictures = output(model, z), model.sample(2, kind="numpy")
+    change(model.G)
+    assert not torch.equal(output(model, z), before)
+    fresh = copy.deepcopy(model.G)
+    assert torch.equal(output(model, z), output(fresh, z)) and torch.equal(output(model.G, z), output(fresh, z))
+    assert not np.array_equal(model.sample(2, kind="numpy"), pictures)
+    # Also where pictures were made since the network was handed out.
+    change(fresh_G := model.G)
+    assert torch.equal(output(model, z), output(copy.deepcopy(fresh_G), z))
+
+
+def output(network: Callable[[Tensor], Tensor | tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
+    with torch.no_grad():
+        found = network(x)
+    return found[0] if isinstance(found, tuple) else found
+
+
+def test_a_model_keeps_kernels_until_its_network_is_handed_out(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(path, {"G_ema": make_nets(make_spec(16), torch.float32)[0]}, training={})
+    model = growgan.load(path)
+    convolution = model._G.stage(8).conv1.plain
+    model.sample(1)
+    kept = convolution._made
+    model.sample(1)
+    assert convolution._made[-1] is kept[-1] and convolution._made[-1]
+    model.G  # noqa: B018 (a property that does something)
+    assert not convolution.keep
 
 
 def test_layers_that_were_made_in_inference_mode_work_and_follow_their_weights() -> None:

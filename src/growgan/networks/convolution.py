@@ -60,7 +60,7 @@ NOTHING_MADE: Made = (None, 0, torch.float32, {})
 
 
 class Convolution:
-    """A layer's convolution: keeps the kernels that algorithms made of the weight until the weight changes.
+    """A layer's convolution. Algorithms run it with kernels that they prepare from the weight.
 
     Kernels are in the type that the convolution is computed in; weight gradients in the weight's own.
     """
@@ -72,6 +72,12 @@ class Convolution:
         self.scale = scale
         """By which the weight is multiplied before it is used (equalised learning rate)."""
         self.plan = UNMEASURED
+        self.keep = False
+        """Whether kernels are kept until the version of the weight changes.
+
+        Not every change bumps it: ``torch.optim.Adam(fused=True)``, ``p.data.mul_`` and ``vector_to_parameters`` do
+        not. Only an owner whose every change does may set this (`layers.keep_kernels`).
+        """
         self._made = NOTHING_MADE
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -121,23 +127,25 @@ class Convolution:
 
     def _kernel(self, algorithm: Algorithm, weight: Tensor, dtype: torch.dtype) -> Tensor:
         """The weight as the algorithm applies it."""
+        # Tensors that were created in inference mode have no version.
+        if not self.keep or not isinstance(weight, torch.nn.Parameter) or weight.is_inference():
+            return self._prepared(algorithm, weight, dtype)
         of, version, of_dtype, kernels = self._made
-        # Of a network that was made in inference mode nobody counts the changes.
-        lasting = isinstance(weight, torch.nn.Parameter) and not weight.is_inference()
-        if not lasting or of is not weight or version != weight._version or of_dtype != dtype:
+        if of is not weight or version != weight._version or of_dtype != dtype:
             kernels = {}
         if algorithm.family not in kernels:
-            with torch.no_grad():
-                kernel = algorithm.kernel((weight * self.scale if self.scale != 1.0 else weight).to(dtype))
-                layout = _layout(weight) if kernel.dim() == 4 else torch.contiguous_format
-                kernels[algorithm.family] = kernel.contiguous(memory_format=layout)
-        if lasting:
-            self._made = weight, weight._version, dtype, kernels
+            kernels[algorithm.family] = self._prepared(algorithm, weight, dtype)
+        self._made = weight, weight._version, dtype, kernels
         return kernels[algorithm.family]
 
+    @torch.no_grad()
+    def _prepared(self, algorithm: Algorithm, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        kernel = algorithm.kernel((weight * self.scale if self.scale != 1.0 else weight).to(dtype))
+        return kernel.contiguous(memory_format=_layout(weight) if kernel.dim() == 4 else torch.contiguous_format)
+
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles leave behind what can be made again, and follow no plan."""
-        return self.__dict__ | {"plan": UNMEASURED, "_made": NOTHING_MADE}
+        """Copies and pickles follow no plan and keep no kernels: they may have another owner."""
+        return self.__dict__ | {"plan": UNMEASURED, "keep": False, "_made": NOTHING_MADE}
 
 
 class _Forward(torch.autograd.Function):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -93,10 +94,26 @@ class Linear(Equalized):
 
 def follow(network: nn.Module, plan: Plan) -> None:
     """Have every convolution of the network ask this plan how it is to be computed."""
+    for convolution in _convolutions(network):
+        convolution.plan = plan
+
+
+def keep_kernels(network: nn.Module, keep: bool = True) -> None:
+    """Have layers keep the kernels prepared from their weights, until the weights' versions change.
+
+    For an owner that bumps the versions (`torch.autograd.graph.increment_version`) wherever PyTorch does not, and hands
+    the network to nobody who may not: see `Convolution.keep`.
+    """
+    for convolution in _convolutions(network):
+        convolution.keep = keep
+
+
+def _convolutions(network: nn.Module) -> Iterator[Convolution]:
     for module in network.modules():
         if isinstance(module, Conv):
-            for convolution in (module.plain, module.up, module.down):
-                convolution.plan = plan
+            yield from (module.plain, module.up, module.down)
+        elif isinstance(module, Linear):
+            yield module.product
 
 
 def initialize(network: nn.Module, seed: int, name: str) -> None:

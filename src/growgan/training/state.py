@@ -18,7 +18,7 @@ from growgan.devices import Machine
 from growgan.losses.base import At
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
-from growgan.networks.layers import follow, initialize
+from growgan.networks.layers import follow, initialize, keep_kernels
 from growgan.training.draws import Draws, Numbers
 from growgan.training.optim import Adam
 from growgan.training.ranks import ALONE, Ranks
@@ -50,6 +50,7 @@ class TrainState:
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         for network in (self.G, self.D, self.G_ema):
             follow(network, machine.plan)
+            keep_kernels(network)  # `optim` and `recording` bump the versions of weights that they change
         for size in config.start.frozen:
             self.D.stage(size).requires_grad_(False)
         self.opt_G = Adam(self.G, config.optim)
