@@ -17,7 +17,7 @@ from growgan.losses.base import Terms
 from growgan.training.draws import Numbers
 from growgan.training.feed import Source
 from growgan.training.optim import average, ema_factor
-from growgan.training.recording import Figures
+from growgan.training.recording import Figures, StepInputs
 from growgan.training.shares import own_rows
 from growgan.training.state import TrainState
 
@@ -38,7 +38,8 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
 def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None) -> Figures:
     """Update D on `reals`, [own N, C, S, S] faded as the networks are, and on as many fakes."""
     penalised = state.at(phase).penalised
-    figures = state.passes.run(d_pass, state, phase, state.draws("D", phase), reals, labels, penalised)
+    inputs = StepInputs(phase, state.draws("D", phase), reals, labels)
+    figures = state.passes.run(d_pass, state, inputs, lazy=penalised)
     state.ranks.add_up(state.D, figures, phase)
     refuse_nonsense(figures, "D")
     state.opt_D.step(phase.d_lr * state.rate, phase.beta2)
@@ -64,7 +65,7 @@ def g_step(state: TrainState, phase: Phase, feed: Source, reals: Tensor) -> Figu
     """Update G on fresh latents and labels, through a D that stands still; `reals`: what D was updated on last."""
     draws = state.draws("G", phase)
     labels = feed.random_labels(draws.of(own_rows(state.parts(phase))))
-    figures = state.passes.run(g_pass, state, phase, draws, reals, labels)
+    figures = state.passes.run(g_pass, state, StepInputs(phase, draws, reals, labels))
     state.ranks.add_up(state.G, figures, phase)
     refuse_nonsense(figures, "G")
     state.opt_G.step(phase.g_lr * state.rate, phase.beta2)
