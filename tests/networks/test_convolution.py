@@ -158,16 +158,15 @@ def test_one_by_one() -> None:
         torch.testing.assert_close(found, right, **CLOSE)
 
 
+@pytest.mark.parametrize("fused", [None, "up", "down"])
 @pytest.mark.parametrize("change", ["in place", "optimiser", "average", "load"])
-def test_kernels_are_made_anew_when_the_weight_changes(change: str) -> None:
-    layer = layers.Conv(3, 5, 3, wscale=True).float()
+def test_kept_kernels_are_prepared_again_when_the_weight_changes(change: str, fused: layers.Resample | None) -> None:
+    layer = layers.Conv(3, 5, 3, wscale=True, resample=fused).float()
     layers.initialize(layer, 0, "x")
     layers.keep_kernels(layer)
     x = normal(2, 3, 8, 8).float()
-    calls = {"plain": layer, "up": layer.upscaling, "down": layer.downscaling}
     with torch.no_grad():
-        for call in calls.values():
-            call(x)
+        layer(x)
         twice = copy.deepcopy(layer)
         twice.weight.mul_(2)
     match change:
@@ -183,10 +182,8 @@ def test_kernels_are_made_anew_when_the_weight_changes(change: str) -> None:
                 torch._foreach_lerp_([layer.weight], [3 * layer.weight], 0.5)
         case "load":
             layer.load_state_dict(twice.state_dict())
-    for name, call in calls.items():
-        same = {"plain": twice, "up": twice.upscaling, "down": twice.downscaling}[name]
-        with torch.no_grad():
-            torch.testing.assert_close(call(x), same(x), msg=name)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), twice(x))
 
 
 def by_fused_adam(network: torch.nn.Module) -> None:
@@ -251,7 +248,7 @@ def test_a_model_keeps_kernels_until_its_network_is_handed_out(tmp_path: Path) -
     path = tmp_path / "model.safetensors"
     save_model(path, {"G_ema": make_nets(make_spec(16), torch.float32)[0]}, training={})
     model = growgan.load(path)
-    convolution = model._G.stage(8).conv1.plain
+    convolution = model._G.stage(8).conv1.convolution
     model.sample(1)
     kept = convolution._made
     model.sample(1)
@@ -271,12 +268,25 @@ def test_layers_that_were_made_in_inference_mode_work_and_follow_their_weights()
 
 
 def test_fused_resampling_is_the_plain_one() -> None:
-    layer = layers.Conv(3, 5, 3, wscale=True).double()
-    layers.initialize(layer, 0, "x")
+    plain, up, down = (layers.Conv(3, 5, 3, wscale=True, resample=fused).double() for fused in (None, "up", "down"))
+    for layer in (plain, up, down):
+        layers.initialize(layer, 0, "x")
     for size in (2, 4, 6):
         x = normal(2, 3, size, size)
-        torch.testing.assert_close(layer.upscaling(x), layer(resample.upscale(x)), **CLOSE)
-        torch.testing.assert_close(layer.downscaling(x), resample.downscale(layer(x)), **CLOSE)
+        torch.testing.assert_close(up(x), plain(resample.upscale(x)), **CLOSE)
+        torch.testing.assert_close(down(x), resample.downscale(plain(x)), **CLOSE)
+
+
+def test_hooks_fire_on_every_convolution() -> None:
+    G, D = make_nets(make_spec(16, d_down="pool_act"), torch.float32)
+    fired: list[torch.nn.Module] = []
+    convolutions = [m for network in (G, D) for m in network.modules() if isinstance(m, layers.Conv)]
+    for layer in convolutions:
+        layer.register_forward_hook(lambda module, given, output: fired.append(module))
+    with torch.no_grad():
+        D(G(normal(2, 6).float(), None, 16, 0.5), alpha=0.5)
+    lowest = (G.stage(4).torgb, D.stage(4).fromrgb)
+    assert {id(m) for m in fired} == {id(m) for m in convolutions if m not in lowest}
 
 
 class Slow:
@@ -322,4 +332,4 @@ def test_layers_follow_a_plan() -> None:
     layers.follow(layer, Listening())
     torch.testing.assert_close(layer(x), before, rtol=0, atol=1e-5)
     assert used == ["forward 2x32x8x8 32 float32"]
-    assert copy.deepcopy(layer).plain.plan is not layer.plain.plan
+    assert copy.deepcopy(layer).convolution.plan is not layer.convolution.plan

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from growgan.core.config import NetworkSpec
 from growgan.core.geometry import LOWEST, is_size, stage_name
 from growgan.networks import layers, resample
-from growgan.networks.layers import Conv, Linear
+from growgan.networks.layers import Conv, Linear, Resample
 
 Noise = Callable[[str, Tensor], Tensor]
 """Changes the input of the convolution of the given name (LSGAN's adaptive noise)."""
@@ -40,7 +40,8 @@ class Block(nn.Module):
         below, width = spec.width(resolution // 2), spec.width(resolution)
         self.fromrgb = Conv(spec.channels, width, 1, spec.wscale)
         self.conv0 = Conv(width, width, 3, spec.wscale)
-        self.conv1 = Conv(width, below, 3, spec.wscale)
+        fused: Resample | None = "down" if spec.d_down == "pool_act" else None
+        self.conv1 = Conv(width, below, 3, spec.wscale, resample=fused)
 
 
 class Discriminator(nn.Module):
@@ -102,9 +103,8 @@ class Discriminator(nn.Module):
         x = noise(f"{name}.conv0", x) if noise else x
         x = self._activate(block.conv0(x))
         x = noise(f"{name}.conv1", x) if noise else x
-        if self.spec.d_down == "pool_act":
-            return self._activate(block.conv1.downscaling(x))
-        return resample.downscale(self._activate(block.conv1(x)))
+        x = self._activate(block.conv1(x))
+        return x if self.spec.d_down == "pool_act" else resample.downscale(x)
 
     def _judge(self, x: Tensor, dtype: torch.dtype, parts: int, noise: Noise | None) -> Tensor:
         head, name, variant = self.stage(LOWEST), stage_name(LOWEST), self.spec.variant

@@ -67,7 +67,7 @@ class Block(nn.Module):
     def __init__(self, spec: NetworkSpec, resolution: int) -> None:
         super().__init__()
         below, width = spec.width(resolution // 2), spec.width(resolution)
-        self.conv0 = Conv(below, width, 3, spec.wscale)
+        self.conv0 = Conv(below, width, 3, spec.wscale, resample="up")
         self.conv1 = Conv(width, width, 3, spec.wscale)
         self.torgb = Conv(width, spec.channels, 1, spec.wscale, gain=1)
 
@@ -132,7 +132,7 @@ class Generator(nn.Module):
                 break
             block = self.stage(size)
             before = x
-            x = self._finish(block.conv0.upscaling(x))
+            x = self._finish(block.conv0(x))
             x = self._finish(block.conv1(x))
         return before, x
 

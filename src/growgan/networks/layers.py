@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -43,29 +42,33 @@ class Equalized(nn.Module):
         return self.weight * self.scale if self.scale != 1.0 else self.weight
 
 
-class Conv(Equalized):
-    """A square convolution that keeps the size: images [N, inputs, H, W] to [N, outputs, H, W].
+Resample = Literal["up", "down"]
 
-    It is computed in the type of its input.
+
+class Conv(Equalized):
+    """A square convolution with padding: images [N, inputs, H, W] to [N, outputs, H, W].
+
+    resample: "up" enlarges the images before the convolution, to [N, outputs, 2H, 2W]; "down" shrinks them after it, to
+    [N, outputs, H / 2, W / 2]. Both are fused with it, in a quarter of the work. Computed in the type of the input.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, wscale: bool, gain: float = HE_GAIN) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        wscale: bool,
+        gain: float = HE_GAIN,
+        resample: Resample | None = None,
+    ) -> None:
         super().__init__((outputs, inputs, kernel, kernel), gain, wscale)
-        self.plain = Convolution(algorithms.plain, self.scale)
-        self.up = Convolution(algorithms.up, self.scale, "up")
-        self.down = Convolution(algorithms.down, self.scale, "down")
+        self.resample = resample
+        candidates = {None: algorithms.plain, "up": algorithms.up, "down": algorithms.down}[resample]
+        self.convolution = Convolution(candidates, self.scale, resample or "")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images [N, outputs, H, W]."""
-        return self.plain(x, self.weight, self.bias)
-
-    def upscaling(self, x: Tensor) -> Tensor:
-        """Images [N, outputs, 2H, 2W]: enlarged, then convolved, in a quarter of the work."""
-        return self.up(x, self.weight, self.bias)
-
-    def downscaling(self, x: Tensor) -> Tensor:
-        """Images [N, outputs, H / 2, W / 2]: convolved, then shrunk, in a quarter of the work."""
-        return self.down(x, self.weight, self.bias)
+        """Images, resampled or not."""
+        return self.convolution(x, self.weight, self.bias)
 
 
 class Linear(Equalized):
@@ -75,7 +78,7 @@ class Linear(Equalized):
         self, inputs: int, outputs: int, wscale: bool, gain: float = HE_GAIN, biases: int | None = None
     ) -> None:
         super().__init__((outputs, inputs), gain, wscale, biases)
-        self.product = Convolution(algorithms.dense, 1.0)
+        self.convolution = Convolution(algorithms.dense, 1.0)
 
     def forward(self, x: Tensor, compute: torch.dtype | None = None) -> Tensor:
         """Vectors [N, outputs]. compute: as for `project`."""
@@ -88,14 +91,15 @@ class Linear(Equalized):
         """
         if compute is None:
             return F.linear(x * self.scale if self.scale != 1.0 else x, self.weight)
-        y = self.product(x.to(compute), self.weight, None).to(self.weight.dtype)
+        y = self.convolution(x.to(compute), self.weight, None).to(self.weight.dtype)
         return y * self.scale if self.scale != 1.0 else y
 
 
 def follow(network: nn.Module, plan: Plan) -> None:
     """Have every convolution of the network ask this plan how it is to be computed."""
-    for convolution in _convolutions(network):
-        convolution.plan = plan
+    for module in network.modules():
+        if isinstance(module, Conv):
+            module.convolution.plan = plan
 
 
 def keep_kernels(network: nn.Module, keep: bool = True) -> None:
@@ -104,16 +108,9 @@ def keep_kernels(network: nn.Module, keep: bool = True) -> None:
     For an owner that bumps the versions (`torch.autograd.graph.increment_version`) wherever PyTorch does not, and hands
     the network to nobody who may not: see `Convolution.keep`.
     """
-    for convolution in _convolutions(network):
-        convolution.keep = keep
-
-
-def _convolutions(network: nn.Module) -> Iterator[Convolution]:
     for module in network.modules():
-        if isinstance(module, Conv):
-            yield from (module.plain, module.up, module.down)
-        elif isinstance(module, Linear):
-            yield module.product
+        if isinstance(module, Conv | Linear):
+            module.convolution.keep = keep
 
 
 def initialize(network: nn.Module, seed: int, name: str) -> None:
