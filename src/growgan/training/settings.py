@@ -16,7 +16,7 @@ from growgan.core.schedule import Schedule
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import prepare
 from growgan.devices import usual_preset
-from growgan.networks.layers import stddev_group_size
+from growgan.networks.variants import stddev_group_size
 from growgan.training import start
 from growgan.training.request import Request
 from growgan.training.run import RunFolder, resumed
@@ -138,9 +138,8 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
 def _warn_of_lone_pictures(config: RunConfig, request: Request) -> None:
     """Say it if some stage's minibatch has no groups to compare: the largest divisor of 7 up to 4 is 1."""
     spec, schedule = config.network, Schedule(config.schedule, config.optim, config.network.resolution)
-    contiguous = spec.variant.stddev_groups == "contiguous"
     for phase in map(schedule.trained, schedule.stages) if spec.has_stddev and spec.stddev_group != 1 else ():
-        if phase.minibatch > 1 and stddev_group_size(phase.minibatch, spec.stddev_group, contiguous) == 1:
+        if phase.minibatch > 1 and stddev_group_size(spec.variant, phase.minibatch, spec.stddev_group) == 1:
             at = f"{phase.resolution}x{phase.resolution} a minibatch of {phase.minibatch}"
             remedy = f"a multiple of {spec.stddev_group}, or of 2, has some"
             request.say(f"warning: at {at} has no groups for minibatch stddev to compare: {remedy}")
