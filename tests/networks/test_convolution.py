@@ -40,15 +40,15 @@ def down(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 CASES = {
     "direct": (algorithms.DIRECT, plain),
     "channels first": (algorithms.FIRST, plain),
-    "taps": (algorithms.TAPS, plain),
+    "taps": (algorithms.IM2COL, plain),
     "winograd 2": (algorithms.F2, plain),
     "winograd 4": (algorithms.F4, plain),
     "up": (algorithms.UP["direct"], up),
     "wide up": (algorithms.WIDE_UP["wide"], up),
     "wide down": (algorithms.WIDE_DOWN["wide"], down),
-    "up taps": (algorithms.UP_TAPS["taps"], up),
+    "up taps": (algorithms.UP_IM2COL["taps"], up),
     "down": (algorithms.DOWN["direct"], down),
-    "down taps": (algorithms.DOWN_TAPS["taps"], down),
+    "down taps": (algorithms.DOWN_IM2COL["taps"], down),
 }
 
 
@@ -88,13 +88,13 @@ def test_images_may_be_transformed_one_by_one(name: str, monkeypatch: pytest.Mon
         normal(4, 5, 3, 3),
     )
     kernel = algorithm.kernel(weight)
-    together = [algorithm.forward(x, kernel, None), algorithm.inputs(gy, kernel, x.shape)]
-    together.append(algorithm.weights(x, gy, kernel))
+    together = [algorithm.forward(x, kernel, None), algorithm.grad_input(gy, kernel, x.shape)]
+    together.append(algorithm.grad_weight(x, gy, kernel))
     monkeypatch.setattr(winograd, "TOGETHER", 1)
     apart = [
         algorithm.forward(x, kernel, None),
-        algorithm.inputs(gy, kernel, x.shape),
-        algorithm.weights(x, gy, kernel),
+        algorithm.grad_input(gy, kernel, x.shape),
+        algorithm.grad_weight(x, gy, kernel),
     ]
     for one, other in zip(together, apart, strict=True):
         torch.testing.assert_close(one, other, **CLOSE)
@@ -106,9 +106,9 @@ class Counting(type(algorithms.DIRECT)):
     def __init__(self) -> None:
         self.count = 0
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         self.count += 1
-        return super().weights(x, gy, kernel)
+        return super().grad_weight(x, gy, kernel)
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -137,7 +137,7 @@ def test_input_gradients_read_nothing_but_their_operands(outputs: int, layout: t
     """Of the input only the size counts: more or fewer numbers than the output's gradient has."""
     gy, kernel = normal(2, outputs, 6, 6).contiguous(memory_format=layout), normal(outputs, 4, 3, 3)
     before = gy.clone()
-    found = algorithms.DIRECT.inputs(gy, kernel, torch.Size((2, 4, 6, 6)))
+    found = algorithms.DIRECT.grad_input(gy, kernel, torch.Size((2, 4, 6, 6)))
     torch.testing.assert_close(found, F.conv_transpose2d(gy, kernel, padding=1), **CLOSE)
     assert torch.equal(gy, before)
 

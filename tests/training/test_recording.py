@@ -91,7 +91,7 @@ def steps(
     figures = []
     for i in range(count):
         alpha = min(1.0, 2 * (i + 1) / count)
-        phase = replace(schedule.trained(schedule.stages[-1], alpha), late=i / count)
+        phase = replace(schedule.trained(schedule.stages[-1], alpha), progress=i / count)
         figures.append(train_step(state, phase, feed))
     return state, figures
 

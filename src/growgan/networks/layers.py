@@ -175,7 +175,7 @@ def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False) -> Tensor:
     if torch.is_grad_enabled() and x.requires_grad:
         y: Tensor = _PixelNorm.apply(x, eps)  # type: ignore[no-untyped-call]
         return y
-    scale = resample.spread(_inverse_norm(x, eps).to(x.dtype), x)
+    scale = resample.broadcast(_inverse_norm(x, eps).to(x.dtype), x)
     return x.mul_(scale) if inplace else x * scale
 
 
@@ -197,7 +197,7 @@ class _PixelNorm(torch.autograd.Function):
         inverse = _inverse_norm(x, eps)
         ctx.save_for_backward(x, inverse)
         ctx.eps = eps
-        return x * resample.spread(inverse.to(x.dtype), x)
+        return x * resample.broadcast(inverse.to(x.dtype), x)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None]:
@@ -207,7 +207,7 @@ class _PixelNorm(torch.autograd.Function):
             return torch.autograd.grad(y, x, gy, create_graph=True)[0], None
         along = (gy * x).sum(dim=1, keepdim=True).to(inverse.dtype)
         back = (inverse.pow(3) * along).div_(-x.shape[1])
-        inverse, back = (resample.spread(value.to(x.dtype), x) for value in (inverse, back))
+        inverse, back = (resample.broadcast(value.to(x.dtype), x) for value in (inverse, back))
         return (gy * inverse).addcmul_(x, back), None
 
 

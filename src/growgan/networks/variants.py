@@ -25,7 +25,7 @@ def pixel_norm(variant: Variant) -> Callable[..., Tensor]:
 def _pixel_norm_outside(x: Tensor, eps: float, inplace: bool = False) -> Tensor:
     """`eps` is added to the root, not under it."""
     inverse = 1 / (layers.channel_norm(x) / math.sqrt(x.shape[1]) + eps)
-    scale = resample.spread(inverse.to(x.dtype), x)
+    scale = resample.broadcast(inverse.to(x.dtype), x)
     return x.mul_(scale) if inplace else x * scale
 
 

@@ -117,7 +117,7 @@ def up_kernel(weight: Tensor) -> Tensor:
     Enlarging repeats every pixel, which is the same as to repeat the kernel: the sum of its four shifts by half a
     pixel each way. A transposed convolution runs its kernel backwards, hence the flip.
     """
-    return resample.boxes(weight.flip(2, 3), edges=True).transpose(0, 1).contiguous()
+    return resample.box_sum(weight.flip(2, 3), edges=True).transpose(0, 1).contiguous()
 
 
 class _Graph(nn.Module):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from growgan.core.errors import first_line
 from growgan.core.schedule import Phase
-from growgan.training.draws import Numbers
+from growgan.training.draws import RandomSource
 
 Figures = dict[str, Tensor]
 """Named scalars of a step, detached."""
@@ -57,7 +57,7 @@ class StepInputs(NamedTuple):
     """What a pass reads besides the networks."""
 
     phase: Phase
-    draws: Numbers
+    draws: RandomSource
     reals: Tensor
     labels: Tensor | None
 
@@ -197,7 +197,7 @@ class _Ask:
     shape: tuple[int, ...]
     place: Tensor
 
-    def fill(self, draws: Numbers) -> None:
+    def fill(self, draws: RandomSource) -> None:
         some = draws if self.rows is None else draws.of(self.rows)
         self.place.copy_((some.normal if self.normal else some.uniform)(self.name, *self.shape))
 
@@ -206,7 +206,7 @@ class _Ask:
 class _Noting:
     """Draws that note what is asked of them."""
 
-    draws: Numbers
+    draws: RandomSource
     asks: list[_Ask]
     rows: Tensor | None = None
 
@@ -255,10 +255,10 @@ class _Recording:
         self.device = state.device
         phase, _, reals, labels = inputs
         self.reals, self.labels = reals.clone(), None if labels is None else labels.clone()
-        self.alpha, self.late = (torch.zeros((), dtype=state.dtype, device=state.device) for _ in range(2))
+        self.alpha, self.progress = (torch.zeros((), dtype=state.dtype, device=state.device) for _ in range(2))
         self.weights = [weight for network in (state.G, state.D) for weight in network.parameters()]
         # Outside a fade alpha is the constant 1, which saves its operations; the phase's other numbers may be tensors.
-        placed = replace(phase, alpha=self.alpha if phase.fading else 1.0, late=self.late)  # type: ignore[arg-type]
+        placed = replace(phase, alpha=self.alpha if phase.fading else 1.0, progress=self.progress)  # type: ignore[arg-type]
 
         def recorded() -> None:
             figures = work(state, placed, _Placed(self.asks), self.reals, self.labels)
@@ -280,7 +280,7 @@ class _Recording:
         if self.labels is not None and inputs.labels is not None:
             self.labels.copy_(inputs.labels)
         self.alpha.fill_(inputs.phase.alpha)
-        self.late.fill_(inputs.phase.late)
+        self.progress.fill_(inputs.phase.progress)
         self._again()
         self._touch()
         for weight, gradient in self.gradients:
