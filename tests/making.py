@@ -83,7 +83,7 @@ def joined(groups: Iterable[Terms]) -> Terms:
     for terms in groups:
         assert not all_.parts.keys() & terms.parts.keys()
         all_.parts.update(terms.parts)
-        all_.seen.update(terms.seen)
+        all_.stats.update(terms.stats)
     return all_
 
 

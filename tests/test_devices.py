@@ -98,9 +98,9 @@ def test_the_processor_is_a_step_ahead_of_a_card(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: "the card's")
-    lead = devices.Lead(CUDA)
+    throttle = devices.StepThrottle(CUDA)
     for _ in range(3):
-        lead.step()
+        throttle.step()
     assert done == [
         "asked for step 1",
         "asked for step 2",
@@ -108,5 +108,5 @@ def test_the_processor_is_a_step_ahead_of_a_card(monkeypatch: pytest.MonkeyPatch
         "asked for step 3",
         "waited for step 2",
     ]
-    devices.Lead(CPU).step()
+    devices.StepThrottle(CPU).step()
     assert Event.count == 3

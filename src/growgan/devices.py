@@ -131,8 +131,8 @@ def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
     return values.to(device)
 
 
-class Lead:
-    """Keeps the processor at most a step ahead of a card: what steps take is then what passes between them.
+class StepThrottle:
+    """Keeps the processor at most one step ahead of a card, so that the time between steps is what they take.
 
     A card is only asked for its work. Unless somebody waits for it now and then, many steps are asked for within the
     time that the first of them takes, and all that time is spent later, wherever a figure is read.

@@ -13,7 +13,7 @@ from growgan.core.config import LossConfig, OptimConfig, ScheduleConfig
 from growgan.core.fields import per
 from growgan.core.schedule import Schedule
 from growgan.losses import LOSSES, create
-from growgan.losses.base import At
+from growgan.losses.base import StepInfo
 
 CPU = torch.device("cpu")
 ALL = ("colour", "translation", "cutout")
@@ -59,7 +59,7 @@ def test_all_that_d_sees_is_augmented_by_draws_of_its_own(name):
         seen.extend(x.detach().chunk(parts))
         return D(x, parts=parts, noise=noise)
 
-    for _ in loss.d_terms(make().before(critic, draws), reals, fakes, None, draws, At(8)):
+    for _ in loss.d_terms(make().before(critic, draws), reals, fakes, None, draws, StepInfo(8)):
         pass
     asked = [name for name in draws.asked if name.startswith("augment")]
     assert asked == [f"augment/{k}" for k in range(len(seen))]
@@ -77,7 +77,7 @@ def test_r1_is_by_the_image_that_was_not_augmented():
     draws, reals = FixedDraws(N), normal(N, 3, 8, 8)
     config = AugmentConfig(policy="cutout", from_resolution=8)
     *_, terms = create(LossConfig(name="logistic"), False).d_terms(
-        Augment(config, CPU).before(total, draws), reals, reals, None, draws, At(8)
+        Augment(config, CPU).before(total, draws), reals, reals, None, draws, StepInfo(8)
     )
     left = augment(torch.ones_like(reals), ("cutout",), FixedDraws(N).uniform("augment/1", NUMBERS))
     assert terms.parts["r1"].item() == pytest.approx(5 * left.sum().item() / N)
@@ -148,5 +148,5 @@ def test_a_policy_by_its_text():
     assert AugmentConfig(policy=" colour , cutout").changes == ("colour", "cutout")
     assert AugmentConfig(policy="none").changes == AugmentConfig(policy="").changes == ()
     assert (make().p(0), make(strength="adaptive").p(0).item(), make(p=0.2).p(0)) == (1.0, 0.0, 0.2)
-    assert [make(p=0.2, p_end=0.6).p(late) for late in (0, 0.5, 1)] == pytest.approx([0.2, 0.4, 0.6])
+    assert [make(p=0.2, p_end=0.6).p(progress) for progress in (0, 0.5, 1)] == pytest.approx([0.2, 0.4, 0.6])
     assert not AugmentConfig(strength="adaptive").adaptive

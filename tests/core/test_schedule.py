@@ -57,7 +57,7 @@ def test_every_round_of_a_whole_run(name: str, resolution: int) -> None:
         phase = schedule.at(nimg)
         if not agree(phase, release, lod, size):
             pytest.fail(f"at {nimg}: {phase}, but lod {lod} and size {size}")
-        if phase.starts_anew(before):
+        if phase.resets_adam(before):
             ours_reset.append(nimg)
         if anew:
             reset.append(nimg)
@@ -147,12 +147,12 @@ def test_every_stage_can_have_lengths_of_its_own() -> None:
 
 def resets_of(schedule: Schedule, step: int) -> list[int]:
     phases = [(nimg, schedule.at(nimg)) for nimg in range(0, schedule.total, step)]
-    return [nimg for (nimg, phase), (_, before) in zip(phases[1:], phases) if phase.starts_anew(before)]
+    return [nimg for (nimg, phase), (_, before) in zip(phases[1:], phases) if phase.resets_adam(before)]
 
 
 def test_adam_starts_anew_at_both_ends_of_a_fade_and_once_without() -> None:
     assert resets_of(make_schedule(32, **EACH), 500) == [10_500, 15_000, 35_000, 65_500, 71_000]
-    assert not make_schedule().at(0).starts_anew(None)
+    assert not make_schedule().at(0).resets_adam(None)
 
 
 def test_no_growing() -> None:
@@ -245,9 +245,9 @@ def test_values_with_an_end_go_there_over_the_run_or_over_each_stage(anneal: str
             assert phase.resolution == stage.resolution
             assert phase.g_lr == 2 * phase.d_lr == pytest.approx(r3gan(nimg - start, 0.002, 0.0005, end - start))
             assert phase.beta2 == pytest.approx(r3gan(nimg - start, 0.9, 0.99, end - start))
-            assert phase.late == pytest.approx(r3gan(nimg - start, 0, 1, end - start))
+            assert phase.progress == pytest.approx(r3gan(nimg - start, 0, 1, end - start))
     beyond = schedule.at(61_000)
-    assert (beyond.g_lr, beyond.beta2, beyond.late) == pytest.approx((0.0005, 0.99, 1))
+    assert (beyond.g_lr, beyond.beta2, beyond.progress) == pytest.approx((0.0005, 0.99, 1))
 
 
 def test_values_without_an_end_stay() -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from growgan.core.config import LossConfig
 from growgan.losses import LOSSES, create
-from growgan.losses.base import At
+from growgan.losses.base import StepInfo
 
 N = 4
 STAGES = [(4, 1.0), (8, 0.4), (8, 1.0), (16, 0.4)]
@@ -52,7 +52,7 @@ def test_finite_and_reaches_every_used_parameter(name: str, labels: str, resolut
 
     with torch.no_grad():
         fakes = G(normal(N, G.spec.z_size), y, resolution, alpha)
-    terms = joined(loss.d_terms(critic, reals, fakes, y, draws, At(resolution, 16 / resolution)))
+    terms = joined(loss.d_terms(critic, reals, fakes, y, draws, StepInfo(resolution, 16 / resolution)))
     assert terms.total.shape == () and all(part.isfinite() and part.shape == () for part in terms.parts.values())
     torch.testing.assert_close(terms.total, sum(terms.parts.values()))
     terms.total.backward()
@@ -62,7 +62,7 @@ def test_finite_and_reaches_every_used_parameter(name: str, labels: str, resolut
         D.get_parameter("4x4.dense1.bias").grad.round_(decimals=15)
     assert reached(D) == expected
     assert reals.grad is None and not reals.requires_grad
-    loss.after_d_step(terms.seen)
+    loss.after_d_step(terms.stats)
     assert all(value.isfinite().all() and not value.requires_grad for value in loss.state.values())
 
     D.zero_grad()
@@ -81,11 +81,11 @@ def test_groups_one_after_the_other_give_the_gradients_of_the_whole(name: str, l
     _, D = make_nets(make_spec(8, **label_fields(labels)))
     loss = create(LossConfig(name=name), False)
     reals, fakes, y = normal(N, 3, 8, 8), normal(N, 3, 8, 8, seed=1), make_labels(labels, N)
-    joined(loss.d_terms(D, reals, fakes, y, FixedDraws(N), At(8, 2))).total.backward()
+    joined(loss.d_terms(D, reals, fakes, y, FixedDraws(N), StepInfo(8, 2))).total.backward()
     whole = {path: p.grad.clone() for path, p in D.named_parameters() if p.grad is not None}
     D.zero_grad()
     groups = 0
-    for terms in loss.d_terms(D, reals, fakes, y, FixedDraws(N), At(8, 2)):
+    for terms in loss.d_terms(D, reals, fakes, y, FixedDraws(N), StepInfo(8, 2)):
         terms.total.backward()  # would fail on what an earlier group has used up
         groups += 1
     assert groups == 1 if name == "relativistic" else groups > 1  # pairs have all in common
@@ -102,7 +102,7 @@ def test_terms_lead_g_and_d_against_each_other(name: str) -> None:
     optimizer = torch.optim.Adam(D.parameters(), lr=0.01)
     for _ in range(30):
         optimizer.zero_grad()
-        joined(loss.d_terms(D, reals, fakes, None, FixedDraws(8), At(4))).total.backward()
+        joined(loss.d_terms(D, reals, fakes, None, FixedDraws(8), StepInfo(4))).total.backward()
         optimizer.step()
     as_fakes, as_reals = (loss.g_terms(D, reals, x, None, FixedDraws(8)).total.item() for x in (fakes, reals))
     assert as_reals < as_fakes - 0.1

@@ -9,7 +9,7 @@ from making import FixedDraws, joined, make_labels, make_nets, make_spec, normal
 
 from growgan.core.config import LossConfig
 from growgan.losses import LOSSES, create
-from growgan.losses.base import At
+from growgan.losses.base import StepInfo
 
 N, K = 6, 3
 KINDS = ("int", "one-hot", "mixture", "attributes")
@@ -34,7 +34,7 @@ def test_against_numpy(name: str, kind: str) -> None:
     loss = create(LossConfig(name=name, label_weight=0.7), kind == "attributes")
     reals, fakes, labels = normal(N, 3, 8, 8), normal(N, 3, 8, 8, seed=1), make_labels(kind, N, K)
     real_logits, fake_logits = (D(x)[1].detach().numpy() for x in (reals, fakes))
-    parts = joined(loss.d_terms(D, reals, fakes, labels, FixedDraws(N), At(4))).parts
+    parts = joined(loss.d_terms(D, reals, fakes, labels, FixedDraws(N), StepInfo(4))).parts
     assert parts["labels_real"].item() == pytest.approx(0.7 * expected_of(real_logits, kind))
     assert parts["labels_fake"].item() == pytest.approx(0.7 * expected_of(fake_logits, kind))
     parts = loss.g_terms(D, reals, fakes, labels, FixedDraws(N)).parts
@@ -47,7 +47,10 @@ def test_no_labels_no_terms(name: str) -> None:
     for k, labels in ((0, None), (K, None)):
         _, D = make_nets(make_spec(8, num_labels=k))
         loss = create(LossConfig(name=name), False)
-        both = joined(loss.d_terms(D, x, x, labels, FixedDraws(N), At(4))), loss.g_terms(D, x, x, labels, FixedDraws(N))
+        both = (
+            joined(loss.d_terms(D, x, x, labels, FixedDraws(N), StepInfo(4))),
+            loss.g_terms(D, x, x, labels, FixedDraws(N)),
+        )
         assert not [part for terms in both for part in terms.parts if "label" in part]
 
 

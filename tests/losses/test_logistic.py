@@ -10,7 +10,7 @@ from torch import Tensor
 from growgan.core.config import LossConfig
 from growgan.core.fields import per
 from growgan.losses import create
-from growgan.losses.base import At, Terms
+from growgan.losses.base import StepInfo, Terms
 
 N = 5
 WEIGHT = normal(3, 4, 4, seed=3) / 4
@@ -26,7 +26,7 @@ def test_closed_form(gamma: float, shrink: float) -> None:
     reals, fakes = normal(N, 3, 4, 4, seed=1), normal(N, 3, 4, 4, seed=2)
     real, fake = ((x * WEIGHT).sum(dim=(1, 2, 3)).numpy() for x in (reals, fakes))
     loss = create(LossConfig(name="logistic", r1_gamma=per(gamma)), False)
-    parts = joined(loss.d_terms(critic, reals, fakes, None, FixedDraws(N), At(4, shrink))).parts
+    parts = joined(loss.d_terms(critic, reals, fakes, None, FixedDraws(N), StepInfo(4, shrink))).parts
     expected = {"fake": np.log1p(np.exp(fake)).mean(), "real": np.log1p(np.exp(-real)).mean()}
     if gamma:
         # R1 is of the stage's own images: `shrink` has no part in it.
@@ -45,7 +45,7 @@ def test_lazy_r1_is_rare_and_heavy() -> None:
     config = LossConfig(name="logistic", r1_gamma=per(10, {8: 0.5}), r1_interval=4)
 
     def r1(resolution: int, penalised: bool) -> float:
-        at = At(resolution, penalised=penalised)
+        at = StepInfo(resolution, penalised=penalised)
         return joined(create(config, False).d_terms(critic, x, x, None, FixedDraws(N), at)).parts["r1"].item()
 
     plain = 0.5 * (WEIGHT**2).sum().item()
@@ -59,13 +59,13 @@ def test_without_a_penalty_reals_and_fakes_are_judged_at_once_and_alike() -> Non
     loss = create(LossConfig(name="logistic", r1_gamma=per(10), r1_interval=2), False)
 
     def terms(penalised: bool) -> list[Terms]:
-        return list(loss.d_terms(D, reals, fakes, None, FixedDraws(4), At(8, penalised=penalised)))
+        return list(loss.d_terms(D, reals, fakes, None, FixedDraws(4), StepInfo(8, penalised=penalised)))
 
     apart, (together,) = terms(True), terms(False)
     assert len(apart) == 2 and together.parts["r1"] == 0
     for name in ("fake", "real"):
         assert together.parts[name].item() == pytest.approx(joined(apart).parts[name].item(), rel=1e-9)
-    assert together.seen.keys() == apart[0].seen.keys() | apart[1].seen.keys()
+    assert together.stats.keys() == apart[0].stats.keys() | apart[1].stats.keys()
 
 
 def test_r1_is_of_the_reals() -> None:
@@ -76,7 +76,7 @@ def test_r1_is_of_the_reals() -> None:
 
     reals, fakes = normal(N, 3, 4, 4, seed=1), 9 * normal(N, 3, 4, 4, seed=2)
     loss = create(LossConfig(name="logistic", r1_gamma=per(3)), False)
-    terms = joined(loss.d_terms(square, reals, fakes, None, FixedDraws(N), At(4)))
+    terms = joined(loss.d_terms(square, reals, fakes, None, FixedDraws(N), StepInfo(4)))
     assert terms.parts["r1"].item() == pytest.approx(1.5 * (reals**2).sum().item() / N)
 
 
@@ -86,7 +86,7 @@ def test_r1_s_gradient_against_finite_differences() -> None:
 
     def r1() -> Tensor:
         return joined(
-            create(LossConfig(name="logistic"), False).d_terms(D, reals, reals, None, FixedDraws(N), At(4))
+            create(LossConfig(name="logistic"), False).d_terms(D, reals, reals, None, FixedDraws(N), StepInfo(4))
         ).parts["r1"]
 
     check_by_differences(r1, D)
@@ -100,5 +100,5 @@ def test_r2_is_of_the_fakes_and_off_unless_it_is_asked() -> None:
 
     for gamma, expected in ((None, {}), (per(3), {"r2": 1.5 * (fakes**2).sum().item() / N})):
         loss = create(LossConfig(name="logistic", r1_gamma=per(0), r2_gamma=gamma), False)
-        parts = joined(loss.d_terms(square, reals, fakes, None, FixedDraws(N), At(4))).parts
+        parts = joined(loss.d_terms(square, reals, fakes, None, FixedDraws(N), StepInfo(4))).parts
         assert {name: parts[name].item() for name in ("r1", "r2") if name in parts} == pytest.approx(expected)

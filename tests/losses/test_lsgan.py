@@ -11,7 +11,7 @@ from torch import Tensor
 
 from growgan.core.config import LossConfig
 from growgan.losses import create
-from growgan.losses.base import At, Loss
+from growgan.losses.base import Loss, StepInfo
 
 N = 5
 
@@ -29,11 +29,11 @@ def linear_critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tens
 def test_terms_on_a_linear_critic() -> None:
     reals, fakes = normal(N, 1, 4, 4, seed=1), normal(N, 1, 4, 4, seed=2)
     real, fake = reals.sum(dim=(1, 2, 3)), fakes.sum(dim=(1, 2, 3))
-    terms = joined(make_loss().d_terms(linear_critic, reals, fakes, None, FixedDraws(N), At(4)))
+    terms = joined(make_loss().d_terms(linear_critic, reals, fakes, None, FixedDraws(N), StepInfo(4)))
     assert {name: part.item() for name, part in terms.parts.items()} == pytest.approx(
         {"real": (real**2).mean().item(), "fake": 0.1 * ((fake - 1) ** 2).mean().item()}
     )
-    assert terms.seen["score_fake"].item() == pytest.approx(fake.mean().item())
+    assert terms.stats["score_fake"].item() == pytest.approx(fake.mean().item())
     terms = make_loss().g_terms(linear_critic, reals, fakes, None, FixedDraws(N))
     assert terms.total.item() == pytest.approx((fake**2).mean().item())
 
@@ -57,7 +57,7 @@ def noises_of(loss: Loss, draws: FixedDraws, x: Tensor, layer: str = "8x8.conv0"
         return linear_critic(images)
 
     images = normal(len(x), 1, 4, 4)
-    joined(loss.d_terms(critic, images, images, None, draws, At(4)))
+    joined(loss.d_terms(critic, images, images, None, draws, StepInfo(4)))
     loss.g_terms(critic, images, images, None, draws)
     return dict(zip(("real", "fake", "g"), seen, strict=True))
 
@@ -90,5 +90,7 @@ def test_no_noise_while_d_is_unsure(d: float, fields: dict[str, float]) -> None:
 def test_noise_reaches_the_scores_of_the_real_d() -> None:
     _, D = make_nets(make_spec(8))
     x = normal(N, 3, 8, 8)
-    quiet, loud = (joined(make_loss(d).d_terms(D, x, x, None, FixedDraws(N), At(4))).total.item() for d in (0.0, 1.0))
+    quiet, loud = (
+        joined(make_loss(d).d_terms(D, x, x, None, FixedDraws(N), StepInfo(4))).total.item() for d in (0.0, 1.0)
+    )
     assert abs(quiet - loud) > 1e-4

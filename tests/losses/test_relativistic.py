@@ -12,7 +12,7 @@ from torch import Tensor
 from growgan.core.config import LossConfig
 from growgan.core.fields import per
 from growgan.losses import create
-from growgan.losses.base import At
+from growgan.losses.base import StepInfo
 
 N = 5
 WEIGHT = normal(3, 4, 4, seed=3) / 4
@@ -35,7 +35,7 @@ def batch() -> tuple[Tensor, Tensor]:
 def test_closed_form(r2: float | None) -> None:
     reals, fakes = batch()
     loss = create(LossConfig(name="relativistic", r1_gamma=per(3), r2_gamma=None if r2 is None else per(r2)), False)
-    terms = joined(loss.d_terms(critic, reals, fakes, None, FixedDraws(N), At(4, shrink=8)))
+    terms = joined(loss.d_terms(critic, reals, fakes, None, FixedDraws(N), StepInfo(4, enlargement=8)))
     real, fake = (critic(x)[0].flatten().tolist() for x in (reals, fakes))
     expected = {
         "relative": np.mean([softplus(-(r - f)) for r, f in zip(real, fake)]),
@@ -45,7 +45,7 @@ def test_closed_form(r2: float | None) -> None:
     if r2 == 0:
         del expected["r2"]
     assert {name: part.item() for name, part in terms.parts.items()} == pytest.approx(expected)
-    assert terms.seen["sign"].item() == pytest.approx(np.mean([np.sign(r - f) for r, f in zip(real, fake)]))
+    assert terms.stats["sign"].item() == pytest.approx(np.mean([np.sign(r - f) for r, f in zip(real, fake)]))
     g = loss.g_terms(critic, reals, fakes, None, FixedDraws(N)).total.item()
     assert g == pytest.approx(np.mean([softplus(-(f - r)) for r, f in zip(real, fake)]))
 
@@ -54,16 +54,16 @@ def test_gamma_falls_to_its_end_and_may_be_lazy() -> None:
     reals, fakes = batch()
     fields = {"name": "relativistic", "r1_gamma": per(9, {4: 2}), "gamma_end": 0.1}
 
-    def penalties(at: At, **more: object) -> dict[str, float]:
+    def penalties(at: StepInfo, **more: object) -> dict[str, float]:
         loss = create(LossConfig(**fields, **more), False)
         parts = joined(loss.d_terms(critic, reals, fakes, None, FixedDraws(N), at)).parts
         return {name: parts[name].item() for name in ("r1", "r2")}
 
-    start = penalties(At(4))
-    assert penalties(At(4, late=1.0)) == pytest.approx({name: 0.1 * value for name, value in start.items()})
-    assert penalties(At(4, late=0.5)) == pytest.approx({name: 0.55 * value for name, value in start.items()})
-    assert penalties(At(8)) == pytest.approx({name: 4.5 * value for name, value in start.items()})
-    lazy, none = (penalties(At(4, penalised=penalised), r1_interval=4) for penalised in (True, False))
+    start = penalties(StepInfo(4))
+    assert penalties(StepInfo(4, progress=1.0)) == pytest.approx({name: 0.1 * value for name, value in start.items()})
+    assert penalties(StepInfo(4, progress=0.5)) == pytest.approx({name: 0.55 * value for name, value in start.items()})
+    assert penalties(StepInfo(8)) == pytest.approx({name: 4.5 * value for name, value in start.items()})
+    lazy, none = (penalties(StepInfo(4, penalised=penalised), r1_interval=4) for penalised in (True, False))
     assert none == {"r1": 0, "r2": 0}
     assert lazy == pytest.approx({name: 4 * value for name, value in start.items()})
 
@@ -78,7 +78,7 @@ def test_a_constant_added_to_d_changes_nothing() -> None:
     totals = []
     for D in (critic, shifted):
         loss = create(LossConfig(name="relativistic"), False)
-        terms = joined(loss.d_terms(D, reals, fakes, None, FixedDraws(N), At(4)))
+        terms = joined(loss.d_terms(D, reals, fakes, None, FixedDraws(N), StepInfo(4)))
         totals.append((terms.total.item(), loss.g_terms(D, reals, fakes, None, FixedDraws(N)).total.item()))
     assert totals[0] == pytest.approx(totals[1])
 
@@ -98,7 +98,7 @@ def test_the_penalties_gradient_against_finite_differences() -> None:
 
     def penalties() -> Tensor:
         loss = create(LossConfig(name="relativistic"), False)
-        parts = joined(loss.d_terms(D, reals, fakes, None, FixedDraws(4), At(8))).parts
+        parts = joined(loss.d_terms(D, reals, fakes, None, FixedDraws(4), StepInfo(8))).parts
         return parts["r1"] + parts["r2"]
 
     check_by_differences(penalties, D)

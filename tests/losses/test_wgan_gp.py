@@ -11,14 +11,14 @@ from torch import Tensor
 
 from growgan.core.config import LossConfig
 from growgan.losses import create
-from growgan.losses.base import At
+from growgan.losses.base import StepInfo
 
 N = 5
 
 
 def parts_of(D, reals: Tensor, fakes: Tensor, shrink: float = 1, **fields: float) -> dict[str, Tensor]:
     return joined(
-        create(LossConfig(**fields), False).d_terms(D, reals, fakes, None, FixedDraws(len(reals)), At(4, shrink))
+        create(LossConfig(**fields), False).d_terms(D, reals, fakes, None, FixedDraws(len(reals)), StepInfo(4, shrink))
     ).parts
 
 
@@ -62,9 +62,9 @@ def test_penalty_is_taken_between_each_real_and_its_fake() -> None:
 
     reals, fakes = make_batch()
     draws = FixedDraws(N)
-    penalty = joined(create(LossConfig(gp_weight=3), False).d_terms(critic, reals, fakes, None, draws, At(4))).parts[
-        "penalty"
-    ]
+    penalty = joined(
+        create(LossConfig(gp_weight=3), False).d_terms(critic, reals, fakes, None, draws, StepInfo(4))
+    ).parts["penalty"]
     (name,) = draws.asked
     u = draws.uniform(name, 1, 1, 1)
     assert len(u.unique()) == N

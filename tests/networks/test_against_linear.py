@@ -9,7 +9,7 @@ from oracles import linear
 
 from growgan.core.config import LossConfig, NetworkSpec
 from growgan.losses import create
-from growgan.losses.base import At
+from growgan.losses.base import StepInfo
 
 N = 6
 RESOLUTIONS = (4, 8, 16, 32, 64)
@@ -79,7 +79,7 @@ def test_d_loss_and_its_gradients_agree(labels: str, d_down: str, resolution: in
         return D(x, alpha=alpha, parts=parts, noise=noise)
 
     loss = create(config, spec.multi_label)
-    ours = joined(loss.d_terms(critic, reals, fakes, y, draws, At(resolution, shrink))).total
+    ours = joined(loss.d_terms(critic, reals, fakes, y, draws, StepInfo(resolution, shrink))).total
     ours.backward()
 
     weights = {name: p.detach().clone().requires_grad_() for name, p in D.named_parameters()}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from making import normal
+from making import make_nets, make_spec, normal
 from torch import Tensor
 from torch.nn import functional as F
 
+import growgan
 from growgan.core.config import OptimConfig
 from growgan.core.plan import Plan
+from growgan.models.native import save_model
 from growgan.networks import algorithms, layers, resample, winograd
 from growgan.networks.convolution import Algorithm, Convolution
 from growgan.training.optim import Adam
@@ -36,15 +40,15 @@ def down(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 CASES = {
     "direct": (algorithms.DIRECT, plain),
     "channels first": (algorithms.FIRST, plain),
-    "taps": (algorithms.TAPS, plain),
+    "taps": (algorithms.IM2COL, plain),
     "winograd 2": (algorithms.F2, plain),
     "winograd 4": (algorithms.F4, plain),
     "up": (algorithms.UP["direct"], up),
     "wide up": (algorithms.WIDE_UP["wide"], up),
     "wide down": (algorithms.WIDE_DOWN["wide"], down),
-    "up taps": (algorithms.UP_TAPS["taps"], up),
+    "up taps": (algorithms.UP_IM2COL["taps"], up),
     "down": (algorithms.DOWN["direct"], down),
-    "down taps": (algorithms.DOWN_TAPS["taps"], down),
+    "down taps": (algorithms.DOWN_IM2COL["taps"], down),
 }
 
 
@@ -84,13 +88,13 @@ def test_images_may_be_transformed_one_by_one(name: str, monkeypatch: pytest.Mon
         normal(4, 5, 3, 3),
     )
     kernel = algorithm.kernel(weight)
-    together = [algorithm.forward(x, kernel, None), algorithm.inputs(gy, kernel, x.shape)]
-    together.append(algorithm.weights(x, gy, kernel))
+    together = [algorithm.forward(x, kernel, None), algorithm.grad_input(gy, kernel, x.shape)]
+    together.append(algorithm.grad_weight(x, gy, kernel))
     monkeypatch.setattr(winograd, "TOGETHER", 1)
     apart = [
         algorithm.forward(x, kernel, None),
-        algorithm.inputs(gy, kernel, x.shape),
-        algorithm.weights(x, gy, kernel),
+        algorithm.grad_input(gy, kernel, x.shape),
+        algorithm.grad_weight(x, gy, kernel),
     ]
     for one, other in zip(together, apart, strict=True):
         torch.testing.assert_close(one, other, **CLOSE)
@@ -102,9 +106,9 @@ class Counting(type(algorithms.DIRECT)):
     def __init__(self) -> None:
         self.count = 0
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         self.count += 1
-        return super().weights(x, gy, kernel)
+        return super().grad_weight(x, gy, kernel)
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -133,7 +137,7 @@ def test_input_gradients_read_nothing_but_their_operands(outputs: int, layout: t
     """Of the input only the size counts: more or fewer numbers than the output's gradient has."""
     gy, kernel = normal(2, outputs, 6, 6).contiguous(memory_format=layout), normal(outputs, 4, 3, 3)
     before = gy.clone()
-    found = algorithms.DIRECT.inputs(gy, kernel, torch.Size((2, 4, 6, 6)))
+    found = algorithms.DIRECT.grad_input(gy, kernel, torch.Size((2, 4, 6, 6)))
     torch.testing.assert_close(found, F.conv_transpose2d(gy, kernel, padding=1), **CLOSE)
     assert torch.equal(gy, before)
 
@@ -154,15 +158,15 @@ def test_one_by_one() -> None:
         torch.testing.assert_close(found, right, **CLOSE)
 
 
+@pytest.mark.parametrize("fused", [None, "up", "down"])
 @pytest.mark.parametrize("change", ["in place", "optimiser", "average", "load"])
-def test_kernels_are_made_anew_when_the_weight_changes(change: str) -> None:
-    layer = layers.Conv(3, 5, 3, wscale=True).float()
+def test_kept_kernels_are_prepared_again_when_the_weight_changes(change: str, fused: layers.Resample | None) -> None:
+    layer = layers.Conv(3, 5, 3, wscale=True, resample=fused).float()
     layers.initialize(layer, 0, "x")
+    layers.keep_kernels(layer)
     x = normal(2, 3, 8, 8).float()
-    calls = {"plain": layer, "up": layer.upscaling, "down": layer.downscaling}
     with torch.no_grad():
-        for call in calls.values():
-            call(x)
+        layer(x)
         twice = copy.deepcopy(layer)
         twice.weight.mul_(2)
     match change:
@@ -178,10 +182,79 @@ def test_kernels_are_made_anew_when_the_weight_changes(change: str) -> None:
                 torch._foreach_lerp_([layer.weight], [3 * layer.weight], 0.5)
         case "load":
             layer.load_state_dict(twice.state_dict())
-    for name, call in calls.items():
-        same = {"plain": twice, "up": twice.upscaling, "down": twice.downscaling}[name]
-        with torch.no_grad():
-            torch.testing.assert_close(call(x), same(x), msg=name)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), twice(x))
+
+
+def by_fused_adam(network: torch.nn.Module) -> None:
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    torch.optim.Adam(network.parameters(), lr=0.1, fused=True).step()
+
+
+def by_data(network: torch.nn.Module) -> None:
+    for parameter in network.parameters():
+        parameter.data.mul_(2)
+
+
+def by_vector(network: torch.nn.Module) -> None:
+    vector = torch.cat([2 * parameter.detach().flatten() for parameter in network.parameters()])
+    torch.nn.utils.vector_to_parameters(vector, network.parameters())
+
+
+UNNOTICED = [by_fused_adam, by_data, by_vector]
+"""Changes of weights that do not bump their versions."""
+
+
+@pytest.mark.parametrize("compute", [None, torch.bfloat16])
+@pytest.mark.parametrize("change", UNNOTICED)
+def test_a_bare_network_s_weights_may_change_unnoticed(
+    change: Callable[[torch.nn.Module], None], compute: torch.dtype | None
+) -> None:
+    networks = make_nets(make_spec(16), torch.float32)
+    inputs = normal(2, 6).float(), normal(2, 3, 16, 16).float()
+    for network, x in zip(networks, inputs, strict=True):
+        network.compute = compute
+        output(network, x)
+        change(network)
+        assert torch.equal(output(network, x), output(copy.deepcopy(network), x))
+
+
+@pytest.mark.parametrize("change", UNNOTICED)
+def test_a_loaded_model_s_weights_may_change_unnoticed(
+    change: Callable[[torch.nn.Module], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(path, {"G_ema": make_nets(make_spec(16), torch.float32)[0]}, training={})
+    model, z = growgan.load(path), normal(2, 6).float()
+    before, pictures = output(model, z), model.sample(2, kind="numpy")
+    change(model.G)
+    assert not torch.equal(output(model, z), before)
+    fresh = copy.deepcopy(model.G)
+    assert torch.equal(output(model, z), output(fresh, z)) and torch.equal(output(model.G, z), output(fresh, z))
+    assert not np.array_equal(model.sample(2, kind="numpy"), pictures)
+    # Also where pictures were made since the network was handed out.
+    change(fresh_G := model.G)
+    assert torch.equal(output(model, z), output(copy.deepcopy(fresh_G), z))
+
+
+def output(network: Callable[[Tensor], Tensor | tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
+    with torch.no_grad():
+        found = network(x)
+    return found[0] if isinstance(found, tuple) else found
+
+
+def test_a_model_keeps_kernels_until_its_network_is_handed_out(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(path, {"G_ema": make_nets(make_spec(16), torch.float32)[0]}, training={})
+    model = growgan.load(path)
+    convolution = model._G.stage(8).conv1.convolution
+    model.sample(1)
+    kept = convolution._made
+    model.sample(1)
+    assert convolution._made[-1] is kept[-1] and convolution._made[-1]
+    model.G  # noqa: B018 (a property that does something)
+    assert not convolution.keep
 
 
 def test_layers_that_were_made_in_inference_mode_work_and_follow_their_weights() -> None:
@@ -195,12 +268,25 @@ def test_layers_that_were_made_in_inference_mode_work_and_follow_their_weights()
 
 
 def test_fused_resampling_is_the_plain_one() -> None:
-    layer = layers.Conv(3, 5, 3, wscale=True).double()
-    layers.initialize(layer, 0, "x")
+    plain, up, down = (layers.Conv(3, 5, 3, wscale=True, resample=fused).double() for fused in (None, "up", "down"))
+    for layer in (plain, up, down):
+        layers.initialize(layer, 0, "x")
     for size in (2, 4, 6):
         x = normal(2, 3, size, size)
-        torch.testing.assert_close(layer.upscaling(x), layer(resample.upscale(x)), **CLOSE)
-        torch.testing.assert_close(layer.downscaling(x), resample.downscale(layer(x)), **CLOSE)
+        torch.testing.assert_close(up(x), plain(resample.upscale(x)), **CLOSE)
+        torch.testing.assert_close(down(x), resample.downscale(plain(x)), **CLOSE)
+
+
+def test_hooks_fire_on_every_convolution() -> None:
+    G, D = make_nets(make_spec(16, d_down="pool_act"), torch.float32)
+    fired: list[torch.nn.Module] = []
+    convolutions = [m for network in (G, D) for m in network.modules() if isinstance(m, layers.Conv)]
+    for layer in convolutions:
+        layer.register_forward_hook(lambda module, given, output: fired.append(module))
+    with torch.no_grad():
+        D(G(normal(2, 6).float(), None, 16, 0.5), alpha=0.5)
+    lowest = (G.stage(4).torgb, D.stage(4).fromrgb)
+    assert {id(m) for m in fired} == {id(m) for m in convolutions if m not in lowest}
 
 
 class Slow:
@@ -246,4 +332,4 @@ def test_layers_follow_a_plan() -> None:
     layers.follow(layer, Listening())
     torch.testing.assert_close(layer(x), before, rtol=0, atol=1e-5)
     assert used == ["forward 2x32x8x8 32 float32"]
-    assert copy.deepcopy(layer).plain.plan is not layer.plain.plan
+    assert copy.deepcopy(layer).convolution.plan is not layer.convolution.plan

@@ -40,9 +40,9 @@ def test_boxes_against_loops_and_their_adjoint(dtype: torch.dtype, layout: torch
     close = {"rtol": EXACT[dtype], "atol": 4 * EXACT[dtype]}
     wanted = sums_by_loops(x.double())
     x, y = x.contiguous(memory_format=layout), y.contiguous(memory_format=layout)
-    torch.testing.assert_close(resample.boxes(x).double(), wanted, **close)
-    torch.testing.assert_close(resample.boxes(x, bias=bias).double(), wanted + bias.double()[:, None, None], **close)
-    around = resample.boxes(y, edges=True)
+    torch.testing.assert_close(resample.box_sum(x).double(), wanted, **close)
+    torch.testing.assert_close(resample.box_sum(x, bias=bias).double(), wanted + bias.double()[:, None, None], **close)
+    around = resample.box_sum(y, edges=True)
     torch.testing.assert_close(around.double(), sums_by_loops(F.pad(y.double(), (1, 1, 1, 1))), **close)
     torch.testing.assert_close(
         (wanted * y).sum(), (x * around).sum().double(), rtol=EXACT[dtype], atol=EXACT[dtype] * 64
@@ -84,10 +84,10 @@ def test_lerp_is_exact_at_both_ends() -> None:
 @pytest.mark.skipif(not resample.LIBRARY, reason="kernels are kept for oneDNN alone")
 def test_sampling_first_does_not_stand_in_trainings_way() -> None:
     """Kernels are kept, and PyTorch refuses gradients through a tensor that was made in inference mode."""
-    resample._alike.cache_clear()
+    resample._box_kernel.cache_clear()
     x = normal(2, 8, 8, 8).float().contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        resample.boxes(x)
+        resample.box_sum(x)
     x.requires_grad_()
-    resample.boxes(x).sum().backward()
+    resample.box_sum(x).sum().backward()
     assert x.grad is not None and x.grad[0, 0, 3, 3] == 4

@@ -92,7 +92,7 @@ def begin(config: RunConfig, pictures: np.ndarray, labels: np.ndarray | None = N
 
 
 class Quiet:
-    """A witness that only counts."""
+    """Callbacks that only count."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []

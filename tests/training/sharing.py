@@ -53,10 +53,10 @@ def whole_run(name: str, ranks: Ranks = ALONE) -> dict[str, torch.Tensor]:
     config = settings(made_of, minibatch, group, classes, most, "float64")
     labels = np.arange(64) % classes if classes else None
     state, schedule, feed = begin(config, half_and_half(), labels, ranks)
-    witness = Quiet()
-    assert train(state, schedule, feed, witness, Stop())
-    assert len(witness.steps) == 52 and witness.stages == [4, 8]
-    log = {f"log.{nimg}.{key}": torch.tensor(value) for nimg, means in witness.ticks for key, value in means.items()}
+    callbacks = Quiet()
+    assert train(state, schedule, feed, callbacks, Stop())
+    assert len(callbacks.steps) == 52 and callbacks.stages == [4, 8]
+    log = {f"log.{nimg}.{key}": torch.tensor(value) for nimg, means in callbacks.ticks for key, value in means.items()}
     return state.tensors() | log
 
 

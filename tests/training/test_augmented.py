@@ -20,9 +20,11 @@ from growgan.training.stop import Stop
 def test_p_moves_at_the_sizes_that_are_augmented_and_only_there():
     state, schedule, feed = begin(recipe(small(total_kimg=0.4), "augmented"), half_and_half())
     ps: dict[int, set[float]] = {}
-    witness = Quiet()
-    witness.after_step = lambda state, phase, *_: ps.setdefault(phase.resolution, set()).add(state.augment.p(0).item())
-    train(state, schedule, feed, witness, Stop())
+    callbacks = Quiet()
+    callbacks.after_step = lambda state, phase, *_: ps.setdefault(phase.resolution, set()).add(
+        state.augment.p(0).item()
+    )
+    train(state, schedule, feed, callbacks, Stop())
     assert ps[4] == {0.5} and len(ps[8]) > 5
 
 

@@ -164,8 +164,8 @@ def test_a_disk_that_is_really_full_for_a_while(small_disk, tmp_path, colour_set
     assert main([*words, str(tmp_path / "whole")]) == 0
     kept, filler = job.train, small_disk / "filler"
 
-    def filled(state, schedule, feed, witness, stop):
-        told = witness.after_step
+    def filled(state, schedule, feed, callbacks, stop):
+        told = callbacks.after_step
 
         def after_step(*args):
             told(*args)
@@ -177,8 +177,8 @@ def test_a_disk_that_is_really_full_for_a_while(small_disk, tmp_path, colour_set
             if state.nimg == 200:
                 filler.unlink()
 
-        witness.after_step = after_step
-        return kept(state, schedule, feed, witness, stop)
+        callbacks.after_step = after_step
+        return kept(state, schedule, feed, callbacks, stop)
 
     monkeypatch.setattr(job, "train", filled)
     capsys.readouterr()

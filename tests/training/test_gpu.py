@@ -82,8 +82,8 @@ def test_wide_convolutions_are_those_of_the_processor() -> None:
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
-        for name in ("upscaling", "downscaling"):
-            layer = Conv(24, 32, 3, wscale=True)
+        for fused in ("up", "down"):
+            layer = Conv(24, 32, 3, wscale=True, resample=fused)
             initialize(layer, 1, "x")
             x = torch.randn(4, 24, 16, 16, generator=torch.Generator().manual_seed(2))
             found = []
@@ -91,7 +91,7 @@ def test_wide_convolutions_are_those_of_the_processor() -> None:
                 layer.to(device)
                 layer.zero_grad()
                 images = x.to(device, memory_format=torch.channels_last).detach().requires_grad_()
-                y = getattr(layer, name)(images)
+                y = layer(images)
                 (gx,) = torch.autograd.grad(y.square().sum(), images, create_graph=True)
                 gx.square().sum().backward()
                 found.append([value.cpu() for value in (y, gx, layer.weight.grad, layer.bias.grad)])

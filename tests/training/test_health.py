@@ -26,7 +26,7 @@ from growgan.training.stop import Stop
 
 
 def trouble(loss: str, g_lr: float, d_lr: float, **health: object) -> tuple[str, Quiet]:
-    """What a run with these rates comes to, and what its witness was told."""
+    """What a run with these rates comes to, and what its callbacks was told."""
     config = small(resolution=8, total_kimg=0.4)
     config = replace(
         config,
@@ -35,10 +35,10 @@ def trouble(loss: str, g_lr: float, d_lr: float, **health: object) -> tuple[str,
         health=replace(config.health, **health),
     )
     state, schedule, feed = begin(config, half_and_half())
-    witness = Quiet()
+    callbacks = Quiet()
     with pytest.raises(Trouble) as caught:
-        train(state, schedule, feed, witness, Stop())
-    return str(caught.value), witness
+        train(state, schedule, feed, callbacks, Stop())
+    return str(caught.value), callbacks
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def trouble(loss: str, g_lr: float, d_lr: float, **health: object) -> tuple[str,
     ],
 )
 def test_hostile_rates(loss, g_lr, d_lr, what):
-    said, witness = trouble(loss, g_lr, d_lr)
+    said, callbacks = trouble(loss, g_lr, d_lr)
     assert said.startswith("after ") and " images at " in said and what in said
-    assert witness.saved == [nimg for nimg, _ in witness.ticks]  # and nothing after the trouble
+    assert callbacks.saved == [nimg for nimg, _ in callbacks.ticks]  # and nothing after the trouble
 
 
 def test_scores_that_run_away():
-    said, witness = trouble("wgan_gp", 0.001, 3, penalty_limit=0)
+    said, callbacks = trouble("wgan_gp", 0.001, 3, penalty_limit=0)
     assert "D's scores have diverged: " in said
-    assert witness.saved == [nimg for nimg, _ in witness.ticks]
+    assert callbacks.saved == [nimg for nimg, _ in callbacks.ticks]
 
 
 def test_a_dead_discriminator():
@@ -151,9 +151,9 @@ def test_processes_that_hold_other_weights(name):
 
 def test_nonsense_within_a_tick_is_noticed_at_its_end(monkeypatch):
     monkeypatch.setattr(step, "refuse_nonsense", lambda figures, network: None)
-    said, witness = trouble("wgan_gp", 1e18, 1e18)
+    said, callbacks = trouble("wgan_gp", 1e18, 1e18)
     assert "non-finite values" in said
-    assert witness.saved == witness.ticks == []
+    assert callbacks.saved == callbacks.ticks == []
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -145,16 +145,16 @@ def test_a_job_taken_up_again_equals_the_one_never_stopped(tmp_path, monkeypatch
 
     kept = job.train
 
-    def interrupted(state, schedule, feed, witness, stop):
-        told = witness.after_step
+    def interrupted(state, schedule, feed, callbacks, stop):
+        told = callbacks.after_step
 
         def after_step(*args):
             told(*args)
             if state.nimg == 216:
                 stop.asked = 15
 
-        witness.after_step = after_step
-        return kept(state, schedule, feed, witness, stop)
+        callbacks.after_step = after_step
+        return kept(state, schedule, feed, callbacks, stop)
 
     monkeypatch.setattr(job, "train", interrupted)
     first = run(data, tmp_path / "parts", *short)
@@ -493,7 +493,7 @@ def test_a_disk_that_is_full_for_a_while_costs_the_run_nothing(tmp_path, monkeyp
     assert run(data, tmp_path / "whole", *words).ended
     kept = job.train
 
-    def failing(state, schedule, feed, witness, stop):
+    def failing(state, schedule, feed, callbacks, stop):
         attempts = []
 
         def attempt(write):
@@ -505,9 +505,9 @@ def test_a_disk_that_is_full_for_a_while_costs_the_run_nothing(tmp_path, monkeyp
         def refuse():
             raise OSError(28, "No space left on device")
 
-        told = witness._attempt
-        witness._attempt = attempt
-        return kept(state, schedule, feed, witness, stop)
+        told = callbacks._attempt
+        callbacks._attempt = attempt
+        return kept(state, schedule, feed, callbacks, stop)
 
     monkeypatch.setattr(job, "train", failing)
     capsys.readouterr()

@@ -44,18 +44,18 @@ def test_a_run_stopped_anywhere_and_taken_up_again_is_the_run_never_stopped(tmp_
     if labelled:
         config = replace(config, network=replace(config.network, num_labels=3))
     state, schedule, feed = begin(config, half_and_half(), labels)
-    witness = Quiet()
-    assert train(state, schedule, feed, witness, Stop())
-    assert witness.stages == [4, 8]
-    final, ticks = everything(state), witness.ticks
+    callbacks = Quiet()
+    assert train(state, schedule, feed, callbacks, Stop())
+    assert callbacks.stages == [4, 8]
+    final, ticks = everything(state), callbacks.ticks
 
-    for steps in np.random.RandomState(3).choice(np.arange(1, len(witness.steps)), 3, replace=False):
+    for steps in np.random.RandomState(3).choice(np.arange(1, len(callbacks.steps)), 3, replace=False):
         folder = tmp_path / str(steps)
         state, schedule, feed = begin(config, half_and_half(), labels)
         stop = Stop()
         first = StopAfter(stop, int(steps))
         assert not train(state, schedule, feed, first, stop)
-        assert first.saved[-1] == state.nimg == witness.steps[steps - 1]
+        assert first.saved[-1] == state.nimg == callbacks.steps[steps - 1]
         checkpoint.save(RunFiles(folder), state, keep=2)
 
         state, schedule, feed = begin(replace(config, seed=config.seed), half_and_half(), labels)
@@ -102,12 +102,12 @@ def test_phase_is_held_for_a_whole_round():
 def test_ticks_tell_means_over_their_own_steps():
     state, schedule, feed = begin(small(resolution=4, total_kimg=0.08), half_and_half(size=4))
     losses: list[float] = []
-    witness = Quiet()
-    witness.after_step = lambda state, phase, figures, seconds: losses.append(figures["D/loss"].item())
-    train(state, schedule, feed, witness, Stop())
-    assert [nimg for nimg, _ in witness.ticks] == [40, 80]
-    assert witness.ticks[0][1]["D/loss"] == pytest.approx(np.mean(losses[:10]), rel=1e-5)
-    assert witness.ticks[1][1]["D/loss"] == pytest.approx(np.mean(losses[10:]), rel=1e-5)
+    callbacks = Quiet()
+    callbacks.after_step = lambda state, phase, figures, seconds: losses.append(figures["D/loss"].item())
+    train(state, schedule, feed, callbacks, Stop())
+    assert [nimg for nimg, _ in callbacks.ticks] == [40, 80]
+    assert callbacks.ticks[0][1]["D/loss"] == pytest.approx(np.mean(losses[:10]), rel=1e-5)
+    assert callbacks.ticks[1][1]["D/loss"] == pytest.approx(np.mean(losses[10:]), rel=1e-5)
 
 
 def test_nonsense_stops_the_run_with_the_place_in_one_line():

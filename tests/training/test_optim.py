@@ -50,9 +50,9 @@ def test_another_beta2_is_that_of_the_step():
         assert network.weight.item() == pytest.approx(w, abs=1e-9)
 
 
-def at(minibatch: int, late: float = 0.0) -> Phase:
+def at(minibatch: int, progress: float = 0.0) -> Phase:
     schedule = Schedule(ScheduleConfig(minibatch=per(minibatch)), OptimConfig(), 8)
-    return replace(schedule.at(0), late=late)
+    return replace(schedule.at(0), progress=progress)
 
 
 @pytest.mark.parametrize("gradients_lie", [torch.contiguous_format, torch.channels_last])
@@ -109,8 +109,8 @@ def test_half_life_rises_with_the_images_shown():
 def test_half_life_that_goes_from_its_start_to_its_end():
     config = OptimConfig(ema_kimg=0.0, ema_kimg_end=20)
     assert ema_factor(config, at(500), 10**6) == 0
-    assert ema_factor(config, at(500, late=0.25), 10**6) == pytest.approx(0.5 ** (500 / 5000))
-    assert ema_factor(config, at(500, late=1), 10**6, shortened=0.5) == pytest.approx(0.5 ** (500 / 10_000))
+    assert ema_factor(config, at(500, progress=0.25), 10**6) == pytest.approx(0.5 ** (500 / 5000))
+    assert ema_factor(config, at(500, progress=1), 10**6, shortened=0.5) == pytest.approx(0.5 ** (500 / 10_000))
 
 
 def test_average():

@@ -26,7 +26,7 @@ from growgan.core.schedule import Phase, Schedule
 from growgan.data.sampler import Loader, Sampler
 from growgan.devices import Machine
 from growgan.training.feed import Feed
-from growgan.training.recording import WARM_UP, Passes, recorder
+from growgan.training.recording import WARM_UP, Passes, StepInputs, recorder
 from growgan.training.resident import Resident
 from growgan.training.state import TrainState
 from growgan.training.step import d_pass, train_step
@@ -91,7 +91,7 @@ def steps(
     figures = []
     for i in range(count):
         alpha = min(1.0, 2 * (i + 1) / count)
-        phase = replace(schedule.trained(schedule.stages[-1], alpha), late=i / count)
+        phase = replace(schedule.trained(schedule.stages[-1], alpha), progress=i / count)
         figures.append(train_step(state, phase, feed))
     return state, figures
 
@@ -210,14 +210,14 @@ def test_memory_that_runs_out_while_a_pass_warms_up(recorded: bool) -> None:
         return d_pass(*given)
 
     reals, labels = feed.reals(state.nimg, phase)
-    given = state, phase, state.draws("D", phase), reals, labels
+    given = StepInputs(phase, state.draws("D", phase), reals, labels)
     if recorded:
         with pytest.warns(UserWarning, match="cannot be recorded.*CUDA out of memory; use"):
-            assert state.passes.run(short, *given)
+            assert state.passes.run(short, state, given)
         assert times == 2 and state.passes.settling == 0
     else:
         with pytest.raises(torch.OutOfMemoryError):
-            state.passes.run(short, *given)
+            state.passes.run(short, state, given)
 
 
 def test_recordings_are_let_go_of_before_pictures_of_another_size_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_steps_are_of_one_kind_where_no_penalty_is_lazy(change: dict[str, Any]) 
     passes = state.passes = MagicMock(wraps=state.passes)
     for _ in range(3):
         train_step(state, phase, Rehearsal(state))
-    assert len({call.args[-1] for call in passes.run.call_args_list if call.args[0] is d_pass}) == 1
+    assert len({call.kwargs["lazy"] for call in passes.run.call_args_list if call.args[0] is d_pass}) == 1
 
 
 @pytest.mark.parametrize("loss", ["logistic", "relativistic"])

@@ -135,16 +135,16 @@ def test_a_run_that_keeps_its_pictures_is_the_one_that_reads_them(
     train, batch = job.train, Loader.batch
 
     def go_on(how: str, until: int | None) -> job.Outcome:
-        def stopping(state: Any, schedule: Any, feed: Any, witness: Any, stop: Any) -> bool:
-            after_step = witness.after_step
+        def stopping(state: Any, schedule: Any, feed: Any, callbacks: Any, stop: Any) -> bool:
+            after_step = callbacks.after_step
 
             def told(*args: Any) -> None:
                 after_step(*args)
                 if state.nimg == until:
                     stop.asked = 15
 
-            witness.after_step = told
-            return train(state, schedule, feed, witness, stop)
+            callbacks.after_step = told
+            return train(state, schedule, feed, callbacks, stop)
 
         def reading(*args: Any) -> Any:
             assert how == "never", "the loader was asked"

@@ -107,7 +107,7 @@ def test_the_penalty_of_a_run_of_another_size_is_that_of_the_models_own(big_set,
         config, state, _ = planned(data, tiny_run, tmp_path / "run", ("network.resolution", size))
         phase = Schedule(config.schedule, config.optim, config.network.resolution).at(0)
         draws = state.draws("D", replace(phase, minibatch=8))
-        terms = joined(state.loss.d_terms(state.D, reals, reals.flip(0), None, draws, state.at(phase)))
+        terms = joined(state.loss.d_terms(state.D, reals, reals.flip(0), None, draws, state.step_info(phase)))
         penalties.append(terms.parts["penalty"].item())
     assert penalties[1] == pytest.approx(penalties[0], rel=1e-5)
 

@@ -48,7 +48,7 @@ def test_a_plan_is_measured_once_and_read_by_the_next_run(tmp_path: Path, cache:
     assert machine == tuning.name and choices and choices == read_plan(cached_plan(machine))[1]
     assert all(key.split()[0] in ("forward", "inputs", "weights") for key in choices) and len(said) == 1
     assert all(p.grad is None and torch.equal(p, before[name]) for name, p in state.G.named_parameters())
-    assert state.D.stage(16).conv0.plain.plan is state.G_ema.stage(16).conv1.plain.plan is tuning.plan
+    assert state.D.stage(16).conv0.convolution.plan is state.G_ema.stage(16).conv1.convolution.plan is tuning.plan
     again, state, phase, said = started(tmp_path / "b")
     again.prepare(state, phase)
     assert read_plan(tmp_path / "b" / "plan.json")[1] == choices and not said

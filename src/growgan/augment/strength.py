@@ -15,7 +15,7 @@ from growgan.core.schedule import Phase, between
 Scores = tuple[Tensor, Tensor]
 
 
-class Numbers(Protocol):
+class RandomSource(Protocol):
     """Random numbers by name, a row for each image."""
 
     def uniform(self, name: str, *shape: int) -> Tensor:
@@ -39,20 +39,22 @@ class Augment:
         if config.adaptive:
             self.state["p"] = torch.full((), config.start, device=device)
 
-    def p(self, late: float) -> Tensor | float:
-        """Probability of each change to each image; where it adapts, on the device. late: see `Phase.late`."""
-        return self.state["p"] if self.config.adaptive else between(self.config.start, self.config.p_end, late)
+    def p(self, progress: float) -> Tensor | float:
+        """Probability of each change to each image; where it adapts, on the device. progress: see `Phase.progress`."""
+        return self.state["p"] if self.config.adaptive else between(self.config.start, self.config.p_end, progress)
 
     def works_at(self, resolution: int) -> bool:
         """Whether images of this size are augmented."""
         return bool(self.config.changes) and resolution >= self.config.from_resolution
 
-    def before(self, critic: Callable[..., Scores], draws: Numbers, late: float = 0.0) -> Callable[..., Scores]:
+    def before(
+        self, critic: Callable[..., Scores], draws: RandomSource, progress: float = 0.0
+    ) -> Callable[..., Scores]:
         """`critic` of augmented images: every batch that it is given, and each of its equal parts, by draws of its own.
 
         What asks for a gradient by the images gets it by those that were not augmented, through the augmentation.
         """
-        passes, p = 0, self.p(late)
+        passes, p = 0, self.p(progress)
 
         def augmented(x: Tensor, *, parts: int = 1, **options: Any) -> Scores:
             nonlocal passes

@@ -13,7 +13,7 @@ from growgan.core.config import NetworkSpec
 from growgan.devices import Machine
 from growgan.networks.cost import generator_flops
 from growgan.networks.generator import Generator
-from growgan.networks.layers import follow, initialize
+from growgan.networks.layers import follow, initialize, keep_kernels
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ def generator(spec: NetworkSpec, machine: Machine, precision: str) -> Generator:
     G.eval().requires_grad_(False)
     G.to(device=machine.device, memory_format=machine.layout)  # type: ignore[call-overload]
     follow(G, machine.plan)
+    keep_kernels(G)
     G.compute = torch.bfloat16 if precision == "bfloat16" else None
     return G
 

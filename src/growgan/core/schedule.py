@@ -32,8 +32,8 @@ class Phase:
     """Learning rate of D."""
     beta2: float
     """Adam's decay of the variance."""
-    late: float
-    """How far values that change are on their way from start to end, 0 to 1 (schedule.anneal)."""
+    progress: float
+    """Of annealed values, from 0 at their start to 1 at their end (schedule.anneal)."""
     tick_images: int
     """Images between two reports."""
 
@@ -42,8 +42,8 @@ class Phase:
         """Whether the newest layers are still being faded in."""
         return self.alpha < 1
 
-    def starts_anew(self, before: Phase | None) -> bool:
-        """Whether Adam's moments are to be forgotten when this phase follows `before`.
+    def resets_adam(self, before: Phase | None) -> bool:
+        """Whether Adam's moments are reset when this phase follows `before`.
 
         True at both ends of a fade, when the set of layers that are at work changes (release: floor or ceil of lod).
         """
@@ -98,11 +98,11 @@ class Schedule:
         fade = stage.faded - stage.start
         alpha = min(1.0, (nimg - stage.start) / fade) if fade else 1.0
         lod = geometry.log2(self.resolution) - geometry.log2(stage.resolution) + (1 - alpha)
-        return self._phase(stage, alpha, lod, self._ramp(nimg / 1000), self._late(nimg, stage))
+        return self._phase(stage, alpha, lod, self._ramp(nimg / 1000), self._progress(nimg, stage))
 
-    def _phase(self, stage: Stage, alpha: float, lod: float, ramp: float, late: float) -> Phase:
+    def _phase(self, stage: Stage, alpha: float, lod: float, ramp: float, progress: float) -> Phase:
         optim = self.optim
-        rate = ramp * between(1.0, optim.lr_end, late)
+        rate = ramp * between(1.0, optim.lr_end, progress)
         return Phase(
             resolution=stage.resolution,
             alpha=alpha,
@@ -110,8 +110,8 @@ class Schedule:
             minibatch=int(self.config.minibatch(stage.resolution)),
             g_lr=optim.g_lr(stage.resolution) * rate,
             d_lr=optim.d_lr(stage.resolution) * rate,
-            beta2=between(optim.beta2, optim.beta2_end, late),
-            late=late,
+            beta2=between(optim.beta2, optim.beta2_end, progress),
+            progress=progress,
             tick_images=max(1, round(self.config.tick_kimg(stage.resolution) * self.config.shortened * 1000)),
         )
 
@@ -120,15 +120,15 @@ class Schedule:
         length = self.optim.rampup_kimg * self.config.shortened
         return 1.0 if kimg >= length else math.exp(-5.0 * (1.0 - kimg / length) ** 2)
 
-    def _late(self, nimg: int, stage: Stage) -> float:
+    def _progress(self, nimg: int, stage: Stage) -> float:
         """Half a wave of a cosine over the run or the stage (R3GAN, Huang et al. 2024)."""
         start, end = (0, self.total) if self.config.anneal == "run" else (stage.start, stage.end)
         return 0.5 - 0.5 * math.cos(math.pi * min(1.0, (nimg - start) / max(1, end - start)))
 
 
-def between(start: float, end: float | None, late: float) -> float:
-    """A value that goes from `start` to `end`, if it has one, when it is `late` on its way."""
-    return start if end is None else start + late * (end - start)
+def between(start: float, end: float | None, progress: float) -> float:
+    """An annealed value: from `start` at progress 0 to `end`, if it has one, at 1."""
+    return start if end is None else start + progress * (end - start)
 
 
 def _stages(config: ScheduleConfig, resolution: int, total: int) -> tuple[Stage, ...]:

@@ -23,7 +23,7 @@ class Critic(Protocol):
         """Scores and logits of a batch of `parts` equal parts."""
 
 
-class Numbers(Protocol):
+class RandomSource(Protocol):
     """Random numbers by name, a row for each image."""
 
     def normal(self, name: str, *shape: int) -> Tensor:
@@ -34,25 +34,25 @@ class Numbers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class At:
-    """The moment of a run at which D is updated."""
+class StepInfo:
+    """What a loss needs to know of the step in which D is updated."""
 
     resolution: int
     """Side of the stage's images in pixels."""
-    shrink: float = 1.0
-    """How many times smaller that is than the finished model's images."""
+    enlargement: float = 1.0
+    """Side of the finished model's images over that of the stage's."""
     penalised: bool = True
     """Whether penalties that are not taken in every update are taken in this one."""
-    late: float = 0.0
-    """How far values that change are on their way from start to end, 0 to 1: `Phase.late`."""
+    progress: float = 0.0
+    """See `Phase.progress`."""
 
 
 @dataclass
 class Terms:
-    """A loss in its named parts, which add up to it, and figures worth a look that are no part of it."""
+    """A loss in its named parts, which add up to it, and statistics for the log that are no part of it."""
 
     parts: dict[str, Tensor]
-    seen: dict[str, Tensor] = field(default_factory=dict)
+    stats: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def total(self) -> Tensor:
@@ -71,7 +71,7 @@ class Loss(ABC):
 
     @abstractmethod
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers, at: At
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource, info: StepInfo
     ) -> Iterator[Terms]:
         """Terms of D's loss, means over images, in groups that have no computation in common.
 
@@ -82,11 +82,11 @@ class Loss(ABC):
         """
 
     @abstractmethod
-    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource) -> Terms:
         """Terms of G's loss, means over images. labels: the fakes'; the reals, D's last ones, have others."""
 
-    def after_d_step(self, seen: dict[str, Tensor]) -> None:  # noqa: B027 (most losses remember nothing)
-        """Take note of the means that the last D step has seen."""
+    def after_d_step(self, stats: dict[str, Tensor]) -> None:  # noqa: B027 (most losses remember nothing)
+        """Take note of the last D step's statistics, means over its images."""
 
     def label_terms(self, logits: Tensor, labels: Tensor | None, name: str = "labels") -> dict[str, Tensor]:
         """The AC-GAN term (paper, appendix A; Odena et al. 2017): none without labels.

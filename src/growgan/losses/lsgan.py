@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from growgan.core.config import LossConfig
-from growgan.losses.base import At, Critic, Loss, Numbers, Terms, score_mean
+from growgan.losses.base import Critic, Loss, RandomSource, StepInfo, Terms, score_mean
 
 
 class Lsgan(Loss):
@@ -24,7 +24,7 @@ class Lsgan(Loss):
         self.state["d"] = torch.zeros(())
 
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers, at: At
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource, info: StepInfo
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: the reals, then the fakes."""
         real, logits = D(reals, noise=self._noise(draws, "real"))
@@ -38,22 +38,22 @@ class Lsgan(Loss):
             score_mean("fake", fake),
         )
 
-    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource) -> Terms:
         """See `Loss.g_terms`."""
         fake, logits = D(fakes, noise=self._noise(draws, "fake"))
         return Terms({"fake": fake.square().mean(), **self.label_terms(logits, labels)})
 
-    def after_d_step(self, seen: dict[str, Tensor]) -> None:
+    def after_d_step(self, stats: dict[str, Tensor]) -> None:
         """Move d toward the mean score of the step's fakes."""
-        d = self.state["d"] = self.state["d"].to(seen["score_fake"])
-        d.mul_(0.9).add_(0.1 * seen["score_fake"].clamp(0, 1))  # in its place, where recorded passes read it
+        d = self.state["d"] = self.state["d"].to(stats["score_fake"])
+        d.mul_(0.9).add_(0.1 * stats["score_fake"].clamp(0, 1))  # in its place, where recorded passes read it
 
     @property
     def strength(self) -> Tensor:
         """Strength of the noise, a scalar."""
         return self.config.lsgan_noise * (self.state["d"] - 0.5).clamp(min=0).square()
 
-    def _noise(self, draws: Numbers, part: str) -> Callable[[str, Tensor], Tensor]:
+    def _noise(self, draws: RandomSource, part: str) -> Callable[[str, Tensor], Tensor]:
         def multiply(layer: str, x: Tensor) -> Tensor:
             channels = x.shape[1]
             noise = draws.normal(f"noise/{part}/{layer}", channels, *[1] * (x.dim() - 2)).to(x)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from growgan.losses.base import At, Critic, Numbers, Terms, score_mean, sign_mean
+from growgan.losses.base import Critic, RandomSource, StepInfo, Terms, score_mean, sign_mean
 from growgan.losses.zero_centred import ZeroCentred
 
 
@@ -20,10 +20,10 @@ class Relativistic(ZeroCentred):
     """
 
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers, at: At
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource, info: StepInfo
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: all at once, as pairs have to be."""
-        images = self.watched(torch.cat([reals, fakes]), ("r1", "r2"), at)
+        images = self.watched(torch.cat([reals, fakes]), ("r1", "r2"), info)
         scores, logits = D(images, parts=2)
         real, fake = scores.chunk(2)
         real_logits, fake_logits = logits.chunk(2)
@@ -32,10 +32,10 @@ class Relativistic(ZeroCentred):
             **self.label_terms(real_logits, labels, "labels_real"),
             **self.label_terms(fake_logits, labels, "labels_fake"),
         }
-        seen = score_mean("real", real) | score_mean("fake", fake) | sign_mean(real - fake)
-        yield Terms(parts | self.penalties(scores, images, ("r1", "r2"), at), seen)
+        stats = score_mean("real", real) | score_mean("fake", fake) | sign_mean(real - fake)
+        yield Terms(parts | self.penalties(scores, images, ("r1", "r2"), info), stats)
 
-    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource) -> Terms:
         """See `Loss.g_terms`."""
         fake, logits = D(fakes)
         real, _ = D(reals)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from growgan.losses.base import At, Critic, Loss, Numbers, Terms, score_mean
+from growgan.losses.base import Critic, Loss, RandomSource, StepInfo, Terms, score_mean
 
 
 class WganGp(Loss):
@@ -17,7 +17,7 @@ class WganGp(Loss):
     """
 
     def d_terms(
-        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers, at: At
+        self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource, info: StepInfo
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: the scores, then the penalty."""
         scores, logits = D(torch.cat([reals, fakes]), parts=2)
@@ -30,23 +30,23 @@ class WganGp(Loss):
             **self.label_terms(fake_logits, labels, "labels_fake"),
         }
         yield Terms(parts, score_mean("real", real) | score_mean("fake", fake))
-        yield Terms({"penalty": self._penalty(D, reals, fakes, draws, at.shrink)})
+        yield Terms({"penalty": self._penalty(D, reals, fakes, draws, info.enlargement)})
 
-    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: Numbers) -> Terms:
+    def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource) -> Terms:
         """See `Loss.g_terms`."""
         scores, logits = D(fakes)
         return Terms({"wasserstein": -scores.mean(), **self.label_terms(logits, labels)})
 
-    def _penalty(self, D: Critic, reals: Tensor, fakes: Tensor, draws: Numbers, shrink: float) -> Tensor:
+    def _penalty(self, D: Critic, reals: Tensor, fakes: Tensor, draws: RandomSource, enlargement: float) -> Tensor:
         """Squared distance of D's gradient norm from its target, at points between reals and fakes.
 
         The norm is that of the gradient by the image enlarged to the finished model's size, on which the original
         takes it at every stage. Enlarging by f spreads each pixel's gradient evenly over f^2 pixels, so that norm is
-        the native one divided by f = `shrink`.
+        the native one divided by f = `enlargement`.
         """
         mixed = torch.lerp(reals, fakes, draws.uniform("mix", 1, 1, 1)).requires_grad_()
         scores, _ = D(mixed)
         (gradient,) = torch.autograd.grad(scores.sum(), mixed, create_graph=True)
-        norm: Tensor = torch.linalg.vector_norm(gradient, dim=(1, 2, 3)) / shrink
+        norm: Tensor = torch.linalg.vector_norm(gradient, dim=(1, 2, 3)) / enlargement
         target = self.config.gp_target
         return (norm - target).square().mean().mul(self.config.gp_weight / target**2)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from growgan.core.schedule import between
-from growgan.losses.base import At, Loss
+from growgan.losses.base import Loss, StepInfo
 
 
 class ZeroCentred(Loss):
@@ -16,24 +16,24 @@ class ZeroCentred(Loss):
     appendix B): taken at every `r1_interval`-th update alone, times as heavy.
     """
 
-    def watched(self, images: Tensor, names: tuple[str, ...], at: At) -> Tensor:
+    def watched(self, images: Tensor, names: tuple[str, ...], info: StepInfo) -> Tensor:
         """Images for D's step, with a gradient if one of the penalties `names` is taken in it."""
-        return images.detach().requires_grad_(at.penalised and any(self._gamma(name, at) for name in names))
+        return images.detach().requires_grad_(info.penalised and any(self._gamma(name, info) for name in names))
 
-    def penalties(self, scores: Tensor, images: Tensor, names: tuple[str, ...], at: At) -> dict[str, Tensor]:
+    def penalties(self, scores: Tensor, images: Tensor, names: tuple[str, ...], info: StepInfo) -> dict[str, Tensor]:
         """The penalties `names`, one for each of the equal parts of a `watched` batch.
 
         In steps that a lazy one leaves out it is 0: every step of a stage has the same figures.
         """
-        gammas = {name: self._gamma(name, at) for name in names}
+        gammas = {name: self._gamma(name, info) for name in names}
         if not images.requires_grad:
             return {name: scores.new_zeros(()) for name, gamma in gammas.items() if gamma}
         (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
         squares = gradient.square().sum(dim=(1, 2, 3)).chunk(len(names))
-        weight = 0.5 * self.config.r1_interval * between(1.0, self.config.gamma_end, at.late)
+        weight = 0.5 * self.config.r1_interval * between(1.0, self.config.gamma_end, info.progress)
         return {name: weight * gamma * part.mean() for (name, gamma), part in zip(gammas.items(), squares) if gamma}
 
-    def _gamma(self, name: str, at: At) -> float:
+    def _gamma(self, name: str, info: StepInfo) -> float:
         """gamma at the start of the run."""
         config = self.config
-        return config.r1_gamma(at.resolution) if name == "r1" else config.r2(at.resolution)
+        return config.r1_gamma(info.resolution) if name == "r1" else config.r2(info.resolution)

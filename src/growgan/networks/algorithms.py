@@ -8,13 +8,25 @@ import torch
 from torch import Tensor
 
 from growgan.networks.convolution import Algorithm, Product
-from growgan.networks.direct import ChannelsFirst, Dense, Direct, Down, DownTaps, Taps, Up, UpTaps, WideDown, WideUp
+from growgan.networks.direct import (
+    ChannelsFirst,
+    Dense,
+    Direct,
+    Down,
+    DownIm2col,
+    Im2col,
+    Up,
+    UpIm2col,
+    WideDown,
+    WideUp,
+)
 from growgan.networks.winograd import Winograd
 
-DIRECT, FIRST, TAPS, F2, F4 = Direct(), ChannelsFirst(), Taps(), Winograd(2), Winograd(4)
+DIRECT, FIRST, IM2COL, F2, F4 = Direct(), ChannelsFirst(), Im2col(), Winograd(2), Winograd(4)
 UP, DOWN, DENSE = {"direct": Up()}, {"direct": Down()}, {"direct": Dense()}
 WIDE_UP, WIDE_DOWN = {"wide": WideUp()}, {"wide": WideDown()}
-UP_TAPS, DOWN_TAPS = UP | {"taps": UpTaps()}, DOWN | {"taps": DownTaps()}
+# "taps" is what stored plans call im2col.
+UP_IM2COL, DOWN_IM2COL = UP | {"taps": UpIm2col()}, DOWN | {"taps": DownIm2col()}
 MOST = 2**27
 """Bytes that images may take when they are unfolded, or one when it is transformed: above, memory matters more."""
 SMALL = 4
@@ -34,7 +46,7 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
     if which == "weights":
         found |= {"channels first": FIRST}
     if 9 * size <= MOST and (which == "weights" or shape[-1] <= SMALL):
-        found |= {"taps": TAPS}
+        found |= {"taps": IM2COL}
     # Rounding once more in 16 bits would cost what F(2x2) gains.
     if a.dtype == torch.float32 and min(weight[:2]) >= NARROW:
         fitting = (f for f in (F2, F4) if shape[-1] % f.m == 0 and f.image_bytes(a, max(weight[:2])) <= MOST)
@@ -46,14 +58,14 @@ def up(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapp
     """Of a doubling, then a convolution."""
     if a.device.type == "cuda":
         return WIDE_UP
-    return UP_TAPS if _small(which, a, shape[-1]) else UP
+    return UP_IM2COL if _small(which, a, shape[-1]) else UP
 
 
 def down(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
     """Of a convolution, then a halving."""
     if a.device.type == "cuda":
         return WIDE_DOWN
-    return DOWN_TAPS if _small(which, a, shape[-1] // 2) else DOWN
+    return DOWN_IM2COL if _small(which, a, shape[-1] // 2) else DOWN
 
 
 def _small(which: Product, a: Tensor, side: int) -> bool:

@@ -2,9 +2,9 @@
 
 A convolution is linear in its input and in its weight, and so are the gradients by either. Three products,
 
-    forward  y  = F(x, w)
-    inputs   gx = I(gy, w)    the adjoint of F by x
-    weights  gw = W(x, gy)    the adjoint of F by w
+    forward      y  = F(x, w)
+    grad_input   gx = I(gy, w)    the adjoint of F by x
+    grad_weight  gw = W(x, gy)    the adjoint of F by w
 
 are each other's derivatives: however often a loss is differentiated, as the gradient penalty asks, one of the three
 comes out. An `Algorithm` says how they are computed; here is how they hang together. (PyTorch's own double backward
@@ -23,6 +23,7 @@ from torch.autograd.graph import get_gradient_edge
 from growgan.core.plan import UNMEASURED
 
 Product = Literal["forward", "inputs", "weights"]
+"""Forward, grad_input, grad_weight, by the names that stored plans have."""
 
 
 class Algorithm(Protocol):
@@ -43,10 +44,10 @@ class Algorithm(Protocol):
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """F."""
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """I, for an input of the given shape."""
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """W by the kernel, which is given for its shape and layout alone."""
 
 
@@ -60,7 +61,7 @@ NOTHING_MADE: Made = (None, 0, torch.float32, {})
 
 
 class Convolution:
-    """A layer's convolution: keeps the kernels that algorithms made of the weight until the weight changes.
+    """A layer's convolution. Algorithms run it with kernels that they prepare from the weight.
 
     Kernels are in the type that the convolution is computed in; weight gradients in the weight's own.
     """
@@ -72,6 +73,12 @@ class Convolution:
         self.scale = scale
         """By which the weight is multiplied before it is used (equalised learning rate)."""
         self.plan = UNMEASURED
+        self.keep = False
+        """Whether kernels are kept until the version of the weight changes.
+
+        Not every change bumps it: ``torch.optim.Adam(fused=True)``, ``p.data.mul_`` and ``vector_to_parameters`` do
+        not. Only an owner whose every change does may set this (`layers.keep_kernels`).
+        """
         self._made = NOTHING_MADE
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -86,15 +93,15 @@ class Convolution:
         bias = bias.to(x.dtype) if bias is not None else None
         return self._product("forward", x, x.shape, weight, lambda a, k: a.forward(x, k, bias))
 
-    def inputs(self, gy: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, weight: Tensor, shape: torch.Size) -> Tensor:
         """I."""
-        return self._product("inputs", gy, shape, weight, lambda a, k: a.inputs(gy, k, shape))
+        return self._product("inputs", gy, shape, weight, lambda a, k: a.grad_input(gy, k, shape))
 
-    def weights(self, x: Tensor, gy: Tensor, weight: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, weight: Tensor) -> Tensor:
         """W, in the type of the weight, which is given for its shape and layout."""
 
         def product(algorithm: Algorithm, kernel: Tensor) -> Tensor:
-            return algorithm.adjoint(algorithm.weights(x, gy, kernel), weight.shape)
+            return algorithm.adjoint(algorithm.grad_weight(x, gy, kernel), weight.shape)
 
         found = self._product("weights", x, x.shape, weight, product)
         found = found.contiguous(memory_format=_layout(weight)).to(weight.dtype)
@@ -121,23 +128,25 @@ class Convolution:
 
     def _kernel(self, algorithm: Algorithm, weight: Tensor, dtype: torch.dtype) -> Tensor:
         """The weight as the algorithm applies it."""
+        # Tensors that were created in inference mode have no version.
+        if not self.keep or not isinstance(weight, torch.nn.Parameter) or weight.is_inference():
+            return self._prepared(algorithm, weight, dtype)
         of, version, of_dtype, kernels = self._made
-        # Of a network that was made in inference mode nobody counts the changes.
-        lasting = isinstance(weight, torch.nn.Parameter) and not weight.is_inference()
-        if not lasting or of is not weight or version != weight._version or of_dtype != dtype:
+        if of is not weight or version != weight._version or of_dtype != dtype:
             kernels = {}
         if algorithm.family not in kernels:
-            with torch.no_grad():
-                kernel = algorithm.kernel((weight * self.scale if self.scale != 1.0 else weight).to(dtype))
-                layout = _layout(weight) if kernel.dim() == 4 else torch.contiguous_format
-                kernels[algorithm.family] = kernel.contiguous(memory_format=layout)
-        if lasting:
-            self._made = weight, weight._version, dtype, kernels
+            kernels[algorithm.family] = self._prepared(algorithm, weight, dtype)
+        self._made = weight, weight._version, dtype, kernels
         return kernels[algorithm.family]
 
+    @torch.no_grad()
+    def _prepared(self, algorithm: Algorithm, weight: Tensor, dtype: torch.dtype) -> Tensor:
+        kernel = algorithm.kernel((weight * self.scale if self.scale != 1.0 else weight).to(dtype))
+        return kernel.contiguous(memory_format=_layout(weight) if kernel.dim() == 4 else torch.contiguous_format)
+
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles leave behind what can be made again, and follow no plan."""
-        return self.__dict__ | {"plan": UNMEASURED, "_made": NOTHING_MADE}
+        """Copies and pickles follow no plan and keep no kernels: they may have another owner."""
+        return self.__dict__ | {"plan": UNMEASURED, "keep": False, "_made": NOTHING_MADE}
 
 
 class _Forward(torch.autograd.Function):
@@ -152,40 +161,40 @@ class _Forward(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         by_x, *_ = ctx.needs_input_grad
         by_weight, by_bias = _wanted(ctx, 1, weight), _wanted(ctx, 2, ctx.bias)
-        gx = _Inputs.apply(gy, weight, x.shape, ctx.layer) if by_x else None  # type: ignore[no-untyped-call]
-        gw = _Weights.apply(x, gy, weight, ctx.layer) if by_weight else None  # type: ignore[no-untyped-call]
+        gx = _GradInput.apply(gy, weight, x.shape, ctx.layer) if by_x else None  # type: ignore[no-untyped-call]
+        gw = _GradWeight.apply(x, gy, weight, ctx.layer) if by_weight else None  # type: ignore[no-untyped-call]
         gb = gy.sum(dim=(0, 2, 3)).to(weight.dtype) if by_bias else None
         return gx, gw, gb, None
 
 
-class _Inputs(torch.autograd.Function):
+class _GradInput(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gy: Tensor, weight: Tensor, shape: torch.Size, layer: Convolution) -> Tensor:
         ctx.save_for_backward(gy, weight)
         ctx.layer = layer
-        return layer.inputs(gy, weight, shape)
+        return layer.grad_input(gy, weight, shape)
 
     @staticmethod
     def backward(ctx: Any, ggx: Tensor) -> tuple[Tensor | None, ...]:
         gy, weight = ctx.saved_tensors
         by_gy, by_weight = ctx.needs_input_grad[0], _wanted(ctx, 1, weight)
         ggy = _Forward.apply(ggx, weight, None, ctx.layer) if by_gy else None  # type: ignore[no-untyped-call]
-        gw = _Weights.apply(ggx, gy, weight, ctx.layer) if by_weight else None  # type: ignore[no-untyped-call]
+        gw = _GradWeight.apply(ggx, gy, weight, ctx.layer) if by_weight else None  # type: ignore[no-untyped-call]
         return ggy, gw, None, None
 
 
-class _Weights(torch.autograd.Function):
+class _GradWeight(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gy: Tensor, weight: Tensor, layer: Convolution) -> Tensor:
         ctx.save_for_backward(x, gy)
         ctx.layer = layer
-        return layer.weights(x, gy, weight)
+        return layer.grad_weight(x, gy, weight)
 
     @staticmethod
     def backward(ctx: Any, ggw: Tensor) -> tuple[Tensor | None, ...]:
         x, gy = ctx.saved_tensors
         by_x, by_gy, *_ = ctx.needs_input_grad
-        gx = _Inputs.apply(gy, ggw, x.shape, ctx.layer) if by_x else None  # type: ignore[no-untyped-call]
+        gx = _GradInput.apply(gy, ggw, x.shape, ctx.layer) if by_x else None  # type: ignore[no-untyped-call]
         ggy = _Forward.apply(x, ggw, None, ctx.layer) if by_gy else None  # type: ignore[no-untyped-call]
         return gx, ggy, None, None
 

@@ -41,43 +41,43 @@ class Direct:
         """[N, O, H, W]."""
         return F.conv2d(_filled(x, kernel), kernel, bias, padding=kernel.shape[-1] // 2)
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
         size = torch.Size((shape[0], kernel.shape[1], *shape[2:]))
-        return _by_input(gy, kernel, size, stride=1, padding=kernel.shape[-1] // 2)[:, : shape[1]]
+        return _grad_input(gy, kernel, size, stride=1, padding=kernel.shape[-1] // 2)[:, : shape[1]]
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
         if kernel.shape[-1] == 1 and kernel.shape[0] < NARROW:
             return torch.bmm(_pixels(gy).mT, _pixels(x)).sum(dim=0)[:, :, None, None]
-        return _by_kernel(gy, _filled(x, kernel), kernel, stride=1, padding=kernel.shape[-1] // 2)
+        return _grad_weight(gy, _filled(x, kernel), kernel, stride=1, padding=kernel.shape[-1] // 2)
 
 
 class ChannelsFirst(Direct):
     """The same with images laid out channels first for the weight gradient, whatever they come in."""
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
-        return super().weights(x.contiguous(), gy.contiguous(), kernel.contiguous())
+        return super().grad_weight(x.contiguous(), gy.contiguous(), kernel.contiguous())
 
 
-class Taps(Direct):
-    """The same as products of matrices: what each of the nine taps sees at every pixel, times the kernel, or the
-    outputs' gradients times that. The primitives take up to twice as long for small images."""
+class Im2col(Direct):
+    """The same as matrix products of the kernel and im2col's columns. The primitives take up to twice as long for small
+    images."""
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, H, W]."""
-        seen = _seen(F.pad(_filled(x, kernel), (1, 1, 1, 1)))
-        return _product(seen, kernel.permute(2, 3, 1, 0).flatten(0, 2), bias, (x.shape[0], *x.shape[2:]))
+        columns = _im2col(F.pad(_filled(x, kernel), (1, 1, 1, 1)))
+        return _product(columns, kernel.permute(2, 3, 1, 0).flatten(0, 2), bias, (x.shape[0], *x.shape[2:]))
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
         around = _transposed(gy, kernel, stride=1)
         return around[:, : shape[1], 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """[O, I, 3, 3], as channels last."""
-        gradient = _rows(gy).T @ _seen(F.pad(x, (1, 1, 1, 1)))
+        gradient = _rows(gy).T @ _im2col(F.pad(x, (1, 1, 1, 1)))
         return gradient.view(-1, 3, 3, x.shape[1]).permute(0, 3, 1, 2)
 
 
@@ -98,11 +98,11 @@ class Dense:
         """[N, O]."""
         return F.linear(x, kernel, bias)
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I]."""
         return gy @ kernel
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """[O, I]."""
         return gy.T @ x
 
@@ -126,31 +126,31 @@ class Up:
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, 2H, 2W]."""
-        return resample.boxes(F.conv_transpose2d(x, kernel, stride=2), bias=bias)
+        return resample.box_sum(F.conv_transpose2d(x, kernel, stride=2), bias=bias)
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
-        return F.conv2d(resample.boxes(gy, edges=True), kernel, stride=2)
+        return F.conv2d(resample.box_sum(gy, edges=True), kernel, stride=2)
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel: what is x for the transposed convolution is the output's gradient for the plain one."""
-        return _by_kernel(x, resample.boxes(gy, edges=True), kernel, stride=2, padding=0)
+        return _grad_weight(x, resample.box_sum(gy, edges=True), kernel, stride=2, padding=0)
 
 
-class UpTaps(Up):
-    """The same as products of matrices, as `Taps`: for small images the primitives take two to four times as long."""
+class UpIm2col(Up):
+    """The same as products of matrices, as `Im2col`: for small images the primitives take two to four times as long."""
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, 2H, 2W]."""
-        return resample.boxes(_transposed(x, kernel, stride=2), bias=bias)
+        return resample.box_sum(_transposed(x, kernel, stride=2), bias=bias)
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
-        return _strided(resample.boxes(gy, edges=True), kernel, None)
+        return _strided(resample.box_sum(gy, edges=True), kernel, None)
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """[3, 3, O, I], the order in which they are made part of a weight soonest."""
-        gradient = _seen(resample.boxes(gy, edges=True), stride=2).T @ _rows(x)
+        gradient = _im2col(resample.box_sum(gy, edges=True), stride=2).T @ _rows(x)
         return gradient.view(3, 3, -1, x.shape[1])
 
     def adjoint(self, gradient: Tensor, shape: torch.Size) -> Tensor:
@@ -174,31 +174,31 @@ class Down:
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, H / 2, W / 2]."""
-        return F.conv2d(resample.boxes(x, edges=True), kernel, bias, stride=2)
+        return F.conv2d(resample.box_sum(x, edges=True), kernel, bias, stride=2)
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
-        return resample.boxes(F.conv_transpose2d(gy, kernel, stride=2))
+        return resample.box_sum(F.conv_transpose2d(gy, kernel, stride=2))
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
-        return _by_kernel(gy, resample.boxes(x, edges=True), kernel, stride=2, padding=0)
+        return _grad_weight(gy, resample.box_sum(x, edges=True), kernel, stride=2, padding=0)
 
 
-class DownTaps(Down):
+class DownIm2col(Down):
     """The same as products of matrices."""
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, H / 2, W / 2]."""
-        return _strided(resample.boxes(x, edges=True), kernel, bias)
+        return _strided(resample.box_sum(x, edges=True), kernel, bias)
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
-        return resample.boxes(_transposed(gy, kernel, stride=2))
+        return resample.box_sum(_transposed(gy, kernel, stride=2))
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
-        gradient = _rows(gy).T @ _seen(resample.boxes(x, edges=True), stride=2)
+        gradient = _rows(gy).T @ _im2col(resample.box_sum(x, edges=True), stride=2)
         return gradient.view(-1, 3, 3, x.shape[1]).permute(0, 3, 1, 2)
 
 
@@ -220,13 +220,13 @@ class WideUp:
         """[N, O, 2H, 2W]."""
         return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
         return F.conv2d(gy, kernel, stride=2, padding=1)
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
-        return _by_kernel(x, gy, kernel, stride=2, padding=1)
+        return _grad_weight(x, gy, kernel, stride=2, padding=1)
 
 
 class WideDown:
@@ -246,13 +246,13 @@ class WideDown:
         """[N, O, H / 2, W / 2]."""
         return F.conv2d(x, kernel, bias, stride=2, padding=1)
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
         return F.conv_transpose2d(gy, kernel, stride=2, padding=1)
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
-        return _by_kernel(gy, x, kernel, stride=2, padding=1)
+        return _grad_weight(gy, x, kernel, stride=2, padding=1)
 
 
 @cache
@@ -260,7 +260,7 @@ def _boxes(device: torch.device, dtype: torch.dtype) -> Tensor:
     """The boxes in which each tap of a 3x3 kernel is one of a 4x4 one: [16, 9]."""
     with torch.inference_mode(False):
         taps = torch.eye(9, dtype=dtype, device=device).view(9, 1, 3, 3)
-        return resample.boxes(taps, edges=True).flatten(1).T.contiguous()
+        return resample.box_sum(taps, edges=True).flatten(1).T.contiguous()
 
 
 def _widened(kernel: Tensor) -> Tensor:
@@ -274,16 +274,16 @@ def _taps(kernel: Tensor, matrix: Tensor) -> Tensor:
     return taps.view(len(taps), side, side, -1).permute(0, 3, 1, 2)
 
 
-def _seen(x: Tensor, stride: int = 1) -> Tensor:
-    """What the taps of a 3x3 kernel see at every place within x: [N H' W', 9 C], taps row by row, channels last."""
-    seen = x.permute(0, 2, 3, 1).unfold(1, 3, stride).unfold(2, 3, stride)  # [N, H', W', C, 3, 3]
-    return seen.permute(0, 1, 2, 4, 5, 3).flatten(0, 2).flatten(1)
+def _im2col(x: Tensor, stride: int = 1) -> Tensor:
+    """The 3x3 patch of x at every output pixel: [N H' W', 9 C], taps row by row, channels last."""
+    patches = x.permute(0, 2, 3, 1).unfold(1, 3, stride).unfold(2, 3, stride)  # [N, H', W', C, 3, 3]
+    return patches.permute(0, 1, 2, 4, 5, 3).flatten(0, 2).flatten(1)
 
 
 def _strided(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     """As `F.conv2d` with a stride of 2: [N, C, 2H + 1, 2W + 1] and [O, C, 3, 3] to [N, O, H, W]."""
     n, _, h, w = x.shape
-    return _product(_seen(x, stride=2), kernel.permute(2, 3, 1, 0).flatten(0, 2), bias, (n, h // 2, w // 2))
+    return _product(_im2col(x, stride=2), kernel.permute(2, 3, 1, 0).flatten(0, 2), bias, (n, h // 2, w // 2))
 
 
 def _transposed(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
@@ -325,7 +325,7 @@ def _filled(x: Tensor, kernel: Tensor) -> Tensor:
     return F.pad(x, (0, 0, 0, 0, 0, missing)) if missing else x
 
 
-def _by_input(gy: Tensor, kernel: Tensor, size: torch.Size, stride: int, padding: int) -> Tensor:
+def _grad_input(gy: Tensor, kernel: Tensor, size: torch.Size, stride: int, padding: int) -> Tensor:
     mask = [True, False, False]
     like = _sized(gy, size)
     found: Tensor = backward(gy, like, kernel, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1, mask)[0]
@@ -343,7 +343,7 @@ def _sized(tensor: Tensor, size: torch.Size) -> Tensor:
     return tensor.as_strided(size, (channels * h * w, 1, w * channels, channels))
 
 
-def _by_kernel(gy: Tensor, x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
+def _grad_weight(gy: Tensor, x: Tensor, kernel: Tensor, stride: int, padding: int) -> Tensor:
     mask = [False, True, False]
     found: Tensor = backward(gy, x, kernel, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], 1, mask)[1]
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,8 +11,8 @@ from torch import Tensor, nn
 
 from growgan.core.config import NetworkSpec
 from growgan.core.geometry import LOWEST, is_size, stage_name
-from growgan.networks import layers, resample
-from growgan.networks.layers import Conv, Linear
+from growgan.networks import layers, resample, variants
+from growgan.networks.layers import Conv, Linear, Resample
 
 Noise = Callable[[str, Tensor], Tensor]
 """Changes the input of the convolution of the given name (LSGAN's adaptive noise)."""
@@ -25,9 +26,8 @@ class Head(nn.Module):
         width, hidden = spec.width(LOWEST), spec.width(LOWEST // 2)
         self.fromrgb = Conv(spec.channels, width, 1, spec.wscale)
         features = width + spec.has_stddev
-        if spec.variant.d_last_conv:
-            self.conv = Conv(features, width, 3, spec.wscale)
-            features = width
+        self.conv = Conv(features, width, 3, spec.wscale) if spec.variant.d_last_conv else None
+        features = width if self.conv else features
         self.dense0 = Linear(features * LOWEST**2, hidden, spec.wscale)
         self.dense1 = Linear(hidden, 1 + spec.num_labels, spec.wscale, gain=1)
 
@@ -40,7 +40,8 @@ class Block(nn.Module):
         below, width = spec.width(resolution // 2), spec.width(resolution)
         self.fromrgb = Conv(spec.channels, width, 1, spec.wscale)
         self.conv0 = Conv(width, width, 3, spec.wscale)
-        self.conv1 = Conv(width, below, 3, spec.wscale)
+        fused: Resample | None = "down" if spec.d_down == "pool_act" else None
+        self.conv1 = Conv(width, below, 3, spec.wscale, resample=fused)
 
 
 class Discriminator(nn.Module):
@@ -53,6 +54,8 @@ class Discriminator(nn.Module):
         self.alpha = 1.0
         self.compute: torch.dtype | None = None
         """Type that convolutions are done in, such as bfloat16; None = that of the weights, which scores have."""
+        self._activate = partial(layers.leaky, slope=spec.variant.slope)
+        self._stddev = variants.minibatch_stddev(spec.variant)
         self.add_module(stage_name(LOWEST), Head(spec))
         for resolution in spec.stages[1:]:
             self.add_module(stage_name(resolution), Block(spec, resolution))
@@ -102,24 +105,19 @@ class Discriminator(nn.Module):
         x = noise(f"{name}.conv0", x) if noise else x
         x = self._activate(block.conv0(x))
         x = noise(f"{name}.conv1", x) if noise else x
-        if self.spec.d_down == "pool_act":
-            return self._activate(block.conv1.downscaling(x))
-        return resample.downscale(self._activate(block.conv1(x)))
+        x = self._activate(block.conv1(x))
+        return x if self.spec.d_down == "pool_act" else resample.downscale(x)
 
     def _judge(self, x: Tensor, dtype: torch.dtype, parts: int, noise: Noise | None) -> Tensor:
-        head, name, variant = self.stage(LOWEST), stage_name(LOWEST), self.spec.variant
+        head, name = self.stage(LOWEST), stage_name(LOWEST)
         if self.spec.has_stddev:
-            contiguous = variant.stddev_groups == "contiguous"
-            x = layers.minibatch_stddev(x, self.spec.stddev_group, parts, contiguous, variant.stddev_unbiased)
-        if variant.d_last_conv:
+            x = self._stddev(x, self.spec.stddev_group, parts)
+        if head.conv is not None:
             x = noise(f"{name}.conv", x) if noise else x
             x = self._activate(head.conv(x))
         x = noise(f"{name}.dense0", x) if noise else x
         judged: Tensor = head.dense1(self._activate(head.dense0(x.flatten(1), self.compute).to(dtype)))
         return judged
-
-    def _activate(self, x: Tensor) -> Tensor:
-        return layers.leaky(x, self.spec.variant.slope)
 
     def _checked(self, x: Tensor) -> int:
         size = x.shape[-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,41 +12,45 @@ from torch.nn import functional as F
 
 from growgan.core.config import NetworkSpec
 from growgan.core.geometry import LOWEST, is_size, stage_name
-from growgan.networks import layers, resample
+from growgan.networks import layers, resample, variants
 from growgan.networks.layers import Conv, Linear
 
 
 def latent_vectors(spec: NetworkSpec, z: Tensor, labels: Tensor | None) -> Tensor:
-    """z [N, L] with the labels beside it, [N, L + K], as the first layer sees it.
+    """z [N, L] with the labels appended, [N, L + K]: the input of the first layer.
 
     Classes come as int64 [N], attributes or mixtures of classes as float [N, K]. The norm spans z and labels together,
     as in the release (in a variant, z alone). Raises ValueError when labels are missing or do not fit.
     """
     if z.dim() != 2 or z.shape[1] != spec.z_size:
         raise ValueError(f"z should be [N, {spec.z_size}], not {list(z.shape)}")
-    if spec.num_labels:
-        if labels is None:
-            raise ValueError(f"this network is conditional: it needs labels of {spec.num_labels} classes or attributes")
-        if labels.dim() == 1:
-            if labels.is_floating_point() or labels.dtype == torch.bool:
-                raise ValueError(f"labels [N] are classes, int64; attributes and mixtures are [N, {spec.num_labels}]")
-            # Looked at on a CPU only: elsewhere a look would make the processor wait for the device.
-            seen = labels.tolist() if labels.device.type == "cpu" else []
-            if not all(0 <= label < spec.num_labels for label in seen):
-                raise ValueError(f"labels must be 0 to {spec.num_labels - 1}")
-            labels = F.one_hot(labels.long(), spec.num_labels)
-        if labels.shape != (z.shape[0], spec.num_labels):
-            raise ValueError(f"labels should be [{len(z)}, {spec.num_labels}], not {list(labels.shape)}")
-        if not spec.variant.labels_normed:
-            return torch.cat([_on_sphere(spec, z), labels.to(z)], dim=1)
-        z = torch.cat([z, labels.to(z)], dim=1)
-    return _on_sphere(spec, z)
+    if not spec.num_labels:
+        return _on_sphere(spec, z)
+    rows = _label_rows(spec, z.shape[0], labels).to(z)
+    if spec.variant.labels_normed:
+        return _on_sphere(spec, torch.cat([z, rows], dim=1))
+    return torch.cat([_on_sphere(spec, z), rows], dim=1)
+
+
+def _label_rows(spec: NetworkSpec, n: int, labels: Tensor | None) -> Tensor:
+    """Labels [N, K], one-hot if they are classes."""
+    if labels is None:
+        raise ValueError(f"this network is conditional: it needs labels of {spec.num_labels} classes or attributes")
+    if labels.dim() == 1:
+        if labels.is_floating_point() or labels.dtype == torch.bool:
+            raise ValueError(f"labels [N] are classes, int64; attributes and mixtures are [N, {spec.num_labels}]")
+        # Checked on a CPU only: elsewhere the processor would have to wait for the device.
+        on_cpu = labels.tolist() if labels.device.type == "cpu" else []
+        if not all(0 <= label < spec.num_labels for label in on_cpu):
+            raise ValueError(f"labels must be 0 to {spec.num_labels - 1}")
+        labels = F.one_hot(labels.long(), spec.num_labels)
+    if labels.shape != (n, spec.num_labels):
+        raise ValueError(f"labels should be [{n}, {spec.num_labels}], not {list(labels.shape)}")
+    return labels
 
 
 def _on_sphere(spec: NetworkSpec, z: Tensor) -> Tensor:
-    if not spec.normalize_latents:
-        return z
-    return layers.pixel_norm(z, spec.variant.norm_eps, outside=spec.variant.norm_eps_outside)
+    return variants.pixel_norm(spec.variant)(z) if spec.normalize_latents else z
 
 
 class Base(nn.Module):
@@ -55,8 +61,15 @@ class Base(nn.Module):
         width = spec.width(LOWEST)
         # The gain makes it the 4x4 transposed convolution of the paper: fan-in 16 (L + K) instead of L + K.
         outputs = width * LOWEST**2
-        biases = outputs if spec.variant.first_bias == "pixel" else width
-        self.dense = Linear(spec.z_size + spec.num_labels, outputs, spec.wscale, gain=layers.HE_GAIN / 4, biases=biases)
+        side = LOWEST if spec.variant.first_bias == "pixel" else 1
+        self.bias_shape = width, side, side
+        self.dense = Linear(
+            spec.z_size + spec.num_labels,
+            outputs,
+            spec.wscale,
+            gain=layers.HE_GAIN / 4,
+            biases=math.prod(self.bias_shape),
+        )
         self.conv = Conv(width, width, 3, spec.wscale)
         self.torgb = Conv(width, spec.channels, 1, spec.wscale, gain=1)
 
@@ -67,7 +80,7 @@ class Block(nn.Module):
     def __init__(self, spec: NetworkSpec, resolution: int) -> None:
         super().__init__()
         below, width = spec.width(resolution // 2), spec.width(resolution)
-        self.conv0 = Conv(below, width, 3, spec.wscale)
+        self.conv0 = Conv(below, width, 3, spec.wscale, resample="up")
         self.conv1 = Conv(width, width, 3, spec.wscale)
         self.torgb = Conv(width, spec.channels, 1, spec.wscale, gain=1)
 
@@ -86,6 +99,8 @@ class Generator(nn.Module):
         self.alpha = 1.0
         self.compute: torch.dtype | None = None
         """Type that convolutions are done in, such as bfloat16; None = that of the weights, which images have."""
+        self._activate = partial(layers.leaky, slope=spec.variant.slope) if spec.leaky_relu else F.relu
+        self._norm = variants.pixel_norm(spec.variant)
         self.add_module(stage_name(LOWEST), Base(spec))
         for resolution in spec.stages[1:]:
             self.add_module(stage_name(resolution), Block(spec, resolution))
@@ -109,8 +124,7 @@ class Generator(nn.Module):
         """Output of the first dense layer, activated and normalised: [N, width, 4, 4]; truncation acts here."""
         base = self.stage(LOWEST)
         x = base.dense.project(latent_vectors(self.spec, z, labels), self.compute).view(z.shape[0], -1, LOWEST, LOWEST)
-        side = LOWEST if self.spec.variant.first_bias == "pixel" else 1
-        return self._finish(x + base.dense.bias.view(-1, side, side), norm=self.spec.variant.first_norm)
+        return self._finish(x + base.dense.bias.view(base.bias_shape), norm=self.spec.variant.first_norm)
 
     def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | Tensor | None = None) -> Tensor:
         """Images from what `first` returned."""
@@ -132,7 +146,7 @@ class Generator(nn.Module):
                 break
             block = self.stage(size)
             before = x
-            x = self._finish(block.conv0.upscaling(x))
+            x = self._finish(block.conv0(x))
             x = self._finish(block.conv1(x))
         return before, x
 
@@ -142,11 +156,8 @@ class Generator(nn.Module):
 
     def _finish(self, x: Tensor, norm: bool = True) -> Tensor:
         """Activation, then norm: what follows every convolution but toRGB."""
-        variant = self.spec.variant
-        x = layers.leaky(x, variant.slope) if self.spec.leaky_relu else F.relu(x)
-        if not (norm and self.spec.pixelnorm):
-            return x
-        return layers.pixel_norm(x, variant.norm_eps, not torch.is_grad_enabled(), variant.norm_eps_outside)
+        x = self._activate(x)
+        return self._norm(x, inplace=not torch.is_grad_enabled()) if norm and self.spec.pixelnorm else x
 
     def _reached(self, resolution: int | None, alpha: float | Tensor | None) -> tuple[int, float | Tensor]:
         size = self.resolution if resolution is None else resolution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -42,29 +42,33 @@ class Equalized(nn.Module):
         return self.weight * self.scale if self.scale != 1.0 else self.weight
 
 
-class Conv(Equalized):
-    """A square convolution that keeps the size: images [N, inputs, H, W] to [N, outputs, H, W].
+Resample = Literal["up", "down"]
 
-    It is computed in the type of its input.
+
+class Conv(Equalized):
+    """A square convolution with padding: images [N, inputs, H, W] to [N, outputs, H, W].
+
+    resample: "up" enlarges the images before the convolution, to [N, outputs, 2H, 2W]; "down" shrinks them after it, to
+    [N, outputs, H / 2, W / 2]. Both are fused with it, in a quarter of the work. Computed in the type of the input.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, wscale: bool, gain: float = HE_GAIN) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        wscale: bool,
+        gain: float = HE_GAIN,
+        resample: Resample | None = None,
+    ) -> None:
         super().__init__((outputs, inputs, kernel, kernel), gain, wscale)
-        self.plain = Convolution(algorithms.plain, self.scale)
-        self.up = Convolution(algorithms.up, self.scale, "up")
-        self.down = Convolution(algorithms.down, self.scale, "down")
+        self.resample = resample
+        candidates = {None: algorithms.plain, "up": algorithms.up, "down": algorithms.down}[resample]
+        self.convolution = Convolution(candidates, self.scale, resample or "")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images [N, outputs, H, W]."""
-        return self.plain(x, self.weight, self.bias)
-
-    def upscaling(self, x: Tensor) -> Tensor:
-        """Images [N, outputs, 2H, 2W]: enlarged, then convolved, in a quarter of the work."""
-        return self.up(x, self.weight, self.bias)
-
-    def downscaling(self, x: Tensor) -> Tensor:
-        """Images [N, outputs, H / 2, W / 2]: convolved, then shrunk, in a quarter of the work."""
-        return self.down(x, self.weight, self.bias)
+        """Images, resampled or not."""
+        return self.convolution(x, self.weight, self.bias)
 
 
 class Linear(Equalized):
@@ -74,7 +78,7 @@ class Linear(Equalized):
         self, inputs: int, outputs: int, wscale: bool, gain: float = HE_GAIN, biases: int | None = None
     ) -> None:
         super().__init__((outputs, inputs), gain, wscale, biases)
-        self.product = Convolution(algorithms.dense, 1.0)
+        self.convolution = Convolution(algorithms.dense, 1.0)
 
     def forward(self, x: Tensor, compute: torch.dtype | None = None) -> Tensor:
         """Vectors [N, outputs]. compute: as for `project`."""
@@ -87,7 +91,7 @@ class Linear(Equalized):
         """
         if compute is None:
             return F.linear(x * self.scale if self.scale != 1.0 else x, self.weight)
-        y = self.product(x.to(compute), self.weight, None).to(self.weight.dtype)
+        y = self.convolution(x.to(compute), self.weight, None).to(self.weight.dtype)
         return y * self.scale if self.scale != 1.0 else y
 
 
@@ -95,8 +99,18 @@ def follow(network: nn.Module, plan: Plan) -> None:
     """Have every convolution of the network ask this plan how it is to be computed."""
     for module in network.modules():
         if isinstance(module, Conv):
-            for convolution in (module.plain, module.up, module.down):
-                convolution.plan = plan
+            module.convolution.plan = plan
+
+
+def keep_kernels(network: nn.Module, keep: bool = True) -> None:
+    """Have layers keep the kernels prepared from their weights, until the weights' versions change.
+
+    For an owner that bumps the versions (`torch.autograd.graph.increment_version`) wherever PyTorch does not, and hands
+    the network to nobody who may not: see `Convolution.keep`.
+    """
+    for module in network.modules():
+        if isinstance(module, Conv | Linear):
+            module.convolution.keep = keep
 
 
 def initialize(network: nn.Module, seed: int, name: str) -> None:
@@ -153,23 +167,26 @@ class _LeakyGradient(torch.autograd.Function):
         return _LeakyGradient.apply(ggx, y, ctx.slope), None, None  # type: ignore[no-untyped-call]
 
 
-def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False, outside: bool = False) -> Tensor:
-    """Every pixel's (or latent's) feature vector, dim 1, brought to unit mean square (paper, section 4.2).
+def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False) -> Tensor:
+    """Scale every pixel's (or latent's) feature vector, dim 1, to unit mean square (paper, section 4.2).
 
-    The norm is added up in float32 at least, also of bfloat16 features. outside: `eps` is added to the root.
+    The norm is accumulated in float32 at least, also for bfloat16 features.
     """
-    if not outside and torch.is_grad_enabled() and x.requires_grad:
+    if torch.is_grad_enabled() and x.requires_grad:
         y: Tensor = _PixelNorm.apply(x, eps)  # type: ignore[no-untyped-call]
         return y
-    scale = resample.spread(_inverse_norm(x, eps, outside).to(x.dtype), x)
+    scale = resample.broadcast(_inverse_norm(x, eps).to(x.dtype), x)
     return x.mul_(scale) if inplace else x * scale
 
 
-def _inverse_norm(x: Tensor, eps: float, outside: bool) -> Tensor:
-    """One number a pixel, in float32 at least."""
-    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    norm = norm.float() if x.dtype in LOW else norm
-    return 1 / (norm / math.sqrt(x.shape[1]) + eps) if outside else torch.rsqrt(norm.square() / x.shape[1] + eps)
+def channel_norm(x: Tensor) -> Tensor:
+    """L2 norm over dim 1, one number a pixel, in float32 at least."""
+    norm: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+    return norm.float() if x.dtype in LOW else norm
+
+
+def _inverse_norm(x: Tensor, eps: float) -> Tensor:
+    return torch.rsqrt(channel_norm(x).square() / x.shape[1] + eps)
 
 
 class _PixelNorm(torch.autograd.Function):
@@ -177,53 +194,41 @@ class _PixelNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
-        inverse = _inverse_norm(x, eps, outside=False)
+        inverse = _inverse_norm(x, eps)
         ctx.save_for_backward(x, inverse)
         ctx.eps = eps
-        return x * resample.spread(inverse.to(x.dtype), x)
+        return x * resample.broadcast(inverse.to(x.dtype), x)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None]:
         x, inverse = ctx.saved_tensors
         if torch.is_grad_enabled():  # to be differentiated once more: `inverse` knows nothing of x
-            y = x * _inverse_norm(x, ctx.eps, outside=False).to(x.dtype)
+            y = x * _inverse_norm(x, ctx.eps).to(x.dtype)
             return torch.autograd.grad(y, x, gy, create_graph=True)[0], None
         along = (gy * x).sum(dim=1, keepdim=True).to(inverse.dtype)
         back = (inverse.pow(3) * along).div_(-x.shape[1])
-        inverse, back = (resample.spread(value.to(x.dtype), x) for value in (inverse, back))
+        inverse, back = (resample.broadcast(value.to(x.dtype), x) for value in (inverse, back))
         return (gy * inverse).addcmul_(x, back), None
 
 
-def stddev_group_size(n: int, most: int | None, contiguous: bool = False) -> int:
-    """How many of a minibatch of `n` are compared with each other: the largest divisor of n that is at most `most`.
-
-    Contiguous groups (a variant) are of `most`, and where that leaves a rest there is one group of all.
-    """
+def stddev_group_size(n: int, most: int | None) -> int:
+    """Images of a minibatch of `n` that form a group: the largest divisor of n that is at most `most`."""
     most = n if most is None else min(most, n)
-    if contiguous:
-        return most if n % most == 0 else n
     return next(size for size in range(most, 0, -1) if n % size == 0)
 
 
-def minibatch_stddev(
-    x: Tensor, group: int | None, parts: int = 1, contiguous: bool = False, unbiased: bool = False
-) -> Tensor:
+def minibatch_stddev(x: Tensor, group: int | None, parts: int = 1) -> Tensor:
     """Append one channel that says how much a group's images differ (paper, section 3).
 
     x: features [N, C, H, W], a batch of `parts` equal parts one after the other (such as reals, then fakes); no group
     spans two of them. Within a part of n images, image i is in group ``i mod (n / size)``. The statistic is the biased
-    standard deviation over the group, averaged over features and pixels. Returns [N, C + 1, H, W]. Variants: groups of
-    consecutive images, and the unbiased deviation, which is 0 for a group of one.
+    standard deviation over the group, averaged over features and pixels. Returns [N, C + 1, H, W].
     """
     n, c, h, w = x.shape
-    size = stddev_group_size(n // parts, group, contiguous)
-    member = 2 if contiguous else 1  # which axis counts the images of a group
+    size = stddev_group_size(n // parts, group)
     y = x.float() if x.dtype in LOW else x
-    y = y.reshape(parts, -1, size, c, h, w) if contiguous else y.reshape(parts, size, -1, c, h, w)
-    y = (y - y.mean(dim=member, keepdim=True)).square()
-    y = y.sum(dim=member) / max(size - 1, 1) if unbiased else y.mean(dim=member)
+    y = y.reshape(parts, size, -1, c, h, w)
+    y = (y - y.mean(dim=1, keepdim=True)).square().mean(dim=1)
     y = (y + 1e-8).sqrt().mean(dim=(2, 3, 4))  # [parts, groups]
-    y = torch.zeros_like(y) if unbiased and size == 1 else y
-    y = y.unsqueeze(member).expand(-1, -1, size) if contiguous else y.unsqueeze(member).expand(-1, size, -1)
-    y = y.reshape(n, 1, 1, 1).expand(-1, -1, h, w)
+    y = y.unsqueeze(1).expand(-1, size, -1).reshape(n, 1, 1, 1).expand(-1, -1, h, w)
     return torch.cat([x, y.to(x.dtype)], dim=1)

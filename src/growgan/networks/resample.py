@@ -1,7 +1,7 @@
 """Doubling and halving of images, and what of them convolutions take over.
 
-A processor's library has a primitive for convolutions of each channel for itself that reads and writes every number
-once, three to five times as fast in 16 bits as pooling, padding and adding are; sums and means of boxes go through it.
+A processor's library has a primitive for depthwise convolutions that reads and writes every number once, three to five
+times as fast in 16 bits as pooling, padding and adding; sums and means of boxes use it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def downscale(x: Tensor, weight: float = 0.25) -> Tensor:
     if torch.is_grad_enabled() and x.requires_grad:
         y: Tensor = _Downscale.apply(x, weight)  # type: ignore[no-untyped-call]
         return y
-    if _by_channel(x):
-        return _convolved(x, weight, None, stride=2)
+    if _prefers_depthwise(x):
+        return _depthwise(x, weight, None, stride=2)
     return F.avg_pool2d(x, 2) if weight == 0.25 else F.avg_pool2d(x, 2) * (4 * weight)
 
 
@@ -79,37 +79,37 @@ def fades(alpha: float | Tensor) -> bool:
     return isinstance(alpha, Tensor) or alpha < 1
 
 
-def boxes(x: Tensor, edges: bool = False, bias: Tensor | None = None) -> Tensor:
+def box_sum(x: Tensor, edges: bool = False, bias: Tensor | None = None) -> Tensor:
     """Sums of all boxes of 2x2 pixels: [N, C, H, W] to [N, C, H - 1, W - 1]; with `edges`, those that overlap the image
     by half or a quarter as well, to [N, C, H + 1, W + 1]. The one is the other's adjoint. bias: [C], added."""
-    if _by_channel(x):
-        return _convolved(x, 1.0, bias, padding=int(edges))
+    if _prefers_depthwise(x):
+        return _depthwise(x, 1.0, bias, padding=int(edges))
     x = F.pad(x, (1, 1, 1, 1)) if edges else x
     x = x[:, :, 1:] + x[:, :, :-1]
     x = x[..., 1:] + x[..., :-1]
     return x if bias is None else x.add_(bias[:, None, None])
 
 
-def _by_channel(x: Tensor) -> bool:
-    """Whether a convolution of each channel for itself is the fast way."""
+def _prefers_depthwise(x: Tensor) -> bool:
+    """Whether the library's depthwise convolution is fastest."""
     fitting = x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)
     return fitting and LIBRARY and x.is_contiguous(memory_format=torch.channels_last)
 
 
-def _convolved(x: Tensor, weight: float, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:
+def _depthwise(x: Tensor, weight: float, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:
     channels = x.shape[1]
-    return F.conv2d(x, _alike(channels, weight, x.dtype), bias, stride, padding, groups=channels)
+    return F.conv2d(x, _box_kernel(channels, weight, x.dtype), bias, stride, padding, groups=channels)
 
 
 @cache
-def _alike(channels: int, weight: float, dtype: torch.dtype) -> Tensor:
-    """A kernel that adds up boxes, each channel for itself. One that sampling made first serves training as well."""
+def _box_kernel(channels: int, weight: float, dtype: torch.dtype) -> Tensor:
+    """A depthwise kernel that sums boxes. Usable in training even if sampling created it first."""
     with torch.inference_mode(False):
         return torch.full((channels, 1, 2, 2), weight, dtype=dtype, device="cpu")
 
 
-def spread(value: Tensor, x: Tensor) -> Tensor:
-    """`value` made ready to be applied to every pixel or every channel of x, as broadcasting would.
+def broadcast(value: Tensor, x: Tensor) -> Tensor:
+    """`value`, in a form that broadcasts fast over every pixel or every channel of x.
 
     On a processor, 16-bit numbers of few channels are broadcast one by one, twenty times slower than a copy is applied.
     """

@@ -72,7 +72,7 @@ class Winograd:
         y = parts[0] if len(parts) == 1 else torch.cat(parts)
         return y if bias is None else y.add_(bias[:, None, None])
 
-    def inputs(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
+    def grad_input(self, gy: Tensor, kernel: Tensor, shape: torch.Size) -> Tensor:
         """[N, I, H, W]."""
         matrix = self.matrices[0].to(gy).T
         parts = [
@@ -81,7 +81,7 @@ class Winograd:
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def weights(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
+    def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
         """As the kernel."""
         count = self._at_once(x, kernel)
         gradient = torch.zeros_like(kernel)

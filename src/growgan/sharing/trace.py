@@ -76,7 +76,7 @@ def folded(G: Generator, resolution: int, alpha: float) -> Generator:
         if size != resolution and not (alpha < 1 and size == resolution // 2):
             del stage.torgb
         for name, layer in list(stage.named_children()):
-            setattr(stage, name, _Dense(layer) if isinstance(layer, Linear) else _Convolution(layer, name == "conv0"))
+            setattr(stage, name, _Dense(layer) if isinstance(layer, Linear) else _Convolution(layer))
     return G.requires_grad_(False)
 
 
@@ -96,18 +96,17 @@ class _Dense(nn.Module):
 class _Convolution(nn.Module):
     """Stands in for a `Conv`: its kernel ready made, [O, I, K, K], or [I, O, 4, 4] where it enlarges."""
 
-    def __init__(self, layer: Conv, enlarging: bool) -> None:
+    def __init__(self, layer: Conv) -> None:
         super().__init__()
         weight = layer.scaled_weight().detach()
-        self.weight = nn.Parameter(up_kernel(weight) if enlarging else weight.clone())
+        self.enlarges = layer.resample == "up"
+        self.weight = nn.Parameter(up_kernel(weight) if self.enlarges else weight.clone())
         self.bias = layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images [N, O, H, W]."""
-        return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
-
-    def upscaling(self, x: Tensor) -> Tensor:
-        """Images [N, O, 2H, 2W]."""
+        """Images [N, O, H, W], or [N, O, 2H, 2W]."""
+        if not self.enlarges:
+            return F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
         enlarged: Tensor = F.conv_transpose2d(x, self.weight, self.bias, stride=2, padding=1)
         return enlarged
 
@@ -118,7 +117,7 @@ def up_kernel(weight: Tensor) -> Tensor:
     Enlarging repeats every pixel, which is the same as to repeat the kernel: the sum of its four shifts by half a
     pixel each way. A transposed convolution runs its kernel backwards, hence the flip.
     """
-    return resample.boxes(weight.flip(2, 3), edges=True).transpose(0, 1).contiguous()
+    return resample.box_sum(weight.flip(2, 3), edges=True).transpose(0, 1).contiguous()
 
 
 class _Graph(nn.Module):

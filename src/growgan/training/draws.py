@@ -16,7 +16,7 @@ from growgan.devices import on_device
 from growgan.losses import base as losses
 
 
-class Numbers(losses.Numbers, Protocol):
+class RandomSource(losses.RandomSource, Protocol):
     """Random numbers as a pass asks for them: `Draws`, or what stands in for them."""
 
     def of(self, rows: Tensor) -> Self:

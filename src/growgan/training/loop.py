@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from growgan.core.schedule import Phase, Schedule
-from growgan.devices import Lead
+from growgan.devices import StepThrottle
 from growgan.training.feed import Feed
 from growgan.training.health import Trouble, examine
 from growgan.training.recording import Figures
@@ -16,8 +16,8 @@ from growgan.training.step import train_step
 from growgan.training.stop import Stop
 
 
-class Witness(Protocol):
-    """Who is told how the run goes, and writes it down."""
+class Callbacks(Protocol):
+    """What a run calls as it goes: reports and saves."""
 
     def before_stage(self, state: TrainState, phase: Phase) -> None:
         """Steps like those of `phase` are about to begin, or to go on. Asked before every round."""
@@ -38,24 +38,24 @@ class Witness(Protocol):
         """
 
 
-def train(state: TrainState, schedule: Schedule, feed: Feed, witness: Witness, stop: Stop) -> bool:
+def train(state: TrainState, schedule: Schedule, feed: Feed, callbacks: Callbacks, stop: Stop) -> bool:
     """Train from wherever `state` is until the schedule ends or `stop` is asked for. Returns whether it ended.
 
     A round holds its phase for `minibatch_repeats` minibatches. Ticks and stages end with rounds; the state may be
     saved after any step, and goes on from there to the same end. Raises `Trouble` when the run has gone wrong, before
     anything of that is written.
     """
-    saved, lead = time.monotonic(), Lead(state.device)
+    saved, throttle = time.monotonic(), StepThrottle(state.device)
     # A round is finished that had begun before the end, but none of a schedule that was cut shorter than the run is.
     while state.nimg < schedule.total or (state.repeat and state.held < schedule.total):
         phase = begin_round(state, schedule) if state.repeat == 0 else schedule.at(state.held)
-        witness.before_stage(state, phase)
+        callbacks.before_stage(state, phase)
         feed.prepare(state, phase)
-        seconds, figures = _timed_step(state, phase, feed, lead)
+        seconds, figures = _timed_step(state, phase, feed, throttle)
         state.repeat = (state.repeat + 1) % schedule.config.minibatch_repeats
         state.seconds += seconds
         _add_up(state, figures)
-        witness.after_step(state, phase, figures, seconds)
+        callbacks.after_step(state, phase, figures, seconds)
         ended = state.repeat == 0 and state.nimg >= schedule.total
         grown = ended or (state.repeat == 0 and schedule.stage_at(state.nimg).resolution > phase.resolution)
         ticked = ended or (state.repeat == 0 and state.nimg - state.tick_start >= phase.tick_images)
@@ -64,14 +64,14 @@ def train(state: TrainState, schedule: Schedule, feed: Feed, witness: Witness, s
         if grown or ticked or overdue or asked:
             examine(state, phase)
         if grown:
-            witness.after_stage(state, phase)
+            callbacks.after_stage(state, phase)
         if ticked:
-            witness.after_tick(state, phase, last=ended)
+            callbacks.after_tick(state, phase, last=ended)
             state.tick += 1
             state.tick_start, state.tick_seconds = state.nimg, state.seconds
             state.tick_steps, state.tick_sums = 0, {}
         if ticked or overdue or asked:
-            witness.save(state, phase, grid=bool(overdue) and not ticked, leaving=bool(asked))
+            callbacks.save(state, phase, grid=bool(overdue) and not ticked, leaving=bool(asked))
             saved = time.monotonic()
         if asked:
             stop.asked = signal.Signals(asked)
@@ -84,17 +84,17 @@ def begin_round(state: TrainState, schedule: Schedule) -> Phase:
     before = schedule.at(state.held) if state.nimg else None
     phase = schedule.at(state.nimg)
     state.held = state.nimg
-    if state.config.optim.reset and phase.starts_anew(before):
+    if state.config.optim.reset and phase.resets_adam(before):
         state.opt_G.forget()
         state.opt_D.forget()
     return phase
 
 
-def _timed_step(state: TrainState, phase: Phase, feed: Feed, lead: Lead) -> tuple[float, Figures]:
+def _timed_step(state: TrainState, phase: Phase, feed: Feed, throttle: StepThrottle) -> tuple[float, Figures]:
     started = time.perf_counter()
     try:
         figures = train_step(state, phase, feed)
-        lead.step()
+        throttle.step()
     except FloatingPointError as error:
         raise Trouble(state, phase, str(error)) from error
     return time.perf_counter() - started, figures

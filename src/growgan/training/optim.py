@@ -92,7 +92,7 @@ def ema_factor(config: OptimConfig, phase: Phase, nimg: int, shortened: float = 
     """
     if config.ema_kimg is None:
         return config.ema_factor
-    half_life = between(config.ema_kimg, config.ema_kimg_end, phase.late) * shortened * 1000
+    half_life = between(config.ema_kimg, config.ema_kimg_end, phase.progress) * shortened * 1000
     if config.ema_rampup:
         half_life = min(half_life, config.ema_rampup * nimg)
     return float(0.5 ** (phase.minibatch / half_life)) if half_life else 0.0

@@ -1,8 +1,8 @@
-"""The passes of a step as a CUDA GPU repeats them: recorded once, and then started as a whole (CUDA graphs).
+"""The passes of a step as a CUDA GPU repeats them: captured once, then replayed as a whole (CUDA graphs).
 
-A step is about a thousand pieces of work for the card. At small sizes each takes it a few microseconds, and the
-processor three times as long to ask for them one by one. What is recorded reads its inputs from the same places every
-time: all that changes from step to step is brought there before, and nothing of it may stand in the recording.
+A step is about a thousand kernels. At small sizes each takes the card a few microseconds, and the processor three times
+as long to launch. A recording reads its inputs from the same places every time: whatever changes from step to step is
+copied there first, and no such value may be baked into the recording.
 """
 
 from __future__ import annotations
@@ -10,119 +10,138 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from growgan.core.errors import first_line
 from growgan.core.schedule import Phase
-from growgan.training.draws import Draws, Numbers
-
-if TYPE_CHECKING:
-    from growgan.training.state import TrainState
+from growgan.training.draws import RandomSource
 
 Figures = dict[str, Tensor]
 """Named scalars of a step, detached."""
-Pass = Callable[["TrainState", Phase, Numbers, Tensor, Tensor | None], Figures]
-"""Given a phase, random numbers, reals and labels: leaves gradients in one network, and returns figures."""
+Pass = Callable[..., Figures]
+"""Called as ``work(state, *inputs)``: leaves gradients in one network, and returns figures."""
 Record = Callable[[Callable[[], None]], Callable[[], None]]
-"""Takes down what a piece of work has the device do, and returns what has it done again."""
+"""Records what some work has the device do, and returns a function that repeats it."""
 Recorder = Callable[[], Record]
-"""Begins recordings that are to be forgotten together."""
+"""Begins a group of recordings that are dropped together."""
 
 REFUSED = "steps cannot be recorded as CUDA graphs, so kernels are launched one at a time"
 WARM_UP = 2
-"""How often a pass is done as it is written before it is recorded: meanwhile cuDNN looks for its fastest ways."""
+"""Eager runs of a pass before it is recorded, in which cuDNN looks for its fastest algorithms."""
+
+
+class Trained(Protocol):
+    """What passes work on, as far as this module knows it: a `TrainState`."""
+
+    @property
+    def G(self) -> nn.Module:
+        """The generator."""
+
+    @property
+    def D(self) -> nn.Module:
+        """The discriminator."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where both are."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of their weights."""
+
+
+class StepInputs(NamedTuple):
+    """What a pass reads besides the networks."""
+
+    phase: Phase
+    draws: RandomSource
+    reals: Tensor
+    labels: Tensor | None
 
 
 class Passes:
-    """Does a step's passes: as they are written, or from recordings of them."""
+    """Does a step's passes: eagerly, or from recordings of them."""
 
     def __init__(self, recorder: Recorder | None = None) -> None:
-        """recorder: None = passes are done as they are written."""
+        """recorder: None = passes are done eagerly."""
         self.recorder = recorder
-        self._record: Record | None = None
+        self.record: Record | None = None
+        """Of the current stage, once there is something to record."""
         self._stage: tuple[int, int, bool] | None = None
         self._kinds: dict[tuple[Pass, bool], _Kind] = {}
 
-    def run(
-        self,
-        work: Pass,
-        state: TrainState,
-        phase: Phase,
-        draws: Draws,
-        reals: Tensor,
-        labels: Tensor | None,
-        more: bool = False,
-    ) -> Figures:
+    def run(self, work: Pass, state: Trained, inputs: StepInputs, lazy: bool = False) -> Figures:
         """Do a pass. The gradients that it leaves are good until the next one.
 
-        more: whether it is one of those, among its stage's, in which more is done than in the others.
+        lazy: whether lazy penalties are taken in this pass, which makes it another kind than its stage's others.
         """
-        if self.recorder is None or not len(reals):  # of several processes one may have nothing to do
-            return work(state, phase, draws, reals, labels)
+        if self.recorder is None or not len(inputs.reals):  # of several processes one may have nothing to do
+            return work(state, *inputs)
+        self._enter(inputs.phase)
+        kind = self._kinds.setdefault((work, lazy), _Kind(work))
+        try:
+            return kind.run(state, inputs, self)
+        except _Refused as error:
+            reason = str(error)
+        # Not inside the except clause: as long as the exception lives, so does all that the pass has allocated.
+        self._give_up(state)
+        warnings.warn(f"{REFUSED}: {reason}; use --set execution.graphs=never to skip the attempt", stacklevel=2)
+        return work(state, *inputs)
+
+    def begin_recording(self) -> Record:
+        """Where to record: passes of one stage share it."""
+        assert self.recorder is not None
+        self.record = self.record or self.recorder()
+        return self.record
+
+    def _enter(self, phase: Phase) -> None:
+        """Drop the recordings of another stage."""
         stage = phase.resolution, phase.minibatch, phase.fading
         if stage != self._stage:
             self.forget()
             self._stage = stage
-        kind = self._kinds.setdefault((work, more), _Kind())
-        trouble = ""
-        if kind.times < WARM_UP:
-            kind.times, kind.asked = kind.times + 1, []
-            try:
-                return work(state, phase, _Noting(draws, kind.asked), reals, labels)
-            except torch.OutOfMemoryError as error:
-                if self._record is None:  # not for want of what recordings hold
-                    raise
-                trouble = first_line(error)
-        elif kind.recording is None:
-            try:
-                self._record = self._record or self.recorder()
-                kind.recording = _Recording(self._record, work, state, phase, kind.asked, reals, labels)
-            except RuntimeError as error:  # out of memory, or a driver that cannot
-                trouble = first_line(error)
-        if kind.recording is not None:
-            return kind.recording.replay(phase, draws, reals, labels)
-        # Not where the error was caught: as long as it is dealt with, it holds on to all that the pass has made.
+
+    def _give_up(self, state: Trained) -> None:
+        """Record no more, and free what recordings and the pass that was broken off hold."""
         self.recorder = None
         self.forget()
         for network in (state.G, state.D):
             network.zero_grad(set_to_none=True)
-        warnings.warn(f"{REFUSED}: {trouble}; use --set execution.graphs=never to skip the attempt", stacklevel=2)
-        return work(state, phase, draws, reals, labels)
 
     @property
     def settling(self) -> int:
-        """After how many steps of a kind all its passes are recorded."""
+        """Steps of a kind after which all its passes are recorded."""
         return WARM_UP + 1 if self.recorder else 0
 
     def forget(self) -> None:
-        """Record anew: after a change of what is at work, or of the tensors that passes read beside their inputs."""
+        """Drop all recordings: other layers are trained, or passes read other tensors besides their inputs."""
         for kind in self._kinds.values():
             if kind.recording is not None:
                 kind.recording.finish()
-        self._stage = self._record = None
+        self._stage = self.record = None
         self._kinds.clear()
 
 
 def recorder(device: torch.device) -> Recorder | None:
-    """How passes are recorded on a device, if they are."""
+    """How passes are recorded on a device; None where they are not."""
     if device.type != "cuda":
         return None
 
     def begin() -> Record:
-        pool = torch.cuda.graph_pool_handle()  # one for all: what a pass needs on its way, the next one may use
+        pool = torch.cuda.graph_pool_handle()  # shared: one pass reuses the scratch memory of another
 
         def record(work: Callable[[], None]) -> Callable[[], None]:
             graph = torch.cuda.CUDAGraph()
             stream = torch.cuda.current_stream(device)
             try:
-                # Other threads, such as the loader's, may do meanwhile what a recording does not allow.
+                # Other threads, such as the loader's, may meanwhile do what a capture forbids.
                 with torch.cuda.device(device), torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
                     work()
             except BaseException:
-                torch.cuda.set_stream(stream)  # one that cannot be ended leaves its own behind
+                torch.cuda.set_stream(stream)  # a capture that cannot be ended leaves its own behind
                 raise
             return graph.replay
 
@@ -131,9 +150,46 @@ def recorder(device: torch.device) -> Recorder | None:
     return begin
 
 
+class _Refused(Exception):
+    """A pass cannot be recorded; the text says why."""
+
+
+@dataclass(slots=True)
+class _Kind:
+    """Passes that differ only in their inputs: a few eager runs, a capture, and from then on replays."""
+
+    work: Pass
+    warm_ups: int = 0
+    asks: list[_Ask] = field(default_factory=list)
+    recording: _Recording | None = None
+
+    def run(self, state: Trained, inputs: StepInputs, passes: Passes) -> Figures:
+        """Do the pass as its turn is. Raises `_Refused`."""
+        if self.warm_ups < WARM_UP:
+            return self._warm_up(state, inputs, passes)
+        if self.recording is None:
+            self.recording = self._capture(state, inputs, passes)
+        return self.recording.replay(inputs)
+
+    def _warm_up(self, state: Trained, inputs: StepInputs, passes: Passes) -> Figures:
+        self.warm_ups, self.asks = self.warm_ups + 1, []
+        try:
+            return self.work(state, *inputs._replace(draws=_Noting(inputs.draws, self.asks)))
+        except torch.OutOfMemoryError as error:
+            if passes.record is None:  # there are no recordings whose memory could be freed
+                raise
+            raise _Refused(first_line(error)) from error
+
+    def _capture(self, state: Trained, inputs: StepInputs, passes: Passes) -> _Recording:
+        try:
+            return _Recording(passes.begin_recording(), self.work, state, inputs, self.asks)
+        except RuntimeError as error:  # out of memory, or a driver that cannot
+            raise _Refused(first_line(error)) from error
+
+
 @dataclass(slots=True)
 class _Ask:
-    """Random numbers that a pass asks for, and the place where its recording finds them."""
+    """Random numbers that a pass asks for, and the place where its recording reads them."""
 
     rows: Tensor | None
     name: str
@@ -141,29 +197,21 @@ class _Ask:
     shape: tuple[int, ...]
     place: Tensor
 
-    def fill(self, draws: Draws) -> None:
+    def fill(self, draws: RandomSource) -> None:
         some = draws if self.rows is None else draws.of(self.rows)
         self.place.copy_((some.normal if self.normal else some.uniform)(self.name, *self.shape))
-
-
-@dataclass(slots=True)
-class _Kind:
-    """Passes that are alike but for their inputs."""
-
-    times: int = 0
-    asked: list[_Ask] = field(default_factory=list)
-    recording: _Recording | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Noting:
     """Draws that note what is asked of them."""
 
-    draws: Draws
-    asked: list[_Ask]
+    draws: RandomSource
+    asks: list[_Ask]
+    rows: Tensor | None = None
 
     def of(self, rows: Tensor) -> _Noting:
-        return replace(self, draws=self.draws.of(rows))
+        return replace(self, draws=self.draws.of(rows), rows=rows)
 
     def normal(self, name: str, *shape: int) -> Tensor:
         return self._noted(name, True, shape, self.draws.normal(name, *shape))
@@ -172,15 +220,15 @@ class _Noting:
         return self._noted(name, False, shape, self.draws.uniform(name, *shape))
 
     def _noted(self, name: str, normal: bool, shape: tuple[int, ...], values: Tensor) -> Tensor:
-        self.asked.append(_Ask(self.draws.rows, name, normal, shape, values.clone()))
+        self.asks.append(_Ask(self.rows, name, normal, shape, values.clone()))
         return values
 
 
 class _Placed:
-    """Draws whose numbers lie where they were noted, in the order in which they are asked for."""
+    """Draws whose numbers are where they were noted, in the order in which they are asked for."""
 
-    def __init__(self, asked: Iterable[_Ask]) -> None:
-        self._left = iter(asked)
+    def __init__(self, asks: Iterable[_Ask]) -> None:
+        self._left = iter(asks)
 
     def of(self, rows: Tensor) -> _Placed:
         return self
@@ -200,47 +248,39 @@ class _Placed:
 
 
 class _Recording:
-    """A pass that was recorded, and the places of its inputs and outputs."""
+    """A recorded pass, and the places of its inputs and outputs."""
 
-    def __init__(
-        self,
-        record: Record,
-        work: Pass,
-        state: TrainState,
-        phase: Phase,
-        asked: list[_Ask],
-        reals: Tensor,
-        labels: Tensor | None,
-    ) -> None:
-        self.asked = asked
+    def __init__(self, record: Record, work: Pass, state: Trained, inputs: StepInputs, asks: list[_Ask]) -> None:
+        self.asks = asks
         self.device = state.device
+        phase, _, reals, labels = inputs
         self.reals, self.labels = reals.clone(), None if labels is None else labels.clone()
-        self.alpha, self.late = (torch.zeros((), dtype=state.dtype, device=state.device) for _ in range(2))
+        self.alpha, self.progress = (torch.zeros((), dtype=state.dtype, device=state.device) for _ in range(2))
         self.weights = [weight for network in (state.G, state.D) for weight in network.parameters()]
-        # What is 1 for good is left out of the computation; a phase's other numbers may be tensors as well.
-        placed = replace(phase, alpha=self.alpha if phase.fading else 1.0, late=self.late)  # type: ignore[arg-type]
+        # Outside a fade alpha is the constant 1, which saves its operations; the phase's other numbers may be tensors.
+        placed = replace(phase, alpha=self.alpha if phase.fading else 1.0, progress=self.progress)  # type: ignore[arg-type]
 
         def recorded() -> None:
-            figures = work(state, placed, _Placed(self.asked), self.reals, self.labels)
+            figures = work(state, placed, _Placed(self.asks), self.reals, self.labels)
             self.names, self.figures = list(figures), torch.stack(list(figures.values()))
             self.gradients = [(weight, weight.grad) for weight in self.weights if weight.grad is not None]
 
-        self._touch()  # kernels that layers have made of their weights are of now: a recording makes them anew
+        self._touch()  # kernels that layers keep are of now: the recording has to prepare its own
         try:
             self._again = record(recorded)
         finally:
             for weight in self.weights:
                 weight.grad = None
-            self._touch()  # and those it has made change with every replay
+            self._touch()  # and the recording's own change with every replay
 
-    def replay(self, phase: Phase, draws: Draws, reals: Tensor, labels: Tensor | None) -> Figures:
-        for ask in self.asked:
-            ask.fill(draws)
-        self.reals.copy_(reals)
-        if self.labels is not None and labels is not None:
-            self.labels.copy_(labels)
-        self.alpha.fill_(phase.alpha)
-        self.late.fill_(phase.late)
+    def replay(self, inputs: StepInputs) -> Figures:
+        for ask in self.asks:
+            ask.fill(inputs.draws)
+        self.reals.copy_(inputs.reals)
+        if self.labels is not None and inputs.labels is not None:
+            self.labels.copy_(inputs.labels)
+        self.alpha.fill_(inputs.phase.alpha)
+        self.progress.fill_(inputs.phase.progress)
         self._again()
         self._touch()
         for weight, gradient in self.gradients:
@@ -253,5 +293,5 @@ class _Recording:
             torch.cuda.synchronize(self.device)
 
     def _touch(self) -> None:
-        """Have layers take their weights for changed."""
+        """Have layers treat their weights as changed."""
         torch.autograd.graph.increment_version(self.weights)

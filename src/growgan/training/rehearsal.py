@@ -12,7 +12,7 @@ from torch import Tensor
 from growgan.core.config import RunConfig
 from growgan.core.errors import RunError
 from growgan.core.schedule import Phase, Schedule
-from growgan.devices import Lead, Machine
+from growgan.devices import Machine, StepThrottle
 from growgan.training.draws import Draws
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.shares import own_rows
@@ -50,8 +50,8 @@ class Rehearsal:
         with torch.no_grad():
             fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
         for penalised in (True, False) if state.config.loss.every(phase.resolution) > 1 else (True,):
-            D, at = state.critic(phase, draws), replace(state.at(phase), penalised=penalised)
-            for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, at):
+            D, info = state.critic(phase, draws), replace(state.step_info(phase), penalised=penalised)
+            for terms in state.loss.d_terms(D, self._grey(phase, rows), fakes, self._labels(rows), draws, info):
                 yield terms.total
 
     def g_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
@@ -152,12 +152,12 @@ def _seconds_at(nimg: int, state: TrainState, phase: Phase, rehearsal: Rehearsal
         state.nimg = nimg
         train_step(state, phase, rehearsal)
     _synchronize(state.device)
-    lead = Lead(state.device)
+    throttle = StepThrottle(state.device)
     began, steps = time.perf_counter(), 0
     while state.ranks.agree(time.perf_counter() - began < MOST_SECONDS / 2)[0]:
         state.nimg = nimg
         train_step(state, phase, rehearsal)
-        lead.step()
+        throttle.step()
         steps += 1
     _synchronize(state.device)
     return (time.perf_counter() - began) / steps

@@ -33,7 +33,7 @@ GRID_BATCH = 16
 
 
 class Report:
-    """The witness of a run (`loop.Witness`). Every process has one; that of the first alone shows and writes."""
+    """The callbacks of a run (`loop.Callbacks`). Every process has one; that of the first alone shows and writes."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Report:
         state.ranks.decide(lambda: images.save_png(self.run.fakes(state.nimg), grid) if grid is not None else None)
 
     def before_stage(self, state: TrainState, phase: Phase) -> None:
-        """See `loop.Witness`."""
+        """See `loop.Callbacks`."""
         self.tuning.prepare(state, phase)
 
     def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
@@ -123,7 +123,11 @@ class Report:
             "total_kimg": self.schedule.total / 1000,
             "seconds": round(state.seconds, 3),
             "images_per_second": round(images_seen / max(state.seconds - state.tick_seconds, 1e-9), 2),
-            **({"augment_p": float(state.augment.p(phase.late))} if state.augment.works_at(phase.resolution) else {}),
+            **(
+                {"augment_p": float(state.augment.p(phase.progress))}
+                if state.augment.works_at(phase.resolution)
+                else {}
+            ),
             **means,
         }
         if grid is not None:

@@ -17,7 +17,7 @@ from growgan.core.training_config import LONGEST_KIMG
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import prepare
 from growgan.devices import usual_preset
-from growgan.networks.layers import stddev_group_size
+from growgan.networks.variants import stddev_group_size
 from growgan.training import start
 from growgan.training.request import Request
 from growgan.training.run import LENGTH, RunFolder, resumed
@@ -154,9 +154,8 @@ def _long_enough(config: RunConfig, request: Request) -> RunConfig:
 def _warn_of_lone_pictures(config: RunConfig, request: Request) -> None:
     """Say it if some stage's minibatch has no groups to compare: the largest divisor of 7 up to 4 is 1."""
     spec, schedule = config.network, Schedule(config.schedule, config.optim, config.network.resolution)
-    contiguous = spec.variant.stddev_groups == "contiguous"
     for phase in map(schedule.trained, schedule.stages) if spec.has_stddev and spec.stddev_group != 1 else ():
-        if phase.minibatch > 1 and stddev_group_size(phase.minibatch, spec.stddev_group, contiguous) == 1:
+        if phase.minibatch > 1 and stddev_group_size(spec.variant, phase.minibatch, spec.stddev_group) == 1:
             at = f"{phase.resolution}x{phase.resolution} a minibatch of {phase.minibatch}"
             remedy = f"use a multiple of {spec.stddev_group} or of 2"
             request.say(f"warning: at {at} has no groups for minibatch stddev: {remedy}")

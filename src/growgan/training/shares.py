@@ -13,7 +13,7 @@ from torch import Tensor
 
 from growgan.core.config import NetworkSpec
 from growgan.core.schedule import Schedule
-from growgan.networks.layers import stddev_group_size
+from growgan.networks.variants import stddev_group_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +38,14 @@ def parts(n: int, most: int | None, spec: NetworkSpec, rank: int = 0, world: int
     """
     group = spec.stddev_group if spec.has_stddev else 1
     contiguous = spec.variant.stddev_groups == "contiguous"
-    size = stddev_group_size(n, group, contiguous)
+    size = stddev_group_size(spec.variant, n, group)
     each, odd = divmod(n // size, world)
     first = rank * each + min(rank, odd)
     groups = each + (rank < odd)
 
     def fits(count: int) -> bool:
         """Whether D, which looks for the largest divisor of what it gets, finds the same groups in so many of them."""
-        return count == 0 or stddev_group_size(count * size, group, contiguous) == size
+        return count == 0 or stddev_group_size(spec.variant, count * size, group) == size
 
     wanted = groups if most is None else max(1, min(most // size, groups))
     together = next((g for g in range(wanted, 0, -1) if fits(g) and fits(groups % g)), 1)
@@ -67,6 +67,5 @@ def fewest_groups(schedule: Schedule, spec: NetworkSpec, nimg: int = 0) -> tuple
     """How many processes can share every minibatch from `nimg` on, and the resolution that allows no more."""
     group = spec.stddev_group if spec.has_stddev else 1
     left = [schedule.trained(stage) for stage in schedule.stages if stage.end > nimg] or [schedule.at(nimg)]
-    contiguous = spec.variant.stddev_groups == "contiguous"
-    sizes = {phase.minibatch: stddev_group_size(phase.minibatch, group, contiguous) for phase in left}
+    sizes = {phase.minibatch: stddev_group_size(spec.variant, phase.minibatch, group) for phase in left}
     return min((phase.minibatch // sizes[phase.minibatch], phase.resolution) for phase in left)

@@ -15,11 +15,11 @@ from growgan.augment.strength import Augment
 from growgan.core.config import RunConfig
 from growgan.core.schedule import Phase
 from growgan.devices import Machine
-from growgan.losses.base import At
+from growgan.losses.base import StepInfo
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
-from growgan.networks.layers import follow, initialize
-from growgan.training.draws import Draws, Numbers
+from growgan.networks.layers import follow, initialize, keep_kernels
+from growgan.training.draws import Draws, RandomSource
 from growgan.training.optim import Adam
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.recording import Passes, recorder
@@ -50,6 +50,7 @@ class TrainState:
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         for network in (self.G, self.D, self.G_ema):
             follow(network, machine.plan)
+            keep_kernels(network)  # `optim` and `recording` bump the versions of weights that they change
         for size in config.start.frozen:
             self.D.stage(size).requires_grad_(False)
         self.opt_G = Adam(self.G, config.optim)
@@ -76,19 +77,19 @@ class TrainState:
         """The random numbers of the minibatch at this moment."""
         return Draws(self.config.seed, step, self.nimg, phase.minibatch, self.device, self.dtype)
 
-    def at(self, phase: Phase) -> At:
-        """This moment, as D's loss wants to know it."""
+    def step_info(self, phase: Phase) -> StepInfo:
+        """What D's loss needs to know of this step."""
         penalised = self.updates(phase) % self.config.loss.every(phase.resolution) == 0
-        return At(phase.resolution, self.spec.resolution / phase.resolution, penalised, phase.late)
+        return StepInfo(phase.resolution, self.spec.resolution / phase.resolution, penalised, phase.progress)
 
     def updates(self, phase: Phase) -> int:
         """Updates of D before this one, were all minibatches as large as this one."""
         return self.nimg // phase.minibatch
 
-    def critic(self, phase: Phase, draws: Numbers) -> Callable[..., tuple[Tensor, Tensor]]:
+    def critic(self, phase: Phase, draws: RandomSource) -> Callable[..., tuple[Tensor, Tensor]]:
         """D as a loss sees it at this moment: at the phase's fade, of images augmented by `draws`."""
         D = partial(self.D, alpha=phase.alpha)
-        return self.augment.before(D, draws, phase.late) if self.augment.works_at(phase.resolution) else D
+        return self.augment.before(D, draws, phase.progress) if self.augment.works_at(phase.resolution) else D
 
     def parts(self, phase: Phase) -> tuple[Part, ...]:
         """What this process computes of a minibatch, a micro-batch each."""

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from growgan.core.schedule import Phase
 from growgan.losses.base import Terms
-from growgan.training.draws import Numbers
+from growgan.training.draws import RandomSource
 from growgan.training.feed import Source
 from growgan.training.optim import average, ema_factor
-from growgan.training.recording import Figures
+from growgan.training.recording import Figures, StepInputs
 from growgan.training.shares import own_rows
 from growgan.training.state import TrainState
 
@@ -37,25 +37,28 @@ def train_step(state: TrainState, phase: Phase, feed: Source) -> Figures:
 
 def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None) -> Figures:
     """Update D on `reals`, [own N, C, S, S] faded as the networks are, and on as many fakes."""
-    penalised = state.at(phase).penalised
-    figures = state.passes.run(d_pass, state, phase, state.draws("D", phase), reals, labels, penalised)
+    penalised = state.step_info(phase).penalised
+    inputs = StepInputs(phase, state.draws("D", phase), reals, labels)
+    figures = state.passes.run(d_pass, state, inputs, lazy=penalised)
     state.ranks.add_up(state.D, figures, phase)
     refuse_nonsense(figures, "D")
     state.opt_D.step(phase.d_lr * state.rate, phase.beta2)
-    seen = {name.removeprefix("D/"): value for name, value in figures.items()}
-    state.loss.after_d_step(seen)
-    state.augment.after_d_step(seen, phase, state.updates(phase))
+    stats = {name.removeprefix("D/"): value for name, value in figures.items()}
+    state.loss.after_d_step(stats)
+    state.augment.after_d_step(stats, phase, state.updates(phase))
     return figures
 
 
-def d_pass(state: TrainState, phase: Phase, draws: Numbers, reals: Tensor, labels: Tensor | None) -> Figures:
+def d_pass(state: TrainState, phase: Phase, draws: RandomSource, reals: Tensor, labels: Tensor | None) -> Figures:
     """D's gradients, through fakes that G is not taught by."""
     figures: Figures = {}
     for part in state.parts(phase):
         of, some = draws.of(part.rows), labels[part.own] if labels is not None else None
         with torch.no_grad():
             fakes = state.G(of.normal("z", state.spec.z_size), some, phase.resolution, phase.alpha)
-        for terms in state.loss.d_terms(state.critic(phase, of), reals[part.own], fakes, some, of, state.at(phase)):
+        for terms in state.loss.d_terms(
+            state.critic(phase, of), reals[part.own], fakes, some, of, state.step_info(phase)
+        ):
             backward(terms, len(part) / phase.minibatch, figures, "D")
     return figures
 
@@ -64,14 +67,14 @@ def g_step(state: TrainState, phase: Phase, feed: Source, reals: Tensor) -> Figu
     """Update G on fresh latents and labels, through a D that stands still; `reals`: what D was updated on last."""
     draws = state.draws("G", phase)
     labels = feed.random_labels(draws.of(own_rows(state.parts(phase))))
-    figures = state.passes.run(g_pass, state, phase, draws, reals, labels)
+    figures = state.passes.run(g_pass, state, StepInputs(phase, draws, reals, labels))
     state.ranks.add_up(state.G, figures, phase)
     refuse_nonsense(figures, "G")
     state.opt_G.step(phase.g_lr * state.rate, phase.beta2)
     return figures
 
 
-def g_pass(state: TrainState, phase: Phase, draws: Numbers, reals: Tensor, labels: Tensor | None) -> Figures:
+def g_pass(state: TrainState, phase: Phase, draws: RandomSource, reals: Tensor, labels: Tensor | None) -> Figures:
     """G's gradients; labels: the fakes'."""
     figures: Figures = {}
     with frozen(state.D):
@@ -87,7 +90,7 @@ def backward(terms: Terms, share: float, figures: Figures, network: str) -> None
     """Add the gradients and figures of some terms of a part, weighted by its share of the minibatch."""
     loss = terms.total
     (loss * share).backward()  # type: ignore[no-untyped-call]
-    for name, value in {"loss": loss, **terms.parts, **terms.seen}.items():
+    for name, value in {"loss": loss, **terms.parts, **terms.stats}.items():
         key = f"{network}/{name}"
         figures[key] = figures.get(key, 0) + value.detach() * share
 
