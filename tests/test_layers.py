@@ -72,9 +72,12 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield node.value.partition(":")[0]
 
 
-def at_the_top(tree: ast.Module) -> Iterator[str]:
-    """What is imported when the module is loaded: not in functions, not for type checkers only."""
+def at_the_top(tree: ast.Module | ast.ClassDef) -> Iterator[str]:
+    """What is imported when the module is loaded: not in functions or methods, not for type checkers only."""
     for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield from at_the_top(node)
+            continue
         checked = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         if not checked and not isinstance(node, ast.FunctionDef | ast.Expr | ast.Assign | ast.AnnAssign):
             yield from imports(node)

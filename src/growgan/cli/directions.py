@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from growgan.cli.generate import parse_seeds
 from growgan.cli.model import add_model, load_model, sheet_beside
+from growgan.cli.parsing import parse_seeds
 from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
-from growgan.cli.generate import check_png, parse_seeds
 from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
+from growgan.cli.parsing import check_png, parse_seeds
 from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
 from growgan.core.progress import Progress
 
 if TYPE_CHECKING:
+    from growgan.editing.directions import Directions
+    from growgan.editing.projected import Projected
+    from growgan.sampling.base import BaseModel
+    from growgan.sampling.latents import Label
     from growgan.sampling.walks import Walk
 
 TOGETHER = 1000
@@ -43,19 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write a sheet, a film or pictures."""
+    from growgan.editing import directions
     from growgan.editing.moves import parse
+    from growgan.sampling import films
 
     seeds, moves = parse_seeds(args.seeds), parse(args.move)
     kind = args.out.suffix.lower()
     if args.steps < 2:
         raise ConfigError(f"--steps must be at least 2, not {args.steps}")
-
-    import numpy as np
-
-    from growgan.editing import directions, sheet
-    from growgan.sampling import films, walks
-    from growgan.sampling.images import save_png
-
     if kind not in films.STILLS:
         check_png(args.out)
     films.check(args.out, args.fps)
@@ -71,45 +72,112 @@ def run(args: argparse.Namespace) -> int:
     photos, of = None, {"seeds": args.seeds}
     if args.latents is not None:
         photos, of = found_latents(args.latents, model, label)
-    numbers = [*range(len(photos.names))] if photos is not None else seeds
-
-    def origin(some: slice) -> Walk:
-        """Some of the pictures, as they are."""
-        if photos is not None:
-            return photos.walk(model).cells(some)
-        return walks.still(seeds[some], model.spec, model.distribution, label=label)
-
-    size, columns = model.shown_size(args.size), min(len(numbers), 8)
-    shown = {"size": size, "truncation": args.truncation, "batch": args.batch}
-    notes = {"model": model.file.hash, "move": args.move, "directions": f"{found.method} of {found.model}"}
-    notes |= {"truncation": f"{args.truncation:g}", "size": str(size), "precision": args.precision}
+    edit = _Edit(model, found, moves, seeds, photos, of, label, args)
     if kind == ".png":
-        films.check(args.out, args.fps, 1, (args.steps * size, len(numbers) * size))
-        way = [sheet.part(moves, t) for t in np.linspace(0, 1, args.steps)]
-        walk = sheet.edit(sheet.moved(model, found, way, origin(slice(None))))
-        (picture,) = model.frames(walk, columns=args.steps, **shown)
-        save_png(args.out, picture, notes | of)
+        edit.write_sheet(args.out, args.steps)
     elif kind:
-        films.check(args.out, args.fps, frames, (columns * size, -(-len(numbers) // columns) * size))
-        walk = sheet.moved(model, found, sheet.there_and_back(moves, frames), origin(slice(None)))
-        with Progress(frames, "frames") as progress:
-            made = progress.counting(model.frames(walk, columns=columns, **shown))
-            films.write(args.out, made, args.fps, notes | of)
+        edit.write_film(args.out, frames, args.fps)
     else:
-        what = "photo" if photos is not None else "seed"
-        places = {number: args.out / f"{what}{number:04d}.png" for number in numbers}
-        for place in places.values():
-            check_own(place)
-        with Progress(len(numbers), "pictures") as progress:
-            for start in range(0, len(numbers), TOGETHER):
-                some = slice(start, start + TOGETHER)
-                walk = sheet.apart(sheet.moved(model, found, [moves], origin(some)))
-                words = model.words(walk.labels[:, 0] if walk.labels is not None else None) or [""] * len(walk.z)
-                pictures = progress.counting(model.frames(walk, **shown))
-                for number, name, picture in zip(numbers[some], words, pictures):
-                    told = notes | {what: str(number)} | ({"class": name} if name else {})
-                    told |= of | {"photograph": photos.names[number]} if photos is not None else {}
-                    save_png(places[number], picture, told)
+        edit.write_pictures(args.out)
     print(f"by {model.describe()}", file=sys.stderr)
     print(args.out)
     return 0
+
+
+class _Shown(TypedDict):
+    size: int
+    truncation: float
+    batch: int
+
+
+@dataclass(frozen=True)
+class _Edit:
+    """Pictures and what they are moved along."""
+
+    model: BaseModel
+    directions: Directions
+    moves: dict[str, float]
+    seeds: Sequence[int]
+    photos: Projected | None
+    """Instead of seeds."""
+    of: dict[str, str]
+    """What pictures say of their origin."""
+    label: Label | None
+    args: argparse.Namespace
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Seeds, or numbers of photographs."""
+        return range(len(self.photos.names)) if self.photos is not None else self.seeds
+
+    @property
+    def shown(self) -> _Shown:
+        """How pictures are shown."""
+        size = self.model.shown_size(self.args.size)
+        return {"size": size, "truncation": self.args.truncation, "batch": self.args.batch}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What every picture says of itself."""
+        args = self.args
+        notes = {"model": self.model.file.hash, "move": args.move}
+        notes |= {"directions": f"{self.directions.method} of {self.directions.model}"}
+        size = str(self.shown["size"])
+        return notes | {"truncation": f"{args.truncation:g}", "size": size, "precision": args.precision}
+
+    def origin(self, some: slice = slice(None)) -> Walk:
+        """Some of the pictures, as they are."""
+        from growgan.sampling import walks
+
+        if self.photos is not None:
+            return self.photos.walk(self.model).cells(some)
+        return walks.still(self.seeds[some], self.model.spec, self.model.distribution, label=self.label)
+
+    def write_sheet(self, out: Path, steps: int) -> None:
+        """A row per picture, a column per step."""
+        import numpy as np
+
+        from growgan.editing import sheet
+        from growgan.sampling import films
+        from growgan.sampling.images import save_png
+
+        size = self.shown["size"]
+        films.check(out, 1, 1, (steps * size, len(self.numbers) * size))
+        way = [sheet.part(self.moves, t) for t in np.linspace(0, 1, steps)]
+        walk = sheet.edit(sheet.moved(self.model, self.directions, way, self.origin()))
+        (picture,) = self.model.frames(walk, columns=steps, **self.shown)
+        save_png(out, picture, self.notes | self.of)
+
+    def write_film(self, out: Path, frames: int, fps: float) -> None:
+        """There and back, all pictures side by side."""
+        from growgan.editing import sheet
+        from growgan.sampling import films
+
+        size, columns = self.shown["size"], min(len(self.numbers), 8)
+        films.check(out, fps, frames, (columns * size, -(-len(self.numbers) // columns) * size))
+        way = sheet.there_and_back(self.moves, frames)
+        walk = sheet.moved(self.model, self.directions, way, self.origin())
+        with Progress(frames, "frames") as progress:
+            made = progress.counting(self.model.frames(walk, columns=columns, **self.shown))
+            films.write(out, made, fps, self.notes | self.of)
+
+    def write_pictures(self, folder: Path) -> None:
+        """Each picture at the end of its move."""
+        from growgan.editing import sheet
+        from growgan.sampling.images import save_png
+
+        what = "photo" if self.photos is not None else "seed"
+        places = {number: folder / f"{what}{number:04d}.png" for number in self.numbers}
+        for place in places.values():
+            check_own(place)
+        with Progress(len(self.numbers), "pictures") as progress:
+            for start in range(0, len(self.numbers), TOGETHER):
+                some = slice(start, start + TOGETHER)
+                walk = sheet.apart(sheet.moved(self.model, self.directions, [self.moves], self.origin(some)))
+                labels = walk.labels[:, 0] if walk.labels is not None else None
+                words = self.model.words(labels) or [""] * len(walk.z)
+                pictures = progress.counting(self.model.frames(walk, **self.shown))
+                for number, name, picture in zip(self.numbers[some], words, pictures):
+                    told = self.notes | {what: str(number)} | ({"class": name} if name else {})
+                    told |= self.of | {"photograph": self.photos.names[number]} if self.photos is not None else {}
+                    save_png(places[number], picture, told)

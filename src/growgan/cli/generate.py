@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from growgan.cli.model import PRECISIONS, add_making, add_model, load_model
+from growgan.cli.parsing import check_png, parse_seeds
 from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid
 from growgan.core.progress import Progress, tell
 from growgan.core.text import counted
 
+if TYPE_CHECKING:
+    from growgan.sampling.base import BaseModel
+    from growgan.sampling.latents import Label
+
 SUMMARY = "generate pictures from a model file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model"
 
 SEEDS = "0-9"
 """Those of a command that names none."""
-OTHERS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".avif")
-"""Ends of pictures' names that no folder is likely to have."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     """Write seed0000.png, ... or one grid."""
     seeds = parse_seeds(SEEDS if args.seeds is None else args.seeds)
     shape = parse_grid(args.grid) if args.grid else None
-    if not shape and args.out.suffix.lower() == ".png":
+    is_png = args.out.suffix.lower() == ".png"
+    if not shape and is_png:
         raise ConfigError(
             f"--out {args.out}: pictures go into a folder, as seed0000.png and so on; use --grid for one file"
         )
@@ -45,69 +49,69 @@ def run(args: argparse.Namespace) -> int:
     if args.batch < 1:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if shape:
-        cells = shape[0] * shape[1]
-        if len(seeds) > cells and args.seeds is not None:
-            tell(f"note: a grid of {args.grid} leaves out {len(seeds) - cells} of {len(seeds)} seeds")
-        seeds = [*seeds, *range(seeds[-1] + 1, seeds[-1] + 1 + cells - len(seeds))][:cells]
-
-    path = args.out if not shape or args.out.suffix.lower() == ".png" else args.out / "grid.png"
+        seeds = _filling(seeds, shape[0] * shape[1], args)
+    path = args.out if not shape or is_png else args.out / "grid.png"
     for one in (path,) if shape else (path / seed_name(seed) for seed in seeds):
         check_own(one)
 
-    import numpy as np
-
-    from growgan.sampling import images
-
     model = load_model(args.model, args.device, PRECISIONS[args.precision])
     label = model.label(args.label) if args.label is not None else None
-    batches = model.batches(seeds, label=label, truncation=args.truncation, batch=args.batch)
-    notes = {"model": model.file.hash, "truncation": f"{args.truncation:g}"}
-    with Progress(len(seeds), "pictures") as progress:
-        if shape:
-            parts = []
-            for pixels in batches:
-                parts.append(pixels)
-                progress.advance(len(pixels))
-            in_a_row = seeds == list(range(seeds[0], seeds[0] + len(seeds)))
-            notes["seeds"] = f"{seeds[0]}-{seeds[-1]}" if in_a_row else ",".join(map(str, seeds))
-            if shown := model.labels(seeds, label):
-                notes["class"] = shown[0] if len(set(shown)) == 1 else "; ".join(shown)
-            images.save_png(path, images.make_grid(np.concatenate(parts), shape[0]), notes)
-        else:
-            for i, picture in enumerate(picture for pixels in batches for picture in pixels):
-                notes["seed"] = str(seeds[i])
-                if shown := model.labels(seeds[i : i + 1], label):
-                    notes["class"] = shown[0]
-                images.save_png(path / seed_name(seeds[i]), images.to_picture(picture), notes)
-                progress.advance()
+    if shape:
+        _write_grid(path, model, seeds, label, shape[0], args)
+    else:
+        _write_each(path, model, seeds, label, args)
     written = "" if shape else f"{counted(len(seeds), 'picture')}, the first {seed_name(seeds[0])}, "
     print(f"{written}by {model.describe()}", file=sys.stderr)
     print(path)
     return 0
 
 
-def check_png(out: Path) -> None:
-    """Raise `ConfigError` where ``--out`` is called as a picture of another kind is."""
-    if out.suffix.lower() in OTHERS and not out.is_dir():
-        raise ConfigError(f"--out {out}: pictures are written as .png, which is lossless")
+def _filling(seeds: list[int], cells: int, args: argparse.Namespace) -> list[int]:
+    """As many seeds as a grid has cells."""
+    if len(seeds) > cells and args.seeds is not None:
+        tell(f"note: a grid of {args.grid} leaves out {len(seeds) - cells} of {len(seeds)} seeds")
+    return [*seeds, *range(seeds[-1] + 1, seeds[-1] + 1 + cells - len(seeds))][:cells]
+
+
+def _write_grid(
+    path: Path, model: BaseModel, seeds: list[int], label: Label | None, columns: int, args: argparse.Namespace
+) -> None:
+    import numpy as np
+
+    from growgan.sampling import images
+
+    parts = []
+    with Progress(len(seeds), "pictures") as progress:
+        for pixels in model.batches(seeds, label=label, truncation=args.truncation, batch=args.batch):
+            parts.append(pixels)
+            progress.advance(len(pixels))
+    notes = _notes(model, args)
+    in_a_row = seeds == list(range(seeds[0], seeds[0] + len(seeds)))
+    notes["seeds"] = f"{seeds[0]}-{seeds[-1]}" if in_a_row else ",".join(map(str, seeds))
+    if shown := model.labels(seeds, label):
+        notes["class"] = shown[0] if len(set(shown)) == 1 else "; ".join(shown)
+    images.save_png(path, images.make_grid(np.concatenate(parts), columns), notes)
+
+
+def _write_each(
+    folder: Path, model: BaseModel, seeds: list[int], label: Label | None, args: argparse.Namespace
+) -> None:
+    from growgan.sampling import images
+
+    batches = model.batches(seeds, label=label, truncation=args.truncation, batch=args.batch)
+    with Progress(len(seeds), "pictures") as progress:
+        for seed, picture in zip(seeds, (picture for pixels in batches for picture in pixels), strict=True):
+            notes = _notes(model, args) | {"seed": str(seed)}
+            if shown := model.labels([seed], label):
+                notes["class"] = shown[0]
+            images.save_png(folder / seed_name(seed), images.to_picture(picture), notes)
+            progress.advance()
+
+
+def _notes(model: BaseModel, args: argparse.Namespace) -> dict[str, str]:
+    return {"model": model.file.hash, "truncation": f"{args.truncation:g}"}
 
 
 def seed_name(seed: int) -> str:
-    """What the picture of a seed is called."""
+    """The file name of a seed's picture."""
     return f"seed{seed:04d}.png"
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Seeds from such as ``3,7,100-120``. Raises `ConfigError` for anything else."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part, re.ASCII)
-        if not found:
-            raise ConfigError(f"--seeds takes seeds such as 0-9 or 3,7,100-120, not {text!r}")
-        first, last = found[1], found[2] or found[1]
-        if max(len(first), len(last)) > 10 or int(last) >= 2**32 or int(last) - int(first) >= 10_000_000:
-            raise ConfigError(f"--seeds {text[:40]!r} is out of range: at most ten million seeds, each below {2**32}")
-        if int(last) < int(first):
-            raise ConfigError(f"--seeds {text!r} runs backwards: put the lower number first")
-        seeds.extend(range(int(first), int(last) + 1))
-    return seeds

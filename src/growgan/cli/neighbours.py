@@ -7,9 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from growgan.cli.data.build import parse_crop
-from growgan.cli.generate import parse_seeds
 from growgan.cli.model import add_model
+from growgan.cli.parsing import parse_crop, parse_seeds
 from growgan.core.allocator import keep_memory
 from growgan.core.errors import ConfigError
 from growgan.core.files import check_own

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from growgan.cli.data.build import parse_crop
 from growgan.cli.model import add_model, load_model, sheet_beside
+from growgan.cli.parsing import parse_crop
 from growgan.core.errors import ConfigError, DataError
 from growgan.core.files import check_own
 from growgan.core.progress import Progress

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from growgan.cli.generate import parse_seeds
 from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, found_latents, load_model
+from growgan.cli.parsing import parse_seeds
 from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from growgan.cli.data.words import add_source_arguments, format_size
+from growgan.cli.parsing import parse_crop
 from growgan.core.progress import Progress
 from growgan.core.text import counted, printable
 
@@ -81,14 +82,3 @@ def run(args: argparse.Namespace) -> int:
     if report.class_names:
         print(f"classes: {printable(', '.join(report.class_names))}")
     return 0
-
-
-def parse_crop(text: str) -> tuple[float, ...]:
-    """Left, top, right, bottom from such as ``25,57,153,185``."""
-    parts = text.split(",")
-    if len(parts) != 4:
-        raise argparse.ArgumentTypeError("must be four numbers: left,top,right,bottom")
-    try:
-        return tuple(float(part) for part in parts)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError("must be four numbers: left,top,right,bottom") from error

@@ -6,7 +6,7 @@ import itertools
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,6 +46,9 @@ from growgan.data.sources import Content, Label, Record, Skipped, Wishes, open_s
 from growgan.data.survey import explain
 from growgan.data.transform import check_format
 from growgan.data.writer import open_writer
+
+Judged = tuple[Verdict, bytes | None, Label | None]
+"""A face, its file if it is kept, and its label."""
 
 
 @dataclass(slots=True)
@@ -115,22 +118,10 @@ def align(
                 work = partial(_work, find if found is None else found.before(find), rules, labelling, faces)
                 bar = stack.enter_context(progress(pictures.count, "looking for faces"))
                 with closing(map_ordered(work, pictures, weigh)) as looked:
-                    for item in looked:
-                        bar.advance()
-                        if isinstance(item, Skipped):
-                            if strict:
-                                raise DataError(f"{item.name}: {item.reason}")
-                            report.skipped.append(item)
-                            continue
-                        report.pictures += 1
-                        if found is not None:
-                            found.save()
-                        for verdict, data, label in item:
-                            kept = faces.add(data, labelling.origin(verdict.name), label) if data is not None else ""
-                            table.add(verdict, kept)
-                            sheet.add(verdict)
-                            if len(faces) == limit:
-                                break
+                    for verdict, data, label in _faces_in(bar.counting(looked), report, found, strict):
+                        kept = faces.add(data, labelling.origin(verdict.name), label) if data is not None else ""
+                        table.add(verdict, kept)
+                        sheet.add(verdict)
                         if len(faces) == limit:
                             break
                 if not len(faces):
@@ -181,8 +172,8 @@ def _choose_finder(
 
 def _work(
     find: Find, rules: Rules, labelling: Labelling, faces: Collection, item: Record | Skipped
-) -> Skipped | list[tuple[Verdict, bytes | None, Label | None]]:
-    """Return the verdicts on one picture, each with its file where it is kept and its label; in any thread."""
+) -> Skipped | list[Judged]:
+    """Return the verdicts on one picture; in any thread."""
     if isinstance(item, Skipped):
         return item
     label = labelling.find(item)
@@ -198,6 +189,22 @@ def _work(
         return made
     except Exception as error:
         return Skipped(item.name, explain(error))
+
+
+def _faces_in(
+    looked: Iterable[Skipped | list[Judged]], report: AlignReport, found: Found | None, strict: bool
+) -> Iterator[Judged]:
+    """The faces of all pictures in turn. Counts pictures and what is skipped, or raises `DataError` for that."""
+    for item in looked:
+        if isinstance(item, Skipped):
+            if strict:
+                raise DataError(f"{item.name}: {item.reason}")
+            report.skipped.append(item)
+            continue
+        report.pictures += 1
+        if found is not None:
+            found.save()
+        yield from item
 
 
 def _write_beside(report: AlignReport, table: Table, sheet: Sheet, say: Callable[[str], None]) -> None:
