@@ -557,3 +557,16 @@ def test_a_run_is_no_set_of_pictures(growgan: Growgan, run: Path, tmp_path: Path
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "config.json").write_text("{}")  # of some other program
     assert "is a run" not in growgan("train", "--data", tmp_path / "photos", "--out", "new").err
+
+
+def test_a_scaled_run_without_a_length_is_as_long_as_its_stages(growgan: Growgan, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):
+        Image.new("RGB", (64, 64), (70 * number, 9, 9)).save(photos / f"{number}.png")
+    words = ["train", "--data", str(photos), "--out", tmp_path / "run", "--resolution", "64", "--dry-run"]
+    for scale in ("0.5", "2"):
+        done = growgan(*words, "--preset", "tiny", "--set", f"schedule.scale={scale}")
+        assert json.loads(done.out)["schedule"]["total_kimg"] == pytest.approx(1.8)  # times the scale, as stages are
+    done = growgan(*words, "--preset", "tiny,no-growing")
+    assert json.loads(done.out)["schedule"]["total_kimg"] == pytest.approx(1.8)  # as long as what it is compared with

@@ -347,6 +347,20 @@ def test_a_pyramid_that_cannot_fit_is_refused_before_the_work(tmp_path: Path, mo
         assert dataset.ensure_pyramid().parent == tmp_path
 
 
+def test_what_a_killed_build_left_is_removed_before_space_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_set(tmp_path / "set", make_pixels(2, 8))
+    left = tmp_path / "set.pyramid.partial-0123456789ab"
+    left.mkdir()
+    (left / "8x8.u8").write_bytes(bytes(99))
+    os.utime(left, (0, 0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=0 if left.exists() else 10**9))
+    with open_dataset(path) as dataset:
+        assert dataset.ensure_pyramid().parent == tmp_path
+    assert not left.exists()
+
+
 def test_many_threads_and_two_builders_at_once(tmp_path: Path) -> None:
     pixels = make_pixels(40, 16)
     path = zip_folder(write_set(tmp_path / "set", pixels), tmp_path / "set.zip")

@@ -48,7 +48,7 @@ class StartConfig:
     resolution: int | None = None
     """Side of the highest stage taken from the model."""
     freeze_d: int = 0
-    """How many of D's highest-resolution stages are frozen (Mo et al. 2020, FreezeD)."""
+    """How many of the stages D took from the model are frozen, highest first (Mo et al. 2020, FreezeD)."""
 
     def __post_init__(self) -> None:
         require(

@@ -41,6 +41,8 @@ class PyramidMeta:
     count: int
     channels: int
     levels: tuple[int, ...]
+    version: int = 2
+    """How pictures are decoded: since 2, colours with a profile are converted to sRGB."""
 
     @property
     def size_bytes(self) -> int:
@@ -129,6 +131,7 @@ def _make_partial(places: Iterable[Path], needed: int) -> tuple[Path, Path, Hold
         partial = name_partial(place)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(place)  # which may be what fills the disk
             partial.mkdir()
             free = _measure_free(place.parent)
             if free is not None and free < CLEARLY * needed:
@@ -139,9 +142,8 @@ def _make_partial(places: Iterable[Path], needed: int) -> tuple[Path, Path, Hold
             if error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM):
                 raise DataError(f"{place}: cannot be written ({error.strerror})") from error
             continue
-        hold = Hold(partial)  # before anything that takes time: another process may be at its end, and tidying up
-        remove_abandoned(place)
-        return place, partial, hold
+        # At once: another process may be at its end, and tidying up.
+        return place, partial, Hold(partial)
     if small:
         raise DataError(
             f"{place}: the pyramid takes {needed / 1e9:,.2f} GB{small}; free some space, or set GROWGAN_CACHE to a"

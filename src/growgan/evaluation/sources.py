@@ -30,7 +30,7 @@ class Fakes:
             raise ConfigError(
                 f"measures need grey or colour pictures; this model's have {model.spec.channels} channels"
             )
-        if not all(weights.isfinite().all() for weights in model.G.parameters()):
+        if not model.is_finite:
             raise ModelError(f"{model.file.path} has weights that are not finite")
         self.model = model
         self.batch = batch

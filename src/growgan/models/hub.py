@@ -158,6 +158,8 @@ def _plainly(address: Address, hub: Any) -> Iterator[None]:
         if status in (401, 403):
             raise ModelError(f"the Hub refused {address}: log in as a user with access (hf auth login)") from error
         raise ModelError(f"the Hub could not serve {address}: {status} {error.response.reason_phrase}") from error
+    except errors.HFValidationError as error:
+        raise ModelError(f"{address} is not a valid address on the Hub: {_complaint(error)}") from error
     except ValueError as error:
         raise ModelError(f"the Hub rejected what was meant for {address}: {_complaint(error)}") from error
     except Exception as error:

@@ -78,6 +78,11 @@ class Model(BaseModel):
         return self._G
 
     @property
+    def is_finite(self) -> bool:
+        """Whether all of its weights are finite numbers."""
+        return all(bool(weight.isfinite().all()) for weight in self._G.parameters())
+
+    @property
     def resolution(self) -> int:
         """Side in pixels of the pictures that the model makes."""
         return self._G.resolution

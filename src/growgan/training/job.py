@@ -211,7 +211,8 @@ def _begin_state(job: Job, state: TrainState) -> None:
 def _warn_of_few(job: Job) -> None:
     """Say it if there are too few pictures to learn from nothing how such look."""
     if len(job.dataset) < FEW and not job.config.start.model:
-        few = f"{counted(len(job.dataset), 'picture')} are too few to train from scratch"
+        few = f"{counted(len(job.dataset), 'picture')} {'is' if len(job.dataset) == 1 else 'are'} too few"
+        few += " to train from scratch"
         job.say(f"warning: {few}: use --from MODEL to start from a trained one, such as faces-128")
 
 

@@ -137,15 +137,18 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
 
 
 def _long_enough(config: RunConfig, request: Request) -> RunConfig:
-    """The same with a total, unless one was named, that finishes the largest size: a preset may be made for less."""
+    """The same with a total, unless one was named, that finishes the largest size: a preset may be made for less.
+
+    Without growing as well, since comparisons with and without it are of equal lengths (docs/fidelity.md).
+    """
     if request.names(LENGTH):
         return config
     size, schedule = config.network.resolution, config.schedule
-    last = Schedule(replace(schedule, total_kimg=LONGEST_KIMG), config.optim, size).stages[-1]
-    needed = last.faded / 1000 + schedule.training_kimg(size)
+    endless = replace(schedule, growing=True, scale=1.0, total_kimg=LONGEST_KIMG)
+    needed = Schedule(endless, config.optim, size).stages[-1].faded / 1000 + schedule.training_kimg(size)
     if needed <= schedule.total_kimg:
         return config
-    if request.hours is None:
+    if request.hours is None and schedule.scale == 1:
         usual = f"the preset's {schedule.total_kimg:g}"
         request.say(f"{needed:g} kimg instead of {usual}, to finish {size}x{size}; --kimg or --hours changes it")
     return replace(config, schedule=replace(schedule, total_kimg=needed))
