@@ -160,7 +160,7 @@ def test_a_class_that_the_model_does_not_have(growgan: Growgan, labelled_run: Pa
 
 def test_a_model_that_is_none(growgan: Growgan, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert "is not a model file, run folder or shipped" in growgan("generate", "faces", "--out", out).refusal()
+    assert "no such file, run folder or shipped" in growgan("generate", "faces", "--out", out).refusal()
     assert "holds no model" in growgan("generate", tmp_path, "--out", out).refusal()
     assert "not a complete .safetensors file" in growgan("generate", tiny_run / "log.jsonl", "--out", out).refusal()
     shutil.copytree(tiny_run / "models", tmp_path / "run" / "models")

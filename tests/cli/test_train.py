@@ -98,6 +98,11 @@ def test_labels_come_from_the_data(growgan: Growgan, labelled_set: Path, tmp_pat
     ("words", "message"),
     [
         (["--preset", "huge"], "unknown preset 'huge'; choose from: paper, v1-1gpu"),
+        (["--preset", "fasst"], "unknown preset 'fasst'; did you mean fast? choose from: paper"),
+        (["--preset", "tiny,no-fad"], "unknown modifier 'no-fad'; did you mean no-fade? choose from: no-growing"),
+        (["--set", "g_lr=0.1"], "unknown field 'g_lr'; did you mean optim.g_lr? choose from: augment, data"),
+        (["--set", "optim.glr=0.1"], "unknown field 'optim.glr'; did you mean optim.g_lr? choose from: beta1"),
+        (["--minibatch", "16,100:4"], "--minibatch should map resolutions, powers of two from 4, not 100"),
         (["--preset", ""], "argument --preset: is empty"),
         (["--preset", "tiny,no-sense"], "unknown modifier 'no-sense'; choose from: no-growing"),
         (["--preset", "tiny,row-d"], "'row-d' is a row of Table 1 and works only with celeba128 and lsun"),
@@ -532,8 +537,8 @@ def test_a_process_that_is_stopped_or_killed_goes_on_as_if_nothing_had_happened(
 def test_a_run_that_ends_before_it_has_grown_is_warned_of(growgan: Growgan, colour_set: Path, tmp_path: Path) -> None:
     words = ["train", "--data", str(colour_set), "--preset", "tiny", "--threads", "1"]
     said = growgan(*words, "--out", tmp_path / "short", "--kimg", "0.1").err
-    assert "warning: 0.1 kimg end at 4x4 of 16 pixels: raise --kimg to grow further, or fit" in said
-    assert "end at" not in growgan(*words, "--out", tmp_path / "long", "--kimg", "1.2").err
+    assert "warning: the run ends after 0.1 kimg, at 4x4 of 16x16: raise --kimg, or use --hours" in said
+    assert "the run ends" not in growgan(*words, "--out", tmp_path / "long", "--kimg", "1.2").err
 
 
 def test_a_run_without_a_length_finishes_its_pictures_size(growgan: Growgan, tmp_path: Path) -> None:

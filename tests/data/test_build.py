@@ -580,3 +580,9 @@ def test_labels_that_are_not_wanted_are_not_looked_at(tmp_path: Path, sidecar: s
 def test_a_crop_without_an_end(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="must be left, top, right, bottom"):
         build(tmp_path, tmp_path / "s.zip", crop=(0, 0, float("inf"), float("inf")))
+
+
+def test_a_dataset_is_no_tar(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"out\.tar: a dataset is written as NAME\.zip or a folder"):
+        build(photos, tmp_path / "out.tar")
+    assert not (tmp_path / "out.tar").exists()

@@ -245,7 +245,7 @@ def test_a_file_by_path_or_text(tiny_run: Path) -> None:
 def test_nonsense_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not a model")
     for source, message in {
-        "no-such-model": "no-such-model is not a model file, run folder or shipped model",
+        "no-such-model": "no-such-model: no such file, run folder or shipped model",
         str(tmp_path): "holds no model",
         str(tmp_path / "text"): "is not a complete .safetensors file",
         "": "holds no model",

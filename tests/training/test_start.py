@@ -277,7 +277,7 @@ def test_labels_that_come_or_go(labelled_set, colour_set, labelled_run, tiny_run
     [
         (["--from", "{no_d}"], "no_d.safetensors holds no D: --from needs a G and its D"),
         (["--from", "{onnx}"], "is an ONNX file, which holds only G"),
-        (["--from", "{here}/absent"], "absent is not a model file, run folder or shipped model"),
+        (["--from", "{here}/absent"], "absent: no such file, run folder or shipped model"),
         (["--from", ""], "argument --from: is empty"),
         (["--from", "{model}", "--freeze-d", "3"], "cannot be 3: D has 2 transferred stages above 4x4"),
         (["--from", "{model}", "--resolution", "8", "--freeze-d", "2"], "D has 1 transferred stages above 4x4"),

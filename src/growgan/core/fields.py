@@ -7,9 +7,11 @@ or None, `PerResolution`, and another dataclass of such fields.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import types
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -79,7 +81,10 @@ def replaced(config: T, path: str, text: str, where: str = "") -> T:
     full = _join(where, name)
     hints = typing.get_type_hints(type(config))
     if name not in hints:
-        raise ConfigError(f"unknown field {_join(where, path)!r}; choose from: {', '.join(sorted(hints))}")
+        wrong = _join(where, path)
+        raise ConfigError(
+            f"unknown field {wrong!r}; {_meant(type(config), where, path)}choose from: {', '.join(sorted(hints))}"
+        )
     is_section = dataclasses.is_dataclass(hints[name]) and hints[name] is not PerResolution
     if rest and not is_section:
         raise ConfigError(f"{full!r} is a value, not a section: it has no field {rest!r}")
@@ -162,14 +167,31 @@ def _parse_per(text: str, where: str) -> PerResolution:
     return _checked_per(table, where)
 
 
+def _meant(cls: type, where: str, wrong: str) -> str:
+    """Which field may have been meant, of this section or one of its own: `g_lr` is optim.g_lr."""
+    places = {place.rpartition(".")[2]: place for place in _places(cls, where)}
+    (near,) = difflib.get_close_matches(wrong.rpartition(".")[2], places, 1) or ("",)
+    return f"did you mean {places[near]}? " if near else ""
+
+
+def _places(cls: type, where: str) -> Iterator[str]:
+    """The dotted names of all fields."""
+    for name, kind in typing.get_type_hints(cls).items():
+        if dataclasses.is_dataclass(kind) and kind is not PerResolution:
+            yield from _places(typing.cast(type, kind), _join(where, name))
+        else:
+            yield _join(where, name)
+
+
 def _number(text: str) -> float:
     return int(text) if text.strip().lstrip("+-").isdigit() else float(text)
 
 
 def _checked_per(table: dict[str, Any], where: str) -> PerResolution:
     for key, value in table.items():
-        good = isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
-        if not good or not (key == "base" or (key.isdecimal() and geometry.is_size(int(key)))):
+        if key != "base" and not (key.isdecimal() and geometry.is_size(int(key))):
+            raise ConfigError(f"{where} should map resolutions, powers of two from {geometry.LOWEST}, not {key[:20]}")
+        if not (isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)):
             raise ConfigError(f"{where} should map resolutions to finite numbers, not {key}: {_short(value)}")
     if "base" not in table:
         raise ConfigError(f"{where} lacks its 'base' value")

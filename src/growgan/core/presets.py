@@ -24,6 +24,7 @@ from growgan.core.config import (
 )
 from growgan.core.errors import ConfigError
 from growgan.core.fields import per
+from growgan.core.text import suggested
 
 
 def v1_1gpu() -> RunConfig:
@@ -262,7 +263,7 @@ def preset(name: str) -> RunConfig:
     """
     base, *modifiers = (part.strip() for part in name.split(","))
     if base not in PRESETS:
-        raise ConfigError(f"unknown preset {base!r}; choose from: {', '.join(PRESETS)}")
+        raise ConfigError(f"unknown preset {base!r}; {suggested(base, PRESETS)}choose from: {', '.join(PRESETS)}")
     run = PRESETS[base]()
     for modifier in modifiers:
         if modifier in ROWS and base in ROW_PRESETS:
@@ -272,5 +273,8 @@ def preset(name: str) -> RunConfig:
         elif modifier in ROWS:
             raise ConfigError(f"{modifier!r} is a row of Table 1 and works only with {' and '.join(ROW_PRESETS)}")
         else:
-            raise ConfigError(f"unknown modifier {modifier!r}; choose from: {', '.join((*MODIFIERS, *ROWS))}")
+            known = (*MODIFIERS, *ROWS)
+            raise ConfigError(
+                f"unknown modifier {modifier!r}; {suggested(modifier, known)}choose from: {', '.join(known)}"
+            )
     return replace(run, preset=name)

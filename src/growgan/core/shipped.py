@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
+
+from growgan.core.text import suggested
 
 FOLDER = Path(__file__).parents[1] / "shipped"
 
@@ -20,8 +21,7 @@ def explain(name: str) -> str:
     names = list(shipped())
     if not names:
         return "this version ships none"
-    meant = difflib.get_close_matches(name.lower(), names, 1)
-    return (f"did you mean {meant[0]}? " if meant else "") + f"shipped models: {', '.join(names)}"
+    return f"{suggested(name, names)}shipped models: {', '.join(names)}"
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
+from collections.abc import Iterable
 
 
 def printable(text: str) -> str:
@@ -21,6 +23,12 @@ def counted(number: int, thing: str) -> str:
     """A number of things in words: 1 picture, 1,000 pictures, 2 classes."""
     plural = thing if number == 1 else f"{thing}es" if thing.endswith("s") else f"{thing}s"
     return f"{number:,} {plural}"
+
+
+def suggested(word: str, known: Iterable[str]) -> str:
+    """``did you mean NAME? `` where a known name is like a word, else nothing; for the list of all to follow."""
+    meant = difflib.get_close_matches(word.lower(), list(known), 1)
+    return f"did you mean {meant[0]}? " if meant else ""
 
 
 def _escape(letter: str) -> str:

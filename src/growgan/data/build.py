@@ -127,8 +127,14 @@ def check_limit(limit: int | None, name: str = "limit") -> None:
         raise DataError(f"--{name} {limit}: must be at least 1")
 
 
+OTHER_FORMS = (".tar", ".gz", ".tgz", ".xz", ".bz2", ".zst", ".7z", ".rar", ".h5", ".mdb", ".tfrecords", ".parquet")
+"""Suffixes of what holds pictures elsewhere, which no folder is likely to have."""
+
+
 def check_places(source: Path, out: Path) -> None:
     """DataError where a set at ``out`` would be made of itself, of a run's own fakes, or destroy its source."""
+    if out.suffix.lower() in OTHER_FORMS and not out.is_dir():
+        raise DataError(f"{out}: a dataset is written as NAME.zip or a folder")
     if is_run(source):
         raise DataError(f"{source}: a run folder, which holds no training pictures; to start from its model use --from")
     inner, outer = source.resolve(), out.resolve()

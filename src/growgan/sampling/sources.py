@@ -21,7 +21,7 @@ def find(source: str | Path) -> Path:
     if path.is_dir():
         return _of_run(path)
     if not path.exists():
-        raise ModelError(f"{source} is not a model file, run folder or shipped model: {explain(str(source))}")
+        raise ModelError(f"{source}: no such file, run folder or shipped model; {explain(str(source))}")
     return path
 
 

@@ -149,8 +149,8 @@ def _train(job: Job, stop: Stop) -> Outcome:
     job.say(f"{job.machine.describe()}{processes}; {shown}")
     last = schedule.stages[-1].resolution
     if last < config.network.resolution:
-        own, sizes = f"{schedule.total / 1000:g} kimg", f"{last}x{last} of {config.network.resolution} pixels"
-        job.say(f"warning: {own} end at {sizes}: raise --kimg to grow further, or fit growth into a time with --hours")
+        own = f"the run ends after {schedule.total / 1000:g} kimg, at {last}x{last} of {size}x{size}"
+        job.say(f"warning: {own}: raise --kimg, or use --hours to fit the whole growth into a time")
     state = TrainState(config, job.machine, ranks)
     if _restored(job, state):
         ranks.decide(lambda: job.run.forget_after(state.nimg))

@@ -23,7 +23,7 @@ class Asked(Exception):
 
 ECHO = 2.0
 """Seconds in which one signal may arrive by several ways."""
-ANSWER = b"\nstopping when this piece of work is done, and saving; once more, two seconds later or more, ends at once\n"
+ANSWER = b"\nfinishing this step and saving; press Ctrl-C again after two seconds to quit at once\n"
 
 
 class Stop:
