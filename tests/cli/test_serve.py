@@ -28,7 +28,7 @@ def test_refusals(growgan: Growgan, tiny_run: Path, colour_set: Path, tmp_path: 
         line = growgan("serve", tiny_run, "--port", port).refusal()
         assert f"port {port}" in line and "--port" in line
     for words, what in (
-        ((tmp_path / "nothing",), "not a model file"),
+        ((tmp_path / "nothing",), "no such file, run folder or shipped model"),
         ((tiny_run, "--port", "70000"), "--port"),
         ((tiny_run, "--port", "-1"), "--port"),
         ((tiny_run, "--host", "no.such.host.invalid"), "cannot listen"),

@@ -95,7 +95,7 @@ def test_the_card_before_it_is_sent(growgan: Growgan, tiny_run: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["info", "nothing"], "nothing is not a model file"),
+        (["info", "nothing"], "nothing: no such file"),
         (["info", "hf://me"], "a Hub address is hf://OWNER/NAME"),
         (["export", "RUN", "out.bin"], "must end in one of"),
         (

@@ -162,7 +162,7 @@ def test_found_by_name(make_shipped: MakeShipped, tmp_path: Path, monkeypatch: p
 
 
 def test_names_are_told(make_shipped: MakeShipped, growgan: Any) -> None:
-    with pytest.raises(ModelError, match=r"or shipped model: this version ships none$"):
+    with pytest.raises(ModelError, match=r"or shipped model; this version ships none$"):
         find("discs-16")
     for name in ("discs-128", "discs-16", "cats-16"):
         make_shipped(name)

@@ -110,7 +110,7 @@ def test_films_that_a_model_cannot_make(make_model: MakeModel) -> None:
 def test_errors_have_public_names() -> None:
     for name in ("ConfigError", "DataError", "ModelError", "OutOfMemory", "RunError"):
         assert issubclass(getattr(growgan, name), growgan.UserError)
-    with pytest.raises(growgan.ModelError, match="not a model file"):
+    with pytest.raises(growgan.ModelError, match="no such file, run folder or shipped model"):
         growgan.load("nowhere")
 
 
