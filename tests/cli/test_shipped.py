@@ -170,7 +170,7 @@ def test_names_are_told(make_shipped: MakeShipped, growgan: Any) -> None:
     assert (
         "did you mean discs-128? shipped models: cats-16, discs-16, discs-128" in growgan("info", "Discs_128").refusal()
     )
-    with pytest.raises(ModelError, match=r"or shipped model: shipped models: cats-16, discs-16, discs-128$"):
+    with pytest.raises(ModelError, match=r"or shipped model; shipped models: cats-16, discs-16, discs-128$"):
         find("weather")
     for command in ("generate", "info", "export", "push", "neighbours", "train"):
         said = " ".join(growgan(command, "--help").out.split())
