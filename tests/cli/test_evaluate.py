@@ -180,7 +180,7 @@ def test_refusals(growgan: Growgan, run: Path, colour_set: Path, words: list[str
 
 
 def test_subjects_and_sets_that_are_not_there(growgan: Growgan, run: Path, colour_set: Path, tmp_path: Path) -> None:
-    assert "no such file, run folder or shipped model" in growgan("evaluate", tmp_path / "none", "--data", colour_set).refusal()
+    assert "no such file, run folder" in growgan("evaluate", tmp_path / "none", "--data", colour_set).refusal()
     assert "no such file or folder" in growgan("evaluate", run, "--data", tmp_path / "none").refusal()
     assert "is a run folder; --data takes pictures" in growgan("evaluate", run, "--data", run).refusal()
     assert "is a folder of models: pass" in growgan("evaluate", run / "models", "--data", colour_set).refusal()
