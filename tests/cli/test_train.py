@@ -541,12 +541,25 @@ def test_a_run_that_ends_before_it_has_grown_is_warned_of(growgan: Growgan, colo
     assert "the run ends" not in growgan(*words, "--out", tmp_path / "long", "--kimg", "1.2").err
 
 
-def test_a_run_without_a_length_finishes_its_pictures_size(growgan: Growgan, tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
+def save_photos(folder: Path) -> Path:
+    """Three pictures of 64x64."""
+    folder.mkdir()
     for number in range(3):
-        Image.new("RGB", (64, 64), (70 * number, 9, 9)).save(photos / f"{number}.png")
-    words = ["train", "--data", str(photos), "--out", tmp_path / "run", "--preset", "tiny", "--dry-run"]
+        Image.new("RGB", (64, 64), (70 * number, 9, 9)).save(folder / f"{number}.png")
+    return folder
+
+
+def test_a_run_without_a_length_finishes_its_pictures_size(growgan: Growgan, tmp_path: Path) -> None:
+    words = [
+        "train",
+        "--data",
+        str(save_photos(tmp_path / "photos")),
+        "--out",
+        tmp_path / "run",
+        "--preset",
+        "tiny",
+        "--dry-run",
+    ]
     words += ["--resolution", "64"]  # tiny's 1.2 kimg would end in the middle of 32x32
     done = growgan(*words)
     assert json.loads(done.out)["schedule"]["total_kimg"] == pytest.approx(1.8)
@@ -565,11 +578,16 @@ def test_a_run_is_no_set_of_pictures(growgan: Growgan, run: Path, tmp_path: Path
 
 
 def test_a_scaled_run_without_a_length_is_as_long_as_its_stages(growgan: Growgan, tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for number in range(3):
-        Image.new("RGB", (64, 64), (70 * number, 9, 9)).save(photos / f"{number}.png")
-    words = ["train", "--data", str(photos), "--out", tmp_path / "run", "--resolution", "64", "--dry-run"]
+    words = [
+        "train",
+        "--data",
+        str(save_photos(tmp_path / "photos")),
+        "--out",
+        tmp_path / "run",
+        "--resolution",
+        "64",
+        "--dry-run",
+    ]
     for scale in ("0.5", "2"):
         done = growgan(*words, "--preset", "tiny", "--set", f"schedule.scale={scale}")
         assert json.loads(done.out)["schedule"]["total_kimg"] == pytest.approx(1.8)  # times the scale, as stages are

@@ -50,7 +50,7 @@ class Model(BaseModel):
         self._G = self._prepared(file.generator())
         keep_kernels(
             self._G
-        )  # its weights do not change until somebody else has it: a lone picture takes 1/5 less time
+        )  # its weights do not change until somebody else has it; a lone picture takes 1/5 less time
         self._mean = file.truncation_mean()
 
     def _prepared(self, network: Network) -> Network:
