@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import io
 import os
 import re
@@ -15,6 +14,7 @@ from typing import NoReturn
 from growgan import __version__
 from growgan.cli.interrupt import held_while_importing, tidied_when_terminated
 from growgan.core.errors import Terminated, UserError, as_out_of_memory, say
+from growgan.core.text import nearest
 
 COMMANDS = {
     "demo": "growgan.cli.demo",
@@ -71,9 +71,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         parser: _Parser = args.parser
         known = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
-        near = next((near for word in unknown for near in difflib.get_close_matches(word, known, 1)), None)
-        meant = f"; did you mean {near}?" if near else ""
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        meant = next((near for word in unknown if (near := nearest(word, known))), None)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{f'; did you mean {meant}?' if meant else ''}")
     return args
 
 
@@ -103,8 +102,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with status 2; of words to choose from, name the nearest first."""
         if wrong := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
-            near = difflib.get_close_matches(wrong[1], re.findall(r"[\w.-]+", wrong[2]), 1)
-            message += f"; did you mean {near[0]}?" if near else ""
+            meant = nearest(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
+            message += f"; did you mean {meant}?" if meant else ""
         if wanting := re.search(r"argument (?:\S+/)?(--[\w-]+): expected one argument", message):
             message += f"; write a value that starts with a minus as {wanting[1]}=..."
         self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")

@@ -7,7 +7,6 @@ or None, `PerResolution`, and another dataclass of such fields.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -17,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from growgan.core import geometry
 from growgan.core.errors import ConfigError
+from growgan.core.text import nearest
 
 T = TypeVar("T")
 
@@ -170,8 +170,8 @@ def _parse_per(text: str, where: str) -> PerResolution:
 def _meant(cls: type, where: str, wrong: str) -> str:
     """Which field may have been meant, of this section or one of its own: `g_lr` is optim.g_lr."""
     places = {place.rpartition(".")[2]: place for place in _places(cls, where)}
-    (near,) = difflib.get_close_matches(wrong.rpartition(".")[2], places, 1) or ("",)
-    return f"did you mean {places[near]}? " if near else ""
+    meant = nearest(wrong.rpartition(".")[2], places)
+    return f"did you mean {places[meant]}? " if meant else ""
 
 
 def _places(cls: type, where: str) -> Iterator[str]:

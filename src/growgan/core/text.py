@@ -25,10 +25,16 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {plural}"
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, whatever the case of its letters; None where none is like the word."""
+    names = {name.lower(): name for name in known}
+    meant = difflib.get_close_matches(word.lower(), list(names), 1)
+    return names[meant[0]] if meant else None
+
+
 def suggested(word: str, known: Iterable[str]) -> str:
     """``did you mean NAME? `` where a known name is like a word, else nothing; for the list of all to follow."""
-    meant = difflib.get_close_matches(word.lower(), list(known), 1)
-    return f"did you mean {meant[0]}? " if meant else ""
+    return f"did you mean {meant}? " if (meant := nearest(word, known)) else ""
 
 
 def _escape(letter: str) -> str:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from growgan.core.errors import DataError
-from growgan.core.text import composed
+from growgan.core.text import composed, suggested
 from growgan.data.labels import MOST_CLASSES, parse_sidecar
 from growgan.data.pictures import is_picture_name
 from growgan.data.sources import Label
@@ -117,10 +116,8 @@ def _read_table(
     at = next((head.index(title) for title in head if title.lower() in NAME_COLUMNS), 0)
     titles = [title for number, title in enumerate(head) if number != at]
     if unknown := [title for title in wanted if title not in titles]:
-        near = difflib.get_close_matches(unknown[0], titles, 1)
-        meant = f" (did you mean {near[0]!r}?)" if near else ""
         wrong = " or ".join(map(repr, unknown))
-        raise DataError(f"{path}: no label column {wrong}{meant}; it has {', '.join(titles)}")
+        raise DataError(f"{path}: no label column {wrong}; {suggested(unknown[0], titles)}it has {', '.join(titles)}")
     chosen = [number for number, title in enumerate(head) if number != at and (not wanted or title in wanted)]
     labels: dict[str, Label | None] = {}
     for line, row in enumerate(rows, first_line):
