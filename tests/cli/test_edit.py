@@ -29,6 +29,7 @@ def test_directions_are_written_drawn_and_followed(growgan: Growgan, tiny_run: P
     assert (
         status == 0
         and said.splitlines()[0] == "direction  weight"
+        and said.splitlines()[4].startswith("(weight: how strongly the first layer reacts")
         and said.splitlines()[-1] == f"{out.with_suffix('.png')}"
     )
     found = directions.read(out)
@@ -86,6 +87,10 @@ def test_directions_of_a_table(growgan: Growgan, tiny_run: Path, tmp_path: Path)
     out = tmp_path / "d.safetensors"
     status, said, _ = growgan("directions", tiny_run, "--labels", table, "--without", "second", "--out", out)
     assert status == 0 and said.startswith("direction  predicted  labels\nfirst ")
+    assert "(predicted: how much of the labels' variance" in said
+    assert (
+        "--count applies without --labels" in growgan("directions", tiny_run, "--labels", table, "--count", 3).refusal()
+    )
     found = directions.read(out)
     assert found.names == ("first", "second") and abs(found.of("first") @ found.of("second")) < 1e-6
     assert found.of("first")[0] > 0.5 and found.of("second")[1] > 0.5

@@ -11,6 +11,11 @@ from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
 
 SUMMARY = "find latent directions that each change one aspect of a model's pictures, for growgan edit"
+COUNT = 8
+MEANS_WEIGHT = "weight: how strongly the first layer reacts to it; 1 is usual"
+MEANS_PREDICTED = (
+    "predicted: how much of the labels' variance it explains; near 0, none: docs/editing.md says what chance gives"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE.png", help="sheet showing each direction (default: next to --out)"
     )
-    parser.add_argument(
-        "--count", type=int, default=8, metavar="K", help="number of directions, without --labels (default 8)"
-    )
+    parser.add_argument("--count", type=int, metavar="K", help="number of directions, without --labels (default 8)")
     parser.add_argument(
         "--labels", type=Path, metavar="FILE.csv", help="your labels for some seeds: lines of seed,NAME,..."
     )
@@ -48,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     sheet_path = sheet_beside(args.out, args.sheet)
     if not 0 < args.reach <= FURTHEST:
         raise ConfigError(f"--reach must be above 0 and at most {FURTHEST:g}, not {args.reach:g}")
+    if args.labels is not None and args.count is not None:
+        raise ConfigError("--count applies without --labels: each column of labels gives one direction")
 
     from growgan.editing import directions, sheet
     from growgan.editing.said import read_said
@@ -59,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     said = read_said(args.labels) if args.labels is not None else None
     model = load_model(args.model, args.device, "float32")
     label = model.label(args.label) if args.label is not None else None
-    found = directions.of_weights(model, args.count) if said is None else directions.of_labels(model, said)
+    count = COUNT if args.count is None else args.count
+    found = directions.of_weights(model, count) if said is None else directions.of_labels(model, said)
     if args.without is not None:
         found = directions.without(found, [name.strip() for name in args.without.split(",")])
     drawn = sheet.draw(model, found, seeds, args.reach, label=label, truncation=args.truncation)
@@ -69,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{'direction':<{width}}  " + ("weight" if said is None else "predicted  labels"))
     for name, weight in zip(found.names, found.weights):
         print(f"{name:<{width}}  {weight:.2f}" + ("" if said is None else f"       {len(said[name])}"))
+    print(f"({MEANS_WEIGHT if said is None else MEANS_PREDICTED})")
     print(args.out)
     print(sheet_path)
     return 0

@@ -50,7 +50,8 @@ def table(answer: Answer) -> str:
     rows = [["", "pictures", *QUANTILES, "least share", "median share"]]
     for name, found in groups.items():
         rows.append([name, f"{len(found.distances):,}", *(f"{value:.4g}" for value in summary(found).values())])
-    lines = [align(rows)]
+    last = answer.fakes.distances.shape[1]
+    lines = [align(rows), f"distances: to the nearest training picture; share: that over the distance to number {last}"]
     nearer = nearer_than_reals(answer)
     if nearer is not None:
         lines.append(f"nearer than 99% of held-out reals: {nearer:,} of {len(answer.fakes.distances):,} fakes")
