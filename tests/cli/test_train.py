@@ -336,7 +336,8 @@ def test_data_that_went_away(growgan: Growgan, run: Path) -> None:
 def test_the_same_settings_go_on(growgan: Growgan, run: Path, colour_set: Path) -> None:
     result = growgan("train", "--data", colour_set, "--out", run, *TINY, "--seed", "1000", "--kimg", "0.352")
     assert result.status == 0 and result.out == ""
-    assert "resuming from 0.32 kimg" in result.err and "finished: 0.352 kimg" in result.err
+    assert "resuming from 0.32 kimg" in result.err
+    assert f"finished: 0.352 kimg in {run}; growgan generate {run} makes pictures" in result.err
     log = [json.loads(line)["nimg"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert log == [64, 128, 192, 256, 320, 352]
 

@@ -323,6 +323,15 @@ def test_a_minibatch_without_groups_is_warned_of(tmp_path, minibatch, warned):
     assert any("no groups for minibatch stddev" in line for line in said) == warned
 
 
+@pytest.mark.parametrize(("policy", "warned"), [((), True), ((("augment.policy", "none"),), False)])
+def test_augmentation_that_was_set_up_but_not_turned_on_is_warned_of(tmp_path, policy, warned):
+    said = []
+    asked = request(make_set(tmp_path / "data"), tmp_path / "run", ("augment.strength", "adaptive"), *policy)
+    job.plan(replace(asked, say=said.append)).dataset.close()
+    told = "warning: augment.strength has no effect while augment.policy is none: --set augment.policy="
+    assert any(line.startswith(told) for line in said) == warned
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_run_that_goes_on_does_not_hold_on_to_its_state(tmp_path):
     """Windows could not remove the file, and elsewhere its blocks would stay taken."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 from pathlib import Path
 
@@ -99,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
                 raise
     if outcome.signal is not None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; an impatient second one is not to spoil the end
-    ended = f"finished: {outcome.nimg / 1000:g} kimg in {args.out}; extend the run with --kimg"
+    ended = f"finished: {outcome.nimg / 1000:g} kimg in {args.out}"
+    ended += f"; growgan generate {shlex.quote(str(args.out))} makes pictures, --kimg extends the run"
     stopped = f"stopped and saved at {outcome.nimg / 1000:g} kimg; rerun the same command to resume"
     if not outcome.nimg:
         stopped = "stopped before the first step; rerun the same command to start"

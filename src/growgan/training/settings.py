@@ -122,6 +122,7 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
     config.check_whole()
     _check_groups(config, world)
     _warn_of_lone_pictures(config, request)
+    _warn_of_no_augmentation(config, request)
     return config
 
 
@@ -162,6 +163,14 @@ def _warn_of_lone_pictures(config: RunConfig, request: Request) -> None:
             at = f"{phase.resolution}x{phase.resolution} a minibatch of {phase.minibatch}"
             remedy = f"use a multiple of {spec.stddev_group} or of 2"
             request.say(f"warning: at {at} has no groups for minibatch stddev: {remedy}")
+
+
+def _warn_of_no_augmentation(config: RunConfig, request: Request) -> None:
+    """Say it if augmentation was set up, but the preset has none: its strength alone does not turn it on."""
+    named = [name for name, _ in request.overrides if name.startswith("augment.")]
+    if named and not config.augment.changes and "augment.policy" not in named:
+        remedy = "--set augment.policy=colour,translation,cutout turns augmentation on"
+        request.say(f"warning: {named[0]} has no effect while augment.policy is none: {remedy}")
 
 
 def _check_groups(config: RunConfig, world: int) -> None:
