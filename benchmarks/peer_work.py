@@ -36,9 +36,9 @@ def growgan_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callab
     from growgan.devices import set_up
     from growgan.networks.generator import Generator
     from growgan.networks.layers import follow, initialize
-    from growgan.training.rehearsal import Rehearsal
     from growgan.training.state import TrainState
     from growgan.training.step import train_step
+    from growgan.training.trial_steps import TrialSteps
 
     torch.set_num_threads(threads)
 
@@ -69,14 +69,14 @@ def growgan_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callab
             execution=ExecutionConfig(device=device, precision=request["precision"], threads=threads),
         )
         machine = set_up(config.execution)
-        state = TrainState(config, machine)
+        state = TrainState(config, machine, keep=True)
         schedule = Schedule(config.schedule, config.optim, spec.resolution)
         phase = schedule.trained(schedule.stages[-1], 0.5)
         with machine.plan.measuring():  # as a run does before each stage
-            train_step(state, phase, Rehearsal(state))
+            train_step(state, phase, TrialSteps(state))
         for _ in range(state.passes.settling):
-            train_step(state, phase, Rehearsal(state))
-        return lambda: train_step(state, phase, Rehearsal(state))
+            train_step(state, phase, TrialSteps(state))
+        return lambda: train_step(state, phase, TrialSteps(state))
 
     return make
 

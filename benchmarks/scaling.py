@@ -19,9 +19,9 @@ from growgan.core.presets import preset
 from growgan.core.schedule import Schedule
 from growgan.devices import set_up
 from growgan.training.ranks import ALONE, Ranks, join, leave
-from growgan.training.rehearsal import Rehearsal
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
+from growgan.training.trial_steps import TrialSteps
 
 
 def main() -> None:
@@ -42,8 +42,8 @@ def main() -> None:
                 run.step()
         for _ in range(args.rounds):
             for name, run in runs.items():
-                ranks.agree(0)  # all start at once
-                rates[name].append(sum(ranks.collect(run.measure(args.seconds))))
+                ranks.all_reduce_max(0)  # all start at once
+                rates[name].append(sum(ranks.gather(run.measure(args.seconds))))
             if ranks.first:
                 print("  ".join(f"{name} {found[-1]:.1f} img/s" for name, found in rates.items()), flush=True)
         if ranks.first:
@@ -64,20 +64,20 @@ class Run:
         )
         self.each = args.each
         self.ranks = ranks
-        self.state = TrainState(config, set_up(config.execution), ranks)
+        self.state = TrainState(config, set_up(config.execution), ranks, keep=True)
         schedule = Schedule(config.schedule, config.optim, args.resolution)
         self.phase = schedule.trained(schedule.stages[-1], 0.5)
-        self.rehearsal = Rehearsal(self.state)
+        self.trial = TrialSteps(self.state)
 
     def step(self) -> None:
         """One step, and the agreement that the loop has after each."""
-        train_step(self.state, self.phase, self.rehearsal)
-        self.ranks.agree(0, 0)
+        train_step(self.state, self.phase, self.trial)
+        self.ranks.all_reduce_max(0, 0)
 
     def measure(self, seconds: float) -> float:
         """Images that this process trains a second."""
         began, steps = time.perf_counter(), 0
-        while self.ranks.agree(time.perf_counter() - began < seconds)[0]:
+        while self.ranks.all_reduce_max(time.perf_counter() - began < seconds)[0]:
             self.step()
             steps += 1
         return steps * self.each / (time.perf_counter() - began)

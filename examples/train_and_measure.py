@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
+from growgan.core.runfiles import RunFiles
 from growgan.evaluation.evaluate import Settings, evaluate
 from growgan.evaluation.requests import parse_requests
 from growgan.training import job
 from growgan.training.request import Request
-from growgan.training.run import RunFolder
 from growgan.training.stop import Stop
 
 
@@ -33,7 +33,7 @@ def main(photos: str, out: str, model: str, seconds: float = 60, **fields: str) 
         timer.cancel()
     print(f"{outcome.nimg / 1000:.1f} thousand pictures" + ("" if outcome.ended else ", so far"))
 
-    run = RunFolder(Path(out))  # its log.jsonl and pictures show how it went
+    run = RunFiles(Path(out))  # its log.jsonl and pictures show how it went
     wanted = parse_requests("swd", images=2048, curve=False)
     (found,) = evaluate(str(run.snapshots()[-1]), Path(photos), wanted, Settings(device=torch.device("cpu")))
     print(f"sliced Wasserstein distance {found.value:.2f}, of {found.images:,} pictures")

@@ -18,10 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from growgan.core.runfiles import RunFiles, images_shown
+from growgan.evaluation import results
 from growgan.evaluation.subjects import list_snapshots
 from growgan.models.native import ModelFile
-from growgan.training import plots
-from growgan.training.run import RunFolder
 
 COMMON = {
     "snapshots.model_ticks": "2",
@@ -138,7 +137,7 @@ def measure(args: argparse.Namespace) -> None:
         *before, last = list_snapshots(folder)
         for model in [*on_the_way(before, args), last]:
             wanted = METRICS if model is last else ON_THE_WAY
-            if missing := plots.lacking(out, model.hash, wanted):
+            if missing := results.lacking(out, model.hash, wanted):
                 more = ("--metrics", ",".join(missing), "--out", out)
                 growgan("evaluate", model.path, *words, *more, may_refuse=len(missing) < len(wanted))
 
@@ -166,7 +165,7 @@ def time(args: argparse.Namespace) -> None:
     from growgan.core.presets import preset
     from growgan.core.schedule import Schedule
     from growgan.devices import set_up
-    from growgan.training.rehearsal import seconds_per_image
+    from growgan.training.trial_steps import seconds_per_image
 
     file = args.out / "speed.json"
     speed = json.loads(file.read_text()) if file.exists() else {}
@@ -182,7 +181,7 @@ def time(args: argparse.Namespace) -> None:
 
 def curves(folder: Path, seconds_per_image: dict[str, float]) -> dict[str, list[tuple[float, float, float]]]:
     """SWD and KID of a run at its highest resolution, as (kimg, minutes, value)."""
-    entries = RunFolder(folder).read_log()
+    entries = RunFiles(folder).read_log()
     minutes, before, at = 0.0, 0.0, {}
     swd = []
     for entry in entries:
@@ -192,7 +191,7 @@ def curves(folder: Path, seconds_per_image: dict[str, float]) -> dict[str, list[
         for found in entry.get("measures", {}).values():
             if found["resolution"] == entries[-1]["resolution"]:
                 swd.append((entry["kimg"], minutes, found["value"]))
-    lines = [line for line in plots.evaluated([folder / MEASURES]) if line["metric"].startswith("kid")]
+    lines = [line for line in results.read([folder / MEASURES]) if line["metric"].startswith("kid")]
     kid = [(line["nimg"] / 1000, at[line["nimg"]], line["value"]) for line in lines]
     return {"sliced Wasserstein distance x 1000": swd, "kernel Inception distance": sorted(kid)}
 
@@ -230,7 +229,7 @@ def draw(args: argparse.Namespace) -> None:
 
 def measured(folder: Path) -> dict[str, float]:
     """The measures of a run's last network by name."""
-    lines = plots.evaluated([folder / MEASURES])
+    lines = results.read([folder / MEASURES])
     last = max((line["nimg"] for line in lines), default=None)
     return {line["metric"]: line["value"] for line in lines if line["nimg"] == last}
 

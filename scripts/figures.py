@@ -19,10 +19,11 @@ from PIL import Image, ImageDraw, ImageFont
 from growgan.core.errors import ConfigError, UserError, say
 from growgan.core.files import check_own
 from growgan.core.geometry import parse_grid
+from growgan.core.runfiles import RunFiles
+from growgan.evaluation.curves import draw_measures
 from growgan.sampling.images import make_grid, save_png
 from growgan.sampling.model import load
 from growgan.training import plots
-from growgan.training.run import RunFolder
 
 HEADING = 24
 
@@ -43,17 +44,17 @@ def grid(args: argparse.Namespace) -> None:
 
 def growth(args: argparse.Namespace) -> None:
     """A row for each stage of a run."""
-    plots.draw_growth(RunFolder(args.run), args.out)
+    plots.draw_growth(RunFiles(args.run), args.out)
 
 
 def curves(args: argparse.Namespace) -> None:
     """Measures over images and hours."""
-    plots.draw_measures(RunFolder(args.run), args.out, args.files)
+    draw_measures(RunFiles(args.run), args.out, args.files)
 
 
 def losses(args: argparse.Namespace) -> None:
     """Losses over images."""
-    plots.draw_losses(RunFolder(args.run), args.out)
+    plots.draw_losses(RunFiles(args.run), args.out)
 
 
 def change(args: argparse.Namespace) -> None:

@@ -26,11 +26,12 @@ from reference_models import MINIBATCH, RECIPES, WIDTHS, Recipe
 from growgan.cli.main import main as command
 from growgan.core.errors import ConfigError, UserError, say
 from growgan.core.files import write_text
+from growgan.core.runfiles import RunFiles
 from growgan.devices import choose_device
+from growgan.evaluation import curves, results
 from growgan.evaluation.subjects import list_snapshots
 from growgan.models.native import open_model
 from growgan.training import plots
-from growgan.training.run import RunFolder
 
 HELD_OUT = "7"
 """The last letter of the names of files that are held out."""
@@ -67,7 +68,7 @@ class Reference:
         if args.rehearse:
             self.recipe = replace(self.recipe, resolution=16, train=("--preset", "tiny"))
             self.images, self.few, self.swd, self.kimg = "64", "64", "swd64", "3"
-        self.run = RunFolder(args.run or Path("run"))
+        self.run = RunFiles(args.run or Path("run"))
         self.train = Path(self.run.read_config().data.path) if args.run else Path("train.zip")
         self.test: Path | None = Path("test.zip")
 
@@ -105,7 +106,7 @@ class Reference:
         parent = self.args.parent or self.recipe.parent
         start = ["--from", parent, "--resolution", self.recipe.resolution] if parent else []
         if self.recipe.before and not self.args.rehearse:
-            first = RunFolder(Path("before"))
+            first = RunFiles(Path("before"))
             more = (*self.recipe.before, "--device", self.args.device, *MINIBATCH[self.kind])
             growgan("train", "--data", self.train, "--out", first.path, *start, *more)
             start = ["--from", first.snapshots()[-1]]
@@ -125,7 +126,7 @@ class Reference:
         out, full = Path("choice.jsonl"), self.run.read_config().network.resolution
         models = [model for model in list_snapshots(self.run.path) if model.resolution == full and model.alpha == 1]
         for model in models:
-            missing = plots.lacking(out, model.hash, CHOICE)
+            missing = results.lacking(out, model.hash, CHOICE)
             if missing:
                 try:
                     self.evaluate(model.path, ",".join(f"{name}{self.few}" for name in missing), ["--out", str(out)])
@@ -133,7 +134,7 @@ class Reference:
                     if ended.code != 2 or len(missing) == len(CHOICE):
                         raise
         for metric in ("kid", "swd"):
-            lines = [line for line in plots.evaluated([out]) if line["metric"].startswith(metric)]
+            lines = [line for line in results.read([out]) if line["metric"].startswith(metric)]
             values = {line["subject_hash"]: line["value"] for line in lines}
             if models and all(model.hash in values for model in models):
                 return min(models, key=lambda model: values[model.hash]).path, metric.upper()
@@ -144,7 +145,7 @@ class Reference:
         n = self.images
         fid = f"fid{n}_full" if self.kind == "gpu" else f"fid{n}"
         wanted = [self.swd, f"msssim{n}", fid, f"kid{n}", f"pr_inception{n}"]
-        if missing := plots.lacking(Path("measures.jsonl"), open_model(chosen).hash, wanted):
+        if missing := results.lacking(Path("measures.jsonl"), open_model(chosen).hash, wanted):
             self.evaluate(chosen, ",".join(missing), ["--seed", FINAL, "--out", "measures.jsonl"])
 
     def evaluate(self, subject: Path, metrics: str, more: list[str]) -> None:
@@ -169,7 +170,7 @@ class Reference:
             growgan("generate", made, "--seeds", "0", "--grid", "16x9", "--truncation", truncation, "--out", name)
         plots.draw_growth(self.run, Path("growth.png"))
         plots.draw_losses(self.run, Path("losses.png"))
-        plots.draw_measures(self.run, Path("curves.png"), [Path("choice.jsonl"), Path("measures.jsonl")])
+        curves.draw_measures(self.run, Path("curves.png"), [Path("choice.jsonl"), Path("measures.jsonl")])
         held_out = ["--held-out", self.test] if self.test else []
         sheet = Path("private") / "neighbours.png"
         words = ["--data", self.train, *held_out, "--out", sheet, "--json", "--device", self.args.device]

@@ -13,11 +13,11 @@ from growgan.bench.machine import describe, line
 from growgan.core.config import ExecutionConfig, RunConfig
 from growgan.core.fields import to_json
 from growgan.core.presets import preset
+from growgan.core.runfiles import RunFiles
 from growgan.data.dataset import open_dataset
 from growgan.devices import set_up
 from growgan.models.native import ModelFile
 from growgan.sharing.card import LIMITS, USE
-from growgan.training.run import RunFolder
 
 OF_THE_DATA = ("network.resolution", "network.channels", "network.num_labels", "network.multi_label")
 OF_THE_MACHINE = ("preset", "data.path", "data.content_hash")
@@ -26,7 +26,7 @@ OF_THE_PARENT = ("network", "schedule.initial_resolution", "data.build_resolutio
 
 
 def card_texts(
-    name: str, recipe: Recipe, run: RunFolder, model: ModelFile, by: str, train: Path, args: argparse.Namespace
+    name: str, recipe: Recipe, run: RunFiles, model: ModelFile, by: str, train: Path, args: argparse.Namespace
 ) -> dict[str, str]:
     """The card's fields by name (`growgan.sharing.card.FIELDS`)."""
     with open_dataset(train) as dataset:
@@ -36,7 +36,7 @@ def card_texts(
     parent = args.parent or recipe.parent
     start = ["--from", Path(parent).stem, "--resolution", str(config.network.resolution)] if parent else []
     commands = [["data", "build", "PICTURES", "train.zip", "--resolution", str(size), *pictures.build]]
-    before = RunFolder(Path("before"))
+    before = RunFiles(Path("before"))
     if before.exists():
         commands.append(["train", "--data", "train.zip", "--out", "before", *start, *settings(before.read_config())])
         start = ["--from", "before (its last snapshot)"]

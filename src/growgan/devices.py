@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from growgan import __version__
-from growgan.core.allocator import keep_memory
+from growgan.core.allocator import give_back, keep_memory
 from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError
 from growgan.core.plan import Plan, cached_plan, read_plan
@@ -82,11 +82,13 @@ def set_up(execution: ExecutionConfig, own: bool = True) -> Machine:
     )
 
 
-def choose_device(name: str) -> torch.device:
-    """The device that `name` stands for; "auto" is a GPU where there is one.
+def choose_device(name: str | None) -> torch.device:
+    """The device that `name` stands for; "auto" is a GPU where there is one, None only one of CUDA.
 
     Raises `ConfigError` for one that is not there.
     """
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -123,7 +125,7 @@ def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
     """Values on `device`; those that are there already stay where they are.
 
     A CUDA GPU fetches them in its turn and nothing waits for that: they are laid where the system does not move them,
-    and PyTorch keeps that place until they are fetched. Elsewhere the copy is waited for: MPS would read what the
+    and PyTorch keeps that place until they are fetched. Otherwise the copy is waited for: MPS would read what the
     values' memory holds later, when it may be another tensor's.
     """
     if device.type == "cuda" and values.device.type == "cpu":
@@ -182,3 +184,48 @@ def processor() -> str:
         return " ".join(name.strip() for name in names if name) or platform.machine()
     except OSError:
         return f"{platform.processor() or platform.machine()} {os.cpu_count()}"
+
+
+def free_memory(device: torch.device) -> float | None:
+    """Bytes that can still be had on the device; None where that cannot be told."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu":
+        return None
+    give_back()  # what earlier work of this process has left can be had
+    limits = [free for free in (_system_free(), _control_group_free()) if free is not None]
+    return min(limits, default=None)
+
+
+def _system_free() -> float | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        return float(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _control_group_free() -> float | None:
+    """What a container's limit leaves (version 2 control groups)."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
+        lines = Path("/sys/fs/cgroup/memory.stat").read_text(encoding="ascii").splitlines()
+        stat = dict(line.split() for line in lines)
+        # Pages of files that were read count as used, but are given back when they are wanted.
+        return float(limit) - float(used) + float(stat["inactive_file"]) + float(stat["active_file"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -32,9 +32,9 @@ def seen_by(x, parts, draws, **fields):
         caught.append((x, parts, options))
         return x, x
 
-    make(**fields).before(critic, draws)(x, parts=parts, noise="noise")
+    make(**fields).before(critic, draws)(x, parts=parts, on_input="hook")
     ((x, parts, options),) = caught
-    assert options == {"noise": "noise"}
+    assert options == {"on_input": "hook"}
     return x, parts
 
 
@@ -55,9 +55,9 @@ def test_all_that_d_sees_is_augmented_by_draws_of_its_own(name):
     reals, fakes = normal(N, 3, 8, 8), normal(N, 3, 8, 8, seed=1)
     seen = []
 
-    def critic(x, parts=1, noise=None):
+    def critic(x, parts=1, on_input=None):
         seen.extend(x.detach().chunk(parts))
-        return D(x, parts=parts, noise=noise)
+        return D(x, parts=parts, on_input=on_input)
 
     for _ in loss.d_terms(make().before(critic, draws), reals, fakes, None, draws, StepInfo(8)):
         pass
@@ -71,7 +71,7 @@ def test_all_that_d_sees_is_augmented_by_draws_of_its_own(name):
 def test_r1_is_by_the_image_that_was_not_augmented():
     """Of a critic that sums up: each pixel's gradient is what the augmentation makes of it, here in closed form."""
 
-    def total(x, parts=1, noise=None):
+    def total(x, parts=1, on_input=None):
         return x.sum(dim=(1, 2, 3))[:, None], x.new_empty(len(x), 0)
 
     draws, reals = FixedDraws(N), normal(N, 3, 8, 8)

@@ -9,31 +9,14 @@ import time
 
 import pytest
 
-from growgan.cli.data import COMMANDS
+from growgan.cli.data import COMMANDS as DATA_COMMANDS
+from growgan.cli.main import COMMANDS
 
 HEAVY = (
     *("torch", "numpy", "PIL", "safetensors", "matplotlib", "tensorboard"),
     *("onnx", "onnxruntime", "onnxscript", "huggingface_hub", "av"),
 )
-WORDS = [
-    "",
-    *[
-        "demo",
-        "train",
-        "generate",
-        "video",
-        "timelapse",
-        "evaluate",
-        "neighbours",
-        "info",
-        "export",
-        "push",
-        "import",
-        "data",
-        "bench",
-    ],
-    *(f"data {name}" for name in COMMANDS),
-]
+WORDS = ["", *COMMANDS, *(f"data {name}" for name in DATA_COMMANDS)]
 SECONDS = 1.0
 """The aim is 0.3; a busy machine gets some grace."""
 

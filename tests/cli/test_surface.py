@@ -287,14 +287,21 @@ def test_flags_are_frozen() -> None:
     assert dict(walk(build_parser())) == FROZEN
 
 
-def test_every_flag_says_what_it_is_for() -> None:
-    def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-        yield parser
-        for action in parser._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                for child in action.choices.values():
-                    yield from parsers(child)
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parser and those of its commands."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from parsers(child)
 
+
+def test_no_flag_can_be_shortened() -> None:
+    """Else a flag that comes later could change what a command means."""
+    assert not any(parser.allow_abbrev for parser in parsers(build_parser()))
+
+
+def test_every_flag_says_what_it_is_for() -> None:
     silent = [
         f"{parser.prog}: {action.dest}"
         for parser in parsers(build_parser())
@@ -309,7 +316,6 @@ def test_every_command_has_what_the_table_promises(target: str) -> None:
     module = import_module(target)
     assert module.SUMMARY and "\n" not in module.SUMMARY
     assert callable(module.add_arguments) and callable(module.run)
-    assert not any(parser.allow_abbrev for parser in [build_parser()])
 
 
 def test_the_same_command_line_means_the_same_later() -> None:

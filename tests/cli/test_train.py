@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import torch
 from discs import SHORT, TINY, save_discs
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from growgan.core.config import RunConfig
 from growgan.core.fields import from_json
+from growgan.core.runfiles import RunFiles
 from growgan.data.build import build
+from growgan.training import checkpoint
 
 Growgan = Callable[..., Any]
 
@@ -382,6 +385,34 @@ def test_states_that_were_cut(growgan: Growgan, run: Path) -> None:
     assert result.status == 2 and last == f"growgan: no training state in {run / 'state'} can be read"
     assert [line.partition(" ")[0] for line in warnings] == [str(state) for state in reversed(states)]
     assert all("is damaged and was skipped" in line for line in warnings)
+
+
+@pytest.mark.parametrize("error", [OSError(116, "Stale file handle"), torch.OutOfMemoryError("out of memory")])
+def test_a_state_that_cannot_be_read_just_now_is_not_passed_over(
+    growgan: Growgan, run: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A run that went on from an older one would remove what came after it."""
+    before = files(run)
+
+    def fail(path: Path) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "_read", fail)
+        assert growgan("train", "--out", run, "--kimg", "0.5").status == 2
+    assert {name: value for name, value in files(run).items() if name in before} == before
+    assert growgan("train", "--out", run, "--kimg", "0.5").status == 0
+
+
+def test_a_run_whose_configuration_has_earlier_names_goes_on(growgan: Growgan, run: Path) -> None:
+    config = json.loads((run / "config.json").read_text())
+    health = config["health"]
+    health |= {"policy": "back", "back_rate": 0.25, "most_backs": health.pop("max_rollbacks")}
+    del health["rollback_rate"]
+    (run / "config.json").write_text(json.dumps(config))
+    read = RunFiles(run).read_config().health
+    assert (read.policy, read.rollback_rate, read.max_rollbacks) == ("rollback", 0.25, 3)
+    assert growgan("train", "--out", run, "--kimg", "0.5").status == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes and terminals of POSIX")

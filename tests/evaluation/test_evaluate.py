@@ -19,7 +19,7 @@ from growgan.core.runfiles import is_run
 from growgan.data.build import build
 from growgan.data.dataset import open_dataset
 from growgan.data.reals import Reals
-from growgan.evaluation import judge, subjects
+from growgan.evaluation import evaluator, subjects
 from growgan.evaluation.evaluate import LESS, Settings, evaluate
 from growgan.evaluation.measures import KINDS
 from growgan.evaluation.requests import parse_requests
@@ -144,7 +144,7 @@ def test_what_cannot_be_taken_leaves_the_rest(
     found = take(best, colour_set, "fid3,pr_inception3,kid3", said=said)
     assert [result.metric for result in found] == ["fid3", "kid3"]
     assert said == ["best.safetensors: pr_inception needs at least 4 pictures and has 3"]
-    monkeypatch.setattr(judge, "free_memory", lambda device: 1e5)
+    monkeypatch.setattr(evaluator, "free_memory", lambda device: 1e5)
     said.clear()
     assert [result.metric for result in take(best, colour_set, "swd40,fid40", said=said)] == ["fid40"]
     assert "swd40: it needs about" in said[0] and "0.1 MiB is free" in said[0]
@@ -214,7 +214,7 @@ def test_reals_that_are_kept_count_as_free_for_the_next_snapshot(
     needed, held = descriptor_bytes(40, 16), described(np.zeros((40, 3, 16, 16), np.uint8), 0).nbytes
     for less, measured in ((held, 2), (held + 1, 1)):
         free = iter([needed, needed - less])
-        monkeypatch.setattr(judge, "free_memory", lambda device, free=free: float(next(free)))
+        monkeypatch.setattr(evaluator, "free_memory", lambda device, free=free: float(next(free)))
         assert len(take(run, colour_set, "swd40", said=said)) == measured
     assert len(said) == 1 and "it needs about" in said[0]
 

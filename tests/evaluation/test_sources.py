@@ -11,7 +11,7 @@ from growgan.data.build import build
 from growgan.data.dataset import open_dataset
 from growgan.data.reals import Reals
 from growgan.evaluation.sources import Fakes
-from growgan.metrics.streams import Block, Sample
+from growgan.metrics.streams import Sample, SeedBlock
 from growgan.sampling.model import load
 
 
@@ -45,7 +45,7 @@ def test_a_mirrored_set_of_odd_size_shows_both_sides_too(tmp_path: Path) -> None
 
 
 def test_no_fake_that_chose_the_best_is_measured(tiny_run: Path) -> None:
-    assert Fakes(load(tiny_run), seed=0).first >= Block(0).fakes + 1_000_000
+    assert Fakes(load(tiny_run), seed=0).first >= SeedBlock(0).fakes + 1_000_000
 
 
 def test_weights_that_are_not_finite_are_refused(tiny_run: Path) -> None:

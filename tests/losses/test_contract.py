@@ -47,8 +47,8 @@ def test_finite_and_reaches_every_used_parameter(name: str, labels: str, resolut
     loss.after_d_step({"score_fake": torch.tensor(1.0), "score_real": torch.tensor(0.0)})
     reals, y, draws = normal(N, 3, resolution, resolution), make_labels(labels, N), FixedDraws(N)
 
-    def critic(x, parts=1, noise=None):
-        return D(x, alpha=alpha, parts=parts, noise=noise)
+    def critic(x, parts=1, on_input=None):
+        return D(x, alpha=alpha, parts=parts, on_input=on_input)
 
     with torch.no_grad():
         fakes = G(normal(N, G.spec.z_size), y, resolution, alpha)

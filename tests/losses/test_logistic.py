@@ -16,7 +16,7 @@ N = 5
 WEIGHT = normal(3, 4, 4, seed=3) / 4
 
 
-def critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+def critic(x: Tensor, parts: int = 1, on_input: object = None) -> tuple[Tensor, Tensor]:
     return (x * WEIGHT).sum(dim=(1, 2, 3))[:, None], x.new_empty(len(x), 0)
 
 
@@ -71,7 +71,7 @@ def test_without_a_penalty_reals_and_fakes_are_judged_at_once_and_alike() -> Non
 def test_r1_is_of_the_reals() -> None:
     """The gradient of |x|^2 / 2 is x itself."""
 
-    def square(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+    def square(x: Tensor, parts: int = 1, on_input: object = None) -> tuple[Tensor, Tensor]:
         return x.square().sum(dim=(1, 2, 3))[:, None] / 2, x.new_empty(len(x), 0)
 
     reals, fakes = normal(N, 3, 4, 4, seed=1), 9 * normal(N, 3, 4, 4, seed=2)
@@ -95,7 +95,7 @@ def test_r1_s_gradient_against_finite_differences() -> None:
 def test_r2_is_of_the_fakes_and_off_unless_it_is_asked() -> None:
     reals, fakes = normal(N, 3, 4, 4, seed=1), 9 * normal(N, 3, 4, 4, seed=2)
 
-    def square(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+    def square(x: Tensor, parts: int = 1, on_input: object = None) -> tuple[Tensor, Tensor]:
         return x.square().sum(dim=(1, 2, 3))[:, None] / 2, x.new_empty(len(x), 0)
 
     for gamma, expected in ((None, {}), (per(3), {"r2": 1.5 * (fakes**2).sum().item() / N})):

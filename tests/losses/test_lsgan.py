@@ -22,7 +22,7 @@ def make_loss(d: float = 0.0, **fields: float) -> Loss:
     return loss
 
 
-def linear_critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+def linear_critic(x: Tensor, parts: int = 1, on_input: object = None) -> tuple[Tensor, Tensor]:
     return x.sum(dim=(1, 2, 3))[:, None], x.new_empty(len(x), 0)
 
 
@@ -52,8 +52,8 @@ def noises_of(loss: Loss, draws: FixedDraws, x: Tensor, layer: str = "8x8.conv0"
     """What becomes of `x` before a layer of D in its passes on reals and on fakes, and in G's step."""
     seen: list[Tensor] = []
 
-    def critic(images: Tensor, parts: int = 1, noise=None) -> tuple[Tensor, Tensor]:
-        seen.append(noise(layer, x) if noise else x)
+    def critic(images: Tensor, parts: int = 1, on_input=None) -> tuple[Tensor, Tensor]:
+        seen.append(on_input(layer, x) if on_input else x)
         return linear_critic(images)
 
     images = normal(len(x), 1, 4, 4)

@@ -18,7 +18,7 @@ N = 5
 WEIGHT = normal(3, 4, 4, seed=3) / 4
 
 
-def critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+def critic(x: Tensor, parts: int = 1, on_input: object = None) -> tuple[Tensor, Tensor]:
     """w x + |x|^2 / 2, whose gradient is w + x."""
     return ((x * WEIGHT) + x.square() / 2).sum(dim=(1, 2, 3))[:, None], x.new_empty(len(x), 0)
 

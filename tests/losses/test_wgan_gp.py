@@ -27,7 +27,7 @@ def make_batch(resolution: int = 4) -> tuple[Tensor, Tensor]:
 
 
 def linear_critic(weight: Tensor, scale: float = 1.0):
-    def critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+    def critic(x: Tensor, parts: int = 1, on_input: object = None) -> tuple[Tensor, Tensor]:
         return scale * (x * weight).sum(dim=(1, 2, 3))[:, None], x.new_empty(len(x), 0)
 
     return critic
@@ -57,7 +57,7 @@ def test_g_s_term() -> None:
 def test_penalty_is_taken_between_each_real_and_its_fake() -> None:
     """The gradient of |x|^2 / 2 is x itself."""
 
-    def critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+    def critic(x: Tensor, parts: int = 1, on_input: object = None) -> tuple[Tensor, Tensor]:
         return x.square().sum(dim=(1, 2, 3))[:, None] / 2, x.new_empty(len(x), 0)
 
     reals, fakes = make_batch()
@@ -79,7 +79,7 @@ def test_a_target_is_only_the_scale_of_d(target: float) -> None:
     reals, fakes = make_batch(8)
     _, D = make_nets(make_spec(8))
 
-    def scaled(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+    def scaled(x: Tensor, parts: int = 1, on_input: object = None) -> tuple[Tensor, Tensor]:
         scores, logits = D(x, parts=parts)
         return target * scores, logits
 
@@ -94,7 +94,7 @@ def test_the_penalty_s_gradient_against_finite_differences(resolution: int, alph
     reals, fakes = make_batch(resolution)
 
     def penalty() -> Tensor:
-        def critic(x: Tensor, parts: int = 1, noise: object = None) -> tuple[Tensor, Tensor]:
+        def critic(x: Tensor, parts: int = 1, on_input: object = None) -> tuple[Tensor, Tensor]:
             return D(x, alpha=alpha, parts=parts)
 
         return parts_of(critic, reals, fakes, shrink=16 / resolution)["penalty"]

@@ -145,3 +145,23 @@ def test_what_another_process_has_is_neither_shortened_nor_missed(
     second = path.with_name("000001.npy")
     np.save(second, np.load(second)[:3])  # the cache was emptied, and somebody began anew
     same(next(rows), network, 8, 16)
+
+
+def fail(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_cache_that_takes_nothing_loses_nothing(
+    network: FeatureNetwork, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = FeatureStore(network, 8).all_rows(Sample(Noise(), 0, 20))
+    for kept in cache.rglob("*.npy"):
+        kept.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(features.np, "save", fail)
+        store, source = FeatureStore(network, 8), Noise()
+        assert torch.equal(store.all_rows(Sample(source, 0, 20)), expected)
+        assert torch.equal(store.all_rows(Sample(source, 0, 20)), expected) and source.asked == [*range(20)]
+    assert not list(cache.rglob("*.npy"))
+    said = capsys.readouterr().err
+    assert said.startswith("growgan: warning: features are not kept for another time: ") and said.count("\n") == 1

@@ -75,8 +75,8 @@ def test_d_loss_and_its_gradients_agree(labels: str, d_down: str, resolution: in
     reals, fakes = pairs_of(resolution)
     y, draws, shrink = make_labels(labels, N), FixedDraws(N), 64 // resolution
 
-    def critic(x, parts=1, noise=None):
-        return D(x, alpha=alpha, parts=parts, noise=noise)
+    def critic(x, parts=1, on_input=None):
+        return D(x, alpha=alpha, parts=parts, on_input=on_input)
 
     loss = create(config, spec.multi_label)
     ours = joined(loss.d_terms(critic, reals, fakes, y, draws, StepInfo(resolution, shrink))).total

@@ -15,9 +15,9 @@ from growgan.core.presets import preset
 from growgan.core.schedule import Schedule
 from growgan.devices import set_up
 from growgan.networks import cost, layers, resample
-from growgan.training.rehearsal import Rehearsal
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
+from growgan.training.trial_steps import TrialSteps
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_a_plain_step_does_what_is_counted(loss: LossConfig, d_repeats: int, mon
         schedule=dataclasses.replace(base.schedule, minibatch=per(4), d_repeats=d_repeats),
         execution=ExecutionConfig(device="cpu", precision="float32"),
     )
-    state = TrainState(config, set_up(config.execution))
+    state = TrainState(config, set_up(config.execution), keep=True)
     schedule = Schedule(config.schedule, config.optim, 32)
     phase = schedule.trained(schedule.stages[-1])
-    done = count(lambda: train_step(state, phase, Rehearsal(state))).flops / phase.minibatch
+    done = count(lambda: train_step(state, phase, TrialSteps(state))).flops / phase.minibatch
     # What is left out is small: an image's gradient that nobody asks for, 1x1 layers' odds and ends.
     assert done == pytest.approx(cost.step_flops(config.network, 32, loss, d_repeats), rel=0.01)
 

@@ -16,12 +16,25 @@ def fresh(seed: int = 1, name: str = "G", resolution: int = 16) -> dict[str, Ten
     return G.state_dict()
 
 
+def test_a_network_is_drawn_when_it_is_made() -> None:
+    torch.manual_seed(0)
+    G = Generator(make_spec(16, latent_size=8))
+    weights = torch.cat([w.detach().flatten() for name, w in G.named_parameters() if name.endswith("weight")])
+    assert abs(float(weights.std()) - 1) < 0.05 and abs(float(weights.mean())) < 0.05
+    assert G(torch.randn(4, 8)).isfinite().all()
+    torch.manual_seed(0)
+    again = Generator(make_spec(16, latent_size=8)).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in G.state_dict().items())
+
+
 def test_same_seed_same_weights_whatever_else_was_drawn() -> None:
     torch.manual_seed(0)
     first = fresh()
     torch.manual_seed(1)
+    G = Generator(make_spec(16, latent_size=8))
     state = torch.get_rng_state()
-    second = fresh()
+    initialize(G, 1, "G")
+    second = G.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert torch.equal(state, torch.get_rng_state()), "the global generator was used"
 

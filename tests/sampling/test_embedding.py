@@ -71,6 +71,8 @@ def test_mixtures_of_classes_are_rendered(make_model: MakeModel) -> None:
         ({"num_labels": 3}, (2, 6), [0], "take labels: 0 to 2"),
         ({"num_labels": 3}, (2, 6), [0.0, 1.0], r"or numbers \[2, 3\]"),
         ({"num_labels": 2, "multi_label": True}, (2, 6), [0, 2], r"0 to 1 \[2\], or numbers \[2, 2\]"),
+        ({"num_labels": 2}, (2, 6), [[1, 0], [1, 1]], "a mixture of 2 classes is 2 weights that add up to 1"),
+        ({"num_labels": 2, "multi_label": True}, (1, 6), [[1, np.inf]], "labels must be finite"),
     ],
 )
 def test_what_cannot_be_rendered(

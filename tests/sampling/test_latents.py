@@ -107,8 +107,9 @@ def test_seeds_that_do_not_exist(seed: int) -> None:
         (3, [1.0, 0.0], "a label for all pictures is a class by number or name, or 3 numbers, not"),
         (3, [[1.0, 0.0, 0.0]], "a class by number or name, or 3 numbers"),
         (3, 0.5, "a class by number or name, or 3 numbers"),
-        (3, "cat", "a class by number or name, or 3 numbers"),
-        (3, [1.0, float("nan"), 0.0], "a class by number or name, or 3 numbers"),
+        (3, "cat", r"a class is a number here; model.label\('cat'\) has that of a name"),
+        (3, [1.0, float("nan"), 0.0], "labels must be finite numbers"),
+        (3, [0, 1, 2], "a mixture of 3 classes is 3 weights that add up to 1; for a class for each picture"),
         (3, [[1], [2, 3]], "a class by number or name, or 3 numbers"),
     ],
 )

@@ -16,6 +16,7 @@ from making import make_nets, make_spec, normal
 
 import growgan
 from growgan.core.errors import ConfigError, ModelError
+from growgan.sampling.images import to_uint8
 from growgan.sampling.latents import draw
 from growgan.sampling.model import MEAN_LATENTS, Model, load
 
@@ -280,3 +281,53 @@ def test_a_class_is_given_for_each_latent(make_model: MakeModel) -> None:
     for some in (z, z[:1]):
         with pytest.raises(ConfigError, match="a class for each latent"):
             model.render(some, 1)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16])
+def test_seeds_of_numpy_s_kinds_are_numbers(make_model: MakeModel, kind: type[np.integer[Any]]) -> None:
+    """Of these the largest and one more is the smallest."""
+    model, last = make_model(), int(np.iinfo(kind).max)
+    expected = model.sample(2, seed=last, kind="numpy")
+    assert len(expected) == 2 and np.array_equal(model.sample(2, seed=kind(last), kind="numpy"), expected)
+
+
+def test_a_call_is_truncated_as_samples_are_and_gradients_flow(make_model: MakeModel) -> None:
+    model = make_model(num_labels=3)
+    z, labels = model.draw(range(4))
+    for psi in (0.0, 0.6):
+        made = to_uint8(model(z, labels, psi=psi).detach())
+        assert levels(made, model.sample(4, truncation=psi, kind="tensor").numpy()) <= 1
+    at, psi = torch.from_numpy(z).requires_grad_(), torch.tensor(0.6, requires_grad=True)
+    model(at, labels, psi=psi).square().sum().backward()
+    assert psi.grad is not None and psi.grad != 0 and at.grad is not None and at.grad.abs().sum() > 0
+
+
+def test_what_a_call_refuses(make_model: MakeModel) -> None:
+    z = np.zeros((2, 6))
+    for labels, said in (([0, 1], "no classes"), (None, "")):
+        model = make_model()
+        if labels is None:
+            assert model(z).shape == (2, 3, 16, 16) and model(z[:0]).shape == (0, 3, 16, 16)
+        else:
+            with pytest.raises(ConfigError, match=said):
+                model(z, labels)
+    with pytest.raises(ConfigError, match="str"):
+        make_model(num_labels=3)(z, ["cat", "cat"])
+    with pytest.raises(ConfigError, match="precision must be auto, float32 or bfloat16, not 'bf16'"):
+        load(make_model().file.path, precision="bf16")  # type: ignore[arg-type]
+
+
+def test_changed_weights_have_a_mean_of_their_own(make_model: MakeModel) -> None:
+    model = make_model(mean=torch.full((1, 8, 4, 4), 5.0))
+    stored = model.means.clone()
+    G = model.G
+    assert torch.equal(model.means, stored), "looked at, not changed"
+    with torch.no_grad():
+        G.stage(4).dense.weight.mul_(-1)
+    changed = model.means
+    assert not torch.allclose(changed, stored, atol=0.1) and model.means is not None
+    z, _ = draw(range(MEAN_LATENTS), model.spec, {})
+    with torch.no_grad():
+        torch.testing.assert_close(changed, G.first(z).mean(0, keepdim=True), rtol=1e-3, atol=1e-3)
+    G.double()
+    assert model(z[:2]).dtype == torch.float64 and len(model.sample(2, truncation=0.5)) == 2

@@ -205,17 +205,17 @@ def test_losses_that_are_no_numbers(serve: Serve, tiny_run: Path, tmp_path: Path
 
 def test_an_order_whose_client_has_left_is_taken_back(serve: Serve, plain: str) -> None:
     ask = serve(plain)
-    desk = ask.app.state.desk  # type: ignore[attr-defined]
+    queue = ask.app.state.queue  # type: ignore[attr-defined]
     begun, go = threading.Event(), threading.Event()
-    desk.call(lambda: (begun.set(), go.wait(60)))
+    queue.call(lambda: (begun.set(), go.wait(60)))
     assert begun.wait(30)
     plan = json.dumps(look(plain, key={"seed": 1}))
     with socket.create_connection(("127.0.0.1", ask.port)) as client:  # type: ignore[attr-defined]
         client.sendall(f"GET /api/picture?{urlencode({'plan': plan})} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         end = time.monotonic() + 30
-        while not desk._orders and time.monotonic() < end:
+        while not queue._orders and time.monotonic() < end:
             time.sleep(0.02)
-        (order,) = desk._orders
+        (order,) = queue._orders
     while not order[2].cancelled() and time.monotonic() < end:
         time.sleep(0.02)
     assert order[2].cancelled()

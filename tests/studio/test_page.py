@@ -140,10 +140,10 @@ WALK = """
 import { Walk } from "WEB/walk.js";
 import { fromAddress } from "WEB/state.js";
 const none = { left: null, finished: false, error: "", of: "", bytes: 0 };
-const reel = { number: 1, done: 0, total: 9, name: "film1.mp4", ...none };
+const job = { number: 1, done: 0, total: 9, name: "film1.mp4", ...none };
 const polls = () => server.asked.filter((address) => address === "/api/films/1").length;
 const state = { ...fromAddress("#walk"), model: "m", way: "random" };
-server.answer = (address) => (address === "/api/films" ? [reel] : { ...reel });
+server.answer = (address) => (address === "/api/films" ? [job] : { ...job });
 render(html`<${Walk} ...${{ state, change: () => {}, model: MODEL }} />`, body);
 await pause(50);
 """

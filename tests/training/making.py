@@ -86,7 +86,7 @@ def begin(config: RunConfig, pictures: np.ndarray, labels: np.ndarray | None = N
     """State, schedule and feed of a run on the CPU."""
     precision = config.execution.precision
     machine = Machine(torch.device("cpu"), dtype=torch.float64 if precision == "float64" else torch.float32)
-    state = TrainState(config, machine, ranks)
+    state = TrainState(config, machine, ranks, keep=True)
     schedule = Schedule(config.schedule, config.optim, config.network.resolution)
     return state, schedule, Feed(Memory(pictures, labels), labels, config, machine, ranks)
 

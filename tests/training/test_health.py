@@ -18,14 +18,14 @@ from growgan.losses import LOSSES
 from growgan.models.native import open_model
 from growgan.sampling import latents
 from growgan.training import health, job, step
-from growgan.training.health import Trouble, examine
+from growgan.training.health import TrainingFailure, examine
 from growgan.training.loop import train
 from growgan.training.ranks import Ranks
 from growgan.training.request import Request
 from growgan.training.stop import Stop
 
 
-def trouble(loss: str, g_lr: float, d_lr: float, **health: object) -> tuple[str, Quiet]:
+def failing_run(loss: str, g_lr: float, d_lr: float, **health: object) -> tuple[str, Quiet]:
     """What a run with these rates comes to, and what its callbacks was told."""
     config = small(resolution=8, total_kimg=0.4)
     config = replace(
@@ -36,7 +36,7 @@ def trouble(loss: str, g_lr: float, d_lr: float, **health: object) -> tuple[str,
     )
     state, schedule, feed = begin(config, half_and_half())
     callbacks = Quiet()
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(TrainingFailure) as caught:
         train(state, schedule, feed, callbacks, Stop())
     return str(caught.value), callbacks
 
@@ -53,13 +53,13 @@ def trouble(loss: str, g_lr: float, d_lr: float, **health: object) -> tuple[str,
     ],
 )
 def test_hostile_rates(loss, g_lr, d_lr, what):
-    said, callbacks = trouble(loss, g_lr, d_lr)
+    said, callbacks = failing_run(loss, g_lr, d_lr)
     assert said.startswith("after ") and " images at " in said and what in said
     assert callbacks.saved == [nimg for nimg, _ in callbacks.ticks]  # and nothing after the trouble
 
 
 def test_scores_that_run_away():
-    said, callbacks = trouble("wgan_gp", 0.001, 3, penalty_limit=0)
+    said, callbacks = failing_run("wgan_gp", 0.001, 3, penalty_limit=0)
     assert "D's scores have diverged: " in said
     assert callbacks.saved == [nimg for nimg, _ in callbacks.ticks]
 
@@ -70,7 +70,7 @@ def test_a_dead_discriminator():
         last = [p for name, p in state.D.named_parameters() if name.startswith("4x4") and name.endswith("weight")][-1]
         last.zero_()
         [p for name, p in state.D.named_parameters() if name.endswith("bias")][-1].fill_(1.0)
-    with pytest.raises(Trouble, match="D has collapsed: it gives 16 different pictures the same score"):
+    with pytest.raises(TrainingFailure, match="D has collapsed: it gives 16 different pictures the same score"):
         examine(state, schedule.at(0))
 
 
@@ -87,7 +87,7 @@ def test_large_pictures_are_looked_at_in_parts(monkeypatch, part):
     assert torch.equal(torch.cat(seen), whole)
     for p in state.G.parameters():
         p.data.zero_()
-    with pytest.raises(Trouble, match="G has collapsed: 16 latents give"):
+    with pytest.raises(TrainingFailure, match="G has collapsed: 16 latents give"):
         examine(state, schedule.at(0))
 
 
@@ -105,7 +105,7 @@ def test_what_is_not_looked_at_is_no_trouble():
     state, schedule, _ = begin(small(), half_and_half())
     for p in state.G.parameters():
         p.data.zero_()
-    with pytest.raises(Trouble, match="G has collapsed"):
+    with pytest.raises(TrainingFailure, match="G has collapsed"):
         examine(state, schedule.at(0))
     state.config = replace(state.config, health=replace(state.config.health, diversity_limit=0, score_limit=0))
     examine(state, schedule.at(0))
@@ -122,7 +122,7 @@ def test_nonsense_that_no_step_has_met(name):
     else:
         state.tick_steps, state.tick_sums = 2, {"D/loss": torch.tensor(1.0), "G/loss": torch.tensor(float("inf"))}
         what = "values in the last steps: G/loss"
-    with pytest.raises(Trouble, match=what):
+    with pytest.raises(TrainingFailure, match=what):
         examine(state, schedule.at(0))
 
 
@@ -131,10 +131,10 @@ class First(Ranks):
 
     other: object = None
 
-    def decide(self, work):
+    def on_first(self, work):
         return work()
 
-    def collect(self, value):
+    def gather(self, value):
         self.other = value if self.other is None else self.other
         return [value, self.other]
 
@@ -145,13 +145,13 @@ def test_processes_that_hold_other_weights(name):
     state.ranks = First(0, 2)
     examine(state, schedule.at(0))
     next(getattr(state, name).parameters()).data.view(-1)[0] += 1e-3
-    with pytest.raises(Trouble, match="processes 1 have different weights from the first one"):
+    with pytest.raises(TrainingFailure, match="processes 1 have different weights from the first one"):
         examine(state, schedule.at(0))
 
 
 def test_nonsense_within_a_tick_is_noticed_at_its_end(monkeypatch):
-    monkeypatch.setattr(step, "refuse_nonsense", lambda figures, network: None)
-    said, callbacks = trouble("wgan_gp", 1e18, 1e18)
+    monkeypatch.setattr(step, "check_finite", lambda figures, network: None)
+    said, callbacks = failing_run("wgan_gp", 1e18, 1e18)
     assert "non-finite values" in said
     assert callbacks.saved == callbacks.ticks == []
 
@@ -187,17 +187,17 @@ HOSTILE = [*SHORT, ("optim.d_lr", "3")]
 def test_stopping_keeps_the_last_good_state_and_going_back_lowers_the_rates(tmp_path, colour_set, capsys):
     run = RunFiles(tmp_path / "run")
     with pytest.raises(
-        RunError, match=r"exploded.*trouble-.*; stopped; the last saved state is kept: use --set health"
+        RunError, match=r"exploded.*failure-.*; stopped; the last saved state is kept: use --set health"
     ) as told:
         start(run.path, colour_set, *HOSTILE)
     assert "\n" not in str(told.value)
     assert [state.name for state in run.states()] == ["state-000000000000.safetensors"]
     assert not run.log.exists() or run.log.read_text() == ""
-    kept = list(run.models.glob("trouble-*"))
+    kept = list(run.models.glob("failure-*"))
     assert len(kept) == 1
-    assert "exploded" in open_model(kept[0]).card["trouble"]
+    assert "exploded" in open_model(kept[0]).card["failure"]
 
-    again = [("health.policy", "back"), ("health.back_rate", "0.001")]
+    again = [("health.policy", "rollback"), ("health.rollback_rate", "0.001")]
     assert start(run.path, colour_set, *again).ended
     entries = [json.loads(line) for line in run.log.read_text().splitlines()]
     assert {entry["d_lr"] for entry in entries} == {0.003}
@@ -212,13 +212,13 @@ def test_stopping_keeps_the_last_good_state_and_going_back_lowers_the_rates(tmp_
 def test_going_back_after_a_loss_that_was_not_finite(tmp_path, colour_set, capsys):
     """The step is broken off between its gradients and Adam, and leaves nonsense in them."""
     words = [*SHORT, ("optim.g_lr", "1e18"), ("optim.d_lr", "1e18"), ("execution.device", "cpu")]
-    back = [("health.policy", "back"), ("health.back_rate", "1e-21")]
+    back = [("health.policy", "rollback"), ("health.rollback_rate", "1e-21")]
     assert start(tmp_path / "run", colour_set, *words, *back).ended
     assert (said := capsys.readouterr().err).count("back to 0 kimg") == 1 and "is not finite" in said
 
 
 def test_going_back_again_and_again_ends(tmp_path, colour_set, capsys):
-    words = [*HOSTILE, ("health.policy", "back"), ("health.back_rate", "0.9"), ("health.most_backs", "2")]
+    words = [*HOSTILE, ("health.policy", "rollback"), ("health.rollback_rate", "0.9"), ("health.max_rollbacks", "2")]
     with pytest.raises(RunError, match="stopped after going back 2 times; the last saved state is kept"):
         start(tmp_path / "run", colour_set, *words)
     assert capsys.readouterr().err.count("back to 0 kimg") == 2

@@ -30,15 +30,15 @@ from growgan.networks.cost import step_flops
 from growgan.networks.generator import Generator
 from growgan.networks.layers import initialize
 from growgan.sampling import images, latents
-from growgan.training import checkpoint, job, memory, pace, plots
+from growgan.training import checkpoint, fit_to_machine, job, memory, plots
 from growgan.training.forecast import Forecast
 from growgan.training.ranks import ALONE, Ranks
-from growgan.training.rehearsal import seconds_per_image
 from growgan.training.report import Report
 from growgan.training.request import Request
 from growgan.training.run import RunFolder, resumed
 from growgan.training.state import TrainState
 from growgan.training.stop import Stop
+from growgan.training.trial_steps import seconds_per_image
 
 
 def make_set(folder: Path, size: int = 16, count: int = 128) -> Path:
@@ -272,13 +272,13 @@ def test_a_changed_set_is_noticed_and_the_change_named(tmp_path, change):
 
 
 def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):
-    monkeypatch.setattr(pace, "seconds_per_image", lambda *args: {4: 0.01, 8: 0.02})
+    monkeypatch.setattr(fit_to_machine, "seconds_per_image", lambda *args: {4: 0.01, 8: 0.02})
     planned = job.plan(request(make_set(tmp_path / "data", size=8), tmp_path / "run"))
     with planned.dataset:
         made = planned.config, planned.schedule, planned.machine, ALONE, planned.say
-        scaled = pace.lasting(*made, lambda state, phase: None, 1.0, Stop())
+        scaled = fit_to_machine.scaled_to_hours(*made, lambda state, phase: None, 1.0, Stop())
         with pytest.raises(ConfigError, match=r"hours are .* times what this schedule takes here"):
-            pace.lasting(*made, lambda state, phase: None, 1e5, Stop())
+            fit_to_machine.scaled_to_hours(*made, lambda state, phase: None, 1e5, Stop())
     assert scaled.network == planned.config.network
     schedule = Schedule(scaled.schedule, scaled.optim, 8)
     seconds = sum((stage.end - stage.start) * {4: 0.01, 8: 0.02}[stage.resolution] for stage in schedule.stages)
@@ -411,8 +411,8 @@ def test_threads_are_settled_by_what_is_faster_and_kept(tmp_path, monkeypatch):
     planned = job.plan(replace(request(make_set(tmp_path / "data", size=8), tmp_path / "run"), say=said.append))
     before = torch.get_num_threads()
 
-    def on_threads(config):
-        return pace.on_threads(config, planned.schedule, planned.machine, ALONE, planned.say)
+    def with_fastest_threads(config):
+        return fit_to_machine.with_fastest_threads(config, planned.schedule, planned.machine, ALONE, planned.say)
 
     try:
         torch.set_num_threads(4)
@@ -420,15 +420,15 @@ def test_threads_are_settled_by_what_is_faster_and_kept(tmp_path, monkeypatch):
             said.clear()
             monkeypatch.setenv("GROWGAN_CACHE", str(tmp_path / f"cache{fastest}"))
             monkeypatch.setattr(
-                "growgan.training.rehearsal._step_seconds",
+                "growgan.training.trial_steps._step_seconds",
                 lambda *args, fastest=fastest: 1.0 + abs(torch.get_num_threads() - fastest),
             )
             torch.set_num_threads(4)
-            config = on_threads(planned.config)
+            config = with_fastest_threads(planned.config)
             assert config.execution.threads == torch.get_num_threads() == fastest
             assert len(said) == lines
-        monkeypatch.setattr(pace, "settled_threads", pytest.fail)
-        assert on_threads(config) == config
+        monkeypatch.setattr(fit_to_machine, "settled_threads", pytest.fail)
+        assert with_fastest_threads(config) == config
     finally:
         torch.set_num_threads(before)
         planned.dataset.close()
@@ -445,6 +445,24 @@ def test_forecast_learns_from_what_it_sees():
     forecast.observe(16, 100, 5.0)
     assert forecast.seconds_per_image(16) == 0.05
     assert forecast.run_left(schedule.total - 20) == pytest.approx(1.0)
+
+
+def test_forecast_counts_what_goes_on_beside_the_steps(tmp_path, monkeypatch):
+    """Measures, grids and states, which no step's time has in it."""
+    state, schedule, _ = begin(small(), half_and_half())
+    forecast = Forecast(schedule, state.spec)
+    forecast.observe(4, 100, 1.0)
+    alone = forecast.stage_left(0)
+    forecast.observe_between(50, 2.0)
+    assert forecast.stage_left(0) - alone == pytest.approx(schedule.stages[0].end * 0.04)
+    report = Report(RunFolder(tmp_path), schedule, None, forecast, 0, None, stream=io.StringIO())
+    now, told = [100.0], []
+    monkeypatch.setattr("growgan.training.report.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(forecast, "observe_between", lambda images, seconds: told.append((images, seconds)))
+    report._observe_between(state)
+    now[0], state.nimg, state.seconds = 110.0, 64, 7.0
+    report._observe_between(state)
+    assert told == [(64, 3.0)]
 
 
 def test_time_spent_before_a_growth_is_booked_on_the_smaller_pictures(tmp_path):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from training.making import half_and_half, small
 
+from growgan import devices
 from growgan.core.schedule import Schedule
-from growgan.devices import Machine, has_fast_bfloat16, set_up
-from growgan.training.rehearsal import Rehearsal
+from growgan.devices import Machine, set_up
 from growgan.training.state import TrainState
 from growgan.training.step import d_step
+from growgan.training.trial_steps import TrialSteps
 
 CPU = torch.device("cpu")
 
@@ -41,11 +43,12 @@ def test_weights_moments_and_averages_stay_float32():
     config = small(resolution=8)
     state = TrainState(config, Machine(CPU, compute=torch.bfloat16))
     phase = Schedule(config.schedule, config.optim, 8).at(60)
-    d_step(state, phase, *Rehearsal(state).reals(0, phase))
+    d_step(state, phase, *TrialSteps(state).reals(0, phase))
     assert {value.dtype for value in state.tensors().values()} == {torch.float32}
 
 
-def test_auto_takes_bfloat16_only_where_it_has_units():
+@pytest.mark.parametrize(("fast", "compute"), [(True, torch.bfloat16), (False, None)])
+def test_auto_takes_bfloat16_only_where_it_has_units(fast, compute, monkeypatch):
+    monkeypatch.setattr(devices, "has_fast_bfloat16", lambda device: fast)
     chosen = set_up(small().execution)
-    assert chosen.compute == (torch.bfloat16 if has_fast_bfloat16(chosen.device) else None)
-    assert chosen.dtype == torch.float32
+    assert (chosen.compute, chosen.dtype) == (compute, torch.float32)

@@ -13,7 +13,7 @@ from PIL import Image
 from training import sharing
 
 from growgan.cli.main import main
-from growgan.core.errors import Elsewhere
+from growgan.core.errors import RemoteError
 from growgan.core.runfiles import RunFiles, images_shown
 from growgan.training.ranks import Ranks
 
@@ -73,8 +73,8 @@ def test_all_know_what_one_has_met(monkeypatch):
         sentences[:] = [own, "out of memory: use a smaller batch"]
 
     monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
-    with pytest.raises(Elsewhere, match="out of memory: use a smaller batch"):
-        Ranks(rank=0, world=2).together(lambda: None)
+    with pytest.raises(RemoteError, match="out of memory: use a smaller batch"):
+        Ranks(rank=0, world=2).on_all(lambda: None)
 
 
 @pytest.mark.slow

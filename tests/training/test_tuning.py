@@ -15,7 +15,7 @@ from growgan.core.presets import preset
 from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Schedule
 from growgan.devices import set_up
-from growgan.training import pace, threads
+from growgan.training import fit_to_machine, threads
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.state import TrainState
 from growgan.training.stop import Stop
@@ -93,7 +93,7 @@ def test_every_process_s_share_is_measured(tmp_path: Path, cache: Path) -> None:
 class First(Ranks):
     """The first of several processes that nobody else listens to."""
 
-    def decide(self, work):
+    def on_first(self, work):
         return work()
 
 
@@ -109,7 +109,7 @@ def test_hours_are_measured_with_the_plan_that_the_run_uses(tmp_path: Path, cach
     schedule = Schedule(state.config.schedule, state.config.optim, 16)
     machine = replace(set_up(state.config.execution), plan=tuning.plan)
     made = state.config, schedule, machine, ALONE, said.append
-    pace.lasting(*made, tuning.prepare, 1.0, Stop())
+    fit_to_machine.scaled_to_hours(*made, tuning.prepare, 1.0, Stop())
     stored = read_plan(tmp_path / "a" / "plan.json")[1]
     assert stored and any("benchmarked" in line for line in said)
     again, state, phase, said = started(tmp_path / "a")
@@ -152,11 +152,11 @@ def test_the_cache_keeps_what_it_has(tmp_path: Path, cache: Path) -> None:
 
 
 def test_planned_and_plain_losses_agree(tmp_path: Path, cache: Path) -> None:
-    from growgan.training.rehearsal import Rehearsal
+    from growgan.training.trial_steps import TrialSteps
 
     tuning, state, phase, _ = started(tmp_path / "a")
     tuning.prepare(state, phase)
-    planned = list(Rehearsal(state).d_losses(phase, 8))
+    planned = list(TrialSteps(state).d_losses(phase, 8))
     tuning.plan.choices = {}
-    for one, other in zip(planned, Rehearsal(state).d_losses(phase, 8), strict=True):
+    for one, other in zip(planned, TrialSteps(state).d_losses(phase, 8), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)

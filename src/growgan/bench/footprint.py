@@ -15,14 +15,13 @@ from typing import Any
 import torch
 
 from growgan.bench.generation import generator, inputs
-from growgan.bench.steps import Case
+from growgan.bench.steps import Case, shortage
 from growgan.core.config import NetworkSpec, RunConfig
 from growgan.core.fields import from_json, to_json
 from growgan.devices import Machine, set_up
-from growgan.training.memory import free_memory, needed_memory
-from growgan.training.rehearsal import Rehearsal, kinds_of_steps
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
+from growgan.training.trial_steps import TrialSteps, kinds_of_steps
 
 STEPS = 2
 """Train steps of each kind that are done: Adam's moments are there from the second one on."""
@@ -50,10 +49,8 @@ class Footprint:
 def of_step(case: Case, machine: Machine) -> list[Footprint]:
     """The memory of a train step."""
     row = (case.name, case.resolution, case.minibatch, case.config.network.d_down, machine.precision)
-    needed, free = needed_memory(case.config, case.phase, machine), free_memory(machine.device)
-    if free is not None and needed > free:
-        note = f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free"
-        return [Footprint("train", *row, None, None, note)]
+    if lacking := shortage(case, machine):
+        return [Footprint("train", *row, None, None, lacking)]
     return [Footprint("train", *row, **_asked(case, machine, "train", machine.precision))]
 
 
@@ -83,13 +80,13 @@ def _serve(request: dict[str, Any]) -> dict[str, float | None]:
     machine = set_up(config.execution)
     machine.plan.choices |= request["plan"]
     gpu = machine.device.type == "cuda"
-    base = 0.0 if gpu else resident()
+    base = 0.0 if gpu else resident_set()
     if request["work"] == "train":
-        state = TrainState(config, machine)
+        state = TrainState(config, machine, keep=True)
         phase = Case("", config, request["resolution"], request["minibatch"]).phase
         for nimg, _ in kinds_of_steps(config, phase) * max(STEPS, state.passes.settling):
             state.nimg = nimg
-            train_step(state, phase, Rehearsal(state))
+            train_step(state, phase, TrialSteps(state))
     else:
         G = generator(config.network, machine, request["precision"])
         with torch.inference_mode():
@@ -98,7 +95,7 @@ def _serve(request: dict[str, Any]) -> dict[str, float | None]:
     return {"peak": float(torch.cuda.max_memory_reserved(machine.device)) if gpu else peak_resident(), "base": base}
 
 
-def resident() -> float | None:
+def resident_set() -> float | None:
     """Bytes of memory that this process occupies now; None where the system does not tell."""
     return _status("VmRSS")
 

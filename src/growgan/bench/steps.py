@@ -17,13 +17,14 @@ from growgan.core.fields import per
 from growgan.core.geometry import LOWEST
 from growgan.core.presets import preset
 from growgan.core.schedule import Phase, Schedule, Stage
-from growgan.devices import Machine
+from growgan.core.text import memory_size
+from growgan.devices import Machine, free_memory
 from growgan.networks.cost import step_flops
-from growgan.training.memory import free_memory, needed_memory
-from growgan.training.recording import Passes
-from growgan.training.rehearsal import Rehearsal, kinds_of_steps
+from growgan.training.cuda_graphs import Passes
+from growgan.training.memory import needed_memory
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
+from growgan.training.trial_steps import TrialSteps, kinds_of_steps
 
 FULL, SMALL = "full", "small"
 WIDTHS = {FULL: NetworkSpec(), SMALL: NetworkSpec(fmap_base=1024, fmap_max=128)}
@@ -119,9 +120,8 @@ def time_step(
     """Time a step. limit: the measured convolution rate; bandwidth: the measured bytes a second."""
     spec, phase = case.config.network, case.phase
     row = StepTime(case.name, case.resolution, case.minibatch, spec.d_down, machine.precision, None)
-    needed, free = needed_memory(case.config, phase, machine), free_memory(machine.device)
-    if free is not None and needed > free:
-        return replace(row, note=f"needs about {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free")
+    if lacking := shortage(case, machine):
+        return replace(row, note=lacking)
     try:
         time, least, counts = _timed(case.config, phase, machine, seconds)
     except torch.OutOfMemoryError:
@@ -154,6 +154,14 @@ def measuring(config: RunConfig, machine: Machine) -> AbstractContextManager[Non
     return machine.plan.measuring() if tried else nullcontext()
 
 
+def shortage(case: Case, machine: Machine) -> str:
+    """What a step lacks in memory, in words; empty where it fits."""
+    needed, free = needed_memory(case.config, case.phase, machine), free_memory(machine.device)
+    if free is None or needed <= free:
+        return ""
+    return f"needs about {memory_size(needed)}, {memory_size(free)} free"
+
+
 def release(device: torch.device) -> None:
     """Give back what the last piece of work held."""
     gc.collect()
@@ -163,8 +171,8 @@ def release(device: torch.device) -> None:
 
 def _timed(config: RunConfig, phase: Phase, machine: Machine, seconds: float) -> tuple[float, float, Counts]:
     """Median and least seconds of a step and what it does, each the mean over the kinds of steps."""
-    state = TrainState(config, machine)
-    feed = Rehearsal(state)
+    state = TrainState(config, machine, keep=True)
+    feed = TrialSteps(state)
 
     def step(nimg: int) -> object:
         state.nimg = nimg

@@ -10,6 +10,8 @@ from itertools import pairwise
 
 import torch
 
+from growgan.devices import synchronize
+
 MOST_LAPS = 1000
 
 
@@ -65,14 +67,6 @@ def once(work: Callable[[], object], device: torch.device) -> float:
     work()
     synchronize(device)
     return time.perf_counter() - began
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 def _laps_by_events(work: Callable[[], object], device: torch.device, count: int) -> Laps:

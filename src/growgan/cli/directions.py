@@ -55,13 +55,13 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--count applies without --labels: each column of labels gives one direction")
 
     from growgan.editing import directions, sheet
-    from growgan.editing.said import read_said
+    from growgan.editing.seed_labels import read_seed_labels
     from growgan.sampling.images import save_png
 
     check_own(sheet_path, "--sheet")
     if args.out.exists():
         directions.read(args.out)  # else it is somebody's file of something else, such as a model
-    said = read_said(args.labels) if args.labels is not None else None
+    said = read_seed_labels(args.labels) if args.labels is not None else None
     model = load_model(args.model, args.device, "float32")
     label = model.label(args.label) if args.label is not None else None
     count = COUNT if args.count is None else args.count

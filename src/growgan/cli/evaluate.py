@@ -7,10 +7,11 @@ import json
 import sys
 from pathlib import Path
 
+from growgan.cli.model import add_working_device
 from growgan.core.allocator import keep_memory
 from growgan.core.errors import ConfigError
 from growgan.core.progress import Progress
-from growgan.core.runfiles import is_run
+from growgan.core.runfiles import RunFiles, is_run
 
 SUMMARY = "measure a model, every snapshot of a run, or a dataset against a dataset"
 
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception weights, a TorchScript file")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16 weights for pr, a TorchScript file")
     parser.add_argument("--batch", type=int, default=16, metavar="N", help="pictures per batch (default 16)")
-    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
+    add_working_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,15 +76,18 @@ def run(args: argparse.Namespace) -> int:
     block(args.seed)
     curve = is_run(Path(args.subject))
     requests = parse_requests(args.metrics, args.images, curve)
+    device = choose_device(args.device)
+    if device.type != "cpu":
+        _say(f"measuring on {device}")
     settings = Settings(
         seed=args.seed,
         protocol=args.protocol,
         inception=args.inception,
         vgg=args.vgg,
         batch=args.batch,
-        device=choose_device(args.device),
+        device=device,
     )
-    out = args.out or (Path(args.subject) / "measures.jsonl" if curve else None)
+    out = args.out or (RunFiles(Path(args.subject)).measures if curve else None)
     lines = results.Lines(out) if out is not None else None
     check = lines.check if lines is not None else lambda terms: None
     found = []

@@ -86,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, module in COMMANDS.items():
         command = import_module(module)
         about = command.SUMMARY
-        own = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+        own = commands.add_parser(name, help=about, description=about)
         own.set_defaults(parser=own)
         command.add_arguments(own)
     return parser

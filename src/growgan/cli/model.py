@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from growgan.core.allocator import keep_memory
-from growgan.core.config import Precision
 from growgan.core.errors import ConfigError
 from growgan.core.shipped import shipped
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from growgan.editing.projected import Projected
     from growgan.sampling.base import BaseModel
     from growgan.sampling.latents import Label
+    from growgan.sampling.model import Precision
 
 PRECISIONS: dict[str, Precision] = {
     "float32": "float32",
@@ -59,7 +59,12 @@ def add_computing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_model(source: str, device: str, precision: Precision) -> BaseModel:
+def add_working_device(parser: argparse.ArgumentParser) -> None:
+    """Describe where long work is done: pictures are the same by seed on one machine only, and so made on its CPU."""
+    parser.add_argument("--device", metavar="D", help="cpu, cuda, mps or auto (default: a CUDA GPU, else cpu)")
+
+
+def load_model(source: str, device: str | None, precision: Precision) -> BaseModel:
     """The model, without torch where its file needs none; the process is the command's own."""
     from growgan.sampling.sources import find
 
@@ -67,7 +72,7 @@ def load_model(source: str, device: str, precision: Precision) -> BaseModel:
     if path.suffix == ".onnx":
         from growgan.sampling.onnx_model import OnnxModel
 
-        return OnnxModel(path, device)
+        return OnnxModel(path, device or "cpu")
 
     from growgan.devices import choose_device
     from growgan.sampling.model import load

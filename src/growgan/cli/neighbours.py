@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from growgan.cli.model import add_model
+from growgan.cli.model import add_model, add_working_device
 from growgan.cli.parsing import parse_crop, parse_seeds
 from growgan.core.allocator import keep_memory
 from growgan.core.errors import ConfigError
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception weights, a TorchScript file")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16 weights, a TorchScript file")
     parser.add_argument("--batch", type=int, default=16, metavar="N", help="pictures per batch (default 16)")
-    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
+    add_working_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from growgan.cli.model import add_model, load_model, sheet_beside
+from growgan.cli.model import add_model, add_working_device, load_model, sheet_beside
 from growgan.cli.parsing import parse_crop
 from growgan.core.errors import ConfigError, DataError
 from growgan.core.files import check_own
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--class", dest="label", metavar="K", help="class of all (default: the nearest seed's)")
     parser.add_argument("--batch", type=int, default=4, metavar="N", help="pictures per batch (default 4)")
-    parser.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, mps or auto (default cpu)")
+    add_working_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     end = server.handle_exit
 
     def close_first(number: int, frame: FrameType | None) -> None:
-        app.state.desk.close()  # else whoever waits for a picture would keep the server waiting
+        app.state.queue.close()  # else whoever waits for a picture would keep the server waiting
         end(number, frame)
 
     server.handle_exit = close_first  # type: ignore[method-assign, assignment]

@@ -47,13 +47,13 @@ def run(args: argparse.Namespace) -> int:
     if not 0.1 <= args.warp <= 10:
         raise ConfigError(f"--warp must be between 0.1 and 10, not {args.warp:g}")
 
+    from growgan.core.runfiles import RunFiles
     from growgan.sampling import films
     from growgan.training import timelapse
-    from growgan.training.run import RunFolder
 
     films.check(args.out, args.fps)
     check_own(args.out)
-    count, folder = films.frames_in(args.seconds, args.fps), RunFolder(args.run)
+    count, folder = films.frames_in(args.seconds, args.fps), RunFiles(args.run)
     hold = args.hold if args.hold is not None else min(1.0, args.seconds / 4)
     if not 0 <= hold <= args.seconds:
         raise ConfigError(f"--hold must be between 0 and the {args.seconds:g} seconds of --seconds, not {hold:g}")

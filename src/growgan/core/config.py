@@ -131,12 +131,12 @@ class SnapshotConfig:
 class HealthConfig:
     """When a run counts as failed, and what happens then. A limit of 0 disables its check."""
 
-    policy: Literal["stop", "back"] = "stop"
-    """stop: end, keeping the last good state. back: return to it and continue at lower learning rates."""
-    back_rate: float = 0.5
-    """Factor on both learning rates each time the run goes back."""
-    most_backs: int = 3
-    """How often the run goes back before it stops."""
+    policy: Literal["stop", "rollback"] = "stop"
+    """stop: end, keeping the last good state. rollback: return to it and continue at lower learning rates."""
+    rollback_rate: float = 0.5
+    """Factor on both learning rates at each rollback."""
+    max_rollbacks: int = 3
+    """Rollbacks before the run stops."""
     penalty_limit: float = 1e4
     """Mean weighted gradient penalty over a tick above which it counts as exploded."""
     score_limit: float = 1e4
@@ -145,8 +145,11 @@ class HealthConfig:
     """Grey levels (of 255) by which images of different latents must differ: below, G has collapsed."""
 
     def __post_init__(self) -> None:
-        require(0 < self.back_rate <= 1, f"health.back_rate must be above 0 and at most 1, not {self.back_rate:g}")
-        require(self.most_backs >= 0, "health.most_backs cannot be negative")
+        require(
+            0 < self.rollback_rate <= 1,
+            f"health.rollback_rate must be above 0 and at most 1, not {self.rollback_rate:g}",
+        )
+        require(self.max_rollbacks >= 0, "health.max_rollbacks cannot be negative")
         limits = (self.penalty_limit, self.score_limit, self.diversity_limit)
         require(min(limits) >= 0, "health limits cannot be negative")
 

@@ -37,7 +37,7 @@ class RunError(UserError):
     """A run folder that cannot be written, is locked, or disagrees with the command."""
 
 
-class Elsewhere(UserError):
+class RemoteError(UserError):
     """An error that another process of the same run has met, and says; this one knows its sentence."""
 
 
@@ -91,6 +91,6 @@ def require(ok: bool, sentence: str) -> None:
 
 def say(error: UserError) -> int:
     """Print the error's line on stderr, unless another process does. Returns the command's exit status."""
-    if not isinstance(error, Elsewhere):
+    if not isinstance(error, RemoteError):
         print(f"growgan: {printable(' '.join(str(error).split()))}", file=sys.stderr)
     return 2

@@ -1,14 +1,23 @@
-"""Where a run keeps what: the only place where the names of its files are spelt."""
+"""Where a run keeps what, and what its files say: the only place where their names are spelt."""
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from growgan.core.config import RunConfig
+from growgan.core.errors import ConfigError, RunError
+from growgan.core.fields import from_json
+
+RENAMED = {"back_rate": "rollback_rate", "most_backs": "max_rollbacks"}
+"""Of the section health: earlier names -> today's."""
 
 
 class RunFiles:
-    """Paths in a run folder: config.json, data.json, plan.json, log.jsonl, reals.png, fakes*.png, models/, state/,
-    tensorboard/.
+    """Paths in a run folder: config.json, data.json, plan.json, log.jsonl, measures.jsonl, reals.png, fakes*.png,
+    models/, state/, tensorboard/.
 
     Numbered files carry the images shown (`nimg`) in their names, with leading zeros, so that names sort as time does.
     """
@@ -19,6 +28,7 @@ class RunFiles:
         self.data = path / "data.json"
         self.plan = path / "plan.json"
         self.log = path / "log.jsonl"
+        self.measures = path / "measures.jsonl"  # what `growgan evaluate` adds to
         self.lock = path / "lock"
         self.reals = path / "reals.png"
         self.models = path / "models"
@@ -39,6 +49,33 @@ class RunFiles:
         """Whether a run has been started here."""
         return self.config.is_file()
 
+    def read_config(self) -> RunConfig:
+        """The run's configuration: as it was started, but for what a resume may change. Raises `RunError`."""
+        try:
+            return from_json(RunConfig, _renamed(json.loads(self.config.read_text(encoding="utf-8"))))
+        except (OSError, ValueError, ConfigError) as error:
+            raise RunError(f"{self.config} cannot be read: {error}") from error
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """Every entry of log.jsonl, oldest first, but a last line that is not whole: a run writes it, or was killed.
+
+        Raises `RunError` for any other line that cannot be read.
+        """
+        if not self.log.is_file():
+            return []
+        lines = [line for line in self.log.read_bytes().splitlines() if line.strip()]
+        entries = []
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = json.loads(line)
+                if not isinstance(entry, dict) or not all(_is_number(entry.get(key)) for key in ("nimg", "seconds")):
+                    raise ValueError("not an object with nimg and seconds")
+                entries.append(entry)
+            except ValueError as error:
+                if number < len(lines):
+                    raise RunError(f"{self.log}, line {number}: {error}") from error
+        return entries
+
     def fakes(self, nimg: int) -> Path:
         """The grid of fakes at `nimg`."""
         return self.path / f"fakes{nimg:09d}.png"
@@ -47,9 +84,9 @@ class RunFiles:
         """The model at `nimg`."""
         return self.models / f"snapshot-{nimg:012d}.safetensors"
 
-    def trouble(self, nimg: int) -> Path:
+    def failure(self, nimg: int) -> Path:
         """The networks as they were when something went wrong at `nimg`."""
-        return self.models / f"trouble-{nimg:012d}.safetensors"
+        return self.models / f"failure-{nimg:012d}.safetensors"
 
     def stage(self, resolution: int) -> Path:
         """The model at the end of the stage of `resolution`, a milestone."""
@@ -89,3 +126,17 @@ def is_run(path: Path) -> bool:
     """Whether `path` is a run folder: one with a run's configuration and a place for its networks."""
     files = RunFiles(path)
     return files.exists() and files.models.is_dir()
+
+
+def _renamed(values: Any) -> Any:
+    """A configuration by today's names: some fields were called otherwise when a run was started."""
+    health = values.get("health") if isinstance(values, dict) else None
+    if not isinstance(health, dict):
+        return values
+    health = {RENAMED.get(name, name): value for name, value in health.items()}
+    health |= {"policy": "rollback"} if health.get("policy") == "back" else {}
+    return values | {"health": health}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and -math.inf < value < math.inf

@@ -25,6 +25,21 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {plural}"
 
 
+def file_size(size_bytes: int) -> str:
+    """Bytes on a disk as people read them: 812 bytes, 1.4 MB."""
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def memory_size(count: float) -> str:
+    """Bytes of memory as people read them: 0.5 GiB, 12.3 MiB."""
+    return f"{count / 2**30:.1f} GiB" if count >= 0.1 * 2**30 else f"{count / 2**20:.1f} MiB"
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant, whatever the case of its letters; None where none is like the word."""
     names = {name.lower(): name for name in known}

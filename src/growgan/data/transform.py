@@ -158,7 +158,7 @@ class Transform:
 def encode(image: Image.Image, format: str, quality: int | None = None, **notes: Any) -> bytes:
     """Return the file of a set's picture; ``format``: a key of SUFFIXES, ``quality``: as check_format wants it.
 
-    ``notes``: what Pillow is told that the file says of itself (`growgan.data.notes`).
+    ``notes``: what Pillow is told that the file says of itself (`growgan.data.image_metadata`).
     """
     if format == "png":
         return encode_png(image, **notes)

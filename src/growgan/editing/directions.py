@@ -164,10 +164,10 @@ def together(first: Directions, *others: Directions) -> Directions:
     return Directions(np.stack(vectors), tuple(rows), tuple(weights), "+".join(methods), first.model)
 
 
-def save(path: Path, found: Directions) -> None:
+def save(path: str | Path, found: Directions) -> None:
     """Write a .safetensors file, whole or not at all."""
     about = {"names": found.names, "weights": found.weights, "method": found.method, "model": found.model}
-    save_arrays(path, KEY, about, {"directions": found.vectors})
+    save_arrays(Path(path), KEY, about, {"directions": found.vectors})
 
 
 def read(path: Path) -> Directions:

@@ -21,7 +21,6 @@ from growgan.core.errors import ConfigError
 from growgan.editing.projected import Point
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.resample import downscale, upscale
-from growgan.sampling import latents
 from growgan.sampling.latents import Label
 from growgan.sampling.model import Model
 
@@ -40,6 +39,8 @@ RISE = 0.05
 NOISE, NOISY = 0.3, 0.5
 """Standard deviation of the noise on the latent at first, and the part of the way after which it is gone."""
 TINY = 1e-8
+BEYOND = 0.01
+"""By which a photograph may be out of range: by rounding, or a filter's overshoot."""
 
 
 class Projector:
@@ -52,7 +53,7 @@ class Projector:
         starts: int = 500,
         steps: int = 300,
         free: bool = True,
-        label: Label | None = None,
+        label: Label | str | None = None,
         batch: int = TOGETHER,
         advance: Callable[[int], object] = lambda n: None,
     ) -> None:
@@ -66,7 +67,7 @@ class Projector:
             raise ConfigError(f"starts, steps and batch must be at least 1, not {starts}, {steps} and {batch}")
         self.model, self.steps, self.free, self.batch = model, steps, free, batch
         self.distance = Distance(model.discriminator(), model.G.alpha)
-        z, labels = latents.draw_arrays(range(starts), model.spec, model.distribution, label)
+        z, labels = model.draw(range(starts), label)
         self._z, self._labels = z, labels
         self._small = torch.cat(list(self._pictures(advance)))
 
@@ -81,8 +82,11 @@ class Projector:
         Raises `ConfigError` for one of another shape or type.
         """
         wanted = [self.model.spec.channels, self.model.resolution, self.model.resolution]
-        if list(photo.shape) != wanted or not photo.is_floating_point():
-            raise ConfigError(f"this model takes photographs {wanted} of floats in [-1, 1], not {list(photo.shape)}")
+        if not isinstance(photo, Tensor) or list(photo.shape) != wanted or not photo.is_floating_point():
+            given = f"{list(photo.shape)} of {photo.dtype}" if hasattr(photo, "dtype") else type(photo).__name__
+            raise ConfigError(f"this model takes photographs {wanted} of torch floats in [-1, 1], not {given}")
+        if not bool((photo.abs() <= 1 + BEYOND).all()):
+            raise ConfigError("photographs are floats in [-1, 1], and these go beyond: use `to_photo` for bytes")
         device = self.model.device
         with torch.inference_mode(False), torch.autocast(device.type, enabled=False):  # whatever the caller's
             return self._point(photo.to(device, torch.float32, copy=True)[None], advance)
@@ -197,7 +201,7 @@ class Distance:
             return features
 
         if self.D is not None:
-            self.D(x, alpha=self.alpha, noise=look)
+            self.D(x, alpha=self.alpha, on_input=look)
         return found
 
 

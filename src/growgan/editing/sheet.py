@@ -85,7 +85,7 @@ def draw(
     reach: float,
     *,
     steps: int = 5,
-    label: Label | None = None,
+    label: Label | str | None = None,
     truncation: float = 1.0,
     batch: int = 16,
 ) -> Image.Image:
@@ -98,6 +98,7 @@ def draw(
     size = LEGEND + width, len(found.names) * (side + MARGIN) + MARGIN
     if max(size) > WIDEST:
         raise ConfigError(f"a sheet of {size[0]}x{size[1]} pixels is too large: use fewer seeds or directions")
+    label = model.label(label) if isinstance(label, str) else label
     origin = still(seeds, model.spec, model.distribution, label=label)
     sheet = Image.new("RGB", size, PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.truetype(sans(), 12)

@@ -12,8 +12,8 @@ import torch
 from growgan.core.errors import ConfigError, ModelError, OutOfMemory, RunError, within_memory
 from growgan.core.progress import MakeProgress, Silent
 from growgan.devices import choose_layout
-from growgan.evaluation.judge import Judge
-from growgan.evaluation.measures import KINDS, Bench
+from growgan.evaluation.evaluator import Evaluator
+from growgan.evaluation.measures import KINDS, MeasureContext
 from growgan.evaluation.requests import Request
 from growgan.evaluation.results import Result, Terms
 from growgan.evaluation.sources import block
@@ -39,8 +39,8 @@ class Settings:
 
 
 def evaluate(
-    subject: str,
-    data: Path,
+    subject: str | Path,
+    data: str | Path,
     requests: Sequence[Request],
     settings: Settings,
     progress: MakeProgress = Silent,
@@ -52,25 +52,26 @@ def evaluate(
     What can't be measured is said and left out; `ConfigError` if that is all. ``check`` hears the terms of every number
     before a subject is measured, and may raise.
     """
+    subject, data = str(subject), Path(data)
     check_paths(subject, data)
     notes = _Notes(say)
-    bench, requests = _set_up(requests, settings, progress, notes)
+    context, requests = _set_up(requests, settings, progress, notes)
     with opened(subject, data, settings.seed, settings.batch, settings.device, progress, say, notes.hint) as found:
         dataset, subjects = found
-        judge = Judge(dataset, bench, settings.seed, notes.hint)
+        evaluator = Evaluator(dataset, context, settings.seed, notes.hint)
         for item in subjects:
             try:
                 source, about = item.open()
             except (ModelError, OSError) as error:
                 notes.lack(f"{item.name}: {error}")
                 continue
-            plans = list(judge.plan(requests, source, about, notes.lack))
+            plans = list(evaluator.plan(requests, source, about, notes.lack))
             for plan in plans:
                 for terms in plan.terms:
                     check(terms)
             for plan in plans:
                 try:
-                    for result in within_memory(partial(judge.measure, plan, source, about), LESS):
+                    for result in within_memory(partial(evaluator.measure, plan, source, about), LESS):
                         notes.release()
                         yield result
                 except (ConfigError, ModelError, OutOfMemory, RunError) as error:
@@ -116,23 +117,23 @@ class _Notes:
 
 def _set_up(
     requests: Sequence[Request], settings: Settings, progress: MakeProgress, notes: _Notes
-) -> tuple[Bench, list[Request]]:
+) -> tuple[MeasureContext, list[Request]]:
     """Load the networks that are needed, and drop what cannot be measured without one."""
     for path in (settings.inception, settings.vgg):
         if path is not None and not path.is_file():
             raise ModelError(f"no such file: {path}")
-    bench = Bench(block(settings.seed), settings.device, progress=progress)
+    context = MeasureContext(block(settings.seed), settings.device, progress=progress)
     possible = []
     for request in requests:
         network = KINDS[request.metric].network
         try:
             match network:
                 case "inception":
-                    bench.inception = bench.inception or open_inception(settings, progress, notes.hint)
+                    context.inception = context.inception or open_inception(settings, progress, notes.hint)
                 case "vgg":
-                    bench.vgg = bench.vgg or open_vgg(settings, progress)
-            if request.metric == "is" and bench.inception is not None:
-                bench.inception.network.check_classes()
+                    context.vgg = context.vgg or open_vgg(settings, progress)
+            if request.metric == "is" and context.inception is not None:
+                context.inception.network.check_classes()
             possible.append(request)
         except ConfigError as error:
             notes.lack(f"{request.metric}: {error}")
@@ -143,7 +144,7 @@ def _set_up(
             notes.lack(f"{request.metric}: {error}{more}")
     if not possible:
         notes.check()
-    return bench, possible
+    return context, possible
 
 
 def open_inception(settings: Settings, progress: MakeProgress, hint: Say) -> FeatureStore:

@@ -17,7 +17,7 @@ from growgan.metrics.inception_score import SPLITS, inception_score
 from growgan.metrics.kid import kid
 from growgan.metrics.ms_ssim import ms_ssim_pairs
 from growgan.metrics.precision_recall import NEIGHBOUR, ROWS_AT_ONCE, precision_recall
-from growgan.metrics.streams import Block, Sample
+from growgan.metrics.streams import Sample, SeedBlock
 from growgan.metrics.swd import Descriptors, descriptor_bytes, swd
 
 PIXELS = "pixels"
@@ -41,12 +41,12 @@ class Measured:
     """Between the parts or subsets that the value is the mean of."""
 
 
-class Bench:
+class MeasureContext:
     """Where measures are taken: the networks, the device, and the random choices."""
 
     def __init__(
         self,
-        block: Block,
+        block: SeedBlock,
         device: torch.device,
         inception: FeatureStore | None = None,
         vgg: FeatureStore | None = None,
@@ -86,7 +86,7 @@ class Bench:
         return 0 if self._kept is None else self._kept[1].nbytes
 
 
-Take = Callable[[Bench, Sample, Sample], list[Measured]]
+Take = Callable[[MeasureContext, Sample, Sample], list[Measured]]
 Room = Callable[[int, int, int], float]
 """Bytes that a measure takes for so many fakes and reals of so many pixels a side."""
 
@@ -126,39 +126,39 @@ class Kind:
     room: Room = lambda fakes, reals, resolution: 0.0
 
 
-def _swd(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
-    known, new = bench.kept_descriptors(reals), bench.descriptors(fakes, bench.block.patches[1])
-    result = swd(known, new, bench.block.number)
+def _swd(context: MeasureContext, reals: Sample, fakes: Sample) -> list[Measured]:
+    known, new = context.kept_descriptors(reals), context.descriptors(fakes, context.block.patches[1])
+    result = swd(known, new, context.block.number)
     return [Measured(result.average, levels=result.levels)]
 
 
-def _ms_ssim(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
-    return [Measured(ms_ssim_pairs(bench.pictures(fakes, "pairs")))]
+def _ms_ssim(context: MeasureContext, reals: Sample, fakes: Sample) -> list[Measured]:
+    return [Measured(ms_ssim_pairs(context.pictures(fakes, "pairs"), context.device))]
 
 
-def _fid(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
-    store = _inception(bench)
+def _fid(context: MeasureContext, reals: Sample, fakes: Sample) -> list[Measured]:
+    store = _inception(context)
     return [Measured(fid(store.statistics(reals), store.statistics(fakes)))]
 
 
-def _kid(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
-    store = _inception(bench)
-    result = kid(store.all_rows(reals), store.all_rows(fakes), bench.block.number)
+def _kid(context: MeasureContext, reals: Sample, fakes: Sample) -> list[Measured]:
+    store = _inception(context)
+    result = kid(store.all_rows(reals), store.all_rows(fakes), context.block.number)
     return [Measured(result.value, deviation=result.deviation)]
 
 
-def _inception_score(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
-    result = inception_score(_inception(bench).all_rows(fakes, "probabilities"))
+def _inception_score(context: MeasureContext, reals: Sample, fakes: Sample) -> list[Measured]:
+    result = inception_score(_inception(context).all_rows(fakes, "probabilities"))
     return [Measured(result.value, deviation=result.deviation)]
 
 
-def _pr_inception(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
-    return _precision_recall(_inception(bench), reals, fakes)
+def _pr_inception(context: MeasureContext, reals: Sample, fakes: Sample) -> list[Measured]:
+    return _precision_recall(_inception(context), reals, fakes)
 
 
-def _pr(bench: Bench, reals: Sample, fakes: Sample) -> list[Measured]:
-    assert bench.vgg is not None, "refused before"
-    return _precision_recall(bench.vgg, reals, fakes)
+def _pr(context: MeasureContext, reals: Sample, fakes: Sample) -> list[Measured]:
+    assert context.vgg is not None, "refused before"
+    return _precision_recall(context.vgg, reals, fakes)
 
 
 def _precision_recall(store: FeatureStore, reals: Sample, fakes: Sample) -> list[Measured]:
@@ -166,9 +166,9 @@ def _precision_recall(store: FeatureStore, reals: Sample, fakes: Sample) -> list
     return [Measured(result.precision), Measured(result.recall)]
 
 
-def _inception(bench: Bench) -> FeatureStore:
-    assert bench.inception is not None, "loaded before"
-    return bench.inception
+def _inception(context: MeasureContext) -> FeatureStore:
+    assert context.inception is not None, "loaded before"
+    return context.inception
 
 
 PARTS = ("precision", "recall")

@@ -128,25 +128,45 @@ class Lines:
         self._entries.append(entry)
 
 
-def of_model(path: Path, subject_hash: str) -> dict[str, dict[str, Any]]:
-    """What a file of JSON lines has for the model of this hash, by measure, the last line winning.
+def read(files: Sequence[Path]) -> list[dict[str, Any]]:
+    """What `growgan evaluate` has added to files of JSON lines, oldest first; one that is not there is empty.
 
-    Without what tells of the machine it was measured on: paths. Raises `ConfigError` where the file cannot be read.
+    A last line that a killed process has left cut off is passed over. Raises `ConfigError` for any other that is no
+    measure, and for a file that cannot be read.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read the measures in {path}: {error}") from error
-    found = {}
-    for line in lines:
+    found = []
+    for path in files:
         try:
-            entry = json.loads(line)
-            if entry["subject_hash"] == subject_hash:
-                kept = {key: value for key, value in entry.items() if key not in ("metric", "subject", "subject_hash")}
-                found[str(entry["metric"])] = kept | {"against": Path(str(entry["against"])).name}
-        except (ValueError, KeyError, TypeError):
-            continue
+            lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        except OSError as error:
+            raise ConfigError(f"cannot read the measures in {path}: {error.strerror}") from error
+        for number, line in enumerate(lines, 1):
+            try:
+                entry = json.loads(line.decode())
+                found.append({"metric": entry["metric"], **entry})
+            except (ValueError, KeyError, TypeError) as error:
+                if number < len(lines) or line.endswith(b"\n"):
+                    raise ConfigError(f"{path} is not a file of measures (line {number})") from error
     return found
+
+
+def of_model(path: Path, subject_hash: str) -> dict[str, dict[str, Any]]:
+    """What a file of measures has for the model of this hash, by measure, the last line winning.
+
+    Without what tells of the machine it was measured on: paths. Raises `ConfigError`, see `read`.
+    """
+    found = {}
+    for entry in read([path]):
+        if entry.get("subject_hash") == subject_hash:
+            kept = {key: value for key, value in entry.items() if key not in ("metric", "subject", "subject_hash")}
+            found[str(entry["metric"])] = kept | {"against": Path(str(entry.get("against", ""))).name}
+    return found
+
+
+def lacking(file: Path, subject_hash: str, metrics: Sequence[str]) -> list[str]:
+    """Those of `metrics`, such as ``kid`` or ``swd16k``, that a file of measures does not have of a model."""
+    have = [line["metric"] for line in read([file]) if line.get("subject_hash") == subject_hash]
+    return [name for name in metrics if not any(metric.startswith(name) for metric in have)]
 
 
 def table(results: Sequence[Result]) -> str:

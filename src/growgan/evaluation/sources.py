@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from growgan.core.errors import ConfigError, ModelError
 from growgan.data.framing import Box
-from growgan.metrics.streams import Block, Source
+from growgan.metrics.streams import SeedBlock, Source
 from growgan.sampling.model import Model
 
 MOST_SEED = 4000
 
 
-def block(seed: int) -> Block:
+def block(seed: int) -> SeedBlock:
     """The random choices that ``--seed`` stands for. Raises `ConfigError`."""
     if not 0 <= seed <= MOST_SEED:
         raise ConfigError(f"--seed must be between 0 and {MOST_SEED}, not {seed}")
-    return Block(seed + 1)
+    return SeedBlock(seed + 1)
 
 
 class Fakes:

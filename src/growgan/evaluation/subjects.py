@@ -12,7 +12,7 @@ import torch
 
 from growgan.core.errors import ConfigError, DataError, ModelError
 from growgan.core.progress import MakeProgress
-from growgan.core.runfiles import is_run
+from growgan.core.runfiles import RunFiles, is_run
 from growgan.data.dataset import ImageSet
 from growgan.data.prepare import check_reaches, prepare
 from growgan.data.reals import Reals
@@ -21,7 +21,6 @@ from growgan.metrics.streams import Source
 from growgan.models.native import ModelFile, open_model
 from growgan.sampling.model import load
 from growgan.sampling.sources import find, is_shipped
-from growgan.training.run import RunFolder
 
 Say = Callable[[str], None]
 
@@ -83,7 +82,7 @@ def check_paths(subject: str, data: Path) -> None:
     """Raise `UserError` for what is not there, or not what its place is for, before anything else is done."""
     if not data.exists():
         raise DataError(f"{data}: no such file or folder")
-    run = RunFolder(data)
+    run = RunFiles(data)
     if run.exists():
         trained = run.read_config().data.path
         raise DataError(f"{data} is a run folder; --data takes pictures, such as those it was trained on: {trained}")
@@ -100,7 +99,7 @@ def list_snapshots(run: Path, hint: Say = lambda line: None) -> list[ModelFile]:
     What cannot be read is said and left out. Raises `ModelError` if nothing is left.
     """
     models: dict[int, ModelFile] = {}
-    for path in RunFolder(run).all_models():
+    for path in RunFiles(run).all_models():
         try:
             model = open_model(path)
         except ModelError as error:
@@ -110,7 +109,7 @@ def list_snapshots(run: Path, hint: Say = lambda line: None) -> list[ModelFile]:
     if not models:
         raise ModelError(
             f"the run {run} has no snapshot yet"
-            if not RunFolder(run).all_models()
+            if not RunFiles(run).all_models()
             else f"no snapshot of the run {run} can be read"
         )
     return [models[nimg] for nimg in sorted(models)]
@@ -132,7 +131,7 @@ def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, Any]:
     """The size to which pictures are brought: that of the largest model, or the one that they had in its run."""
     if models is None:
         return {}
-    run = RunFolder.holding(models[-1].path)
+    run = RunFiles.holding(models[-1].path)
     if run is None:
         return {"at_most": max(model.spec.resolution for model in models)}
     config = run.read_config()
@@ -157,7 +156,7 @@ def was_mirrored(model: ModelFile, hint: Say) -> bool:
     """Whether it was trained on mirrored pictures: by the file itself, or by its run if the file is older than that."""
     if "mirror" in model.training:
         return bool(model.training["mirror"])
-    run = RunFolder.holding(model.path)
+    run = RunFiles.holding(model.path)
     if run is not None:
         return run.read_config().data.mirror
     hint(f"{model.path.name} does not say if it was trained on mirrored pictures: measured against unmirrored ones")

@@ -18,7 +18,7 @@ class Critic(Protocol):
     """D at the stage that is trained: images to (scores [N, 1], logits [N, K])."""
 
     def __call__(
-        self, x: Tensor, *, parts: int = 1, noise: Callable[[str, Tensor], Tensor] | None = None
+        self, x: Tensor, *, parts: int = 1, on_input: Callable[[str, Tensor], Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         """Scores and logits of a batch of `parts` equal parts."""
 

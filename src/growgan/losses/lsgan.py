@@ -27,12 +27,12 @@ class Lsgan(Loss):
         self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource, info: StepInfo
     ) -> Iterator[Terms]:
         """See `Loss.d_terms`: the reals, then the fakes."""
-        real, logits = D(reals, noise=self._noise(draws, "real"))
+        real, logits = D(reals, on_input=self._noise(draws, "real"))
         yield Terms(
             {"real": real.square().mean(), **self.label_terms(logits, labels, "labels_real")},
             score_mean("real", real),
         )
-        fake, logits = D(fakes, noise=self._noise(draws, "fake"))
+        fake, logits = D(fakes, on_input=self._noise(draws, "fake"))
         yield Terms(
             {"fake": 0.1 * (fake - 1).square().mean(), **self.label_terms(logits, labels, "labels_fake")},
             score_mean("fake", fake),
@@ -40,7 +40,7 @@ class Lsgan(Loss):
 
     def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource) -> Terms:
         """See `Loss.g_terms`."""
-        fake, logits = D(fakes, noise=self._noise(draws, "fake"))
+        fake, logits = D(fakes, on_input=self._noise(draws, "fake"))
         return Terms({"fake": fake.square().mean(), **self.label_terms(logits, labels)})
 
     def after_d_step(self, stats: dict[str, Tensor]) -> None:

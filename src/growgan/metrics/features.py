@@ -19,7 +19,7 @@ from torch import Tensor
 from growgan.core.cache import cache_dir
 from growgan.core.errors import RunError
 from growgan.core.files import whole
-from growgan.core.progress import MakeProgress, Progress, Silent
+from growgan.core.progress import MakeProgress, Progress, Silent, tell
 from growgan.metrics.fid import Statistics, statistics
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.streams import Sample, Source
@@ -38,16 +38,18 @@ class FeatureStore:
         self.network = network
         self.batch = batch
         self.progress = progress
+        self._unwritten: dict[Path, NDArray[Any]] = {}
+        """What the cache did not take."""
 
     def rows(self, sample: Sample, output: Output = "features") -> Iterator[Tensor]:
         """Yield what the network says of a sample's pictures, [n, D] float32, from the cache where it is there."""
         self._compute(sample, output)
         for k in _files(sample):
             path, wanted = self._folder(sample.source, output) / f"{k:06d}.npy", _wanted(sample, k)
-            rows = _read(path)
+            rows = self._read(path)
             if _count(rows) < wanted:  # somebody has emptied the cache meanwhile
                 self._compute(sample, output)
-                rows = _read(path)
+                rows = self._read(path)
             if rows is None or len(rows) < wanted:
                 raise RunError(f"{path} does not return what was written to it")
             yield torch.from_numpy(rows[max(sample.start - k * PER_FILE, 0) : wanted])
@@ -59,13 +61,13 @@ class FeatureStore:
     def statistics(self, sample: Sample) -> Statistics:
         """Return mean and covariance of a sample's features; those of a set are kept too (33 MB)."""
         path = self._folder(sample.source, "features") / f"statistics-{sample.start}-{sample.stop}.npy"
-        kept = _read(path)  # the mean, above the covariance
+        kept = self._read(path)  # the mean, above the covariance
         if kept is not None and kept.ndim == 2 and len(kept) == kept.shape[1] + 1:
             return Statistics(torch.from_numpy(kept[0]), torch.from_numpy(kept[1:]), len(sample), self.network.name)
         found = statistics(self.rows(sample), self.network.name)
         assert found.count == len(sample), "rows gives all or raises"
         if sample.source.distinct is not None:
-            _write(path, np.vstack([found.mean[None].numpy(), found.covariance.numpy()]))
+            self._write(path, np.vstack([found.mean[None].numpy(), found.covariance.numpy()]))
         return found
 
     def _folder(self, source: Source, output: Output) -> Path:
@@ -77,7 +79,7 @@ class FeatureStore:
         work = []
         for k in _files(sample):
             path, wanted = folder / f"{k:06d}.npy", _wanted(sample, k)
-            kept = _read(path)
+            kept = self._read(path)
             if _count(kept) < wanted:
                 first = k * PER_FILE
                 work.append((path, kept, Sample(sample.source, first + _count(kept), first + wanted)))
@@ -106,8 +108,21 @@ class FeatureStore:
         finally:
             rows = np.concatenate(parts) if parts else None
             # Another process may have come further: what it has written is not to be shortened.
-            if rows is not None and len(rows) > _count(_read(path)):
-                _write(path, rows)
+            if rows is not None and len(rows) > _count(self._read(path)):
+                self._write(path, rows)
+
+    def _read(self, path: Path) -> NDArray[Any] | None:
+        return self._unwritten[path] if path in self._unwritten else _read(path)
+
+    def _write(self, path: Path, rows: NDArray[Any]) -> None:
+        """Keep it in the cache, or in memory where that takes nothing: what was computed is not to be lost."""
+        try:
+            with whole(path) as temporary, temporary.open("wb") as file:
+                np.save(file, rows)
+        except (OSError, RunError) as error:
+            if not self._unwritten:
+                tell(f"growgan: warning: features are not kept for another time: {error}")
+            self._unwritten[path] = rows
 
 
 def _count(rows: NDArray[Any] | None) -> int:
@@ -131,8 +146,3 @@ def _read(path: Path) -> NDArray[Any] | None:
     except (OSError, ValueError, EOFError):
         return None
     return found
-
-
-def _write(path: Path, rows: NDArray[Any]) -> None:
-    with whole(path) as temporary, temporary.open("wb") as file:
-        np.save(file, rows)

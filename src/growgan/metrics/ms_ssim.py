@@ -24,10 +24,11 @@ C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
 
 
-def ms_ssim_pairs(images: Iterable[Tensor | np.ndarray[Any, Any]]) -> float:
+def ms_ssim_pairs(images: Iterable[Tensor | np.ndarray[Any, Any]], device: torch.device | None = None) -> float:
     """Return the mean similarity of the pairs (0, 1), (2, 3), ... of a stream of uint8 batches [N, C, H, W].
 
     Pairs run on across batches, and an odd image at the end is left out. The caller's order makes the pairs random.
+    device: where it is computed; None = where the images are.
     """
     total, pairs = 0.0, 0
     rest: Tensor | None = None
@@ -36,13 +37,14 @@ def ms_ssim_pairs(images: Iterable[Tensor | np.ndarray[Any, Any]]) -> float:
         batch = torch.as_tensor(np.array(batch) if isinstance(batch, np.ndarray) else batch)
         if batch.dtype != torch.uint8 or batch.ndim != 4:
             raise ConfigError(f"MS-SSIM takes uint8 images [N, C, H, W], not {batch.dtype} {[*batch.shape]}")
+        batch = batch.to(device) if device is not None else batch
         if rest is not None:
             batch = torch.cat([rest, batch])
         whole = len(batch) // 2 * 2
         rest = batch[whole:]
         if whole:
             values = ms_ssim(batch[0:whole:2].float(), batch[1:whole:2].float())
-            total += values.sum(dtype=torch.float64).item()
+            total += values.cpu().sum(dtype=torch.float64).item()
             pairs += len(values)
     if not pairs:
         raise ConfigError("MS-SSIM needs at least two images")

@@ -13,7 +13,7 @@ MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SeedBlock:
     """A supply of random choices: number 0 is training's, which chooses a run's best; the others are `evaluate`'s.
 
     A snapshot that was chosen by some fakes has to prove itself on others.

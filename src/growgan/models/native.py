@@ -95,7 +95,7 @@ def open_model(path: Path) -> ModelFile:
 
 
 def save_model(
-    path: Path,
+    path: str | Path,
     networks: dict[str, Generator | Discriminator],
     *,
     training: dict[str, Any],
@@ -104,7 +104,13 @@ def save_model(
     truncation_mean: Tensor | None = None,
     half: bool = False,
 ) -> None:
-    """Write a model file, whole or not at all. half: weights in float16, for shipping."""
+    """Write a model file, whole or not at all.
+
+    networks: G_ema, G and D, or some of them, by these names. half: weights in float16, for shipping. Raises
+    `ModelError` for other names, and `RunError` where the file cannot be written.
+    """
+    if unknown := networks.keys() - set(NETWORKS):
+        raise ModelError(f"a model file holds {', '.join(NETWORKS)}, not {', '.join(sorted(unknown))}")
     dtype = torch.float16 if half else torch.float32
     tensors = {
         f"{name}.{key}": value.detach().to("cpu", dtype).contiguous()
@@ -114,7 +120,7 @@ def save_model(
     if truncation_mean is not None:
         tensors[TRUNCATION] = truncation_mean.detach().to("cpu", dtype).contiguous()
     spec = next(iter(networks.values())).spec
-    write_tensors(path, tensors, to_metadata(spec, training, measures, card))
+    write_tensors(Path(path), tensors, to_metadata(spec, training, measures, card))
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

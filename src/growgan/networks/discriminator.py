@@ -14,8 +14,9 @@ from growgan.core.geometry import LOWEST, is_size, stage_name
 from growgan.networks import layers, resample, variants
 from growgan.networks.layers import Conv, Linear, Resample
 
-Noise = Callable[[str, Tensor], Tensor]
-"""Changes the input of the convolution of the given name (LSGAN's adaptive noise)."""
+OnInput = Callable[[str, Tensor], Tensor]
+"""Gets the name and the input of a layer, and returns what the layer takes instead: LSGAN's adaptive noise, or the
+input itself from one who only looks."""
 
 
 class Head(nn.Module):
@@ -66,56 +67,52 @@ class Discriminator(nn.Module):
         labels: Tensor | None = None,
         alpha: float | Tensor | None = None,
         parts: int = 1,
-        noise: Noise | None = None,
+        on_input: OnInput | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Scores [N, 1] and logits [N, K] of images x [N, C, S, S].
 
         labels: not used; the paper's D judges them by its logits. alpha: weight of the newest layers, 0 to 1; None =
         what the weights have reached. parts: how many equal parts the batch is made of, which minibatch standard
-        deviation keeps apart. noise: applied to the input of every convolution and of the first dense layer.
+        deviation keeps apart. on_input: called with the input of every 3x3 convolution and of the first dense layer.
         """
         resolution = self._checked(x)
         if alpha is None:
             alpha = self.alpha if resolution == self.resolution else 1.0
         alpha = resample.checked(alpha)
-        judged = self._judge(
-            self._shrink(x.to(self.compute or x.dtype), resolution, alpha, noise), x.dtype, parts, noise
-        )
+        features = self._shrink(x.to(self.compute or x.dtype), resolution, alpha, on_input or _as_it_is)
+        judged = self._judge(features, x.dtype, parts, on_input or _as_it_is)
         return judged[:, :1], judged[:, 1:]
 
     def stage(self, resolution: int) -> Any:
         """The layers of one stage: a `Head` or a `Block`."""
         return self.get_submodule(stage_name(resolution))
 
-    def _shrink(self, x: Tensor, resolution: int, alpha: float | Tensor, noise: Noise | None) -> Tensor:
+    def _shrink(self, x: Tensor, resolution: int, alpha: float | Tensor, on_input: OnInput) -> Tensor:
         """Images to features of 4x4 pixels."""
         size = resolution
         alpha = alpha if resolution >= self.spec.variant.d_fade_from else 1.0
         features = self._activate(self.stage(size).fromrgb(x))
         while size > LOWEST:
-            features = self._halve(size, features, noise)
+            features = self._halve(size, features, on_input)
             size //= 2
             if resample.fades(alpha) and size == resolution // 2:
                 faded = self._activate(self.stage(size).fromrgb(resample.downscale(x)))
                 features = resample.lerp(faded, features, alpha)
         return features
 
-    def _halve(self, size: int, x: Tensor, noise: Noise | None) -> Tensor:
+    def _halve(self, size: int, x: Tensor, on_input: OnInput) -> Tensor:
         block, name = self.stage(size), stage_name(size)
-        x = noise(f"{name}.conv0", x) if noise else x
-        x = self._activate(block.conv0(x))
-        x = noise(f"{name}.conv1", x) if noise else x
-        x = self._activate(block.conv1(x))
+        x = self._activate(block.conv0(on_input(f"{name}.conv0", x)))
+        x = self._activate(block.conv1(on_input(f"{name}.conv1", x)))
         return x if self.spec.d_down == "pool_act" else resample.downscale(x)
 
-    def _judge(self, x: Tensor, dtype: torch.dtype, parts: int, noise: Noise | None) -> Tensor:
+    def _judge(self, x: Tensor, dtype: torch.dtype, parts: int, on_input: OnInput) -> Tensor:
         head, name = self.stage(LOWEST), stage_name(LOWEST)
         if self.spec.has_stddev:
             x = self._stddev(x, self.spec.stddev_group, parts)
         if head.conv is not None:
-            x = noise(f"{name}.conv", x) if noise else x
-            x = self._activate(head.conv(x))
-        x = noise(f"{name}.dense0", x) if noise else x
+            x = self._activate(head.conv(on_input(f"{name}.conv", x)))
+        x = on_input(f"{name}.dense0", x)
         judged: Tensor = head.dense1(self._activate(head.dense0(x.flatten(1), self.compute).to(dtype)))
         return judged
 
@@ -128,3 +125,7 @@ class Discriminator(nn.Module):
         if size > self.spec.resolution:
             raise ValueError(f"images of {size} pixels are larger than the network's {self.spec.resolution}")
         return size
+
+
+def _as_it_is(name: str, x: Tensor) -> Tensor:
+    return x

@@ -122,8 +122,8 @@ class Generator(nn.Module):
 
     def first(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Output of the first dense layer, activated and normalised: [N, width, 4, 4]; truncation acts here."""
-        base = self.stage(LOWEST)
-        x = base.dense.project(latent_vectors(self.spec, z, labels), self.compute).view(z.shape[0], -1, LOWEST, LOWEST)
+        base, shape = self.stage(LOWEST), (self.spec.width(LOWEST), LOWEST, LOWEST)
+        x = base.dense.project(latent_vectors(self.spec, z, labels), self.compute).view(len(z), *shape)
         return self._finish(x + base.dense.bias.view(base.bias_shape), norm=self.spec.variant.first_norm)
 
     def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | Tensor | None = None) -> Tensor:

@@ -35,6 +35,7 @@ class Equalized(nn.Module):
         self.scale = he_std if wscale else 1.0
         self.init_std = 1.0 if wscale else he_std
         self.weight = nn.Parameter(torch.empty(shape))
+        nn.init.normal_(self.weight, std=self.init_std)
         self.bias = nn.Parameter(torch.zeros(shape[0] if biases is None else biases))
 
     def scaled_weight(self) -> Tensor:
@@ -114,7 +115,7 @@ def keep_kernels(network: nn.Module, keep: bool = True) -> None:
 
 
 def initialize(network: nn.Module, seed: int, name: str) -> None:
-    """Fill every weight with its own named draw, so that a layer's start does not depend on the layers beside it."""
+    """Fill every weight anew with its own named draw: it depends on neither the other layers nor the global seed."""
     for path, module in network.named_modules():
         if isinstance(module, Equalized) and not module.weight.is_meta:
             generator = torch.Generator().manual_seed(seeds.derive(seed, f"init/{name}/{path}"))

@@ -72,9 +72,8 @@ def _as_it_acts(
     elif name == "dense":  # the latents' columns, then one for each label
         z = before.z_size
         weight = torch.cat([weight[:, :z], _chosen(weight[:, z:].T, labels).T], dim=1)
-        if (
-            spec.normalize_latents and spec.variant.labels_normed
-        ):  # the norm spans the labels and makes up for the scale
+        if spec.normalize_latents and spec.variant.labels_normed:
+            # The norm spans the labels and makes up for the scale.
             ratio *= math.sqrt(old.weight.shape[1] / new.weight.shape[1])
     elif name == "dense1":  # the score, then a logit for each label
         weight = torch.cat([weight[:1], _chosen(weight[1:], labels)])

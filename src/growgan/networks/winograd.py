@@ -2,9 +2,9 @@
 
 The image is cut into overlapping tiles. Tiles and kernel are transformed, and then convolved by multiplying number by
 number, which for all tiles and channels is one product of matrices for each of the T numbers of a tile. F(2x2) takes
-1/2.25 of the multiplications of the plain form and is as exact; F(4x4) takes a quarter and is
-five times less exact, to about 1e-6. Where the
-arithmetic is slow compared with the memory, as on processors with AVX2 alone, that is the gain in time too.
+1/2.25 of the multiplications of the plain form and is as exact; F(4x4) takes a quarter and is five times less exact,
+to about 1e-6. Where the arithmetic is slow compared with the memory, as on processors with AVX2 alone, that is the
+gain in time too.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
+from operator import index
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypedDict, Unpack, overload
 
 import numpy as np
 from PIL import Image
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray | Tensor | Sequence[Any]
     """Latents [N, L], or labels: int [N], or numbers [N, K]."""
+    Seeds = Sequence[int] | np.ndarray
 
 CHUNK = 1000
 """Latents looked at together where no picture is made of them."""
@@ -40,7 +42,7 @@ class Rendering(TypedDict, total=False):
 class Drawing(Rendering, total=False):
     """The same, and of what."""
 
-    seed: int
+    seed: SupportsIndex
     label: Label | str | None
 
 
@@ -96,17 +98,19 @@ class BaseModel(ABC):
         return buffer.getvalue()
 
     @overload
-    def sample(self, n: int = 1, *, kind: Literal["pil"] = "pil", **how: Unpack[Drawing]) -> list[Image.Image]: ...
+    def sample(
+        self, n: SupportsIndex = 1, *, kind: Literal["pil"] = "pil", **how: Unpack[Drawing]
+    ) -> list[Image.Image]: ...
     @overload
-    def sample(self, n: int = 1, *, kind: Literal["numpy"], **how: Unpack[Drawing]) -> np.ndarray: ...
+    def sample(self, n: SupportsIndex = 1, *, kind: Literal["numpy"], **how: Unpack[Drawing]) -> np.ndarray: ...
     @overload
-    def sample(self, n: int = 1, *, kind: Literal["tensor"], **how: Unpack[Drawing]) -> Tensor: ...
+    def sample(self, n: SupportsIndex = 1, *, kind: Literal["tensor"], **how: Unpack[Drawing]) -> Tensor: ...
 
     def sample(
         self,
-        n: int = 1,
+        n: SupportsIndex = 1,
         *,
-        seed: int = 0,
+        seed: SupportsIndex = 0,
         label: Label | str | None = None,
         truncation: float = 1.0,
         batch: int = 16,
@@ -114,16 +118,18 @@ class BaseModel(ABC):
     ) -> list[Image.Image] | np.ndarray | Tensor:
         """The pictures of seeds ``seed .. seed + n - 1``.
 
-        label: a class, by number or name, or K attributes, for all; else each seed's own. truncation: psi, 1 = off,
+        label: for all, a class by number or name, K weights of a mixture that add up to 1, or K attributes; else each
+        seed's own (a class for each: `draw`, and `render` with your labels). truncation: psi, 1 = off,
         toward 0 = more alike and more usual. kind: "pil" a list of pictures, "numpy" uint8 [N, H, W, C], "tensor" uint8
         [N, C, H, W]. Raises `ConfigError` for what the model does not have.
         """
+        n, seed = index(n), index(seed)  # of numpy's kinds, 254 + 2 may be 0
         if n < 0:
             raise ConfigError(f"cannot make {n} pictures")
         seeds = range(seed, seed + n)
         return self._as_kind(kind, self.batches(seeds, label=label, truncation=truncation, batch=batch))
 
-    def draw(self, seeds: Sequence[int], label: Label | str | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+    def draw(self, seeds: Seeds, label: Label | str | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """What seeds stand for: latents float32 [N, L], and labels int64 [N] or float32 [N, K], or None without labels.
 
         label: see `sample`. Raises `ConfigError`. To be mixed, moved, and given to `render`.

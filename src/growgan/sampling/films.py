@@ -13,7 +13,7 @@ from PIL import Image
 
 from growgan.core.errors import ConfigError, RunError
 from growgan.core.files import whole
-from growgan.data.notes import noted, said
+from growgan.data.image_metadata import metadata_for, said
 from growgan.data.pictures import convert
 from growgan.sampling.images import save_png
 
@@ -205,7 +205,7 @@ def _write_stills(path: Path, frames: Iterator[Image.Image], fps: float, notes: 
                 duration=lasts if len(lasts) > 1 else lasts[0],
                 loop=0,
                 **quality,
-                **noted(kind, notes),
+                **metadata_for(kind, notes),
             )
         except (OverflowError, RuntimeError, ValueError) as error:  # more than the format can count
             raise RunError(f"cannot write {path}: {error}") from error

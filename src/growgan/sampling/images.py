@@ -12,7 +12,7 @@ from PIL import Image
 from growgan.core import geometry
 from growgan.core.errors import ConfigError
 from growgan.core.files import whole
-from growgan.data.notes import noted
+from growgan.data.image_metadata import metadata_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,4 +86,4 @@ def make_grid(pixels: np.ndarray, columns: int, resolution: int | None = None) -
 def save_png(path: Path, picture: Image.Image, notes: dict[str, str] | None = None) -> None:
     """Write a PNG, whole or not at all, with `notes` as its text fields."""
     with whole(path) as temporary:
-        picture.save(temporary, format="PNG", **noted("PNG", notes or {}))
+        picture.save(temporary, format="PNG", **metadata_for("PNG", notes or {}))

@@ -24,7 +24,9 @@ MOST_ROWS = 1000
 """Label rows that a multi-label model keeps as its distribution."""
 
 Label = int | Sequence[float] | npt.NDArray[Any]
-"""A class, or K numbers: attributes or a mixture of classes."""
+"""A class, or K numbers: attributes, or a mixture of classes, whose weights add up to 1."""
+MIXED = 1e-3
+"""By how much the weights of a mixture may miss that."""
 
 
 def label_distribution(labels: np.ndarray | None, num_labels: int, multi_label: bool) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def draw(
 
 
 def draw_arrays(
-    seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], label: Label | None = None
+    seeds: Sequence[int] | npt.NDArray[Any], spec: NetworkSpec, distribution: dict[str, Any], label: Label | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Latents float32 [N, L] and labels of the seeds: int64 [N], float32 [N, K], or None without labels.
 
@@ -92,6 +94,22 @@ def check_labels(labels: np.ndarray | None, count: int, spec: NetworkSpec) -> No
         raise ConfigError(
             f"{count} pictures of this model take labels: 0 to {spec.num_labels - 1} [{count}], or {numbers}"
         )
+    if labels is not None and labels.ndim == 2:
+        check_mixture(labels, spec)
+
+
+def check_mixture(labels: np.ndarray, spec: NetworkSpec) -> None:
+    """Raise `ConfigError` for numbers [..., K] that are not finite or, with classes, weights that do not add up to 1.
+
+    Such as a list of K classes that was meant for K pictures.
+    """
+    if not np.isfinite(labels).all():
+        raise ConfigError("labels must be finite numbers")
+    if not spec.multi_label and (np.abs(labels.sum(-1) - 1) > MIXED).any():
+        told = "for a class for each picture, give integers [N] to render"
+        raise ConfigError(
+            f"a mixture of {spec.num_labels} classes is {spec.num_labels} weights that add up to 1; {told}"
+        )
 
 
 def _drawn_label(random: np.random.RandomState, spec: NetworkSpec, distribution: dict[str, Any]) -> np.ndarray:
@@ -103,6 +121,8 @@ def _drawn_label(random: np.random.RandomState, spec: NetworkSpec, distribution:
 
 
 def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
+    if isinstance(label, str):  # type: ignore[unreachable]
+        raise ConfigError(f"a class is a number here; model.label({label!r}) has that of a name")
     with suppress(TypeError):  # K numbers are no index
         label = operator.index(label)  # type: ignore[arg-type]
     if isinstance(label, int):
@@ -115,8 +135,9 @@ def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
         values = np.asarray(label, dtype=np.float32)
     except (TypeError, ValueError):
         values = np.full(0, np.nan, dtype=np.float32)
-    if values.shape != (spec.num_labels,) or not np.isfinite(values).all():
+    if values.shape != (spec.num_labels,):
         raise ConfigError(
             f"a label for all pictures is a class by number or name, or {spec.num_labels} numbers, not {label!r}"
         )
+    check_mixture(values, spec)
     return values

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from growgan.core.config import ExecutionConfig, Precision
+from growgan.core.config import ExecutionConfig
 from growgan.core.errors import ConfigError, ModelError
 from growgan.core.geometry import LOWEST
 from growgan.devices import set_up
@@ -24,10 +25,17 @@ from growgan.sampling import images, latents
 from growgan.sampling.base import CHUNK, BaseModel
 from growgan.sampling.sources import find
 
+if TYPE_CHECKING:
+    from growgan.sampling.base import Numbers
+
 Network = TypeVar("Network", Generator, Discriminator)
+
+Precision = Literal["auto", "float32", "bfloat16"]
 
 ATTEMPTS = 5
 """How often a file is opened anew that a run has written anew meanwhile."""
+MEASURING = Lock()
+"""Held while a truncation mean is taken."""
 MEAN_LATENTS = 10_000
 """Latents over which the truncation mean is taken; 1,000 a class with classes (contract of truncation)."""
 
@@ -35,23 +43,24 @@ MEAN_LATENTS = 10_000
 class Model(BaseModel):
     """A generator with its file: call it like G, or `sample` pictures by seed.
 
-    ``model(z, labels, resolution, alpha)`` returns float images [N, C, S, S], unclipped, nominally in [-1, 1].
+    `growgan.load` makes one. ``model(z, labels, resolution, alpha, psi)`` returns float images [N, C, S, S], unclipped,
+    nominally in [-1, 1]. Threads may share a model.
     """
 
     @torch.inference_mode(False)  # whatever the caller's: the weights may be wanted for gradients later
     def __init__(self, file: ModelFile, device: str | torch.device = "cpu", precision: Precision = "float32") -> None:
         self.file: ModelFile = file
         # Batches are of any size, and often the only one of theirs: nothing is measured for them.
-        execution = ExecutionConfig(device=str(device), precision=precision, plan="plain")
-        if execution.precision == "float64":
-            raise ConfigError("a model generates in float32 or bfloat16, not in float64")
-        machine = set_up(execution, own=False)
+        if precision not in get_args(Precision):
+            raise ConfigError(f"precision must be auto, float32 or bfloat16, not {precision!r}")
+        machine = set_up(ExecutionConfig(device=str(device), precision=precision, plan="plain"), own=False)
         self._machine = machine
         self._G = self._prepared(file.generator())
-        keep_kernels(
-            self._G
-        )  # its weights do not change until somebody else has it; a lone picture takes 1/5 less time
+        # Its weights do not change until somebody else has it; a lone picture takes a fifth less time.
+        keep_kernels(self._G)
         self._mean = file.truncation_mean()
+        self._mean_of_layer: tuple[float, ...] | None = None
+        """What the first layer was like when the mean was taken; None as long as nobody can have changed it."""
 
     def _prepared(self, network: Network) -> Network:
         network.to(device=self._machine.device, memory_format=self._machine.layout)  # type: ignore[call-overload]
@@ -74,6 +83,8 @@ class Model(BaseModel):
 
         From here on nothing that was prepared from them is kept from one call to the next.
         """
+        if self._mean_of_layer is None:
+            self._mean_of_layer = self._first_layer()
         keep_kernels(self._G, False)
         return self._G
 
@@ -93,19 +104,29 @@ class Model(BaseModel):
         return next(self._G.parameters()).device
 
     def __call__(
-        self, z: Tensor, labels: Tensor | None = None, resolution: int | None = None, alpha: float | None = None
+        self,
+        z: Numbers,
+        labels: Numbers | None = None,
+        resolution: int | None = None,
+        alpha: float | None = None,
+        psi: float | Tensor = 1.0,
     ) -> Tensor:
         """Float images [N, C, S, S] of latents [N, L], of any type and on any device; see `Generator.forward`.
 
-        Raises `ConfigError` for shapes, labels, sizes and alphas that the network does not take.
+        psi: truncation, through which gradients flow as through z. Raises `ConfigError` for shapes, labels, sizes and
+        alphas that the network does not take.
         """
-        z = torch.as_tensor(z).to(self.device, torch.float32)
-        labels = torch.as_tensor(labels).to(self.device) if labels is not None else None
+        if labels is not None and not self.spec.num_labels:
+            raise ConfigError("this model has no classes")
         try:
-            images_: Tensor = self._G(z, labels, resolution, alpha)
-        except ValueError as error:
+            z = torch.as_tensor(z).to(self.device, self._dtype)
+            labels = torch.as_tensor(labels).to(self.device) if labels is not None else None
+            x = self._G.first(z, labels)
+            if isinstance(psi, Tensor) or psi != 1:
+                x = self._truncated(x, labels, psi)
+            return self._G.synthesize(x, resolution, alpha)
+        except (ValueError, TypeError) as error:
             raise ConfigError(str(error)) from error
-        return images_
 
     def first_weight(self) -> np.ndarray:
         """The part [outputs, L] of the first dense layer's weight that latents meet, as it is used."""
@@ -119,19 +140,36 @@ class Model(BaseModel):
     ) -> np.ndarray:
         with torch.autocast(self.device.type, enabled=False):  # the model's precision is its own
             of = torch.from_numpy(labels).to(self.device) if labels is not None else None
-            x = self._G.first(torch.from_numpy(z).to(self.device), of)
+            x = self._G.first(torch.from_numpy(z).to(self.device, self._dtype), of)
             if offset is not None:
-                x = x + torch.from_numpy(offset).to(self.device)
+                x = x + torch.from_numpy(offset).to(x)
             if truncation != 1:
-                mean = self.truncation_mean(of)
-                x = mean + truncation * (x - mean)
+                x = self._truncated(x, of, truncation)
             return images.to_uint8(self._G.synthesize(x))
+
+    def _truncated(self, x: Tensor, labels: Tensor | None, psi: float | Tensor) -> Tensor:
+        """What the first layer gives, moved toward its mean."""
+        mean = self.truncation_mean(labels).to(x)
+        return mean + psi * (x - mean)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """Type of the weights, which whoever has `G` may have changed."""
+        return next(self._G.parameters()).dtype
+
+    def _first_layer(self) -> tuple[float, ...]:
+        """By which a first layer is known from another: the mean of its output goes with it."""
+        weights = self._G.stage(LOWEST).dense.parameters()
+        return tuple(float(value) for weight in weights for value in (weight.double().sum(), weight.double().norm()))
 
     @property
     def means(self) -> Tensor:
         """All means that truncation may lead to: [1 or K, width, 4, 4]; see `truncation_mean`."""
-        if self._mean is None:
-            self._mean = self._measured_mean()
+        with MEASURING:  # else threads that all need it would each measure it
+            if self._mean_of_layer is not None and (now := self._first_layer()) != self._mean_of_layer:
+                self._mean, self._mean_of_layer = None, now
+            if self._mean is None:
+                self._mean = self._measured_mean()
         return self._mean.to(self.device)
 
     def truncation_mean(self, labels: Tensor | None) -> Tensor:
@@ -147,7 +185,8 @@ class Model(BaseModel):
             return mean[labels.long()]  # bytes would be taken for a mask
         return torch.einsum("nk,kchw->nchw", labels.to(mean), mean)
 
-    @torch.inference_mode()
+    @torch.inference_mode(False)  # gradients may go past it, if not into it
+    @torch.no_grad()
     def _measured_mean(self) -> Tensor:
         spec = self.spec
         if not spec.num_labels or spec.multi_label:
@@ -162,7 +201,7 @@ class Model(BaseModel):
         for start in range(0, len(z), CHUNK):
             some = slice(start, start + CHUNK)
             of = labels[some].to(self.device) if labels is not None else None
-            total += self._G.first(z[some].to(self.device), of).sum(0, keepdim=True)
+            total += self._G.first(z[some].to(self.device, self._dtype), of).sum(0, keepdim=True)
         return total / len(z)
 
 

@@ -34,10 +34,9 @@ def open_subject(source: str, texts: Sequence[str], measures: Path | None) -> Su
     measures: a file that `growgan evaluate` wrote, with numbers of this very file; None = the run's own, if it has one.
     """
     model = load(source)
-    run = model.file.path.absolute().parent.parent / "measures.jsonl"
-    found = {}
-    if measures is not None or run.is_file():
-        found = results.of_model(measures or run, model.file.hash)
+    run = RunFiles.holding(model.file.path)
+    file = measures or (run.measures if run is not None else None)
+    found = results.of_model(file, model.file.hash) if file is not None else {}
     if measures is not None and not found:
         raise ConfigError(f"{measures} has no measure of {model.file.path} (matched by the file's hash)")
     return Subject(model, model.file.measures | found, card.merged(_licensed(model.file), texts))
@@ -50,12 +49,18 @@ def _licensed(file: DescribedFile) -> dict[str, Any]:
 
 
 def export(
-    subject: Subject, out: Path, *, resolution: int | None = None, only: str | None = None, half: bool | None = None
+    subject: Subject,
+    out: str | Path,
+    *,
+    resolution: int | None = None,
+    only: str | None = None,
+    half: bool | None = None,
 ) -> str:
     """Write the model in the format that the end of `out` names. Returns how it was tried, in a line.
 
     resolution: .onnx and .pt2. only, half (None = half): .safetensors. Raises `ConfigError` for what does not fit.
     """
+    out = Path(out)
     suffix = out.suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(f"{out} must end in one of {', '.join(FORMATS)}, which sets the format")

@@ -24,9 +24,9 @@ from starlette.staticfiles import StaticFiles
 from growgan import __version__
 from growgan.core.errors import ConfigError, UserError
 from growgan.studio import plans, watch
-from growgan.studio.desk import Desk
+from growgan.studio.film_jobs import FilmJobs
 from growgan.studio.guard import HEADERS, Guard
-from growgan.studio.reels import Reels
+from growgan.studio.render_queue import RenderQueue
 from growgan.studio.service import Studio
 
 T = TypeVar("T")
@@ -55,14 +55,14 @@ def make_app(
 
     runs: run folders to look at. names, addresses: see `Guard`.
     """
-    desk: Desk[plans.Key | plans.Frame, bytes] = Desk(studio.pictures, studio.batch)
+    queue: RenderQueue[plans.Key | plans.Frame, bytes] = RenderQueue(studio.pictures, studio.batch)
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        app.state.reels = Reels(studio, desk)
+        app.state.film_jobs = FilmJobs(studio, queue)
         yield
-        desk.close()
-        await run_in_threadpool(app.state.reels.close)
+        queue.close()
+        await run_in_threadpool(app.state.film_jobs.close)
 
     def png(request: Request, look: plans.Look, data: bytes) -> Response:
         lasting = studio.is_current(look.model, request.query_params.get("version", ""))
@@ -73,46 +73,46 @@ def make_app(
 
     async def model(request: Request) -> Response:
         name, anew = request.query_params.get("name", ""), "anew" in request.query_params
-        return Json(await _made(request, desk.call(lambda: studio.describe(name, anew))))
+        return Json(await _made(request, queue.call(lambda: studio.describe(name, anew))))
 
     async def picture(request: Request) -> Response:
         look, what = plans.parse(request.query_params.get("plan", ""), plans.picture)
-        return png(request, look, await _made(request, desk.order(look, what)))
+        return png(request, look, await _made(request, queue.order(look, what)))
 
     async def sheet(request: Request) -> Response:
         plan = plans.parse(request.query_params.get("plan", ""), plans.sheet)
-        return png(request, plan.look, await _made(request, desk.call(lambda: studio.sheet(plan))))
+        return png(request, plan.look, await _made(request, queue.call(lambda: studio.sheet(plan))))
 
     async def words(request: Request) -> Response:
         plan = plans.parse(request.query_params.get("plan", ""), plans.sheet)
-        return Json(await _made(request, desk.call(lambda: studio.words(plan))))
+        return Json(await _made(request, queue.call(lambda: studio.words(plan))))
 
     async def teach(request: Request) -> Response:
         plan = plans.parse(await _body(request), plans.said)
-        return Json({"predicted": await _made(request, desk.call(lambda: studio.teach(plan)))})
+        return Json({"predicted": await _made(request, queue.call(lambda: studio.teach(plan)))})
 
     async def all_films(request: Request) -> Response:
-        reels = _reels(request)
+        film_jobs = _film_jobs(request)
         if request.method == "POST":
             plan = plans.parse(await _body(request), plans.film)
-            await _made(request, desk.call(lambda: studio.check_film(plan)))
-            return Json(reels.begin(plan).describe())
-        return Json([reel.describe() for reel in reels.all()])
+            await _made(request, queue.call(lambda: studio.check_film(plan)))
+            return Json(film_jobs.begin(plan).describe())
+        return Json([job.describe() for job in film_jobs.all()])
 
     async def film(request: Request) -> Response:
-        reels, number = _reels(request), request.path_params["number"]
+        film_jobs, number = _film_jobs(request), request.path_params["number"]
         if request.method == "DELETE":
-            reels.forget(number)
+            film_jobs.forget(number)
             return Json({})
-        return Json(reels.get(number).describe())
+        return Json(film_jobs.get(number).describe())
 
     async def film_file(request: Request) -> Response:
-        reel = _reels(request).get(request.path_params["number"])
-        if not reel.finished:
+        job = _film_jobs(request).get(request.path_params["number"])
+        if not job.finished:
             raise ConfigError("this film is not finished")
-        if not reel.path.is_file():  # somebody has cleared the folder of temporary files
+        if not job.path.is_file():  # somebody has cleared the folder of temporary files
             raise ConfigError("the file of this film is gone: make it anew")
-        return FileResponse(reel.path, filename=reel.path.name, content_disposition_type="inline")
+        return FileResponse(job.path, filename=job.path.name, content_disposition_type="inline")
 
     def run(request: Request) -> Response:
         return Json(watch.watch(_named(request, runs)))
@@ -143,13 +143,13 @@ def make_app(
         middleware=[Middleware(Guard, names=names, addresses=addresses)],
         exception_handlers={UserError: _refused, HTTPException: _refused, OSError: _refused, Exception: _failed},
     )
-    app.state.desk = desk
+    app.state.queue = queue
     return app
 
 
-def _reels(request: Request) -> Reels:
-    reels: Reels = request.app.state.reels
-    return reels
+def _film_jobs(request: Request) -> FilmJobs:
+    film_jobs: FilmJobs = request.app.state.film_jobs
+    return film_jobs
 
 
 async def _made(request: Request, future: Future[T]) -> T:

@@ -1,4 +1,4 @@
-"""Plans in, pictures out: the studio without its pages. One thread at a time (`desk`)."""
+"""Plans in, pictures out: the studio without its pages. One thread at a time (`render_queue`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 from growgan import __version__
 from growgan.core.errors import ConfigError, ModelError, UserError
 from growgan.core.runfiles import RunFiles
-from growgan.data.notes import noted
+from growgan.data.image_metadata import metadata_for
 from growgan.editing import directions, sheet
 from growgan.editing.directions import Directions
 from growgan.editing.projected import Projected
@@ -339,5 +339,5 @@ def _first(labels: np.ndarray | None) -> np.ndarray | None:
 
 def _png(picture: Image.Image, notes: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", **noted("PNG", notes), compress_level=FAST)
+    picture.save(buffer, format="PNG", **metadata_for("PNG", notes), compress_level=FAST)
     return buffer.getvalue()

@@ -11,7 +11,6 @@ from growgan.core.errors import RunError
 from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Schedule
 from growgan.training import timelapse
-from growgan.training.run import RunFolder
 
 MOST_POINTS = 1000
 """Points of a curve: more than a screen shows."""
@@ -21,7 +20,7 @@ FIELDS = ("nimg", "seconds", "resolution", "alpha", "images_per_second", "g_lr",
 
 def watch(source: str) -> dict[str, Any]:
     """What a page shows of a run, JSON values. Raises `RunError`."""
-    run = RunFolder(Path(source))
+    run = RunFiles(Path(source))
     config, log = run.read_config(), run.read_log()
     schedule = Schedule(config.schedule, config.optim, config.network.resolution)
     last = log[-1] if log else {}

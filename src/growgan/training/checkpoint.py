@@ -53,14 +53,20 @@ def making_room(run: RunFiles, write: Callable[[], None]) -> None:
 def restore_newest(run: RunFiles, state: TrainState, warn: Callable[[str], None]) -> bool:
     """Take up the newest state that is whole. Returns whether there was one to take up.
 
-    Damaged ones are passed over with a warning each. Raises `RunError` when there are states and all are damaged.
+    Damaged ones are passed over with a warning each. Raises `RunError` when there are states and all are damaged, and
+    where one cannot be read just now: a run that went on from an older one would remove what came after it.
     """
     paths = run.states()
     for path in paths:
         try:
             state.restore(*_read(path))
             return True
-        except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        except torch.OutOfMemoryError:
+            raise
+        except OSError as error:
+            told = f"{path} cannot be read: {error.strerror or error}"
+            raise RunError(f"{told}; try again, or move it away to resume from an older one") from error
+        except (SafetensorError, KeyError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             warn(f"{path} is damaged and was skipped: {reason}")
     if paths:

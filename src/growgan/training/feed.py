@@ -14,8 +14,8 @@ from growgan.core.schedule import Phase
 from growgan.devices import Machine, on_device
 from growgan.networks.resample import downscale, lerp, upscale
 from growgan.training.draws import Draws
+from growgan.training.microbatches import own_rows, parts
 from growgan.training.ranks import ALONE, Ranks
-from growgan.training.shares import own_rows, parts
 from growgan.training.state import TrainState
 
 Values = np.ndarray | Tensor

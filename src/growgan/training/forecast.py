@@ -18,11 +18,23 @@ class Forecast:
         self.spec = spec
         self._images: dict[int, float] = {}
         self._seconds: dict[int, float] = {}
+        self._between = (0.0, 0.0)
+        """Images, and the seconds beside their steps."""
 
     def observe(self, resolution: int, images: int, seconds: float) -> None:
         """Take note that `images` have taken `seconds`; what is older counts for less."""
         self._images[resolution] = 0.9 * self._images.get(resolution, 0) + images
         self._seconds[resolution] = 0.9 * self._seconds.get(resolution, 0) + seconds
+
+    def observe_between(self, images: int, seconds: float) -> None:
+        """Take note of what went on beside the steps of `images`: measures, grids, states, the loading of pictures."""
+        self._between = 0.9 * self._between[0] + images, 0.9 * self._between[1] + max(0.0, seconds)
+
+    @property
+    def _beside(self) -> float:
+        """Seconds that an image takes beside its step."""
+        images, seconds = self._between
+        return seconds / images if images else 0.0
 
     def seconds_per_image(self, resolution: int) -> float | None:
         """Seen at this resolution, or worked out from the nearest one that was seen; None before anything was."""
@@ -46,7 +58,7 @@ class Forecast:
         """Seconds until the current stage ends."""
         stage = self.schedule.stage_at(nimg)
         rate = self.seconds_per_image(stage.resolution)
-        return None if rate is None else max(0, stage.end - nimg) * rate
+        return None if rate is None else max(0, stage.end - nimg) * (rate + self._beside)
 
     def run_left(self, nimg: int) -> float | None:
         """Seconds until the run ends."""
@@ -55,5 +67,5 @@ class Forecast:
             rate = self.seconds_per_image(stage.resolution)
             if rate is None:
                 return None
-            total += max(0, stage.end - max(stage.start, nimg)) * rate
+            total += max(0, stage.end - max(stage.start, nimg)) * (rate + self._beside)
         return total

@@ -31,7 +31,7 @@ PENALTIES = ("D/penalty", "D/r1", "D/r2")
 SCORES = ("D/score_real", "D/score_fake")
 
 
-class Trouble(RunError):
+class TrainingFailure(RunError):
     """What has gone wrong, in a sentence that begins with where."""
 
     def __init__(self, state: TrainState, phase: Phase, what: str) -> None:
@@ -40,13 +40,13 @@ class Trouble(RunError):
 
 
 def examine(state: TrainState, phase: Phase) -> None:
-    """Raise `Trouble` if the run at this moment is not one to go on from. Done before anything of it is written."""
+    """Raise `TrainingFailure` if the run must not go on from here. Done before anything of it is written."""
     parted = _parted(state)
-    what = state.ranks.decide(
+    what = state.ranks.on_first(
         lambda: parted or _numbers(state) or _explosion(state) or _weights(state) or _collapse(state, phase)
     )
     if what:
-        raise Trouble(state, phase, what)
+        raise TrainingFailure(state, phase, what)
 
 
 def _parted(state: TrainState) -> str:
@@ -58,7 +58,7 @@ def _parted(state: TrainState) -> str:
         return ""
     weights = [p.detach() for network in (state.G, state.D, state.G_ema) for p in network.parameters()]
     bits = [p.view(torch.int64 if p.dtype == torch.float64 else torch.int32) for p in weights]
-    sums = state.ranks.collect(int(torch.stack([b.sum(dtype=torch.int64) for b in bits]).sum()))
+    sums = state.ranks.gather(int(torch.stack([b.sum(dtype=torch.int64) for b in bits]).sum()))
     others = [str(rank) for rank, value in enumerate(sums) if value != sums[0]]
     return f"processes {', '.join(others)} have different weights from the first one" if others else ""
 

@@ -23,18 +23,18 @@ from growgan.sampling import images
 from growgan.sampling.latents import label_distribution
 from growgan.training import checkpoint, settings, start
 from growgan.training.feed import Feed
+from growgan.training.fit_to_machine import scaled_to_hours, with_fastest_threads
 from growgan.training.forecast import Forecast
-from growgan.training.health import Trouble
+from growgan.training.health import TrainingFailure
 from growgan.training.loop import train
 from growgan.training.measure import check_measure, make_measure
 from growgan.training.memory import check_memory
-from growgan.training.pace import lasting, on_threads
+from growgan.training.microbatches import fewest_groups
 from growgan.training.ranks import ALONE, Ranks, check_device
 from growgan.training.report import Report
 from growgan.training.request import Request
 from growgan.training.resident import Resident, check_resident
 from growgan.training.run import RunFolder
-from growgan.training.shares import fewest_groups
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
 from growgan.training.stop import Asked, Stop
@@ -71,12 +71,12 @@ def plan(request: Request, ranks: Ranks = ALONE) -> Job:
     run = RunFolder(request.out)
     if not ranks.first:
         request = replace(request, say=lambda line: None)
-    stored, config = ranks.decide(lambda: settings.asked(request, run))
-    dataset = ranks.in_turns(lambda: settings.open_data(request, config, ranks.first))
+    stored, config = ranks.on_first(lambda: settings.asked(request, run))
+    dataset = ranks.local_first(lambda: settings.open_data(request, config, ranks.first))
     try:
         fit = settings.resumed_data if stored else partial(settings.fitted, world=ranks.world)
-        config = ranks.decide(lambda: fit(config, dataset, request))
-        machine = ranks.together(lambda: _joined(config, dataset, request, ranks))
+        config = ranks.on_first(lambda: fit(config, dataset, request))
+        machine = ranks.on_all(lambda: _joined(config, dataset, request, ranks))
     except BaseException:
         dataset.close()
         raise
@@ -110,23 +110,25 @@ class Outcome:
 def work(job: Job, stop: Stop | None = None) -> Outcome:
     """Train, from the start or from where the run was left. stop: ends it from elsewhere; else the signals do."""
     ranks, hours = job.ranks, job.hours
-    ranks.in_turns(lambda: check_measure(job.config))
+    ranks.local_first(lambda: check_measure(job.config))
     with ExitStack() as stack, stop or Stop(said=ranks.first) as stop:
-        exists = ranks.decide(lambda: _take_over(job.run, stack))
-        ranks.together(lambda: check_memory(job.config, job.schedule, job.machine, ranks))
-        ranks.together(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset, ranks))
+        exists = ranks.on_first(lambda: _take_over(job.run, stack))
+        ranks.on_all(lambda: check_memory(job.config, job.schedule, job.machine, ranks))
+        ranks.on_all(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset, ranks))
         if not exists:
-            config = ranks.decide(lambda: on_threads(job.config, job.schedule, job.machine, ranks, job.say))
+            config = ranks.on_first(lambda: with_fastest_threads(job.config, job.schedule, job.machine, ranks, job.say))
             if hours is not None:
                 tuning = Tuning(job.run, job.machine, job.say, config.execution.plan == "measured")
                 try:
-                    config = lasting(config, job.schedule, job.machine, ranks, job.say, tuning.prepare, hours, stop)
+                    config = scaled_to_hours(
+                        config, job.schedule, job.machine, ranks, job.say, tuning.prepare, hours, stop
+                    )
                 except Asked:
                     return Outcome(0, False, stop.asked)
             job = replace(job, config=config)
-            ranks.decide(lambda: _begin(job))
+            ranks.on_first(lambda: _begin(job))
         else:
-            ranks.decide(lambda: _keep_changes(job))
+            ranks.on_first(lambda: _keep_changes(job))
             if hours is not None:
                 length = f"{job.schedule.total / 1000:g} kimg"
                 job.say(f"the run's length is already set to {length}; change it with --kimg, without --hours")
@@ -151,24 +153,25 @@ def _train(job: Job, stop: Stop) -> Outcome:
     if last < config.network.resolution:
         own = f"the run ends after {schedule.total / 1000:g} kimg, at {last}x{last} of {size}x{size}"
         job.say(f"warning: {own}: raise --kimg, or use --hours to fit the whole growth into a time")
-    state = TrainState(config, job.machine, ranks)
+    state = TrainState(config, job.machine, ranks, keep=True)
     if _restored(job, state):
-        ranks.decide(lambda: job.run.forget_after(state.nimg))
+        ranks.on_first(lambda: job.run.forget_after(state.nimg))
         if state.nimg:
             job.say(f"resuming from {state.nimg / 1000:g} kimg, after {clock(state.seconds)} of training")
     else:
-        ranks.decide(lambda: _begin_state(job, state))
+        ranks.on_first(lambda: _begin_state(job, state))
         _warn_of_few(job)
         if config.start.model:  # else all have drawn the same weights
             _share(state)
     _warn_of_idle(job, state.nimg)
     table = job.dataset.labels if config.network.num_labels else None
     labels = label_distribution(table, config.network.num_labels, config.network.multi_label)
-    measure = ranks.together(lambda: make_measure(config, job.dataset, labels, job.machine.device, stop))
+    measure = ranks.on_all(lambda: make_measure(config, job.dataset, labels, job.machine.device, stop))
     names = list(job.dataset.class_names) if labels else []
     tuning = Tuning(job.run, job.machine, job.say, config.execution.plan == "measured")
     snapshots = Snapshots(job.run, config, labels, names, measure)
-    report = Report(job.run, schedule, snapshots, Forecast(schedule, config.network), state.nimg, tuning, ranks.first)
+    forecast = Forecast(schedule, config.network)
+    report = Report(job.run, schedule, snapshots, forecast, state.nimg, tuning, ranks.first, tell=job.say)
     try:
         if state.nimg == 0:
             report.write_first(state, schedule.at(0))
@@ -179,8 +182,8 @@ def _train(job: Job, stop: Stop) -> Outcome:
                 try:
                     ended = train(state, schedule, feed, report, stop)
                     break
-                except Trouble as trouble:
-                    _go_back(job, state, report, trouble)
+                except TrainingFailure as failure:
+                    _roll_back(job, state, report, failure)
     finally:
         report.close()
     return Outcome(state.nimg, ended, stop.asked)
@@ -188,7 +191,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
 
 def _restored(job: Job, state: TrainState) -> bool:
     """Become the newest state of the run that is whole, in every process. Returns whether there was one."""
-    found = state.ranks.decide(lambda: checkpoint.restore_newest(job.run, state, job.say))
+    found = state.ranks.on_first(lambda: checkpoint.restore_newest(job.run, state, job.say))
     if found:
         _share(state)
     return found
@@ -196,7 +199,7 @@ def _restored(job: Job, state: TrainState) -> bool:
 
 def _share(state: TrainState) -> None:
     """Give every process the state of the first one."""
-    tensors, counters = state.ranks.spread(state.tensors(), state.counters())
+    tensors, counters = state.ranks.broadcast_state(state.tensors(), state.counters())
     if not state.ranks.first:
         state.restore(tensors, counters)
 
@@ -224,25 +227,24 @@ def _warn_of_idle(job: Job, nimg: int) -> None:
         job.say(f"warning: {idle} idle at {resolution}x{resolution}, where the minibatch has {groups} groups to share")
 
 
-def _go_back(job: Job, state: TrainState, report: Report, trouble: Trouble) -> None:
+def _roll_back(job: Job, state: TrainState, report: Report, failure: TrainingFailure) -> None:
     """Become the last good state, with lower rates. Raises `RunError` where that is not wanted, or was done enough."""
-    health, backs, rate = job.config.health, state.went_back, state.rate
-    kept = report.keep_trouble(state, job.schedule.at(state.held), str(trouble))
-    if health.policy == "stop" or backs >= health.most_backs:
-        tried = f" after going back {backs} times" if backs else ""
-        remedy = "use --set health.policy=back to resume at lower rates" if health.policy == "stop" else ""
+    health, rollbacks, rate = job.config.health, state.rollbacks, state.rate
+    kept = report.keep_failure(state, job.schedule.at(state.held), str(failure))
+    if health.policy == "stop" or rollbacks >= health.max_rollbacks:
+        tried = f" after going back {rollbacks} times" if rollbacks else ""
+        remedy = "use --set health.policy=rollback to resume at lower rates" if health.policy == "stop" else ""
         stopped = f"stopped{tried}; the last saved state is kept"
-        said = f"{trouble}{kept}; {stopped}{': ' if remedy else ''}{remedy}"
-        raise state.ranks.met(RunError(said)) from trouble
+        said = f"{failure}{kept}; {stopped}{': ' if remedy else ''}{remedy}"
+        raise state.ranks.raised_by_all(RunError(said)) from failure
     if not _restored(job, state):
-        raise state.ranks.met(RunError(f"{trouble}{kept}; there is no state to go back to")) from trouble
-    state.went_back, state.rate = backs + 1, rate * health.back_rate
+        raise state.ranks.raised_by_all(RunError(f"{failure}{kept}; there is no state to go back to")) from failure
+    state.rollbacks, state.rate = rollbacks + 1, rate * health.rollback_rate
     report.rewind(state.nimg)
-    report.save(
-        state, job.schedule.at(state.held), grid=False, leaving=False
-    )  # a kill is not to bring the old rates back
+    # A kill is not to bring the old rates back.
+    report.save(state, job.schedule.at(state.held), grid=False, leaving=False)
     to = f"back to {state.nimg / 1000:g} kimg, resuming at {state.rate:g} times the scheduled learning rates"
-    report.say(f"warning: {trouble}{kept}; {to}")
+    report.say(f"warning: {failure}{kept}; {to}")
 
 
 def _keep_changes(job: Job) -> None:

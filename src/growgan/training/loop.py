@@ -8,9 +8,9 @@ from typing import Protocol
 
 from growgan.core.schedule import Phase, Schedule
 from growgan.devices import StepThrottle
+from growgan.training.cuda_graphs import Figures
 from growgan.training.feed import Feed
-from growgan.training.health import Trouble, examine
-from growgan.training.recording import Figures
+from growgan.training.health import TrainingFailure, examine
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
 from growgan.training.stop import Stop
@@ -42,8 +42,8 @@ def train(state: TrainState, schedule: Schedule, feed: Feed, callbacks: Callback
     """Train from wherever `state` is until the schedule ends or `stop` is asked for. Returns whether it ended.
 
     A round holds its phase for `minibatch_repeats` minibatches. Ticks and stages end with rounds; the state may be
-    saved after any step, and goes on from there to the same end. Raises `Trouble` when the run has gone wrong, before
-    anything of that is written.
+    saved after any step, and goes on from there to the same end. Raises `TrainingFailure` when the run has gone wrong,
+    before anything of that is written.
     """
     saved, throttle = time.monotonic(), StepThrottle(state.device)
     # A round is finished that had begun before the end, but none of a schedule that was cut shorter than the run is.
@@ -60,7 +60,7 @@ def train(state: TrainState, schedule: Schedule, feed: Feed, callbacks: Callback
         grown = ended or (state.repeat == 0 and schedule.stage_at(state.nimg).resolution > phase.resolution)
         ticked = ended or (state.repeat == 0 and state.nimg - state.tick_start >= phase.tick_images)
         overdue = int(time.monotonic() - saved >= state.config.snapshots.state_minutes * 60)
-        overdue, asked = state.ranks.agree(overdue, stop.asked or 0)
+        overdue, asked = state.ranks.all_reduce_max(overdue, stop.asked or 0)
         if grown or ticked or overdue or asked:
             examine(state, phase)
         if grown:
@@ -96,7 +96,7 @@ def _timed_step(state: TrainState, phase: Phase, feed: Feed, throttle: StepThrot
         figures = train_step(state, phase, feed)
         throttle.step()
     except FloatingPointError as error:
-        raise Trouble(state, phase, str(error)) from error
+        raise TrainingFailure(state, phase, str(error)) from error
     return time.perf_counter() - started, figures
 
 

@@ -22,7 +22,7 @@ from growgan.metrics import titled
 from growgan.metrics.features import FeatureStore
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.kid import kid
-from growgan.metrics.streams import Block, Sample, apart
+from growgan.metrics.streams import Sample, SeedBlock, apart
 from growgan.metrics.swd import COARSEST, Descriptors, swd
 from growgan.metrics.weights import find_inception
 from growgan.sampling import images, latents
@@ -35,7 +35,7 @@ T = TypeVar("T")
 BATCH = 64
 """Pictures that are made and looked at at once, of up to 256x256."""
 REMEDY = "turn it off with --set snapshots.measure=none, or lower snapshots.measure_images"
-BLOCK = Block(0)
+BLOCK = SeedBlock(0)
 """Random choices that `growgan evaluate` never takes."""
 
 
@@ -48,10 +48,10 @@ def check_measure(config: RunConfig) -> None:
 def make_measure(
     config: RunConfig, dataset: ImageSet, labels: dict[str, Any], device: torch.device, stop: Stop | None = None
 ) -> Measure | None:
-    """The measure that a configuration names. ``stop``: KID, which takes long, is broken off when it is asked for."""
+    """The measure that a configuration names. stop: what breaks a measure off, which may take long."""
     match config.snapshots.measure:
         case "swd":
-            return SwdMeasure(config, dataset, labels)
+            return SwdMeasure(config, dataset, labels, stop)
         case "kid":
             network = FeatureNetwork(find_inception(), "legacy", device, choose_layout(device))
             return KidMeasure(config, dataset, labels, network, stop)
@@ -93,10 +93,10 @@ class Measure(ABC):
         with (Progress if ranks.first else Silent)(len(numbers), what) as bar:
             for start in range(0, len(batches), ranks.world):
                 some = batches[start : start + ranks.world]
-                if self.stop is not None and ranks.agree(int(self.stop.asked is not None))[0]:
+                if self.stop is not None and ranks.all_reduce_max(int(self.stop.asked is not None))[0]:
                     raise RunError("the run is stopping")
                 own = some[ranks.rank : ranks.rank + 1]
-                made = ranks.collect(ranks.together(partial(within_memory, partial(_each, make, own), REMEDY)))
+                made = ranks.gather(ranks.on_all(partial(within_memory, partial(_each, make, own), REMEDY)))
                 _decide(ranks, partial(_take_all, take, made))
                 bar.advance(sum(map(len, some)))
 
@@ -236,7 +236,7 @@ def batch_size(resolution: int) -> int:
 
 
 def _decide(ranks: Ranks, work: Callable[[], T]) -> T:
-    return ranks.decide(partial(within_memory, work, REMEDY))
+    return ranks.on_first(partial(within_memory, work, REMEDY))
 
 
 def _named(levels: dict[int, float]) -> dict[str, float]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from growgan.core import geometry
-from growgan.core.allocator import FREELY, give_back
+from growgan.core.allocator import FREELY
 from growgan.core.config import RunConfig
 from growgan.core.errors import OutOfMemory
 from growgan.core.schedule import Phase, Schedule
-from growgan.devices import Machine
+from growgan.core.text import memory_size
+from growgan.devices import Machine, free_memory
 from growgan.metrics import swd
+from growgan.training.microbatches import parts
 from growgan.training.ranks import ALONE, Ranks
-from growgan.training.rehearsal import Rehearsal
-from growgan.training.shares import parts
 from growgan.training.state import TrainState
+from growgan.training.trial_steps import TrialSteps
 
 MARGIN = 3.0
 """How much more a step takes than what backward keeps: gradients on their way, the convolutions' own room, fragments.
@@ -46,8 +45,8 @@ def check_memory(config: RunConfig, schedule: Schedule, machine: Machine, ranks:
     if needed > free:
         share = f" in {ranks.world} processes" if ranks.world > 1 else ""
         raise OutOfMemory(
-            f"stage {largest.resolution}x{largest.resolution} needs about {readable(needed)} of memory for a minibatch "
-            f"of {largest.minibatch}{share} and {readable(free)} is free: "
+            f"stage {largest.resolution}x{largest.resolution} needs about {memory_size(needed)} of memory for a "
+            f"minibatch of {largest.minibatch}{share} and {memory_size(free)} is free: "
             f"{_advice(config, largest, machine, free, ranks.world)}"
         )
     if machine.device.type == "cpu" and config.snapshots.measure == "swd":
@@ -60,7 +59,7 @@ def _check_measure(config: RunConfig, free: float) -> None:
     needed = swd.descriptor_bytes(count, config.network.resolution)
     if needed > free:
         raise OutOfMemory(
-            f"measuring {count:,} images needs about {readable(needed)} of memory and {readable(free)} is free: "
+            f"measuring {count:,} images needs about {memory_size(needed)} of memory and {memory_size(free)} is free: "
             "use --set snapshots.measure=none, or a smaller snapshots.measure_images"
         )
 
@@ -74,12 +73,12 @@ def needed_memory(config: RunConfig, phase: Phase, machine: Machine, world: int 
     rows = _at_once(config, phase, world)
     # What backward keeps has the type that convolutions are done in; weights and moments have their own.
     shapes = Machine(torch.device("meta"), dtype=machine.compute or machine.dtype)
-    state = TrainState(config, shapes)
+    state = TrainState(config, shapes, keep=True)
     weights = sum(p.numel() for network in (state.G, state.D) for p in network.parameters()) * machine.dtype.itemsize
     averaged = sum(p.numel() for p in state.G_ema.parameters()) * machine.dtype.itemsize
     kept = max(
-        _kept_bytes(state, lambda rehearsal: rehearsal.d_losses(phase, rows)),
-        _kept_bytes(state, lambda rehearsal: rehearsal.g_losses(phase, rows)),
+        _kept_bytes(state, lambda trial: trial.d_losses(phase, rows)),
+        _kept_bytes(state, lambda trial: trial.g_losses(phase, rows)),
     )
     low = (machine.compute or machine.dtype).itemsize / machine.dtype.itemsize
     transformed = machine.device.type == "cpu" and low == 1 and config.execution.plan == "measured"
@@ -112,17 +111,6 @@ def _share_of_free(device: torch.device, ranks: Ranks) -> float | None:
     return free if free is None or device.type != "cpu" else free / ranks.local_world
 
 
-def free_memory(device: torch.device) -> float | None:
-    """Bytes that can still be had on the device; None where that cannot be told."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    if device.type != "cpu":
-        return None
-    give_back()  # what earlier work of this process has left can be had
-    limits = [free for free in (_system_free(), _control_group_free()) if free is not None]
-    return min(limits, default=None)
-
-
 def _at_once(config: RunConfig, phase: Phase, world: int) -> int:
     """Images that a step computes at once; the first of several processes has the largest share."""
     return len(parts(phase.minibatch, config.execution.microbatch, config.network, 0, world)[0])
@@ -134,7 +122,7 @@ def _pixels(config: RunConfig, phase: Phase, world: int) -> int:
     return images * sum(spec.width(size) * size**2 for size in geometry.stages(phase.resolution))
 
 
-def _kept_bytes(state: TrainState, losses: Callable[[Rehearsal], Iterator[Tensor]]) -> int:
+def _kept_bytes(state: TrainState, losses: Callable[[TrialSteps], Iterator[Tensor]]) -> int:
     """The most that backward keeps for one of the losses, which come one after the other."""
     storages: dict[int, Tensor] = {}
 
@@ -145,7 +133,7 @@ def _kept_bytes(state: TrainState, losses: Callable[[Rehearsal], Iterator[Tensor
     parameters = {p.untyped_storage()._cdata for n in (state.G, state.D) for p in n.parameters()}
     most = 0
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        for _ in losses(Rehearsal(state)):
+        for _ in losses(TrialSteps(state)):
             kept = sum(t.untyped_storage().nbytes() for key, t in storages.items() if key not in parameters)
             most = max(most, kept)
             storages.clear()
@@ -161,34 +149,3 @@ def _advice(config: RunConfig, phase: Phase, machine: Machine, free: float, worl
             return f"use --set execution.microbatch={size} to compute it in parts, with the same result"
         size //= 2
     return "train at a lower --resolution, or with a smaller network.fmap_base"
-
-
-def _system_free() -> float | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        fields = dict(line.split(":", 1) for line in lines)
-        return float(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        pass
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def _control_group_free() -> float | None:
-    """What a container's limit leaves (version 2 control groups)."""
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
-        lines = Path("/sys/fs/cgroup/memory.stat").read_text(encoding="ascii").splitlines()
-        stat = dict(line.split() for line in lines)
-        # Pages of files that were read count as used, but are given back when they are wanted.
-        return float(limit) - float(used) + float(stat["inactive_file"]) + float(stat["active_file"])
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def readable(count: float) -> str:
-    """Bytes as people read them: 0.5 GiB, 12.3 MiB."""
-    return f"{count / 2**30:.1f} GiB" if count >= 0.1 * 2**30 else f"{count / 2**20:.1f} MiB"

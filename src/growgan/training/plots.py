@@ -1,10 +1,7 @@
-"""Pictures of a run: how its losses and measures went, and how the same latents grew from stage to stage."""
+"""Pictures of a run: how its losses went, and how the same latents grew from stage to stage."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +11,13 @@ import torch
 from growgan.core.errors import RunError
 from growgan.core.files import whole
 from growgan.core.geometry import stages
-from growgan.data.notes import noted
+from growgan.core.runfiles import RunFiles
+from growgan.data.image_metadata import metadata_for
 from growgan.models.native import open_model
 from growgan.sampling import images, latents
-from growgan.training.run import RunFolder
-
-Series = dict[str, list[tuple[int, dict[str, Any]]]]
-"""Who measured -> images shown, and what was found."""
 
 
-def draw_losses(run: RunFolder, out: Path) -> Path:
+def draw_losses(run: RunFiles, out: Path) -> Path:
     """Draw both losses over the images shown, with the stages behind them. Raises `RunError` for an empty log."""
     log = run.read_log()
     if not log:
@@ -47,83 +41,18 @@ def draw_losses(run: RunFolder, out: Path) -> Path:
     axes.plot(kimg, [entry["G/loss"] for entry in log], label="G", marker=marker)
     axes.set(xlabel="thousand images shown", ylabel="loss", xlim=(0, kimg[-1]))
     axes.legend(loc="lower right")
-    return _save(figure, out)
+    return save(figure, out)
 
 
-def draw_measures(run: RunFolder, out: Path, files: Sequence[Path] = ()) -> Path:
-    """Draw the measures at the run's full resolution over the images shown and over hours, a measure a row.
-
-    Those that training took come from its log, others from the run's ``measures.jsonl`` and `files` of that kind.
-    Dashed: what reals give. Raises `RunError` where there is none.
-    """
-    log = run.read_log()
-    full = run.read_config().network.resolution
-    rows: dict[str, Series] = defaultdict(lambda: defaultdict(list))
-    for entry in log:
-        for found in entry.get("measures", {}).values():
-            if found["resolution"] == full:
-                rows[found["name"]]["in training"].append((entry["nimg"], found))
-    for found in evaluated([run.path / "measures.jsonl", *files]):
-        if found.get("resolution") == full and found.get("nimg") is not None:
-            rows[found["metric"]]["evaluated"].append((found["nimg"], found))
-    if not rows:
-        raise RunError(f"{run.path} has no measure at {full}x{full} yet: run growgan evaluate")
-    curves = {name: series for name, series in rows.items() if max(map(len, series.values())) > 1}
-    rows = curves or rows  # a number alone is a curve only where there is nothing else
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 0.4 + 2.4 * len(rows)), layout="constrained")
-    panels = figure.subplots(len(rows), 2, squeeze=False, sharex="col")
-    shown, hours = np.array([[entry["nimg"], entry["seconds"] / 3600] for entry in log]).T
-    for (name, series), (by_images, by_hours) in zip(rows.items(), panels):
-        for label, points in series.items():
-            nimg, values = zip(*sorted((nimg, found["value"]) for nimg, found in points))
-            kimg = [n / 1000 for n in nimg]
-            marker = "." if len(nimg) < 40 else None
-            line = "-" if label == "in training" else ":"
-            by_images.plot(kimg, values, line, marker=marker, label=label)
-            by_hours.plot(np.interp(nimg, shown, hours), values, line, marker=marker, label=label)
-        if reference := next(iter(series.values()))[-1][1].get("reference"):
-            for axes in (by_images, by_hours):
-                axes.axhline(reference["value"], color="0.5", linestyle="--", linewidth=1, label="reals")
-        by_images.set_ylabel(name)
-        by_images.legend(fontsize="small")
-    panels[-1, 0].set_xlabel("thousand images shown")
-    panels[-1, 1].set_xlabel("hours of training")
-    return _save(figure, out)
-
-
-def evaluated(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """What `growgan evaluate` has added to files of JSON lines; one that is not there is empty.
-
-    A last line that a killed process has left cut off is passed over, as that command does.
-    """
-    found = []
-    for path in filter(Path.is_file, files):
-        lines = path.read_text(encoding="utf-8").split("\n")
-        for number, line in enumerate(lines, 1):
-            try:
-                found += [json.loads(line)] if line else []
-            except ValueError as error:
-                if number < len(lines):
-                    raise RunError(f"{path}: a line is not JSON: {error}") from error
-    return found
-
-
-def lacking(file: Path, subject_hash: str, metrics: Sequence[str]) -> list[str]:
-    """Those of `metrics`, such as ``kid`` or ``swd16k``, that a file of measures does not have of a model."""
-    have = [line["metric"] for line in evaluated([file]) if line["subject_hash"] == subject_hash]
-    return [name for name in metrics if not any(metric.startswith(name) for metric in have)]
-
-
-def _save(figure: Any, out: Path) -> Path:
+def save(figure: Any, out: Path) -> Path:
+    """Write a figure of matplotlib as a PNG, whole or not at all."""
     with whole(out) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, pil_kwargs=noted("PNG", {"plot": out.stem}))
+        figure.savefig(temporary, format="png", dpi=110, pil_kwargs=metadata_for("PNG", {"plot": out.stem}))
     return out
 
 
 @torch.no_grad()
-def draw_growth(run: RunFolder, out: Path, pictures: int = 12) -> Path:
+def draw_growth(run: RunFiles, out: Path, pictures: int = 12) -> Path:
     """Draw the same latents through each stage's milestone, a stage a row, all enlarged to the last one's size.
 
     Milestones are used because a finished network's lower toRGB layers are stale: each was trained for its stage only.

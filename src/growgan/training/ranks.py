@@ -1,7 +1,7 @@
 """Several processes that train one run: who computes what, what they add up, and how they agree.
 
-Every process holds the whole networks and both Adams, computes its rows of each minibatch (`shares`), and moves by the
-sum of all gradients: the same numbers in all of them, so that their weights never part. The first process alone
+Every process holds the whole networks and both Adams, computes its rows of each minibatch (`microbatches`), and moves
+by the sum of all gradients: the same numbers in all of them, so that their weights never part. The first process alone
 decides and writes; what it decides is handed on. Started by torchrun, which sets the variables that `join` reads.
 """
 
@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from growgan.core.errors import ConfigError, Elsewhere, RunError, UserError, say
+from growgan.core.errors import ConfigError, RemoteError, RunError, UserError, say
 from growgan.core.schedule import Phase
-from growgan.training.presence import Heartbeat, meet
+from growgan.training.heartbeat import Heartbeat, meet
 
 T = TypeVar("T")
 Layout = tuple[list[str], list[str]]
@@ -33,7 +33,7 @@ VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADD
 """What torchrun sets for each process."""
 PATIENCE = timedelta(hours=2)
 """How long processes wait for one that measures, or builds a set; one that has died is noticed by its heartbeat."""
-CARDS_PATIENCE = timedelta(minutes=20)
+NCCL_PATIENCE = timedelta(minutes=20)
 """How long cards wait for one that has not come to the end of its step. A card may hang while its process lives; and
 all that a process does meanwhile that takes longer is to write down what it has."""
 ALIGN = 64
@@ -48,13 +48,13 @@ class Ranks:
         self.local, self.local_world = local, local_world
         """The same on this machine."""
         self.first = rank == 0
-        self.cards: dist.ProcessGroup | None = None
+        self.nccl_group: dist.ProcessGroup | None = None
         """By whom gradients on CUDA GPUs are added up."""
         self._layouts: WeakKeyDictionary[nn.Module, dict[tuple[int, bool], Layout]] = WeakKeyDictionary()
 
     # In every step
 
-    def add_up(self, network: nn.Module, figures: dict[str, Tensor], phase: Phase) -> None:
+    def all_reduce_gradients(self, network: nn.Module, figures: dict[str, Tensor], phase: Phase) -> None:
         """Replace the gradients of `network` and the `figures` by their sums over the processes: one all-reduce.
 
         DistributedDataParallel would want one forward and one backward a step and all weights in use; here a step has
@@ -62,7 +62,7 @@ class Ranks:
         """
         if self.world == 1:
             return
-        with _heard():
+        with _peer_loss_as_run_error():
             paths, names = self._layout(network, figures, phase)
             weights = [network.get_parameter(path) for path in paths]
             places = [0]
@@ -73,17 +73,17 @@ class Ranks:
             if figures:  # else this process has no rows, and adds nothing
                 torch._foreach_copy_(sums, [weight.grad for weight in weights if weight.grad is not None])
                 bucket[places[-1] :] = torch.stack([figures[name].to(bucket) for name in names])
-            dist.all_reduce(bucket, group=self.cards if bucket.is_cuda else None)
+            dist.all_reduce(bucket, group=self.nccl_group if bucket.is_cuda else None)
             for weight, gradient in zip(weights, sums):
                 weight.grad = gradient
             figures.update(zip(names, bucket[places[-1] :].clone().unbind()))
 
-    def agree(self, *values: int) -> tuple[int, ...]:
+    def all_reduce_max(self, *values: int) -> tuple[int, ...]:
         """The largest of every process's values, each in its place. On the processor: no GPU waits for it."""
         if self.world == 1:
             return values
         largest = torch.tensor(values)
-        with _heard():
+        with _peer_loss_as_run_error():
             dist.all_reduce(largest, dist.ReduceOp.MAX)
         return tuple(largest.tolist())
 
@@ -93,12 +93,12 @@ class Ranks:
         key = phase.resolution, phase.fading
         if key not in known:
             at_work = [path for path, weight in network.named_parameters() if weight.grad is not None]
-            known[key] = self.decide(lambda: (at_work, list(figures)))
+            known[key] = self.on_first(lambda: (at_work, list(figures)))
         return known[key]
 
     # Now and then
 
-    def decide(self, work: Callable[[], T]) -> T:
+    def on_first(self, work: Callable[[], T]) -> T:
         """What `work` returns in the first process, handed to all. An error that a user can cause ends them all."""
         if self.world == 1:
             return work()
@@ -109,14 +109,14 @@ class Ranks:
                 told = [(True, work())]
             except UserError as caught:
                 error, told = caught, [(False, str(caught))]
-        with _heard():
+        with _peer_loss_as_run_error():
             dist.broadcast_object_list(told, src=0)
         done, value = told[0]
         if not done:
-            raise error or Elsewhere(value)
+            raise error or RemoteError(value)
         return value  # type: ignore[no-any-return]
 
-    def together(self, work: Callable[[], T]) -> T:
+    def on_all(self, work: Callable[[], T]) -> T:
         """Do `work` in every process. An error that a user can cause in one ends them all, and is said once."""
         if self.world == 1:
             return work()
@@ -126,41 +126,43 @@ class Ranks:
         except UserError as caught:
             error = caught
         sentences: list[str | None] = [None] * self.world
-        with _heard():
+        with _peer_loss_as_run_error():
             dist.all_gather_object(sentences, None if error is None else str(error))
         failed = [rank for rank, sentence in enumerate(sentences) if sentence is not None]
         if failed:
-            raise error if error and failed[0] == self.rank else Elsewhere(sentences[failed[0]])
+            raise error if error and failed[0] == self.rank else RemoteError(sentences[failed[0]])
         return value
 
-    def met(self, error: UserError) -> UserError:
+    def raised_by_all(self, error: UserError) -> UserError:
         """What to raise where every process has met `error` at once, so that one of them says it."""
-        return error if self.first else Elsewhere(str(error))
+        return error if self.first else RemoteError(str(error))
 
-    def in_turns(self, work: Callable[[], T]) -> T:
-        """As `together`, but on each machine one process goes first: what it leaves on the disk the others find."""
+    def local_first(self, work: Callable[[], T]) -> T:
+        """As `on_all`, but on each machine one process goes first: what it leaves on the disk the others find."""
         if self.world == 1:
             return work()
-        done = self.together(lambda: [work()] if self.local == 0 else [])
-        return self.together(lambda: done[0] if done else work())
+        done = self.on_all(lambda: [work()] if self.local == 0 else [])
+        return self.on_all(lambda: done[0] if done else work())
 
-    def collect(self, value: T) -> list[T]:
+    def gather(self, value: T) -> list[T]:
         """Every process's value, in the first one; none in the others."""
         if self.world == 1:
             return [value]
         values: list[Any] | None = [None] * self.world if self.first else None
-        with _heard():
+        with _peer_loss_as_run_error():
             dist.gather_object(value, values)
         return values or []
 
-    def spread(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def broadcast_state(
+        self, tensors: dict[str, Tensor], counters: dict[str, Any]
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """The first process's tensors and counters, in all."""
         if self.world == 1:
             return tensors, counters
         forms = {name: (value.shape, value.dtype) for name, value in tensors.items()}
-        forms, counters = self.decide(lambda: (forms, counters))
+        forms, counters = self.on_first(lambda: (forms, counters))
         found = {}
-        with _heard():
+        with _peer_loss_as_run_error():
             for name, (shape, dtype) in forms.items():
                 value = tensors[name].cpu().contiguous() if self.first else torch.empty(shape, dtype=dtype)
                 dist.broadcast(value, src=0)
@@ -183,21 +185,21 @@ def join() -> Iterator[Ranks]:
     with_cards = torch.cuda.is_available() and dist.is_nccl_available()
     if with_cards:
         torch.cuda.set_device(ranks.local % torch.cuda.device_count())
-    with _heard():
+    with _peer_loss_as_run_error():
         store, rank, world = next(rendezvous("env://"))
         name = meet(store, rank, world)
         own = PrefixStore(name, store)
         dist.init_process_group("gloo", store=own, rank=rank, world_size=world, timeout=PATIENCE)
         if with_cards:
-            ranks.cards = dist.new_group(backend="nccl", timeout=CARDS_PATIENCE)
+            ranks.nccl_group = dist.new_group(backend="nccl", timeout=NCCL_PATIENCE)
         # A connection of its own, since the main thread may be waiting in the other.
         heartbeat = Heartbeat(PrefixStore(name, store.clone()), rank, world)
-    ranks.together(lambda: None)
+    ranks.on_all(lambda: None)
     try:
         with heartbeat:
             yield ranks
-            ranks.together(lambda: None)  # nobody falls silent before the last one has written what it has to,
-        ranks.together(lambda: None)  # nor takes the store away while others listen to it
+            ranks.on_all(lambda: None)  # nobody falls silent before the last one has written what it has to,
+        ranks.on_all(lambda: None)  # nor takes the store away while others listen to it
     except UserError as error:
         leave(say(error))
 
@@ -221,7 +223,7 @@ def check_device(ranks: Ranks, device: torch.device) -> None:
 
 
 @contextlib.contextmanager
-def _heard() -> Iterator[None]:
+def _peer_loss_as_run_error() -> Iterator[None]:
     """What torch raises when another process is gone, said as what it means."""
     try:
         yield

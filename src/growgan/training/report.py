@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,8 +20,8 @@ from growgan.core.progress import clock, write
 from growgan.core.schedule import Phase, Schedule
 from growgan.sampling import images, latents
 from growgan.training import checkpoint
+from growgan.training.cuda_graphs import Figures
 from growgan.training.forecast import Forecast
-from growgan.training.recording import Figures
 from growgan.training.run import Moved, RunFolder
 from growgan.training.snapshots import Snapshots
 from growgan.training.state import TrainState
@@ -45,7 +46,12 @@ class Report:
         tuning: Tuning,
         writes: bool = True,
         stream: TextIO | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
+        """writes: whether this process shows and writes. tell: gets the lines that stay; None: they go to the stream.
+
+        stream: where the line of progress is redrawn; None = stderr.
+        """
         self.run = run
         self.tuning = tuning
         self.writes = writes
@@ -55,23 +61,27 @@ class Report:
         self.stream = stream if stream is not None else sys.stderr
         self.live = self.stream.isatty()
         self._width = 0
+        self._tell = tell or (lambda line: write(self.stream, f"{line}\n"))
         self.board = _open_board(run.tensorboard, nimg, self.say) if writes else None
         self._shown = time.monotonic()
         self._recent: tuple[int, int, float] = (0, 0, 0.0)
         """Resolution of the steps since the last line, their images and seconds."""
-        self._owed: list[dict[str, Any]] = []
+        self._ticked: tuple[float, int, float] | None = None
+        """When the last tick ended, and the images and seconds of training by then."""
+        self._pending: list[dict[str, Any]] = []
 
     def say(self, line: str) -> None:
-        """Print a line that stays."""
+        """Tell a line that stays."""
         if not self.writes:
             return
-        wipe = "\r" + " " * self._width + "\r" if self.live else ""
-        write(self.stream, f"{wipe}{line}\n")
+        if self.live:
+            write(self.stream, "\r" + " " * self._width + "\r")
+        self._tell(line)
 
     def write_first(self, state: TrainState, phase: Phase) -> None:
         """Write the grid of fakes before the first step. Raises `RunError`: the disk is tried now."""
         grid = self.draw_fakes(state, phase)
-        state.ranks.decide(lambda: images.save_png(self.run.fakes(state.nimg), grid) if grid is not None else None)
+        state.ranks.on_first(lambda: images.save_png(self.run.fakes(state.nimg), grid) if grid is not None else None)
 
     def before_stage(self, state: TrainState, phase: Phase) -> None:
         """See `loop.Callbacks`."""
@@ -100,6 +110,7 @@ class Report:
     def after_tick(self, state: TrainState, phase: Phase, last: bool) -> None:
         """Write the log, a grid and, when it is due, a snapshot."""
         self._see_that_it_is_there()
+        self._observe_between(state)
         due = last or state.tick % self.snapshots.config.snapshots.image_ticks == 0
         grid = self.draw_fakes(state, phase) if due else None
         due = last or state.tick % self.snapshots.config.snapshots.model_ticks == 0
@@ -137,8 +148,8 @@ class Report:
             entry["measures"] = {measured["name"]: measured}
             digits = ".2f" if measured["value"] >= 1 else ".2g"
             line += f"  {measured['name']} {measured['value']:{digits}}"
-        self._owed.append(entry)
-        self._attempt(self._pay)
+        self._pending.append(entry)
+        self._attempt(self._flush)
         self._attempt(lambda: self._write_board(entry, state.nimg))
         self.say(f"tick {state.tick}  {line}")
 
@@ -168,14 +179,14 @@ class Report:
             self._attempt(lambda: images.save_png(self.run.fakes(state.nimg), fakes))
 
         def save_it() -> None:
-            checkpoint.making_room(self.run, self._pay)
+            checkpoint.making_room(self.run, self._flush)
             checkpoint.save(self.run, state, self.snapshots.config.snapshots.keep_states)
 
         self._attempt(save_it)
         if leaving and not self.run.snapshot(state.nimg).exists():
             self._attempt(lambda: self.snapshots.write(state, phase, None))
 
-    def keep_trouble(self, state: TrainState, phase: Phase, what: str) -> str:
+    def keep_failure(self, state: TrainState, phase: Phase, what: str) -> str:
         """Write the networks as they are when `what` has gone wrong. Returns part of a sentence: where they are."""
         self._see_that_it_is_there()
         path = self._attempt(lambda: self.snapshots.write_trouble(state, phase, what)) if self.writes else None
@@ -185,9 +196,9 @@ class Report:
         """Forget what was said of moments after `nimg`, to which the run has gone back."""
         if self.writes:
             self.run.forget_after(nimg)
-        self._owed.clear()
+        self._pending.clear()
         self.snapshots.forget_owed()
-        self._recent = (0, 0, 0.0)
+        self._recent, self._ticked = (0, 0, 0.0), None
         if self.board is not None:
             self._attempt(self.board.close)
             self.board = _open_board(self.run.tensorboard, nimg, self.say)
@@ -206,7 +217,7 @@ class Report:
             some = slice(start, start + GRID_BATCH)
             of = labels[some] if labels is not None else None
             parts.append(images.to_uint8(state.G_ema(z[some], of, phase.resolution, phase.alpha)))
-        drawn = state.ranks.collect(parts)
+        drawn = state.ranks.gather(parts)
         if not drawn:
             return None
         in_order = [part for row in zip_longest(*drawn) for part in row if part is not None]
@@ -227,13 +238,13 @@ class Report:
             self.board = None  # which would open its file anew, and fail in a thread of its own
             raise
 
-    def _pay(self) -> None:
+    def _flush(self) -> None:
         """Write the plan, the milestones and the lines of the log that could not be written so far."""
         self.tuning.write_owed()
         self.snapshots.write_owed()
-        if self._owed:
-            self.run.append_log(self._owed)
-            self._owed.clear()
+        if self._pending:
+            self.run.append_log(self._pending)
+            self._pending.clear()
 
     def _attempt(self, work: Any) -> Any:
         """Write, or say why not: a full disk is no reason to lose a run."""
@@ -249,6 +260,14 @@ class Report:
         if count:
             self.forecast.observe(resolution, count, spent)
         self._recent = (0, 0, 0.0)
+
+    def _observe_between(self, state: TrainState) -> None:
+        """Tell the forecast what else than steps there was between the ends of two ticks."""
+        now = time.monotonic()
+        if self._ticked is not None:
+            then, nimg, seconds = self._ticked
+            self.forecast.observe_between(state.nimg - nimg, now - then - (state.seconds - seconds))
+        self._ticked = now, state.nimg, state.seconds
 
     def _line(self, state: TrainState, phase: Phase, means: dict[str, float]) -> str:
         self._observe()

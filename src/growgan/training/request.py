@@ -31,6 +31,10 @@ class Request:
     """Gets lines for the user."""
 
     def __post_init__(self) -> None:
+        for name in ("data", "out"):  # from Python as text, perhaps
+            if isinstance(text := getattr(self, name), str):
+                object.__setattr__(self, name, Path(text))
+        object.__setattr__(self, "overrides", tuple((path, str(value)) for path, value in self.overrides))
         require(self.hours is None or self.hours > 0, f"--hours must be above 0, not {self.hours}")
 
     def names(self, path: str) -> bool:

@@ -17,11 +17,12 @@ from growgan.core.config import RunConfig
 from growgan.core.errors import OutOfMemory, first_line
 from growgan.core.progress import MakeProgress, Progress, Silent
 from growgan.core.schedule import Phase, Schedule
+from growgan.core.text import memory_size
 from growgan.data.dataset import ImageSet
 from growgan.data.sampler import Loader
 from growgan.devices import Machine, on_device
 from growgan.training.feed import Values
-from growgan.training.memory import fullest_phases, readable, spare_memory
+from growgan.training.memory import fullest_phases, spare_memory
 from growgan.training.ranks import ALONE, Ranks
 from growgan.training.state import TrainState
 from growgan.training.stop import Stop
@@ -57,7 +58,7 @@ class Resident:
         state.passes.forget()  # recordings of the stage before hold the memory that they need
         if self.machine.device.type == "cuda":
             torch.cuda.empty_cache()  # what the stage before has left is free for pictures of another size
-        self._kept = state.ranks.together(lambda: self._fetch(state, phase))
+        self._kept = state.ranks.on_all(lambda: self._fetch(state, phase))
 
     def batch(self, nimg: int, n: int, resolution: int, rows: np.ndarray | None = None) -> tuple[Values, Values | None]:
         """See `data.sampler.Loader.batch`; tensors on the device where the pictures are kept there."""
@@ -75,7 +76,7 @@ class Resident:
         obstacle = _obstacle(dataset, size, spare_memory(self.config, phase, self.machine, taken, state.ranks))
         if obstacle is None:
             place = "in memory" if self.machine.device.type == "cpu" else "on the GPU"
-            self.say(f"pictures: keeping {_described(dataset, size)} {place}, {readable(_bytes(dataset, size))}")
+            self.say(f"pictures: keeping {_described(dataset, size)} {place}, {memory_size(_bytes(dataset, size))}")
             try:
                 return self._load(size, Progress if state.ranks.first else Silent)
             except (MemoryError, RuntimeError) as error:  # torch.OutOfMemoryError is one of the latter
@@ -122,7 +123,7 @@ def _obstacle(dataset: ImageSet, size: int, spare: float | None) -> str | None:
     needed = _bytes(dataset, size)
     if spare is None or needed <= spare:
         return None
-    return f"{_described(dataset, size)} take {readable(needed)}, and training leaves {readable(spare)} free"
+    return f"{_described(dataset, size)} take {memory_size(needed)}, and training leaves {memory_size(spare)} free"
 
 
 def _described(dataset: ImageSet, size: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -12,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from growgan.core.config import RunConfig
-from growgan.core.errors import ConfigError, RunError, UserError
-from growgan.core.fields import PerResolution, from_json, replaced, to_json
+from growgan.core.errors import RunError, UserError
+from growgan.core.fields import PerResolution, replaced, to_json
 from growgan.core.files import take_lock, write_text
 from growgan.core.runfiles import RunFiles, images_shown
 
@@ -70,13 +69,6 @@ class RunFolder(RunFiles):
         changed = replace(stored, schedule=schedule, data=replace(stored.data, path=config.data.path))
         if changed != stored:
             self.write_config(changed)
-
-    def read_config(self) -> RunConfig:
-        """The run's configuration: as it was started, but for `keep_changes`. Raises `RunError`."""
-        try:
-            return from_json(RunConfig, json.loads(self.config.read_text(encoding="utf-8")))
-        except (OSError, ValueError, ConfigError) as error:
-            raise RunError(f"{self.config} cannot be read: {error}") from error
 
     def write_data(self, fingerprint: dict[str, int | str]) -> None:
         """Write data.json: what the run's set was made of when it was started."""
@@ -143,26 +135,6 @@ class RunFolder(RunFiles):
                     os.truncate(self.log, before)  # half a line would spoil the next one
                 raise
 
-    def read_log(self) -> list[dict[str, Any]]:
-        """Every entry of log.jsonl, oldest first, but a last line that is not whole: a run writes it, or was killed.
-
-        Raises `RunError` for any other line that cannot be read.
-        """
-        if not self.log.is_file():
-            return []
-        lines = [line for line in self.log.read_bytes().splitlines() if line.strip()]
-        entries = []
-        for number, line in enumerate(lines, 1):
-            try:
-                entry = json.loads(line)
-                if not isinstance(entry, dict) or not all(_is_number(entry.get(key)) for key in ("nimg", "seconds")):
-                    raise ValueError("not an object with nimg and seconds")
-                entries.append(entry)
-            except ValueError as error:
-                if number < len(lines):
-                    raise RunError(f"{self.log}, line {number}: {error}") from error
-        return entries
-
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other trainer out; the system lets go of the lock when its process dies."""
@@ -227,10 +199,6 @@ def _value(config: Any, path: str) -> str:
     for name in path.split("."):
         config = getattr(config, name)
     return str(config) if isinstance(config, str | PerResolution) else json.dumps(to_json(config))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and -math.inf < value < math.inf
 
 
 def _clock(line: str) -> float:

@@ -19,9 +19,9 @@ from growgan.data.prepare import prepare
 from growgan.devices import usual_preset
 from growgan.networks.variants import stddev_group_size
 from growgan.training import start
+from growgan.training.microbatches import fewest_groups
 from growgan.training.request import Request
 from growgan.training.run import LENGTH, RunFolder, resumed
-from growgan.training.shares import fewest_groups
 
 SETTLED = {
     "preset": "--preset",
@@ -181,6 +181,8 @@ def _check_groups(config: RunConfig, world: int) -> None:
         return
     fitting = [name for name, most in (("v2-2gpus", 2), ("v2-4gpus", 4), ("v2-8gpus", 8)) if world <= most]
     remedy = f"use --preset {fitting[0] if fitting else f'v2-8gpus --minibatch {4 * world}'}"
+    if groups == 1 and not config.preset.startswith("v"):  # others' minibatches, rates and D: another experiment
+        remedy = f"start one process, or {remedy}, which is another recipe"
     if config.start.model:  # whose groups are the model's
         remedy = f"use --set network.stddev_group=4 --minibatch {4 * world}"
     raise ConfigError(

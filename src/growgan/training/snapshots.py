@@ -36,7 +36,7 @@ class Snapshots:
         self.labels = labels
         self.class_names = class_names
         self.measure = measure
-        self._owed: dict[int, tuple[dict[str, Generator | Discriminator], dict[str, Any]]] = {}
+        self._pending: dict[int, tuple[dict[str, Generator | Discriminator], dict[str, Any]]] = {}
 
     def take_measure(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
         """The measure of this moment; every process of a run takes part in it."""
@@ -59,23 +59,23 @@ class Snapshots:
             save_model(self.run.stage(phase.resolution), networks, training=training)
         except RunError:
             # The run goes on and changes its networks, but the milestone is to be had later all the same.
-            self._owed[phase.resolution] = copy.deepcopy(networks), training
+            self._pending[phase.resolution] = copy.deepcopy(networks), training
             raise
 
     def write_owed(self) -> None:
         """Write the milestones that could not be written in their time. Raises `RunError` if they still cannot."""
-        for resolution, (networks, training) in list(self._owed.items()):
+        for resolution, (networks, training) in list(self._pending.items()):
             save_model(self.run.stage(resolution), networks, training=training)
-            del self._owed[resolution]
+            del self._pending[resolution]
 
     def forget_owed(self) -> None:
         """Owe nothing: the run has gone back, and comes by those moments again."""
-        self._owed.clear()
+        self._pending.clear()
 
     def write_trouble(self, state: TrainState, phase: Phase, what: str) -> Path:
         """Write the networks as they are, for a person to look into: `what` has gone wrong."""
-        path = self.run.trouble(state.nimg)
-        save_model(path, _networks(state), training=self._training(state, phase), card={"trouble": what})
+        path = self.run.failure(state.nimg)
+        save_model(path, _networks(state), training=self._training(state, phase), card={"failure": what})
         return path
 
     def _training(self, state: TrainState, phase: Phase) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from growgan import losses
@@ -19,11 +19,11 @@ from growgan.losses.base import StepInfo
 from growgan.networks.discriminator import Discriminator
 from growgan.networks.generator import Generator
 from growgan.networks.layers import follow, initialize, keep_kernels
+from growgan.training.cuda_graphs import Passes, recorder
 from growgan.training.draws import Draws, RandomSource
+from growgan.training.microbatches import Part, parts
 from growgan.training.optim import Adam
 from growgan.training.ranks import ALONE, Ranks
-from growgan.training.recording import Passes, recorder
-from growgan.training.shares import Part, parts
 
 
 class TrainState:
@@ -33,24 +33,30 @@ class TrainState:
     `repeat` how many minibatches it has been held for.
     """
 
-    def __init__(self, config: RunConfig, machine: Machine, ranks: Ranks = ALONE) -> None:
+    def __init__(self, config: RunConfig, machine: Machine, ranks: Ranks = ALONE, *, keep: bool = False) -> None:
+        """keep: whether kernels that are prepared from weights are kept while these do not change, which is faster.
+
+        Only for one whose every update is a `step`: others need not bump a weight's version, as `optim` and
+        `cuda_graphs` do (`layers.keep_kernels`).
+        """
         self.config = config
         self.ranks = ranks
         self.spec = config.network
         self.device = machine.device
         self.dtype = machine.dtype
-        with machine.device if machine.device.type == "meta" else nullcontext():  # of networks that may not fit
+        with torch.device("meta"):  # drawn below, by names: the global random state is not touched
             self.G = Generator(self.spec)
             self.D = Discriminator(self.spec)
-        initialize(self.G, config.seed, "G")
-        initialize(self.D, config.seed, "D")
-        for network in (self.G, self.D):
+        for name, network in (("G", self.G), ("D", self.D)):
+            if machine.device.type != "meta":  # as where networks may not fit
+                network.to_empty(device="cpu")
+            initialize(network, config.seed, name)
             network.compute = machine.compute
             network.to(device=self.device, dtype=self.dtype, memory_format=machine.layout)  # type: ignore[call-overload]
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         for network in (self.G, self.D, self.G_ema):
             follow(network, machine.plan)
-            keep_kernels(network)  # `optim` and `recording` bump the versions of weights that they change
+            keep_kernels(network, keep)
         for size in config.start.frozen:
             self.D.stage(size).requires_grad_(False)
         self.opt_G = Adam(self.G, config.optim)
@@ -63,7 +69,7 @@ class TrainState:
         self.repeat = 0
         self.rate = 1.0
         """Factor on the schedule's learning rates: lowered where the run went back after trouble."""
-        self.went_back = 0
+        self.rollbacks = 0
         """How often that was."""
         self.seconds = 0.0
         """Time spent in training, over all the times that the run was taken up."""
@@ -115,7 +121,7 @@ class TrainState:
             "held": self.held,
             "repeat": self.repeat,
             "rate": self.rate,
-            "went_back": self.went_back,
+            "rollbacks": self.rollbacks,
             "seconds": self.seconds,
             "tick": self.tick,
             "tick_start": self.tick_start,
@@ -144,7 +150,8 @@ class TrainState:
         }
         self.loss.state, self.tick_sums = own["loss"], own["tick"]
         self.augment.state |= own["augment"]
-        counters = {"rate": 1.0, "went_back": 0} | counters  # states of earlier versions lack them
+        # States of earlier versions lack the one, and call the other otherwise.
+        counters = {"rate": 1.0, "rollbacks": counters.get("went_back", 0)} | counters
         for name in self.counters():
             if not name.startswith("opt_"):
                 setattr(self, name, counters[name])

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from growgan.core.schedule import Phase
 from growgan.losses.base import Terms
+from growgan.training.cuda_graphs import Figures, StepInputs
 from growgan.training.draws import RandomSource
 from growgan.training.feed import Source
+from growgan.training.microbatches import own_rows
 from growgan.training.optim import average, ema_factor
-from growgan.training.recording import Figures, StepInputs
-from growgan.training.shares import own_rows
 from growgan.training.state import TrainState
 
 
@@ -40,8 +40,8 @@ def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None
     penalised = state.step_info(phase).penalised
     inputs = StepInputs(phase, state.draws("D", phase), reals, labels)
     figures = state.passes.run(d_pass, state, inputs, lazy=penalised)
-    state.ranks.add_up(state.D, figures, phase)
-    refuse_nonsense(figures, "D")
+    state.ranks.all_reduce_gradients(state.D, figures, phase)
+    check_finite(figures, "D")
     state.opt_D.step(phase.d_lr * state.rate, phase.beta2)
     stats = {name.removeprefix("D/"): value for name, value in figures.items()}
     state.loss.after_d_step(stats)
@@ -68,8 +68,8 @@ def g_step(state: TrainState, phase: Phase, feed: Source, reals: Tensor) -> Figu
     draws = state.draws("G", phase)
     labels = feed.random_labels(draws.of(own_rows(state.parts(phase))))
     figures = state.passes.run(g_pass, state, StepInputs(phase, draws, reals, labels))
-    state.ranks.add_up(state.G, figures, phase)
-    refuse_nonsense(figures, "G")
+    state.ranks.all_reduce_gradients(state.G, figures, phase)
+    check_finite(figures, "G")
     state.opt_G.step(phase.g_lr * state.rate, phase.beta2)
     return figures
 
@@ -105,7 +105,7 @@ def tick_means(state: TrainState) -> dict[str, float]:
     return {name: value / state.tick_steps for name, value in read(state.tick_sums).items()}
 
 
-def refuse_nonsense(figures: Figures, network: str) -> None:
+def check_finite(figures: Figures, network: str) -> None:
     """Move no weight by a loss that is not finite; on a GPU, which looking would hold up, `health` finds it later."""
     loss = figures[f"{network}/loss"]
     if loss.device.type == "cpu" and not loss.isfinite():

@@ -17,7 +17,7 @@ from growgan.core.errors import RunError
 from growgan.core.files import write_text
 from growgan.core.schedule import Schedule
 from growgan.devices import Machine
-from growgan.training.rehearsal import fastest_threads
+from growgan.training.trial_steps import fastest_threads
 
 
 def settled_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> int:

@@ -13,11 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from growgan.core.errors import ConfigError, RunError
 from growgan.core.progress import clock
-from growgan.core.runfiles import images_shown
+from growgan.core.runfiles import RunFiles, images_shown
 from growgan.core.schedule import Schedule
 from growgan.data.pictures import Rejected, convert
 from growgan.sampling.images import SMALLEST_SHOWN
-from growgan.training.run import RunFolder
 
 PAPER, INK = (0, 0, 0), (230, 230, 230)
 GAP = "   "
@@ -42,7 +41,7 @@ class Moment:
         return f"{self.resolution}x{self.resolution}", *fade, f"{self.nimg / 1000:,.0f} kimg", clock(self.seconds)
 
 
-def moments(run: RunFolder) -> list[Moment]:
+def moments(run: RunFiles) -> list[Moment]:
     """The run's grids, oldest first; times between lines of the log are interpolated. Raises `RunError` without any."""
     grids = run.grids()
     if not run.exists() or not grids:

@@ -17,9 +17,9 @@ from growgan.core.runfiles import RunFiles
 from growgan.core.schedule import Phase
 from growgan.core.text import counted
 from growgan.devices import Machine
-from growgan.training.rehearsal import Rehearsal
-from growgan.training.shares import parts
+from growgan.training.microbatches import parts
 from growgan.training.state import TrainState
+from growgan.training.trial_steps import TrialSteps
 
 
 class Tuning:
@@ -34,7 +34,7 @@ class Tuning:
         self.known: dict[str, str] = {}
         """Choices of this machine, for whatever stage or run they were measured."""
         self._stage: tuple[int, int] | None = None
-        self._owed = False
+        self._pending = False
         if not self.measures:
             return
         of, choices = read_plan(run.plan)
@@ -49,16 +49,16 @@ class Tuning:
         if not self.measures or stage == self._stage:
             return
         self._stage = stage
-        self.plan.choices = state.ranks.decide(lambda: self._measured(state, phase))
+        self.plan.choices = state.ranks.on_first(lambda: self._measured(state, phase))
 
     def _measured(self, state: TrainState, phase: Phase) -> dict[str, str]:
         self.plan.choices = {}
-        rehearsal, most, world = Rehearsal(state), state.config.execution.microbatch, state.ranks.world
+        trial, most, world = TrialSteps(state), state.config.execution.microbatch, state.ranks.world
         shares = [parts(phase.minibatch, most, state.spec, rank, world) for rank in range(world)]
         sizes = {len(part) for share in shares for part in share}
         with self.plan.measuring(self.known):
             for rows in sorted(sizes):
-                for losses in (rehearsal.d_losses, rehearsal.g_losses):
+                for losses in (trial.d_losses, trial.g_losses):
                     for loss in losses(phase, rows):
                         loss.backward()  # type: ignore[no-untyped-call]
         for network in (state.G, state.D):
@@ -67,7 +67,7 @@ class Tuning:
             self.say(f"benchmarked {counted(measured, 'convolution')} at {phase.resolution}x{phase.resolution}")
             add_to_cache(self.name, self.plan.choices)
         self.known |= self.plan.choices
-        self._owed = True
+        self._pending = True
         try:
             self.write_owed()
         except RunError as error:
@@ -76,6 +76,6 @@ class Tuning:
 
     def write_owed(self) -> None:
         """Write the plan if it could not be written so far. Raises `RunError` if that still holds."""
-        if self._owed:
+        if self._pending:
             write_plan(self.run.plan, self.name, self.known)
-            self._owed = False
+            self._pending = False

@@ -137,7 +137,7 @@ class Watch(Silent):
         # It is called before a picture is taken.
         self.left -= count
         if self.left == -1:
-            for path in self.out.parent.glob(f"{self.out.name}.begun*"):
+            for path in self.out.parent.glob(f"{self.out.name}.unfinished*"):
                 copy = shutil.copytree if path.is_dir() else shutil.copy
                 copy(path, self.kept / path.name)
 
@@ -150,15 +150,15 @@ def test_killed_restoring_goes_on(name: str, celeba: Path, tmp_path: Path, monke
     left = tmp_path / "left"
     left.mkdir()
     restore(celeba, tmp_path / "deltas", tmp_path / name, side=SIDE, progress=Watch(tmp_path / name, 4, left))
-    assert not list(tmp_path.glob("*.begun*"))
-    journal = (left / f"{name}.begun.jsonl").read_bytes()
+    assert not list(tmp_path.glob("*.unfinished*"))
+    journal = (left / f"{name}.unfinished.jsonl").read_bytes()
     assert journal.count(b"\n") == 5
-    (left / f"{name}.begun.jsonl").write_bytes(journal + b'["0000')  # killed in the middle of a line
+    (left / f"{name}.unfinished.jsonl").write_bytes(journal + b'["0000')  # killed in the middle of a line
     if name == "hq":
-        (left / "hq.begun" / "00000" / "img00000003.png").write_bytes(b"half")
-        (left / "hq.begun" / "00000" / "img00000009.png").write_bytes(b"of another time")
+        (left / "hq.unfinished" / "00000" / "img00000003.png").write_bytes(b"half")
+        (left / "hq.unfinished" / "00000" / "img00000009.png").write_bytes(b"of another time")
     else:
-        with (left / "hq.zip.begun").open("ab") as file:
+        with (left / "hq.zip.unfinished").open("ab") as file:
             file.write(b"PK\3\4 half a file")
 
     worked: list[str] = []
@@ -173,7 +173,7 @@ def test_killed_restoring_goes_on(name: str, celeba: Path, tmp_path: Path, monke
         worked.clear()
         report = restore(celeba, tmp_path / "deltas", tmp_path / to / name, side=SIDE)
         assert report.exact == report.count and report.count + len(report.skipped) == 6
-        assert not list((tmp_path / to).glob("*.begun*"))
+        assert not list((tmp_path / to).glob("*.unfinished*"))
         return read_all(tmp_path / to / name)
 
     monkeypatch.setattr(restoring, "_restore", work)
@@ -181,7 +181,7 @@ def test_killed_restoring_goes_on(name: str, celeba: Path, tmp_path: Path, monke
     # The one that was left out is tried again.
     assert sorted(worked) == ["000002.jpg", "000005.jpg", "000006.jpg"]
 
-    file = left / (f"{name}.begun" if name == "hq.zip" else "hq.begun/00000/img00000002.png")
+    file = left / (f"{name}.unfinished" if name == "hq.zip" else "hq.unfinished/00000/img00000002.png")
     data = bytearray(file.read_bytes())
     data[-80] ^= 1
     file.write_bytes(data)  # in the last whole picture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from growgan.cli.data.words import add_source_arguments, format_size
+from growgan.cli.data.source_arguments import add_source_arguments
 from growgan.cli.parsing import parse_crop
 from growgan.core.progress import Progress
-from growgan.core.text import counted, printable
+from growgan.core.text import counted, file_size, printable
 
 SUMMARY = "build a training-ready dataset from a folder, an archive, LSUN, CIFAR, TFRecords ..."
 
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"{report.path}: {counted(report.count, 'picture')} of {report.resolution}x{report.resolution},"
         f" {counted(report.channels, 'channel')}, {report.framing}; {report.copied:,} copied unchanged,"
-        f" {len(report.skipped):,} skipped; {format_size(report.size_bytes)} in {report.seconds:.1f} s"
+        f" {len(report.skipped):,} skipped; {file_size(report.size_bytes)} in {report.seconds:.1f} s"
     )
     if report.equal and not args.unique:
         verb = "is" if report.equal == 1 else "are"

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from growgan.cli.data.words import add_source_arguments
+from growgan.cli.data.source_arguments import add_source_arguments
 from growgan.core.progress import Progress
 from growgan.core.text import counted
 

@@ -6,9 +6,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from growgan.cli.data.words import add_source_arguments, format_size
+from growgan.cli.data.source_arguments import add_source_arguments
 from growgan.core.progress import Progress
-from growgan.core.text import counted, printable
+from growgan.core.text import counted, file_size, printable
 
 if TYPE_CHECKING:
     from growgan.data.inspect import CheckResult, SetInfo, SourceInfo
@@ -76,7 +76,7 @@ def _print_set(info: SetInfo) -> None:
         f"{info.path}: {counted(info.count, 'picture')} of {info.resolution}x{info.resolution},"
         f" {counted(info.channels, 'channel')}"
     )
-    print(f"size on disk: {format_size(info.size_bytes)}")
+    print(f"size on disk: {file_size(info.size_bytes)}")
     print(f"pyramid: {'ready' if info.pyramid else 'not built yet'}")
     print(f"content hash: {info.content_hash}")
     if info.labels:
@@ -86,7 +86,7 @@ def _print_set(info: SetInfo) -> None:
 
 
 def _print_source(info: SourceInfo) -> None:
-    print(f"{info.path}: {counted(info.count, 'picture')}, not a finished dataset; {format_size(info.size_bytes)}")
+    print(f"{info.path}: {counted(info.count, 'picture')}, not a finished dataset; {file_size(info.size_bytes)}")
     for title, counts in (("formats", info.formats), ("sizes", info.sizes), ("channels", info.channels)):
         _print_counts(title, counts)
     _print_counts("labels", info.labels)

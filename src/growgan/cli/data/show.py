@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from growgan.cli.data.words import add_source_arguments
+from growgan.cli.data.source_arguments import add_source_arguments
 from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 
@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     """Draw the sheet and print where it is."""
     from growgan.core.files import check_own, whole
     from growgan.data.dataset import is_finished, open_dataset
+    from growgan.data.image_metadata import metadata_for
     from growgan.data.inspect import draw_sheet, draw_source_sheet
-    from growgan.data.notes import noted
     from growgan.data.pictures import convert, strict_pillow
     from growgan.data.sources import Wishes, open_source
     from growgan.data.transform import encode
@@ -53,6 +53,6 @@ def run(args: argparse.Namespace) -> int:
         )
     sheet = convert(sheet, 3) if format == "jpg" else sheet
     with whole(out) as temporary:
-        temporary.write_bytes(encode(sheet, format, **noted(format.upper(), {"set": Path(args.set).name})))
+        temporary.write_bytes(encode(sheet, format, **metadata_for(format.upper(), {"set": Path(args.set).name})))
     print(args.out)
     return 0

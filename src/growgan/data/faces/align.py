@@ -22,15 +22,15 @@ from growgan.core.progress import MakeProgress, Silent
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.collect import Collection
 from growgan.data.faces.detect import Detector, Face
-from growgan.data.faces.found import Found
+from growgan.data.faces.detection_cache import DetectionCache
 from growgan.data.faces.judge import KEPT, TOO_SMALL, Find, Rules, Verdict, judge_picture
 from growgan.data.faces.landmarks import read_landmarks
 from growgan.data.faces.refine import TERMS
 from growgan.data.faces.sheet import Sheet
 from growgan.data.faces.table import Table
 from growgan.data.framing import check_resolution
+from growgan.data.image_metadata import metadata_for
 from growgan.data.labelling import Labelling, check_labels
-from growgan.data.notes import noted
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import (
     convert,
@@ -113,7 +113,7 @@ def align(
                 faces = Collection(writer, format, quality)
                 found = None
                 if finder is not None:
-                    found = Found(out.with_name(f"{out.name}.faces.found"), finder)
+                    found = DetectionCache(out.with_name(f"{out.name}.faces.found"), finder)
                     stack.callback(found.close)
                 work = partial(_work, find if found is None else found.before(find), rules, labelling, faces)
                 bar = stack.enter_context(progress(pictures.count, "looking for faces"))
@@ -192,7 +192,7 @@ def _work(
 
 
 def _faces_in(
-    looked: Iterable[Skipped | list[Judged]], report: AlignReport, found: Found | None, strict: bool
+    looked: Iterable[Skipped | list[Judged]], report: AlignReport, found: DetectionCache | None, strict: bool
 ) -> Iterator[Judged]:
     """The faces of all pictures in turn. Counts pictures and what is skipped, or raises `DataError` for that."""
     for item in looked:
@@ -217,7 +217,7 @@ def _write_beside(report: AlignReport, table: Table, sheet: Sheet, say: Callable
     with whole(report.table) as temporary:
         temporary.write_bytes(content)
     with whole(report.sheet) as temporary:
-        temporary.write_bytes(encode_png(sheet.draw(), **noted("PNG", {"sheet": "faces found"})))
+        temporary.write_bytes(encode_png(sheet.draw(), **metadata_for("PNG", {"sheet": "faces found"})))
 
 
 def _least(sheet: Sheet, rules: Rules) -> str:

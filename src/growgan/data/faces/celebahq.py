@@ -14,7 +14,6 @@ from PIL import Image
 
 from growgan.core.errors import DataError
 from growgan.core.progress import MakeProgress, Silent
-from growgan.data.begun import Begun
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.align import one_thread_each
 from growgan.data.faces.celeba import WildCelebA
@@ -24,6 +23,7 @@ from growgan.data.faces.ranking import Ranking
 from growgan.data.framing import check_resolution
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import Rejected, strict_pillow
+from growgan.data.resumable import Resumable
 from growgan.data.sources import Skipped
 from growgan.data.survey import explain
 from growgan.data.writer import open_writer
@@ -61,13 +61,13 @@ class CelebAHQReport:
             raise DataError(f"{self.path}: cannot be written ({error.strerror or error})") from error
         self.seconds = time.monotonic() - start
 
-    def finish(self, faces: Collection, source: WildCelebA, begun: Begun) -> None:
+    def finish(self, faces: Collection, source: WildCelebA, resumable: Resumable) -> None:
         """Make the set whole; DataError where it is empty."""
         if not len(faces):
             first = f" ({self.skipped[0].name}: {self.skipped[0].reason})" if self.skipped else ""
             raise DataError(f"{source.path}: no usable picture{first}")
         faces.finish()
-        begun.end()
+        resumable.end()
         self.count = len(faces)
 
 
@@ -85,8 +85,8 @@ def make(
 ) -> CelebAHQReport:
     """Make a set like CelebA-HQ from CelebA in the wild: frame every face, rank them by sharpness, keep the best.
 
-    The ranking is OUT.ranking.csv, the set OUT.begun until it is whole; both are written as they grow, and a build that
-    was killed goes on with them, if ``settings``, which stand for ``enhance``, and the resolution are the same.
+    The ranking is OUT.ranking.csv, the set OUT.unfinished until it is whole; both are written as they grow, and a build
+    that was killed goes on with them, if ``settings``, which stand for ``enhance``, and the resolution are the same.
     DataError for missing files.
     """
     start, out = time.monotonic(), Path(out)
@@ -106,21 +106,25 @@ def make(
             report.skip(skipped, strict)
         best = ranking.best(count, source.names)
         chosen = hashlib.blake2b("\n".join(best).encode(), digest_size=16).hexdigest()
-        with strict_pillow(), one_thread_each(), Begun(out, f"{resolution} {settings} {chosen}", overwrite) as begun:
-            faces = Collection(begun.writer)
-            begun.go_on(len(begun.steps), progress)
-            for step in begun.steps:
+        with (
+            strict_pillow(),
+            one_thread_each(),
+            Resumable(out, f"{resolution} {settings} {chosen}", overwrite) as resumable,
+        ):
+            faces = Collection(resumable.writer)
+            resumable.go_on(len(resumable.steps), progress)
+            for step in resumable.steps:
                 faces.count(step.origin)
-            rest = best[len(begun.steps) :]
+            rest = best[len(resumable.steps) :]
             with (
                 closing(map_ordered(lambda name: faces.encode(_again(frame, name)), rest)) as made,
                 progress(len(best), "writing the best") as bar,
             ):
                 bar.advance(len(best) - len(rest))
                 for name, data in zip(rest, made):
-                    begun.note(name, "", faces.add(data, name), data)
+                    resumable.note(name, "", faces.add(data, name), data)
                     bar.advance()
-            report.finish(faces, source, begun)
+            report.finish(faces, source, resumable)
     return report
 
 

@@ -13,7 +13,6 @@ import PIL
 
 from growgan.core.errors import DataError
 from growgan.core.progress import MakeProgress, Silent
-from growgan.data.begun import Begun, Step
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.celeba import WildCelebA
 from growgan.data.faces.celebahq import SIDE, CelebAHQReport
@@ -31,6 +30,7 @@ from growgan.data.faces.deltas import (
 )
 from growgan.data.parallel import map_ordered
 from growgan.data.pictures import strict_pillow, to_array, to_picture
+from growgan.data.resumable import Resumable, Step
 from growgan.data.sources import Skipped
 from growgan.data.survey import explain
 
@@ -61,8 +61,8 @@ def restore(
 
     Every picture is checked by the release's MD5 before and after its delta. The first comes out with Pillow 3.1.1 and
     libjpeg 8d alone; ``nearly`` also takes pictures that these or others process a few levels differently. ``limit``:
-    so many pictures at most. ``side`` is for tests. What was killed is taken up from OUT.begun; pictures that it left
-    out are tried again. DataError for missing files, and where no checksum comes out.
+    so many pictures at most. ``side`` is for tests. A killed build is resumed from OUT.unfinished; pictures that it
+    left out are tried again. DataError for missing files, and where no checksum comes out.
     """
     start, out, deltas = time.monotonic(), Path(out), Path(deltas)
     check_limit(limit, "count")
@@ -72,17 +72,17 @@ def restore(
     source, targets = WildCelebA(Path(celeba)), read_image_list(deltas)
     report = CelebAHQReport(out, side, considered=len(targets))
     settings = f"deltas {hash_list(deltas)} {side} {'nearly' if nearly else 'exactly'} Pillow {PIL.__version__}"
-    with report.timed(start), strict_pillow(), Begun(out, settings, overwrite) as begun:
-        faces = Collection(begun.writer)
+    with report.timed(start), strict_pillow(), Resumable(out, settings, overwrite) as resumable:
+        faces = Collection(resumable.writer)
         work = partial(_restore, source, deltas, nearly, side, faces)
-        begun.go_on(_count_standing(begun.steps, targets, work, limit), progress)
-        for step in begun.steps:
+        resumable.go_on(_count_standing(resumable.steps, targets, work, limit), progress)
+        for step in resumable.steps:
             if step.stored is not None:
                 faces.count(step.origin)
                 report.exact += step.note == EXACT
             else:
                 report.skip(Skipped(step.origin, step.note), strict)
-        rest = [] if len(faces) == limit else targets[len(begun.steps) :]
+        rest = [] if len(faces) == limit else targets[len(resumable.steps) :]
         with closing(map_ordered(work, rest)) as made, progress(len(targets), "applying deltas") as bar:
             bar.advance(len(targets) - len(rest))
             for target, result in zip(rest, made):
@@ -91,14 +91,14 @@ def restore(
                     report.skip(result, strict)
                     if not len(faces) and _all_differ(report):
                         raise DataError(f"{celeba}: {WRONG_VERSIONS}")
-                    begun.note(*result)
+                    resumable.note(*result)
                     continue
                 data, note = result
-                begun.note(target.orig_file, note, faces.add(data, target.orig_file), data)
+                resumable.note(target.orig_file, note, faces.add(data, target.orig_file), data)
                 report.exact += note == EXACT
                 if len(faces) == limit:
                     break
-        report.finish(faces, source, begun)
+        report.finish(faces, source, resumable)
     return report
 
 

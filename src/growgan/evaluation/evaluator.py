@@ -11,15 +11,16 @@ import torch
 
 from growgan import __version__
 from growgan.core.errors import ConfigError, ModelError, OutOfMemory
+from growgan.core.text import memory_size
 from growgan.data.dataset import ImageSet
 from growgan.data.reals import Reals
-from growgan.evaluation.measures import KINDS, PIXELS, Bench, Kind
+from growgan.devices import free_memory
+from growgan.evaluation.measures import KINDS, PIXELS, Kind, MeasureContext
 from growgan.evaluation.requests import Request
 from growgan.evaluation.results import Reference, Result, Terms
 from growgan.evaluation.subjects import About, Say
 from growgan.metrics.features import FeatureStore
 from growgan.metrics.streams import Sample, Source, apart
-from growgan.training.memory import free_memory, readable
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ class Plan:
         return KINDS[self.request.metric]
 
 
-class Judge:
+class Evaluator:
     """Measures subjects against one set."""
 
-    def __init__(self, dataset: ImageSet, bench: Bench, seed: int, hint: Say) -> None:
+    def __init__(self, dataset: ImageSet, context: MeasureContext, seed: int, hint: Say) -> None:
         self.dataset = dataset
-        self.bench = bench
+        self.context = context
         self.seed = seed
         self.hint = hint
         self._reals: dict[tuple[int, bool], Reals] = {}
@@ -98,7 +99,7 @@ class Judge:
         """The numbers of one measure of one subject."""
         kind, reals = plan.kind, plan.reals
         self._check_memory(plan)
-        found = kind.take(self.bench, Sample(reals, 0, plan.known), Sample(source, 0, plan.count))
+        found = kind.take(self.context, Sample(reals, 0, plan.known), Sample(source, 0, plan.count))
         if not all(math.isfinite(measured.value) for measured in found):
             raise ModelError("the result is not a finite number")
         return [
@@ -127,7 +128,7 @@ class Judge:
         ]
 
     def _store(self, kind: Kind) -> FeatureStore | None:
-        return {"inception": self.bench.inception, "vgg": self.bench.vgg}.get(kind.network or "")
+        return {"inception": self.context.inception, "vgg": self.context.vgg}.get(kind.network or "")
 
     def _reals_like(self, source: Source, about: About) -> Reals:
         key = source.resolution, about.mirrored
@@ -138,12 +139,12 @@ class Judge:
     def _check_memory(self, plan: Plan) -> None:
         kind = plan.kind
         needed = kind.room(plan.count, plan.known, plan.reals.resolution)
-        free = free_memory(self.bench.device if kind.network is None else torch.device("cpu"))
+        free = free_memory(self.context.device if kind.network is None else torch.device("cpu"))
         if free is not None and kind.network is None:
-            free += self.bench.kept_bytes
+            free += self.context.kept_bytes
         if free is not None and needed > free:
             raise OutOfMemory(
-                f"it needs about {readable(needed)} of memory and {readable(free)} is free: use fewer pictures"
+                f"it needs about {memory_size(needed)} of memory and {memory_size(free)} is free: use fewer pictures"
             )
 
     def _reference(self, plan: Plan) -> list[Reference]:
@@ -167,7 +168,7 @@ class Judge:
         if len(others) < plan.kind.fewest:
             return []
         try:
-            found = plan.kind.take(self.bench, known, others)
+            found = plan.kind.take(self.context, known, others)
         except ConfigError:  # too few for this measure
             return []
         sizes = len(others), len(known) if plan.kind.distance else None

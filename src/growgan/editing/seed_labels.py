@@ -18,7 +18,7 @@ SHOWN = 40
 """Letters of a wrong cell that are repeated in a message."""
 
 
-def read_said(path: Path) -> dict[str, dict[int, float]]:
+def read_seed_labels(path: Path) -> dict[str, dict[int, float]]:
     """Name -> seed -> number; empty cells say nothing. Raises `ConfigError` that names the line and what is wrong."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -12,8 +12,8 @@ from training.making import begin, half_and_half, small
 from growgan.core.config import RunConfig
 from growgan.core.fields import per
 from growgan.losses.zero_centred import ZeroCentred
-from growgan.training.rehearsal import Rehearsal, kinds_of_steps
 from growgan.training.step import d_pass, train_step
+from growgan.training.trial_steps import TrialSteps, kinds_of_steps
 
 
 def lazy(every: int, d_repeats: int = 1, loss: str = "logistic") -> RunConfig:
@@ -40,7 +40,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 @pytest.mark.parametrize(("every", "d_repeats"), [(1, 1), (4, 1), (4, 2), (3, 2), (2, 3), (2, 2), (1, 2)])
 def test_lazy_penalties_count_as_often_as_they_come(every: int, d_repeats: int, taken: list[bool]) -> None:
     state, schedule, _ = begin(lazy(every, d_repeats), half_and_half())
-    phase, feed = schedule.trained(schedule.stages[-1]), Rehearsal(state)
+    phase, feed = schedule.trained(schedule.stages[-1]), TrialSteps(state)
     for _ in range(every):
         train_step(state, phase, feed)
     in_a_run = sum(taken) / every
@@ -62,7 +62,7 @@ def test_steps_are_of_one_kind_where_no_penalty_is_lazy(change: dict[str, Any]) 
     assert kinds_of_steps(config, phase) == [(0, 1.0)]
     passes = state.passes = MagicMock(wraps=state.passes)
     for _ in range(3):
-        train_step(state, phase, Rehearsal(state))
+        train_step(state, phase, TrialSteps(state))
     assert len({call.kwargs["lazy"] for call in passes.run.call_args_list if call.args[0] is d_pass}) == 1
 
 
@@ -71,6 +71,6 @@ def test_what_is_worked_out_beforehand_is_with_the_penalties_and_without(loss: s
     state, schedule, _ = begin(lazy(16, loss=loss), half_and_half())
     phase = schedule.trained(schedule.stages[-1])
     state.nimg = 7 * phase.minibatch
-    for total in Rehearsal(state).d_losses(phase, phase.minibatch):
+    for total in TrialSteps(state).d_losses(phase, phase.minibatch):
         total.backward()
     assert taken == [True, False]

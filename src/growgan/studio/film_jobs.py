@@ -17,8 +17,8 @@ from PIL import Image
 
 from growgan.core.errors import ConfigError, UserError
 from growgan.sampling import films
-from growgan.studio.desk import Desk
 from growgan.studio.plans import Film
+from growgan.studio.render_queue import RenderQueue
 from growgan.studio.service import Studio
 
 KEPT = 12
@@ -30,7 +30,7 @@ PATIENCE = 3.0
 
 
 @dataclass
-class Reel:
+class FilmJob:
     """A film, and how far it is."""
 
     number: int
@@ -63,89 +63,89 @@ class Reel:
         }
 
 
-class Reels:
+class FilmJobs:
     """The films of one studio."""
 
-    def __init__(self, studio: Studio, desk: Desk[Any, bytes]) -> None:
-        self._studio, self._desk = studio, desk
+    def __init__(self, studio: Studio, queue: RenderQueue[Any, bytes]) -> None:
+        self._studio, self._queue = studio, queue
         self._numbers = count(1)
-        self._reels: dict[int, Reel] = {}
+        self._film_jobs: dict[int, FilmJob] = {}
         self._folder = TemporaryDirectory(prefix="growgan-films-", ignore_cleanup_errors=True)
-        self._waiting: SimpleQueue[Reel | None] = SimpleQueue()
+        self._waiting: SimpleQueue[FilmJob | None] = SimpleQueue()
         self._hand = threading.Thread(target=self._work, name="films", daemon=True)
         self._hand.start()
 
-    def begin(self, plan: Film) -> Reel:
+    def begin(self, plan: Film) -> FilmJob:
         """Put a film in the queue. Raises `ConfigError` where too many wait."""
-        if sum(not reel.finished and not reel.error for reel in self._reels.values()) >= WAITING:
+        if sum(not job.finished and not job.error for job in self._film_jobs.values()) >= WAITING:
             raise ConfigError(f"{WAITING} films are already being made: wait for one or stop one")
         number = next(self._numbers)
-        reel = Reel(number, Path(self._folder.name) / f"film{number}{plan.suffix}", plan)
-        self._reels[number] = reel
-        for old in [one for one in self._reels.values() if one.finished or one.error][:-KEPT]:
+        job = FilmJob(number, Path(self._folder.name) / f"film{number}{plan.suffix}", plan)
+        self._film_jobs[number] = job
+        for old in [one for one in self._film_jobs.values() if one.finished or one.error][:-KEPT]:
             self.forget(old.number)
-        self._waiting.put(reel)
-        return reel
+        self._waiting.put(job)
+        return job
 
-    def all(self) -> list[Reel]:
+    def all(self) -> list[FilmJob]:
         """All that are there, the newest first."""
-        return list(self._reels.values())[::-1]
+        return list(self._film_jobs.values())[::-1]
 
-    def get(self, number: int) -> Reel:
+    def get(self, number: int) -> FilmJob:
         """A film by its number. Raises `ConfigError` for one that is not there."""
-        if number not in self._reels:
+        if number not in self._film_jobs:
             raise ConfigError(f"film {number} no longer exists")
-        return self._reels[number]
+        return self._film_jobs[number]
 
     def forget(self, number: int) -> None:
         """Stop a film, or throw it away."""
-        reel = self.get(number)
-        reel.stopped.set()
-        del self._reels[number]
-        reel.path.unlink(missing_ok=True)
+        job = self.get(number)
+        job.stopped.set()
+        del self._film_jobs[number]
+        job.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Stop all, and throw all away."""
-        for number in list(self._reels):
+        for number in list(self._film_jobs):
             self.forget(number)
         self._waiting.put(None)
         self._hand.join(PATIENCE)  # a film that is being written to the end: its folder goes all the same
         self._folder.cleanup()
 
     def _work(self) -> None:
-        while (reel := self._waiting.get()) is not None:
-            self._make(reel)
+        while (job := self._waiting.get()) is not None:
+            self._make(job)
 
-    def _make(self, reel: Reel) -> None:
+    def _make(self, job: FilmJob) -> None:
         try:
-            if reel.stopped.is_set():
+            if job.stopped.is_set():
                 return
-            reel.started = monotonic()
-            reel.total, notes, frames = self._desk.call(lambda: self._studio.film(reel.plan)).result()
-            films.write(reel.path, self._one_by_one(reel, frames), reel.plan.fps, notes)
-            if reel.stopped.is_set():
+            job.started = monotonic()
+            job.total, notes, frames = self._queue.call(lambda: self._studio.film(job.plan)).result()
+            films.write(job.path, self._one_by_one(job, frames), job.plan.fps, notes)
+            if job.stopped.is_set():
                 raise _StoppedError
-            reel.size = reel.path.stat().st_size
-            reel.finished = True
+            job.size = job.path.stat().st_size
+            job.finished = True
         except _StoppedError:
-            reel.path.unlink(missing_ok=True)
+            job.path.unlink(missing_ok=True)
         except UserError as error:
-            reel.error = " ".join(str(error).split())
+            job.error = " ".join(str(error).split())
         except Exception as error:  # such as no room on the disk: the page says it, the studio goes on
-            reel.error = f"{type(error).__name__}: {error}"
+            job.error = f"{type(error).__name__}: {error}"
 
-    def _one_by_one(self, reel: Reel, frames: Iterator[Image.Image]) -> Iterator[Image.Image]:
-        """The frames, each a turn at the desk, so that pictures that are asked for meanwhile need not wait for all."""
+    def _one_by_one(self, job: FilmJob, frames: Iterator[Image.Image]) -> Iterator[Image.Image]:
+        """The frames, each a turn at the queue, so that pictures that are asked for meanwhile need not wait for all."""
         end = object()
         while True:
-            turn: Future[Any] = self._desk.call(lambda: next(frames, end))
+            turn: Future[Any] = self._queue.call(lambda: next(frames, end))
             frame = turn.result()
-            if reel.stopped.is_set():
+            if job.stopped.is_set():
                 raise _StoppedError
             if frame is end:
                 return
             yield frame
-            reel.done += 1
+            job.done += 1
 
 
 class _StoppedError(Exception):

@@ -8,7 +8,7 @@ import torch
 from growgan.core.config import NetworkSpec, Variant
 from growgan.networks import variants
 from growgan.networks.layers import minibatch_stddev, stddev_group_size
-from growgan.training.shares import own_rows, parts
+from growgan.training.microbatches import own_rows, parts
 
 
 @pytest.mark.parametrize("n", [1, 2, 6, 7, 8, 10, 12, 14, 16, 30])

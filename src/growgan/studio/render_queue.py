@@ -17,7 +17,7 @@ Made = TypeVar("Made")
 T = TypeVar("T")
 
 
-class Desk(Generic[What, Made]):
+class RenderQueue(Generic[What, Made]):
     """Takes orders from any thread, and answers with futures. A network is at work for one of them at a time.
 
     together: makes what was ordered of one kind, in order. most: so many at once.

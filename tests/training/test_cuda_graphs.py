@@ -25,8 +25,8 @@ from growgan.core.fields import per
 from growgan.core.schedule import Phase, Schedule
 from growgan.data.sampler import Loader, Sampler
 from growgan.devices import Machine
+from growgan.training.cuda_graphs import WARM_UP, Passes, StepInputs, recorder
 from growgan.training.feed import Feed
-from growgan.training.recording import WARM_UP, Passes, StepInputs, recorder
 from growgan.training.resident import Resident
 from growgan.training.state import TrainState
 from growgan.training.step import d_pass, train_step
@@ -82,7 +82,7 @@ def steps(
     config: RunConfig, machine: Machine, count: int, passes: Passes
 ) -> tuple[TrainState, list[dict[str, Tensor]]]:
     """That many steps: half of them fade, and the rest do not."""
-    state = TrainState(config, machine)
+    state = TrainState(config, machine, keep=True)
     state.passes = passes
     if "d" in state.loss.state:  # LSGAN's noise, which comes late, from the start
         state.loss.state["d"].fill_(0.9)

@@ -14,7 +14,7 @@ from growgan.data.faces.detect import Face
 from growgan.data.faces.judge import Find
 
 
-class Found:
+class DetectionCache:
     """Faces by the pixels that they were found in, whatever these are called. JSON lines.
 
     The first line is ``settings``, which say what finds: a file of others is begun anew. Every float comes back as it

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 import torch.distributed as dist
 
-from growgan.training import presence
+from growgan.training import heartbeat
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def store():
 def meeting(store, world: int) -> set[str]:
     clients = [dist.TCPStore("127.0.0.1", store.port, is_master=False) for _ in range(world)]
     with ThreadPoolExecutor(world) as pool:
-        return set(pool.map(presence.meet, clients, range(world), [world] * world))
+        return set(pool.map(heartbeat.meet, clients, range(world), [world] * world))
 
 
 def test_each_start_agrees_on_a_name_of_its_own(store):
@@ -32,18 +32,18 @@ def test_each_start_agrees_on_a_name_of_its_own(store):
 
 def test_a_roster_with_a_dead_one_s_word_does_not_count(store):
     meeting(store, 2)
-    first = threading.Thread(target=presence.meet, args=(store.clone(), 0, 2), daemon=True)
+    first = threading.Thread(target=heartbeat.meet, args=(store.clone(), 0, 2), daemon=True)
     first.start()
     first.join(0.5)
     assert first.is_alive()  # the second one's word is from the start before
-    presence.meet(store.clone(), 1, 2)
+    heartbeat.meet(store.clone(), 1, 2)
     first.join(5)
     assert not first.is_alive()
 
 
 def test_silence_ends_those_who_listen(store, monkeypatch):
-    monkeypatch.setattr(presence, "PERIOD", 0.05)
-    monkeypatch.setattr(presence, "SILENCE", 0.6)
+    monkeypatch.setattr(heartbeat, "PERIOD", 0.05)
+    monkeypatch.setattr(heartbeat, "SILENCE", 0.6)
     said: list[str] = []
     ended = threading.Event()
 
@@ -52,8 +52,8 @@ def test_silence_ends_those_who_listen(store, monkeypatch):
         ended.set()
         self._left.set()
 
-    monkeypatch.setattr(presence.Heartbeat, "_end", end)
-    beats = [presence.Heartbeat(store.clone(), rank, 2) for rank in range(2)]
+    monkeypatch.setattr(heartbeat.Heartbeat, "_end", end)
+    beats = [heartbeat.Heartbeat(store.clone(), rank, 2) for rank in range(2)]
     with beats[0]:
         with beats[1]:
             assert not ended.wait(1.0)  # both beat
@@ -65,12 +65,12 @@ def test_silence_ends_those_who_listen(store, monkeypatch):
 
 def test_processes_that_were_all_put_aside_wait_for_each_other_anew(store, monkeypatch):
     """As by a queue that suspends a job: who wakes first finds all the others silent for too long."""
-    monkeypatch.setattr(presence, "PERIOD", 0.05)
-    monkeypatch.setattr(presence, "SILENCE", 0.8)
+    monkeypatch.setattr(heartbeat, "PERIOD", 0.05)
+    monkeypatch.setattr(heartbeat, "SILENCE", 0.8)
     said: list[str] = []
-    monkeypatch.setattr(presence.Heartbeat, "_end", lambda self, reason: said.append(reason))
+    monkeypatch.setattr(heartbeat.Heartbeat, "_end", lambda self, reason: said.append(reason))
     awake = [threading.Event(), threading.Event()]
-    beats = [presence.Heartbeat(store.clone(), rank, 2) for rank in range(2)]
+    beats = [heartbeat.Heartbeat(store.clone(), rank, 2) for rank in range(2)]
     for beat, gate in zip(beats, awake):
         gate.set()
         monkeypatch.setattr(beat, "_beat", lambda beat=beat, gate=gate: (gate.wait(), type(beat)._beat(beat)))
@@ -87,16 +87,16 @@ def test_processes_that_were_all_put_aside_wait_for_each_other_anew(store, monke
 
 
 def test_a_store_that_is_gone_ends_those_who_listen(store, monkeypatch):
-    monkeypatch.setattr(presence, "PERIOD", 0.05)
+    monkeypatch.setattr(heartbeat, "PERIOD", 0.05)
     said: list[str] = []
     ended = threading.Event()
-    monkeypatch.setattr(presence.Heartbeat, "_end", lambda self, reason: (said.append(reason), ended.set()))
-    heartbeat = presence.Heartbeat(store.clone(), 0, 1)
+    monkeypatch.setattr(heartbeat.Heartbeat, "_end", lambda self, reason: (said.append(reason), ended.set()))
+    listener = heartbeat.Heartbeat(store.clone(), 0, 1)
 
     def fail(*_):
         raise RuntimeError("recvValue failed\nand more")
 
-    heartbeat.store = type("Gone", (), {"set": fail, "multi_get": fail})()
-    with heartbeat:
+    listener.store = type("Gone", (), {"set": fail, "multi_get": fail})()
+    with listener:
         assert ended.wait(5)
     assert said == ["the processes of this run have lost each other (recvValue failed)"]

@@ -11,7 +11,7 @@ DESCRIPTION = 0x010E
 """Exif's field for what a picture is."""
 
 
-def noted(kind: str, notes: dict[str, str]) -> dict[str, Any]:
+def metadata_for(kind: str, notes: dict[str, str]) -> dict[str, Any]:
     """How Pillow is told what a file of this kind (PNG, GIF, JPG or WEBP) says of itself.
 
     In a PNG each note is a text field ``growgan:KEY``, elsewhere all are one text.

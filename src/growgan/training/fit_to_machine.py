@@ -15,15 +15,15 @@ from growgan.core.schedule import Phase, Schedule
 from growgan.core.training_config import LARGEST_SCALE
 from growgan.devices import Machine
 from growgan.training.ranks import Ranks
-from growgan.training.rehearsal import Prepare, seconds_per_image
 from growgan.training.state import TrainState
 from growgan.training.stop import Asked, Stop
 from growgan.training.threads import settled_threads
+from growgan.training.trial_steps import Prepare, seconds_per_image
 
 Say = Callable[[str], None]
 
 
-def on_threads(config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks, say: Say) -> RunConfig:
+def with_fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks, say: Say) -> RunConfig:
     """The configuration with the number of threads that is fastest here, unless it was named."""
     most = torch.get_num_threads()
     if ranks.world > 1:  # torchrun has settled it: one, or what OMP_NUM_THREADS says
@@ -37,7 +37,7 @@ def on_threads(config: RunConfig, schedule: Schedule, machine: Machine, ranks: R
     return replace(config, execution=replace(config.execution, threads=threads))
 
 
-def lasting(
+def scaled_to_hours(
     config: RunConfig,
     schedule: Schedule,
     machine: Machine,
@@ -57,7 +57,7 @@ def lasting(
         prepare(state, phase)
 
     def look() -> None:
-        (asked,) = ranks.agree(stop.asked or 0)
+        (asked,) = ranks.all_reduce_max(stop.asked or 0)
         if asked:
             stop.asked = signal.Signals(asked)  # perhaps another process's
             raise Asked
@@ -67,7 +67,7 @@ def lasting(
     factor = hours * 3600 / seconds
     if config.schedule.scale * factor > LARGEST_SCALE:
         long = f"{hours:g} hours are {factor:.3g} times what this schedule takes here"
-        raise ranks.met(ConfigError(f"{long}, too long to scale to: set a longer --kimg"))
+        raise ranks.raised_by_all(ConfigError(f"{long}, too long to scale to: set a longer --kimg"))
     scaled = replace(config.schedule, scale=config.schedule.scale * factor)
     kimg = scaled.total_kimg * scaled.scale
     say(f"{kimg:.4g} kimg for about {clock(hours * 3600)} of training ({factor:.3g} times the schedule's own)")

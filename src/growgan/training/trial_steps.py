@@ -12,10 +12,10 @@ from torch import Tensor
 from growgan.core.config import RunConfig
 from growgan.core.errors import RunError
 from growgan.core.schedule import Phase, Schedule
-from growgan.devices import Machine, StepThrottle
+from growgan.devices import Machine, StepThrottle, synchronize
 from growgan.training.draws import Draws
+from growgan.training.microbatches import own_rows
 from growgan.training.ranks import ALONE, Ranks
-from growgan.training.shares import own_rows
 from growgan.training.state import TrainState
 from growgan.training.step import train_step
 
@@ -24,7 +24,7 @@ MOST_SECONDS = 2.0
 Prepare = Callable[[TrainState, Phase], None]
 
 
-class Rehearsal:
+class TrialSteps:
     """Stands in for `feed.Feed`: grey pictures, labels all of the first class."""
 
     def __init__(self, state: TrainState) -> None:
@@ -89,17 +89,17 @@ def seconds_per_image(
     Every process takes part, and has the first one's figures. prepare: done before each stage, and not timed. look:
     done now and then; it may break the work off by raising. Raises `RunError` where losses are not finite.
     """
-    state = TrainState(config, machine, ranks)
-    rehearsal = Rehearsal(state)
+    state = TrainState(config, machine, ranks, keep=True)
+    trial = TrialSteps(state)
     found = {}
     for stage in schedule.stages:
         if prepare is not None:
             prepare(state, schedule.trained(stage))
         alphas = (0.5, 1.0) if stage.faded > stage.start else (1.0,)
-        times = [_step_seconds(state, schedule.trained(stage, alpha), rehearsal, look) for alpha in alphas]
+        times = [_step_seconds(state, schedule.trained(stage, alpha), trial, look) for alpha in alphas]
         images = schedule.trained(stage).minibatch * config.schedule.d_repeats
         found[stage.resolution] = sum(times) / len(times) / images
-    return ranks.decide(lambda: found)
+    return ranks.on_first(lambda: found)
 
 
 def fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> int:
@@ -111,11 +111,11 @@ def fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> 
     most = torch.get_num_threads()
     sizes = [stage for stage in schedule.stages if stage.resolution <= 32] or list(schedule.stages[:1])
     phase = schedule.trained(sizes[-1])
-    state = TrainState(config, machine)
+    state = TrainState(config, machine, keep=True)
     seconds = {}
     for threads in sorted({most, max(1, most // 2), 1}, reverse=True):
         torch.set_num_threads(threads)
-        seconds[threads] = _step_seconds(state, phase, Rehearsal(state))
+        seconds[threads] = _step_seconds(state, phase, TrialSteps(state))
     torch.set_num_threads(most)
     return min(seconds, key=lambda threads: seconds[threads])
 
@@ -131,40 +131,31 @@ def kinds_of_steps(config: RunConfig, phase: Phase) -> list[tuple[int, float]]:
     return [(0, heavy), (phase.minibatch, 1 - heavy)] if heavy else [(0, 1.0)]
 
 
-def _step_seconds(
-    state: TrainState, phase: Phase, rehearsal: Rehearsal, look: Callable[[], None] = lambda: None
-) -> float:
+def _step_seconds(state: TrainState, phase: Phase, trial: TrialSteps, look: Callable[[], None] = lambda: None) -> float:
     """The mean over a few steps of each kind, after one to warm up, or as many as it takes to record them."""
     mean = 0.0
     for nimg, share in kinds_of_steps(state.config, phase):
         look()
         try:
-            mean += share * _seconds_at(nimg, state, phase, rehearsal)
+            mean += share * _seconds_at(nimg, state, phase, trial)
         except FloatingPointError as error:
             tried = f"in trial steps at {phase.resolution}x{phase.resolution}, {error}"
-            raise state.ranks.met(RunError(tried)) from error
+            raise state.ranks.raised_by_all(RunError(tried)) from error
     return mean
 
 
-def _seconds_at(nimg: int, state: TrainState, phase: Phase, rehearsal: Rehearsal) -> float:
+def _seconds_at(nimg: int, state: TrainState, phase: Phase, trial: TrialSteps) -> float:
     """The mean over a few steps at the same moment of the clock."""
     for _ in range(max(1, state.passes.settling)):
         state.nimg = nimg
-        train_step(state, phase, rehearsal)
-    _synchronize(state.device)
+        train_step(state, phase, trial)
+    synchronize(state.device)
     throttle = StepThrottle(state.device)
     began, steps = time.perf_counter(), 0
-    while state.ranks.agree(time.perf_counter() - began < MOST_SECONDS / 2)[0]:
+    while state.ranks.all_reduce_max(time.perf_counter() - began < MOST_SECONDS / 2)[0]:
         state.nimg = nimg
-        train_step(state, phase, rehearsal)
+        train_step(state, phase, trial)
         throttle.step()
         steps += 1
-    _synchronize(state.device)
+    synchronize(state.device)
     return (time.perf_counter() - began) / steps
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()

@@ -23,8 +23,8 @@ class Step(NamedTuple):
     stored: Stored | None = None
 
 
-class Begun:
-    """A set called OUT.begun until it is whole, and the journal of its making, OUT.begun.jsonl: a step a line.
+class Resumable:
+    """A set called OUT.unfinished until it is whole, and its journal, OUT.unfinished.jsonl: a step a line.
 
     The journal's first line is ``settings``, which say what the set is made of and how: one of others is begun anew.
     Leaving the ``with`` block without `end` leaves both, unless there is no picture yet.
@@ -34,7 +34,7 @@ class Begun:
         """DataError where a set must not be made at ``path``, or another process is making it."""
         check_place(path, overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path.with_name(f"{path.name}.begun.jsonl")
+        self._path = path.with_name(f"{path.name}.unfinished.jsonl")
         self._journal = self._path.open("a+b")
         if take_lock(self._journal.fileno()) is False:
             self._journal.close()
@@ -43,7 +43,7 @@ class Begun:
         self._ended = False
         self.steps = self._read()
         """Those that other processes took, until `go_on`; then those that stand."""
-        self.writer = open_writer(path, overwrite, path.with_name(f"{path.name}.begun").absolute())
+        self.writer = open_writer(path, overwrite, path.with_name(f"{path.name}.unfinished").absolute())
 
     def go_on(self, count: int, progress: MakeProgress = Silent) -> None:
         """Keep the first ``count`` steps, fewer where files are damaged; has to come before any `note`."""
