@@ -27,12 +27,12 @@ from growgan.data.transform import Transform
 
 
 def measure_build(args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of the bare work and of a whole build of the same pictures, the share of the cores each kept busy,
-    and the space that set and pyramid take."""
+    """Seconds of the bare work and of a whole build of the same pictures, the share of the cores that each kept
+    busy, and the space taken by dataset and pyramid."""
     crop = tuple(map(float, args.crop.split(","))) if args.crop else None
     files = sorted(args.pictures.iterdir())[: args.limit]
     transform = Transform(resolution=args.resolution, channels=3, framing=Framing(crop))  # type: ignore[arg-type]
-    for file in files:  # the page cache is the same for both
+    for file in files:  # so that both start with a warm page cache
         file.read_bytes()
     bare, bare_busy = timed(lambda: [None for _ in map_ordered(lambda file: transform.apply(file.read_bytes()), files)])
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
@@ -71,7 +71,7 @@ def size_of(path: Path) -> int:
 
 
 def timed(work: object) -> tuple[float, float]:
-    """Return the seconds that work took, and how many cores it kept busy."""
+    """The seconds that `work` took, and the number of cores that it kept busy."""
     start, used = time.perf_counter(), time.process_time()
     work()  # type: ignore[operator]
     seconds = time.perf_counter() - start
@@ -79,7 +79,7 @@ def timed(work: object) -> tuple[float, float]:
 
 
 def measure_loader(args: argparse.Namespace) -> dict[str, float]:
-    """Images a second at every size, in batches of 16; cold: the set's files dropped from the page cache before."""
+    """Images per second at every size, in batches of 16. cold: first drop the dataset's files from the page cache."""
     rates = {}
     with open_dataset(args.set) as dataset:
         dataset.ensure_pyramid()
@@ -98,7 +98,7 @@ def measure_loader(args: argparse.Namespace) -> dict[str, float]:
 
 
 def drop(path: Path) -> None:
-    """Drop a set and its pyramid from the page cache."""
+    """Drop a dataset and its pyramid from the page cache."""
     beside = path.with_name(f"{path.name}.pyramid")
     for file in (path, *(beside.iterdir() if beside.is_dir() else ())):
         if file.is_file():

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 TOGETHER = 10
-"""Pieces of work that are timed at once on a GPU, which is only waited for at their end."""
+"""Repetitions timed together on a GPU, which is synchronised only at their end."""
 
 
 def growgan_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callable[[], object]]:
-    """What growgan does for a request."""
+    """growgan's implementation of a request."""
     import torch
 
     from growgan.core.config import ExecutionConfig, NetworkSpec, RunConfig
@@ -106,10 +106,10 @@ def import_peer() -> None:
 
 
 def peer_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callable[[], object]]:
-    """What pro-gan-pth does for a request."""
+    """pro-gan-pth's implementation of a request."""
     import torch
 
-    # With its number, else pro-gan-pth cuts each minibatch for all GPUs, which only costs time where there is one.
+    # With its index: otherwise pro-gan-pth splits each minibatch over all GPUs, which only costs time if there is one.
     place = torch.device("cuda:0" if device == "cuda" else device)
 
     import_peer()
@@ -146,7 +146,7 @@ def peer_work(threads: int, device: str) -> Callable[[dict[str, Any]], Callable[
 
 
 def serve(which: str, threads: int, device: str) -> None:
-    """Answer requests, a line each: set up and warm up, or do the work and tell the seconds that it takes once."""
+    """Answer requests, one per line: set up and warm up, or do the work and report the seconds per repetition."""
     import torch
 
     make = {"growgan": growgan_work, "peer": peer_work}[which](threads, device)
@@ -163,7 +163,7 @@ def serve(which: str, threads: int, device: str) -> None:
             print(json.dumps({"peak": peak, "base": base}), flush=True)
             continue
         if request["do"] == "set up":
-            work = list  # what came before need not fit beside it
+            work = list  # the previous work need not fit in memory alongside it
             work = make(request)
             work()
         if gpu:
@@ -177,13 +177,13 @@ def serve(which: str, threads: int, device: str) -> None:
 
 
 def memory(field: str) -> float:
-    """Bytes of this process by a field of Linux's account of it."""
+    """Bytes of this process according to a field of /proc/self/status."""
     lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
     return next(float(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def peer_cold(do: str, weights: Path, size: int) -> None:
-    """The shortest script: write weights, or read them and write one picture beside them."""
+    """The shortest script: write weights, or read them and write one picture next to them."""
     import torch
 
     import_peer()
@@ -203,7 +203,7 @@ def peer_cold(do: str, weights: Path, size: int) -> None:
 
 
 def main() -> None:
-    """Serve, or do what a cold process does."""
+    """Serve, or do the work of a cold process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("do", choices=("serve", "write", "read"))
     parser.add_argument("what", help="growgan or peer; the weights file")

@@ -33,7 +33,7 @@ from typing import Any
 
 WORK = Path(__file__).with_name("peer_work.py")
 STEPS = ((8, 16), (32, 8), (128, 2))
-"""Resolution and minibatch of the train steps on a processor."""
+"""Resolution and minibatch of the train steps on a CPU."""
 PEAKS = ((32, 8), (1024, 1), (1024, 2), (1024, 4))
 """The same for those whose memory is measured."""
 
@@ -46,7 +46,7 @@ class Worker:
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, **request: Any) -> Any:
-        """Seconds of one piece of work, or its memory; None if the process has died of it."""
+        """Seconds of one piece of work, or its memory; None if the process died from it."""
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
@@ -61,7 +61,7 @@ class Worker:
 
 
 def beside(theirs: list[float], mine: list[float]) -> dict[str, Any]:
-    """Medians of both, and of the ratio pair by pair."""
+    """Medians of both, and of the pairwise ratio."""
     ratios = [a / b for a, b in zip(theirs, mine)]
     return {
         "peer": statistics.median(theirs),
@@ -72,7 +72,7 @@ def beside(theirs: list[float], mine: list[float]) -> dict[str, Any]:
 
 
 def compare_times(args: argparse.Namespace, workers: list[Worker], request: dict[str, Any]) -> dict[str, Any]:
-    """Seconds of both, warm and in alternation."""
+    """Seconds of both, warm and alternating."""
     if not workers:
         workers += [Worker(args.peer, "peer", args), Worker(sys.executable, "growgan", args)]
     for worker in workers:
@@ -83,7 +83,7 @@ def compare_times(args: argparse.Namespace, workers: list[Worker], request: dict
 
 
 def compare_memory(args: argparse.Namespace, request: dict[str, Any]) -> dict[str, Any]:
-    """Bytes at the peak of both, each in a fresh process, one after the other; None where it did not survive."""
+    """Peak bytes of both, each in a fresh process, one after another; None if the process died."""
     found: dict[str, Any] = {}
     for name, python in (("peer", args.peer), ("growgan", sys.executable)):
         worker = Worker(python, name, args)
@@ -96,7 +96,7 @@ def compare_memory(args: argparse.Namespace, request: dict[str, Any]) -> dict[st
 
 
 def compare_cold(args: argparse.Namespace, request: dict[str, Any]) -> dict[str, Any]:
-    """Seconds of both from a cold process to a picture on the disk, in alternation; the first pair does not count."""
+    """Seconds of both from a cold process to a picture on disk, alternating; the first pair does not count."""
     from growgan.bench.startup import save_random_model
     from growgan.core.config import NetworkSpec
 
@@ -128,7 +128,7 @@ def steps(device: str) -> list[tuple[int, int]]:
 
 
 def rows(quick: bool, device: str) -> list[dict[str, Any]]:
-    """All that can be compared: what is measured, of which work."""
+    """All comparisons: what is measured, and for which work."""
     from growgan.devices import choose_device, has_fast_bfloat16
 
     units = has_fast_bfloat16(choose_device(device))
@@ -152,7 +152,7 @@ def rows(quick: bool, device: str) -> list[dict[str, Any]]:
 
 
 def name(row: dict[str, Any]) -> str:
-    """How the table, and ``--only``, call a row."""
+    """A row's name in the table and for ``--only``."""
     size, n = row["resolution"], row["minibatch"]
     words = (row["measure"], row["work"], f"{size}x{size}", f"b{n}", row.get("precision"), row.get("d_down"))
     return " ".join(word for word in words if word)

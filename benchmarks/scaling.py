@@ -1,8 +1,8 @@
 """Weak scaling: processes that share a run beside as many that train runs of their own, on the same cores.
 
-``torchrun --nproc-per-node 2 benchmarks/scaling.py --resolution 32 --each 16`` prints, for each round, the images a
-second of all processes apart and together, and in the end the ratio of the medians. Apart, nothing is exchanged: what
-is missing from the ratio is what gradients, agreeing and waiting for each other cost.
+``torchrun --nproc-per-node 2 benchmarks/scaling.py --resolution 32 --each 16`` prints, for each round, the images per
+second of all processes apart and together, and finally the ratio of the medians. Apart, nothing is exchanged: the
+ratio falls below 1 by the cost of exchanging gradients, agreeing and waiting for each other.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from growgan.training.trial_steps import TrialSteps
 
 
 def main() -> None:
-    """Measure, and print in the first process."""
+    """Measure, and print from the first process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="laptop")
     parser.add_argument("--resolution", type=int, default=32)
@@ -42,7 +42,7 @@ def main() -> None:
                 run.step()
         for _ in range(args.rounds):
             for name, run in runs.items():
-                ranks.all_reduce_max(0)  # all start at once
+                ranks.all_reduce_max(0)  # so that all start together
                 rates[name].append(sum(ranks.gather(run.measure(args.seconds))))
             if ranks.first:
                 print("  ".join(f"{name} {found[-1]:.1f} img/s" for name, found in rates.items()), flush=True)
@@ -70,12 +70,12 @@ class Run:
         self.trial = TrialSteps(self.state)
 
     def step(self) -> None:
-        """One step, and the agreement that the loop has after each."""
+        """One step, and the agreement that the training loop reaches after each."""
         train_step(self.state, self.phase, self.trial)
         self.ranks.all_reduce_max(0, 0)
 
     def measure(self, seconds: float) -> float:
-        """Images that this process trains a second."""
+        """Images per second trained by this process."""
         began, steps = time.perf_counter(), 0
         while self.ranks.all_reduce_max(time.perf_counter() - began < seconds)[0]:
             self.step()

@@ -22,7 +22,7 @@ from growgan.training.stop import Stop
 
 
 def main(photos: str, out: str, model: str, seconds: float = 60, **fields: str) -> float:
-    """Train for ``seconds``. fields: as for ``--set``. Returns the sliced Wasserstein distance to the photos."""
+    """Train for `seconds`. fields: as for ``--set``. Returns the sliced Wasserstein distance to the photos."""
     request = Request(data=Path(photos), out=Path(out), start=model, overrides=list(fields.items()))
     stop, planned = Stop(), job.plan(request)
     timer = threading.Timer(seconds, stop.ask)  # or a button

@@ -1,10 +1,10 @@
 """Recipes side by side: the same pictures, network, schedule and seeds; measures over images and over time.
 
-``python scripts/compare_recipes.py run --data SET --out DIR [RECIPE ...]`` trains what is missing (again to go on),
-``measure`` adds KID, SWD, MS-SSIM, precision and recall of each run's last network to its measures.jsonl, and with
-``--every 40`` the KID of its snapshots after about 40, 80 ... thousand pictures, ``time`` times every recipe's steps on
-this machine, on which nothing else should run, and ``draw`` writes table.md and curves.png. Runs may go on beside
-other work: the time they are compared by is that of ``time``, not their own.
+``python scripts/compare_recipes.py run --data SET --out DIR [RECIPE ...]`` trains what is missing (repeat it to
+resume), ``measure`` adds KID, SWD, MS-SSIM, precision and recall of each run's last network to its measures.jsonl, and
+with ``--every 40`` the KID of its snapshots after about 40, 80 ... thousand pictures, ``time`` times every recipe's
+steps on this machine, which should be otherwise idle, and ``draw`` writes table.md and curves.png. Runs may share the
+machine with other work: they are compared by the times from ``time``, not by their own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COMMON = {
     "schedule.tick_kimg": "5",
     "execution.threads": "1",
 }
-"""What every run has, above the preset `laptop`."""
+"""Settings of every run, on top of the preset `laptop`."""
 SHORT = {
     "schedule.initial_resolution": "8",
     "schedule.training_kimg": "30,8:20,16:20",
@@ -73,13 +73,13 @@ RECIPES: dict[str, dict[str, str]] = {
     "augmented": LOGISTIC | {"augment.policy": "colour,translation,cutout"},
     "relativistic": LOGISTIC | RELATIVISTIC,
 }
-"""What each changes; "paper" is the paper's recipe on the compact network and short schedule."""
+"""Changes by recipe; "paper" is the paper's recipe on the compact network and short schedule."""
 METRICS, ON_THE_WAY = ("swd", "kid", "msssim", "pr_inception"), ("kid",)
 MEASURES = "measures.jsonl"
 
 
 def main() -> None:
-    """Do one of the four things."""
+    """Run one of the four commands."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("act", choices=("run", "measure", "time", "draw"))
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=f"from: {'; '.join(RECIPES)} (default: all)")
@@ -99,27 +99,27 @@ def main() -> None:
 
 
 def runs(args: argparse.Namespace) -> Iterator[tuple[str, int, Path]]:
-    """Every recipe and seed asked for, and its run folder."""
+    """Every requested recipe and seed, and its run folder."""
     for seed in range(1, args.seeds + 1):
         for name in args.recipes or RECIPES:
             yield name, seed, args.out / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
 
 
 def fields(name: str, args: argparse.Namespace) -> dict[str, str]:
-    """The fields that a recipe sets."""
+    """The configuration fields set by a recipe."""
     length = {"schedule.total_kimg": str(args.kimg), "network.resolution": str(args.resolution)}
     return COMMON | length | RECIPES[name]
 
 
 def growgan(*words: str | Path, may_refuse: bool = False) -> None:
-    """Run a command of the package; end with its status if it fails. may_refuse: but not if it says that it cannot."""
+    """Run a growgan command, and exit with its status if it fails, except with status 2 if `may_refuse`."""
     status = subprocess.run([sys.executable, "-m", "growgan", *map(str, words)], check=False).returncode
     if status and not (may_refuse and status == 2):
         sys.exit(status)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train what has not been trained to its end."""
+    """Train runs that have not been trained to their end."""
     for name, seed, folder in runs(args):
         if not last_model(folder, args.kimg):
             sets = [word for item in fields(name, args).items() for word in ("--set", "=".join(item))]
@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def measure(args: argparse.Namespace) -> None:
-    """Measure the last network of every run that has ended, and those on the way that were asked for."""
+    """Measure the last network of every finished run, and the requested intermediate ones."""
     words = ["--data", args.data, "--images", "2048"]
     words += ["--inception", args.inception] if args.inception else []
     for _, _, folder in runs(args):
@@ -143,7 +143,7 @@ def measure(args: argparse.Namespace) -> None:
 
 
 def on_the_way(models: list[ModelFile], args: argparse.Namespace) -> list[ModelFile]:
-    """The first of full size after each multiple of `every`, if there is one before the next."""
+    """The first snapshot at full size after each multiple of `every`, if there is one before the next multiple."""
     if args.every is None:
         return []
     found: dict[int, ModelFile] = {}
@@ -154,13 +154,13 @@ def on_the_way(models: list[ModelFile], args: argparse.Namespace) -> list[ModelF
 
 
 def last_model(folder: Path, kimg: float) -> Path | None:
-    """The snapshot at the end of a run, if it is there."""
+    """The snapshot at the end of a run, if present."""
     snapshots = RunFiles(folder).snapshots()
     return snapshots[-1] if snapshots and images_shown(snapshots[-1]) >= kimg * 1000 else None
 
 
 def time(args: argparse.Namespace) -> None:
-    """Write seconds an image of each recipe and resolution to speed.json."""
+    """Write seconds per image for each recipe and resolution to speed.json."""
     from growgan.core.fields import replaced
     from growgan.core.presets import preset
     from growgan.core.schedule import Schedule
@@ -197,7 +197,7 @@ def curves(folder: Path, seconds_per_image: dict[str, float]) -> dict[str, list[
 
 
 def draw(args: argparse.Namespace) -> None:
-    """Write the table and the curves of all runs that are there."""
+    """Write the table and the curves of all runs present."""
     from matplotlib.figure import Figure  # slow to import
 
     speed = json.loads((args.out / "speed.json").read_text())
@@ -228,14 +228,14 @@ def draw(args: argparse.Namespace) -> None:
 
 
 def measured(folder: Path) -> dict[str, float]:
-    """The measures of a run's last network by name."""
+    """The measures of a run's last network, by name."""
     lines = results.read([folder / MEASURES])
     last = max((line["nimg"] for line in lines), default=None)
     return {line["metric"]: line["value"] for line in lines if line["nimg"] == last}
 
 
 def table(rows: dict[str, list[dict[str, float]]]) -> str:
-    """Means over seeds, and half the range where there are several."""
+    """Means over seeds, with half the range if there are several."""
     columns = list(dict.fromkeys(key for found in rows.values() for row in found for key in row))
     lines = ["| recipe | seeds | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 2) + "|"]
     for name, found in rows.items():

@@ -1,8 +1,9 @@
 """Ways to compute side by side: pairs of runs of the same seed that differ in their arithmetic and in nothing else.
 
-``python scripts/compare_ways.py run --data SET --out DIR [WAY ...]`` trains what is missing (again to go on), ``draw``
-writes table.md: D's losses and the sliced Wasserstein distance along the runs, and how far each way is from "plain"
-beside how far the seeds are from each other. Each run is of one resolution from the start, with the paper's loss and D.
+``python scripts/compare_ways.py run --data SET --out DIR [WAY ...]`` trains what is missing (repeat it to resume),
+``draw`` writes table.md: D's losses and the sliced Wasserstein distance over the runs, and how far each way is from
+"plain" compared with how far the seeds are from each other. Each run has a fixed resolution, with the paper's loss and
+D.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ COMMON = {
     "execution.threads": "1",
     "execution.plan": "plain",
 }
-"""What every run has, above the preset `laptop`: half its widths, and in D no convolution is fused with its halving, so
-that all can be computed in several ways."""
+"""Settings of every run, on top of the preset `laptop`: half its widths, and no convolution of D is fused with its
+downscaling, so that all can be computed in several ways."""
 PRECISION = {"plain": "float32", "bfloat16": "bfloat16", "winograd": "float32", "winograd 2": "float32"}
 PREFERRED = {"winograd": ("winograd 4", "winograd 2"), "winograd 2": ("winograd 2",)}
-"""Algorithms that a way takes wherever they can be had, whether or not they are the fastest there."""
+"""Algorithms that a way uses wherever they are available, whether or not they are the fastest there."""
 SHOWN = {"wasserstein": "D/wasserstein", "penalty": "D/penalty", "loss of G": "G/loss"}
 
 
 class Forced(Plan):
-    """Takes what it prefers, of each product, and counts what it took."""
+    """Chooses its preferred algorithm for each product, and counts its choices."""
 
     def __init__(self, preferred: tuple[str, ...]) -> None:
         super().__init__()
@@ -60,7 +61,7 @@ class Forced(Plan):
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is wanted."""
+    """A run to be compared."""
 
     way: str
     resolution: int
@@ -68,14 +69,14 @@ class Run:
     folder: Path
 
     def entries(self) -> dict[float, dict[str, Any]]:
-        """What was logged, by thousand images."""
+        """Log entries, by thousand images."""
         log = RunFiles(self.folder).log
         lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         return {entry["kimg"]: entry for entry in map(json.loads, lines) if entry["nimg"]}
 
 
 def main() -> None:
-    """Do one of the two things."""
+    """Run one of the two commands."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("act", choices=("run", "draw"))
     parser.add_argument(
@@ -107,7 +108,7 @@ def main() -> None:
 
 
 def train(one: Run, args: argparse.Namespace) -> None:
-    """Train a run to its end, and write the products that a forced plan took to ways.json in its folder."""
+    """Train a run to its end, and write the algorithms that a forced plan chose to ways.json in its folder."""
     size = str(one.resolution)
     lengths = {"total": args.kimg, "tick": args.tick, "training": args.kimg, "transition": 0}
     fields = COMMON | {f"schedule.{name}_kimg": f"{value:g}" for name, value in lengths.items()}
@@ -126,8 +127,8 @@ def train(one: Run, args: argparse.Namespace) -> None:
 
 
 def table(wanted: list[Run]) -> str:
-    """A row for each resolution, moment and way: means over seeds with half their range, and how far the way is from
-    "plain" of the same seed on average."""
+    """A row for each resolution, time and way: means over seeds with half their range, and the mean distance of the
+    way from "plain" with the same seed."""
     columns = [*SHOWN, "SWD"]
     heads = ["size", "kimg", "way", *columns, *(f"{name}, from plain" for name in columns)]
     lines = ["| " + " | ".join(heads) + " |", "| --- " * len(heads) + "|"]
@@ -155,14 +156,14 @@ def table(wanted: list[Run]) -> str:
 
 
 def figures(entry: dict[str, Any]) -> dict[str, float]:
-    """What the table shows of a moment."""
+    """The table's figures for one log entry."""
     return {name: entry[key] for name, key in SHOWN.items()} | {
         "SWD": next(iter(entry.get("measures", {}).values()), {"value": float("nan")})["value"]
     }
 
 
 def spread(values: list[float]) -> str:
-    """The mean, with half the range where there are several."""
+    """The mean, with half the range if there are several values."""
     half = f" ± {(max(values) - min(values)) / 2:.2g}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.3f}{half}"
 

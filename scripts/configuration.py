@@ -68,7 +68,7 @@ def table(name: str, cls: type, values: Any) -> str:
 
 
 def presets(default: RunConfig) -> str:
-    """What each preset changes of the defaults."""
+    """The defaults that each preset changes."""
     lines = ["## Presets", "", "What each changes of the defaults above:", "", "| preset | |", "| --- | --- |"]
     usual = flat(default)
     for name, make in PRESETS.items():
@@ -80,7 +80,7 @@ def presets(default: RunConfig) -> str:
 
 
 def flat(value: Any, where: str = "") -> dict[str, Any]:
-    """A configuration's values by their places."""
+    """A configuration's values by their paths."""
     if not dataclasses.is_dataclass(value) or isinstance(value, PerResolution):
         return {where[1:]: value}
     parts = (flat(getattr(value, field.name), f"{where}.{field.name}") for field in dataclasses.fields(value))
@@ -100,7 +100,7 @@ def documented(cls: type) -> dict[str, str]:
 
 
 def first_line(cls: type) -> str:
-    """What a class says that it is."""
+    """A class's summary from its docstring."""
     return " ".join((cls.__doc__ or "").split("\n\n")[0].split())
 
 
@@ -115,12 +115,12 @@ def told(kind: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A default."""
+    """A default value."""
     return f"`{text(value)}`" if text(value) else ""
 
 
 def text(value: Any) -> str:
-    """A value as ``--set`` takes it."""
+    """A value in the notation of ``--set``."""
     if isinstance(value, bool):
         return str(value).lower()
     if value is None:

@@ -1,4 +1,4 @@
-"""The pictures of the README and the docs, each by one command.
+"""The pictures in the README and the docs, each made by one command.
 
 python scripts/figures.py grid MODEL OUT.png [--shape 16x9] [--truncation 0.7]
 python scripts/figures.py growth RUN OUT.png             the same latents at every size, from a run's milestones
@@ -81,7 +81,7 @@ def change(args: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Draw one."""
+    """Draw one figure."""
     parser = argparse.ArgumentParser(description="Draw a picture for the README or the docs.")
     commands = parser.add_subparsers(required=True)
     for draw, places in (

@@ -1,11 +1,11 @@
-"""Fit the map of `growgan.data.faces.refine`, and say how near to CelebA-HQ's framing it brings the detector.
+"""Fit the map of `growgan.data.faces.refine`, and report how close to CelebA-HQ's framing it brings the detector.
 
     python scripts/fit_landmarks.py PICTURES [--also OTHERS ...] [--out refine.safetensors]
 
-PICTURES is whatever `growgan data build` takes: pictures of CelebA-HQ. Aligned again, nothing should change; what does
-change is what the map learns to undo, in windows of several sharpnesses, some blurred, noisy or compressed, each also
-moved a little and mirrored. Every fifth picture is kept out of the fit: the last lines tell of these alone, and of each
-of OTHERS, with the detector's landmarks as they are and with the map.
+PICTURES are pictures of CelebA-HQ, in any form that `growgan data build` takes. Aligned again, nothing should change;
+what does change is what the map learns to undo, in windows of several sharpnesses, some blurred, noisy or compressed,
+each also moved a little and mirrored. Every fifth picture is held out from the fit: the last lines report on these
+alone, and on each of OTHERS, with the detector's landmarks unchanged and with the map.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from growgan.models.native import write_tensors
 HELD_OUT = 5
 NEAR = 0.02
 USUAL, LEAST = 0.5, 1.0
-"""Smallest crop wanted, over the crop: the detector works on pictures as small as it allows."""
+"""Smallest crop wanted, relative to the crop: the detector works on pictures as small as it allows."""
 SAMPLES, SHARPEST = 3, 0.4
-"""Samples of a face, mirrored ones not counted, each as sharp as some smallest crop from SHARPEST to LEAST makes it.
+"""Samples per face, not counting mirrored ones, each as sharp as for a smallest crop drawn from SHARPEST to LEAST.
 
-Were it always the same one, the map could learn how far a window's pixels are from the picture's.
+If it were always the same, the map could learn how far a window's pixels are from the picture's.
 """
 MOVED = (0.003, 0.003, 0.012, 0.008)
-"""Standard deviations by which a face is moved before it is described, as `move` has them."""
+"""Standard deviations by which a face is moved before it is described, in the units of `move`."""
 FAULTY = 0.1
-"""A crop that is off by so much, in the logarithm of its side, was annotated wrongly or is of another face."""
+"""A crop that is off by more than this, in the logarithm of its side, was annotated wrongly or is of another face."""
 RIDGE = 0.0125
-"""Weight of the squared coefficients, a sample."""
+"""Weight of the squared coefficients, per sample."""
 CARD = {
     "what": "ridge regression from gradients around a face to the offset of CelebA-HQ's crop",
     "trained_on": "CelebA-HQ at 512x512",
@@ -55,7 +55,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Seen(NamedTuple):
-    """A picture as the detector works on it, the landmarks there of its largest face, and the crop that it is."""
+    """A picture as the detector sees it, the landmarks of its largest face, and the crop that it represents."""
 
     image: Image.Image
     landmarks: Points
@@ -63,7 +63,7 @@ class Seen(NamedTuple):
 
 
 class Normal:
-    """The normal equations of the regression, as they grow."""
+    """The normal equations of the regression, accumulated."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -78,14 +78,14 @@ class Normal:
         self.count += len(rows)
 
     def solve(self) -> Refiner:
-        """Return the map; its bias is not drawn to 0."""
+        """The map; its bias is not regularised."""
         ridge = np.diag(np.append(np.full(FEATURES, RIDGE * self.count), 0))
         found = np.linalg.solve(self._products + ridge, self._targets).astype(np.float32)
         return Refiner(found[:-1], found[-1])
 
 
 def look(path: Path) -> Iterator[tuple[Image.Image, Points]]:
-    """Every picture with a face, whole, and the landmarks of the largest as the detector has them."""
+    """Every whole picture with a face, and the detector's landmarks of the largest face."""
     detectors: dict[int, Detector] = {}
 
     def find(item: Record | Skipped) -> tuple[Image.Image, Points] | None:
@@ -107,7 +107,7 @@ def look(path: Path) -> Iterator[tuple[Image.Image, Points]]:
 
 
 def see(image: Image.Image, landmarks: Points, smallest: float = USUAL) -> Seen:
-    """The same face in a picture that is as small as a smallest crop allows, which is given over the crop."""
+    """The same face in a picture as small as a smallest crop allows. smallest: that crop, relative to the crop."""
     small, scale = shrink(image, image.width * smallest)
     half = np.float32(image.width * scale / 2)
     points = ((landmarks + 0.5) * scale - 0.5).astype(np.float32)
@@ -144,7 +144,7 @@ def sample(image: Image.Image, landmarks: Points, random: np.random.Generator) -
 
 
 def fit(path: Path) -> tuple[Refiner, list[Seen], list[Seen]]:
-    """The map, and the pictures that were kept out: with faces twice as large as the smallest wanted, and as small."""
+    """The map, and the held-out pictures: with faces twice as large as the smallest wanted, and as small as that."""
     normal, held_out, small = Normal(), [], []
     for index, (image, landmarks) in enumerate(look(path)):
         if index % HELD_OUT == 0:
@@ -157,7 +157,7 @@ def fit(path: Path) -> tuple[Refiner, list[Seen], list[Seen]]:
 
 
 def tell(name: str, pictures: list[Seen], refiner: Refiner | None) -> None:
-    """Print how far crops are off, in hundredths of the side and in degrees: medians and, in brackets, 95 %."""
+    """Print crop errors, in hundredths of the side and in degrees: medians and, in brackets, 95th percentiles."""
     rows = []
     for image, landmarks, wanted in pictures:
         crop = find_crop(landmarks if refiner is None else refiner(image, landmarks))
@@ -177,7 +177,7 @@ def tell(name: str, pictures: list[Seen], refiner: Refiner | None) -> None:
 
 
 def main() -> None:
-    """Fit, write, and tell."""
+    """Fit, write, and report."""
     parser = argparse.ArgumentParser(description="Fit the detector's landmarks to CelebA-HQ's framing.")
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--also", type=Path, nargs="*", default=[], metavar="OTHERS", help="more datasets to report")

@@ -1,12 +1,12 @@
-"""A reference model from raw pictures to its card, by one command; the same command again goes on where it was.
+"""A reference model from raw pictures to its card, with one command; repeating the command resumes it.
 
     python scripts/reference.py faces-64 --pictures CELEBA --out DIR
 
-builds DIR/train.zip and DIR/test.zip, trains in DIR/run (some first in DIR/before), chooses the best snapshot there by
-KID, measures it, and writes DIR/MODEL.safetensors (float16, with its card), DIR/measures.jsonl and figures. In
-DIR/private are the nearest training pictures: look at them, and pass them on to nobody. With --run an existing run
-takes the place of building and training. --rehearse goes the whole way at toy size. Every step is a `growgan` command,
-which is printed.
+builds DIR/train.zip and DIR/test.zip, trains in DIR/run (some models first in DIR/before), chooses the best snapshot
+there by KID, measures it, and writes DIR/MODEL.safetensors (float16, with its card), DIR/measures.jsonl and figures.
+DIR/private holds the nearest training pictures: inspect them, but do not share them. With --run an existing run
+replaces building and training. --rehearse runs all steps at toy size. Every step is a `growgan` command, which is
+printed.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from growgan.models.native import open_model
 from growgan.training import plots
 
 HELD_OUT = "7"
-"""The last letter of the names of files that are held out."""
+"""The last letter of the file names (without suffix) that are held out."""
 IMAGES = {"cpu": "10k", "gpu": "50k"}
-"""Fakes of the final FID and KID, by the kind of device; a GPU also has the time for FID's features of every real."""
+"""Fakes for the final FID and KID, by kind of device; a GPU also has the time for FID's features of every real."""
 CHOICE = ("kid", "fid", "swd")
-"""Measures of every snapshot, of which the first that all have chooses; FID is for the curve."""
+"""Measures of every snapshot; the choice is by the first that all have, except FID, which is for the curve."""
 FINAL = "1"
-"""Seed of the final measures: not that of those by which the snapshot was chosen."""
+"""Seed of the final measures, different from that of the measures by which the snapshot was chosen."""
 
 
 def growgan(*words: object) -> str:
-    """Run a command of growgan and return what it printed. Leaves with its status if it fails or is stopped."""
+    """Run a growgan command and return its output. Exits with its status if it fails or is stopped."""
     texts = [str(word) for word in words]
     print(f"$ growgan {shlex.join(texts)}", file=sys.stderr, flush=True)
     said = io.StringIO()
@@ -56,7 +56,7 @@ def growgan(*words: object) -> str:
 
 
 class Reference:
-    """One model in its folder, which is the current one."""
+    """One model in its folder, which is the working directory."""
 
     def __init__(self, name: str, args: argparse.Namespace) -> None:
         self.name, self.args = name, args
@@ -73,7 +73,7 @@ class Reference:
         self.test: Path | None = Path("test.zip")
 
     def make(self) -> None:
-        """Every step, in its order; what is there is not made again."""
+        """Run every step in order; existing results are not made again."""
         if self.args.pictures is not None:
             self.build()
         if not self.args.run:
@@ -86,7 +86,7 @@ class Reference:
         print(growgan("info", made), end="")
 
     def build(self) -> None:
-        """The set that is trained on, and the one that is held out."""
+        """Build the training set and the held-out set."""
         pictures, words = self.args.pictures, self.recipe.pictures
         for part in ("train", "test"):
             out = Path(f"{part}.zip")
@@ -101,7 +101,7 @@ class Reference:
             growgan("data", "build", source, out, "--resolution", self.recipe.resolution, *words.build, *more)
 
     def grow(self) -> None:
-        """Train, or go on."""
+        """Train, or resume."""
         base, most = WIDTHS[self.kind]
         parent = self.args.parent or self.recipe.parent
         start = ["--from", parent, "--resolution", self.recipe.resolution] if parent else []
@@ -112,16 +112,16 @@ class Reference:
             start = ["--from", first.snapshots()[-1]]
         widths = ["--set", f"network.fmap_base={base}", "--set", f"network.fmap_max={most}"]
         if parent or self.args.rehearse:
-            widths = []  # a parent's are its own
+            widths = []  # a parent has its own widths
         hours = ["--hours", self.args.hours] if self.args.hours else []
         words = ["--data", self.train, "--out", self.run.path, "--device", self.args.device, "--kimg", self.kimg]
         minibatch = () if self.args.rehearse else MINIBATCH[self.kind]
         growgan("train", *words, *start, *self.recipe.train, *minibatch, *widths, *hours)
 
     def choose(self) -> tuple[Path, str]:
-        """The snapshot of the full size that has the lowest KID; without Inception's weights, SWD; and which it was.
+        """The full-size snapshot with the lowest KID (without Inception weights, the lowest SWD), and the measure used.
 
-        FID of so few pictures is for the curve alone.
+        FID of so few pictures is only for the curve.
         """
         out, full = Path("choice.jsonl"), self.run.read_config().network.resolution
         models = [model for model in list_snapshots(self.run.path) if model.resolution == full and model.alpha == 1]
@@ -130,7 +130,7 @@ class Reference:
             if missing:
                 try:
                     self.evaluate(model.path, ",".join(f"{name}{self.few}" for name in missing), ["--out", str(out)])
-                except SystemExit as ended:  # without Inception's weights there is nothing but SWD, also the next time
+                except SystemExit as ended:  # without Inception weights there is only SWD, the next time as well
                     if ended.code != 2 or len(missing) == len(CHOICE):
                         raise
         for metric in ("kid", "swd"):
@@ -141,7 +141,7 @@ class Reference:
         raise ConfigError(f"{self.run.path} has no measurable snapshot of {full}x{full}")
 
     def measure(self, chosen: Path) -> None:
-        """The final measures that are not yet in measures.jsonl, on other fakes than those that chose it."""
+        """Take the final measures missing from measures.jsonl, on other fakes than those used for the choice."""
         n = self.images
         fid = f"fid{n}_full" if self.kind == "gpu" else f"fid{n}"
         wanted = [self.swd, f"msssim{n}", fid, f"kid{n}", f"pr_inception{n}"]
@@ -149,7 +149,7 @@ class Reference:
             self.evaluate(chosen, ",".join(missing), ["--seed", FINAL, "--out", "measures.jsonl"])
 
     def evaluate(self, subject: Path, metrics: str, more: list[str]) -> None:
-        """Measure against all training pictures, and show the table."""
+        """Measure against all training pictures, and print the table."""
         inception = ["--inception", self.args.inception] if self.args.inception else []
         device = ["--device", self.args.device]
         print(
@@ -157,7 +157,7 @@ class Reference:
         )
 
     def ship(self, chosen: Path, by: str) -> Path:
-        """Write the file that others get."""
+        """Write the file to be shared."""
         out = Path(f"{self.name}.safetensors")
         texts = card_texts(self.name, self.recipe, self.run, open_model(chosen), by, self.train, self.args)
         words = [word for field, text in texts.items() for word in ("--card", f"{field}={text}")]
@@ -165,7 +165,7 @@ class Reference:
         return out
 
     def draw(self, made: Path) -> None:
-        """Grids, growth, curves; and, to be looked at alone, the nearest training pictures."""
+        """Draw grids, growth and curves; and, for private inspection, the nearest training pictures."""
         for name, truncation in (("grid.png", "1"), ("grid-truncated.png", "0.7")):
             growgan("generate", made, "--seeds", "0", "--grid", "16x9", "--truncation", truncation, "--out", name)
         plots.draw_growth(self.run, Path("growth.png"))
@@ -178,7 +178,7 @@ class Reference:
 
 
 def split(pictures: Path, out: Path, held_out: bool) -> Path:
-    """A folder of links to those of the pictures that are held out, or to the others."""
+    """A folder of links to the held-out pictures, or to all others."""
     files = [path for path in sorted(pictures.rglob("*")) if path.is_file()]
     out.mkdir(exist_ok=True)
     for path in files:
@@ -186,13 +186,13 @@ def split(pictures: Path, out: Path, held_out: bool) -> Path:
         if path.stem.endswith(HELD_OUT) == held_out and not link.exists():
             try:
                 link.symlink_to(path)
-            except OSError:  # Windows, without the right to
+            except OSError:  # Windows, without the permission to
                 shutil.copyfile(path, link)
     return out
 
 
 def main() -> int:
-    """Make one."""
+    """Make one reference model."""
     parser = argparse.ArgumentParser(description="Make a reference model, from raw pictures to model card.")
     parser.add_argument("model", choices=RECIPES)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")

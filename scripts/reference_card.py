@@ -1,4 +1,4 @@
-"""What the card of a reference model says; numbers and settings come from its run, nothing is written by hand twice."""
+"""The text of a reference model's card; numbers and settings come from its run, never written twice by hand."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def card_texts(
 
 
 def settings(config: RunConfig) -> list[str]:
-    """The words of `growgan train` that make a configuration: its preset, and what differs from it."""
+    """The arguments of `growgan train` for a configuration: its preset, and what differs from it."""
     words = ["--preset", config.preset]
     usual = _flat(to_json(preset(config.preset)))
     for field, value in _flat(to_json(config)).items():
@@ -73,7 +73,7 @@ def settings(config: RunConfig) -> list[str]:
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Values by section.field, as `--set` takes them; a number for each resolution as ``150,8:50``."""
+    """Values by section.field, in the notation of `--set`; numbers by resolution as ``150,8:50``."""
     found: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, dict) and "base" in value:

@@ -1,4 +1,4 @@
-"""The reference models: on which pictures each is trained, how, and what its card says."""
+"""The reference models: the pictures that each is trained on, how it is trained, and what its card says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GROWN_ON = (
     *("--set", "schedule.training_kimg=600,64:2", "--set", "schedule.transition_kimg=30"),
     *SPARSELY,
 )
-"""As faces-128 was grown on from faces-64."""
+"""How faces-128 was grown from faces-64."""
 FINISHED = (
     *("--preset", "transfer", "--set", "augment.policy=none"),
     *("--set", "loss.name=logistic", "--set", "loss.r1_gamma=0.5", "--set", "loss.r1_interval=16"),
@@ -22,12 +22,12 @@ FINISHED = (
     *("--set", "optim.rampup_kimg=2", "--set", "optim.ema_kimg=10"),
     *SPARSELY,
 )
-"""As it went on from there, at falling rates."""
+"""How it was then continued, at falling rates."""
 
 WIDTHS = {"cpu": ("1024", "128"), "gpu": ("2048", "256")}
-"""fmap_base and fmap_max, by the kind of device."""
+"""fmap_base and fmap_max, by kind of device."""
 MINIBATCH = {"cpu": (), "gpu": ("--minibatch", "64")}
-"""Small steps leave a large card idle (docs/performance.md)."""
+"""Small steps leave a large GPU idle (docs/performance.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,9 @@ class Pictures:
     terms: str
     license: str
     build: tuple[str, ...]
-    """Words of `growgan data build`, beside the resolution."""
+    """Arguments of `growgan data build`, other than the resolution."""
     by_folder: bool = False
-    """The source has a part `train` and a part `test`; else files whose name ends in 7 are held out."""
+    """Whether the source has parts `train` and `test`; else files whose name ends in 7 are held out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +52,12 @@ class Recipe:
     pictures: Pictures
     resolution: int
     kimg: dict[str, int]
-    """Length of the run, by the kind of device."""
+    """Length of the run, by kind of device."""
     train: tuple[str, ...] = FAST
     before: tuple[str, ...] = ()
-    """Words of a run, with its length, that goes before and from whose last network training goes on."""
+    """Arguments of a preceding run, including its length, from whose last network training continues."""
     parent: str | None = None
-    """A shipped model from which training goes on."""
+    """A shipped model from which training continues."""
 
 
 CELEBA = Pictures(

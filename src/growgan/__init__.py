@@ -47,14 +47,14 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """What a notebook offers: the public names alone."""
+    """The names offered for completion: only the public ones."""
     return __all__
 
 
-if not TYPE_CHECKING:  # a checker would take any name for one of this module's
+if not TYPE_CHECKING:  # else a type checker would accept any name as an attribute of this module
 
     def __getattr__(name: str) -> Any:
-        """The public names, imported when first used, so that ``import growgan`` brings neither torch nor numpy."""
+        """Import a public name on first use, so that ``import growgan`` loads neither torch nor numpy."""
         if name in _HOMES:
             from importlib import import_module
 

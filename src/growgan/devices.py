@@ -1,4 +1,4 @@
-"""Layer 1: what this machine computes on, and how."""
+"""Layer 1: the device that a run computes on, its precision and its memory."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class Machine:
 
     device: torch.device
     layout: torch.memory_format = torch.contiguous_format
-    """How images and kernels lie in memory."""
+    """Memory layout of images and kernels."""
     dtype: torch.dtype = torch.float32
     """Type of weights, moments, averages, losses and norms."""
     compute: torch.dtype | None = None
-    """Type that convolutions and products are done in; None = `dtype`."""
+    """Type that convolutions and matrix products are computed in; None = `dtype`."""
     plan: Plan = field(default_factory=Plan, compare=False)
-    """How each convolution is computed, as far as that was measured."""
+    """Which algorithm computes each convolution, as far as that was measured."""
 
     @property
     def precision(self) -> str:
-        """Name of the type that convolutions are done in, such as ``bfloat16``."""
+        """Name of the type that convolutions are computed in, such as ``bfloat16``."""
         return str(self.compute or self.dtype).removeprefix("torch.")
 
     def describe(self) -> str:
-        """What was chosen, in a few words."""
+        """A short description of these choices."""
         layout = "channels last" if self.layout == torch.channels_last else "channels first"
         count = torch.get_num_threads()
         threads = f"{count} thread{'s' * (count > 1)}, " if self.device.type == "cpu" else ""
@@ -45,25 +45,25 @@ class Machine:
         return f"{self.device}, {threads}{self.precision} convolutions{tf32}, {layout}"
 
     def known_plan(self) -> Plan:
-        """What was measured on this machine before, by any run."""
+        """The choices measured on this machine so far, by any run."""
         return Plan(read_plan(cached_plan(self.name()))[1] if self.device.type == "cpu" else None)
 
     def name(self) -> str:
-        """What decides how fast the ways to compute are, for a plan to be kept by."""
+        """Key of this machine's plans: everything that affects which algorithm is fastest."""
         threads = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
         return f"{processor()}, {threads}, torch {torch.__version__}, growgan {__version__}"
 
 
 def set_up(execution: ExecutionConfig, own: bool = True) -> Machine:
-    """The machine for a run; what PyTorch has for the whole process is set there. Raises `ConfigError`.
+    """The machine for a run; also sets PyTorch's process-wide options. Raises `ConfigError`.
 
-    own: whether the process is growgan's own, so that its memory may be looked after (`keep_memory`).
+    own: whether the process is growgan's own, so that its allocator may be tuned (`keep_memory`).
     """
     device = choose_device(execution.device)
     if device.type == "cuda" and execution.plan == "measured":
-        # Shapes stay for a whole stage: it is worth cuDNN's while to try its ways on each that it meets. Plans do not
-        # get in its way: on a card nothing is measured for them (`training.tuning`), and each product has but one way
-        # of growgan's own (`networks.algorithms`), by whose calls cuDNN measures.
+        # Shapes stay the same for a whole stage, so it pays to let cuDNN benchmark its algorithms on each. Plans do not
+        # interfere: on a GPU nothing is measured for them (`training.tuning`), and each product has only one algorithm
+        # of growgan's own (`networks.algorithms`), whose calls cuDNN benchmarks.
         torch.backends.cudnn.benchmark = True
     if own and device.type == "cpu":
         keep_memory()
@@ -83,9 +83,9 @@ def set_up(execution: ExecutionConfig, own: bool = True) -> Machine:
 
 
 def choose_device(name: str | None) -> torch.device:
-    """The device that `name` stands for; "auto" is a GPU where there is one, None only one of CUDA.
+    """The device that `name` stands for; "auto" is a GPU if there is one, None only a CUDA GPU.
 
-    Raises `ConfigError` for one that is not there.
+    Raises `ConfigError` if there is no such device.
     """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -106,27 +106,23 @@ def choose_device(name: str | None) -> torch.device:
 
 
 def asked_device(overrides: Iterable[tuple[str, str]]) -> torch.device:
-    """The device of a run of which these fields were named, ``execution.device`` among them or not.
+    """The device of a run with these overrides, whether or not they include `execution.device`.
 
-    Raises `ConfigError` for one that is not there.
+    Raises `ConfigError` if there is no such device.
     """
     return choose_device(dict(overrides).get("execution.device", "auto"))
 
 
 def usual_preset(overrides: Iterable[tuple[str, str]]) -> str:
-    """The preset of a run that names none: the release's on a CUDA GPU, else what was measured to be the soonest.
-
-    overrides: see `asked_device`.
-    """
+    """The default preset: the release's on a CUDA GPU, else the one measured to give good pictures soonest."""
     return "v2-1gpu" if asked_device(overrides).type == "cuda" else "fast"
 
 
 def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Values on `device`; those that are there already stay where they are.
+    """`values` on `device`; unchanged if they are already there.
 
-    A CUDA GPU fetches them in its turn and nothing waits for that: they are laid where the system does not move them,
-    and PyTorch keeps that place until they are fetched. Otherwise the copy is waited for: MPS would read what the
-    values' memory holds later, when it may be another tensor's.
+    Copies to a CUDA GPU are asynchronous, from pinned memory that PyTorch does not reuse until they are done. Other
+    copies are synchronous: MPS would read the values' memory later, when it may belong to another tensor.
     """
     if device.type == "cuda" and values.device.type == "cpu":
         return values.pin_memory().to(device, non_blocking=True)
@@ -134,10 +130,10 @@ def on_device(values: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 class StepThrottle:
-    """Keeps the processor at most one step ahead of a card, so that the time between steps is what they take.
+    """Keeps the CPU at most one step ahead of a GPU, so that the time between steps is what they take.
 
-    A card is only asked for its work. Unless somebody waits for it now and then, many steps are asked for within the
-    time that the first of them takes, and all that time is spent later, wherever a figure is read.
+    Kernels are only queued. Without an occasional wait, many steps would be queued while the first one runs, and their
+    time would be spent later, wherever a figure is read.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -145,10 +141,10 @@ class StepThrottle:
         self._asked: torch.cuda.Event | None = None
 
     def step(self) -> None:
-        """A step has been asked for: wait until the one before it is done, which leaves the card this one to do."""
+        """Call after queueing a step: waits for the previous one, which leaves the GPU this one to do."""
         if self.device.type != "cuda":
             return
-        # blocking: other threads load pictures meanwhile.
+        # blocking rather than spinning: other threads load pictures meanwhile.
         before, self._asked = self._asked, torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         self._asked.record(torch.cuda.current_stream(self.device))
         if before is not None:
@@ -156,19 +152,19 @@ class StepThrottle:
 
 
 def choose_layout(device: torch.device) -> torch.memory_format:
-    """How images lie in memory: channels last where convolutions, and products of matrices, run faster so."""
+    """Memory layout of images: channels last wherever that speeds up convolutions and matrix products."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def convolves_in_tf32(device: torch.device) -> bool:
-    """Whether convolutions in float32 round what they multiply to TF32, as cuDNN does where it may and can."""
-    # `allow_tf32`, the older name of the switch, raises where the newer one was used.
+    """Whether float32 convolutions round their operands to TF32, as cuDNN does where allowed and supported."""
+    # `allow_tf32`, the older name of the switch, raises once the newer one has been used.
     switch = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
     return device.type == "cuda" and switch == "tf32" and torch.cuda.is_tf32_supported()
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device has units for bfloat16: a processor without them is many times slower with it."""
+    """Whether the device has hardware for bfloat16: a CPU without it is many times slower in this type."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # older and newer versions may lack it
@@ -176,7 +172,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def processor() -> str:
-    """Name of the processor, as far as the system tells it."""
+    """Name of the processor, as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         fields = dict(line.split("\t: ", 1) for line in lines if "\t: " in line)
@@ -187,12 +183,12 @@ def processor() -> str:
 
 
 def free_memory(device: torch.device) -> float | None:
-    """Bytes that can still be had on the device; None where that cannot be told."""
+    """Free bytes on the device; None if unknown."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     if device.type != "cpu":
         return None
-    give_back()  # what earlier work of this process has left can be had
+    give_back()  # memory freed by earlier work of this process then counts as free
     limits = [free for free in (_system_free(), _control_group_free()) if free is not None]
     return min(limits, default=None)
 
@@ -211,20 +207,20 @@ def _system_free() -> float | None:
 
 
 def _control_group_free() -> float | None:
-    """What a container's limit leaves (version 2 control groups)."""
+    """Bytes left within a container's limit (cgroup v2)."""
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
         used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
         lines = Path("/sys/fs/cgroup/memory.stat").read_text(encoding="ascii").splitlines()
         stat = dict(line.split() for line in lines)
-        # Pages of files that were read count as used, but are given back when they are wanted.
+        # Cached pages of files count as used, but are reclaimed on demand.
         return float(limit) - float(used) + float(stat["inactive_file"]) + float(stat["active_file"])
     except (OSError, ValueError, KeyError):
         return None
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that it was given."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

@@ -119,8 +119,8 @@ def test_errors_have_public_names() -> None:
 @pytest.mark.parametrize(
     ("wish", "said"),
     [
-        ({"precision": "bf16"}, "execution.precision must be auto, float32, bfloat16, float64, not 'bf16'"),
-        ({"precision": "float64"}, "not in float64"),
+        ({"precision": "bf16"}, "precision must be auto, float32 or bfloat16, not 'bf16'"),
+        ({"precision": "float64"}, "precision must be auto, float32 or bfloat16, not 'float64'"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
     ],
 )

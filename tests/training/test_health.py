@@ -172,8 +172,7 @@ def test_a_fresh_run_is_healthy_at_every_stage(loss, labels):
 
 
 def start(out, data, *words: tuple[str, str]) -> job.Outcome:
-    said: list[str] = []
-    request = Request(data=data, out=out, preset="tiny", overrides=words, say=said.append)
+    request = Request(data=data, out=out, preset="tiny", overrides=words)
     planned = job.plan(request)
     with planned.dataset:
         return job.work(planned)

@@ -538,8 +538,12 @@ def test_a_disk_that_is_full_for_a_while_costs_the_run_nothing(tmp_path, monkeyp
 
     monkeypatch.setattr(job, "train", failing)
     capsys.readouterr()
-    assert run(data, tmp_path / "full", *words).ended
-    assert capsys.readouterr().err.count("No space left on device; training continues") == 8
+    said = []
+    planned = job.plan(replace(request(data, tmp_path / "full", *words), say=said.append))
+    with planned.dataset:
+        assert job.work(planned).ended
+    assert sum("No space left on device; training continues" in line for line in said) == 8
+    assert sum(line.startswith("tick ") for line in said) == 6 and capsys.readouterr().err == ""
     newest = [max((tmp_path / name / "models").glob("snapshot*")) for name in ("whole", "full")]
     for key, value in open_model(newest[0]).network("G").state_dict().items():
         assert torch.equal(open_model(newest[1]).network("G").state_dict()[key], value)

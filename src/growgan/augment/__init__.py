@@ -1,1 +1,1 @@
-"""Layer 1: what is done to pictures on their way to D."""
+"""Layer 1: mirroring and augmentation of the pictures that D sees."""

@@ -1,6 +1,6 @@
-"""Changes to pictures, given the numbers that say which: linear in the pictures, so that gradients of gradients pass.
+"""Changes to pictures, given their random numbers: affine in the pictures, so that second derivatives pass through.
 
-Those of differentiable augmentation are DiffAugment's (Zhao et al. 2020), in its order, its ranges and its bounds.
+Those of differentiable augmentation are DiffAugment's (Zhao et al. 2020), in its order, with its ranges and bounds.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ import torch
 from torch import Tensor
 
 TRANSLATION = 1 / 8
-"""The farthest that an image is moved, as a share of its side."""
+"""Largest shift of an image, as a fraction of its side."""
 CUTOUT = 1 / 2
-"""Side of the square that is cut out, as a share of the image's."""
+"""Side of the square that is cut out, as a fraction of the image's side."""
 COLOURS = {2: 1, 4: 3}
-"""How many of so many channels are colour, where the last one is alpha."""
+"""Number of colour channels by number of channels, where the last one is alpha."""
 CHANGES = 5
 """Brightness, saturation, contrast, translation, cutout: each applied to an image or not."""
 NUMBERS = CHANGES + 7
-"""Random numbers an image needs: whether, and three for the colours and two each for where."""
+"""Random numbers per image: one per change for whether, three for the colours, two each for the positions."""
 
 
 def mirror(x: Tensor, flip: Tensor) -> Tensor:
-    """Images [N, C, H, W] with those flipped left-right for which `flip`, bool [N], is true."""
+    """Images [N, C, H, W], flipped left-right where `flip`, bool [N], is true."""
     return torch.where(flip[:, None, None, None], x.flip(3), x)
 
 
 def augment(x: Tensor, policy: tuple[str, ...], numbers: Tensor, p: Tensor | float = 1.0) -> Tensor:
-    """Images [N, C, S, S] changed as `policy` says: some of "colour", "translation", "cutout".
+    """Images [N, C, S, S] changed as `policy` says: any of "colour", "translation", "cutout".
 
     numbers: uniform in [0, 1), [N, NUMBERS]. p: probability of each change to each image (1 is DiffAugment).
     """
@@ -52,10 +52,11 @@ def augment(x: Tensor, policy: tuple[str, ...], numbers: Tensor, p: Tensor | flo
 
 
 def recolour(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
-    """Images with a brightness [N] added, the distance of colours from grey times a saturation [N], and from the
-    image's mean times a contrast [N]; a channel of alpha stays.
+    """Images with their brightness, saturation and contrast, [N] each, changed; an alpha channel is left alone.
 
-    Three steps in one: neither grey nor mean is moved by the step that stretches the distance from it.
+    `brightness` is added; the distance of colours from grey is multiplied by `saturation`, and that from the image's
+    mean by `contrast`. All three are done in one step, since neither grey nor mean is moved by scaling the distance
+    from it.
     """
     colours = COLOURS.get(x.shape[1], x.shape[1])
     if colours < x.shape[1]:
@@ -79,7 +80,7 @@ def translate(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
 
 
 def cut_out(x: Tensor, side: int, top: Tensor, left: Tensor, on: Tensor) -> Tensor:
-    """Images that are 0 in a square whose corner is at (top, left), int64 [N], where `on`, bool [N], is true."""
+    """Images set to 0 in a square with its top left corner at (top, left), int64 [N], where `on`, bool [N], is true."""
     rows = torch.arange(x.shape[2], device=x.device) - top[:, None]
     columns = torch.arange(x.shape[3], device=x.device) - left[:, None]
     inside = ((rows >= 0) & (rows < side))[:, :, None] & ((columns >= 0) & (columns < side) & on[:, None])[:, None]
@@ -87,5 +88,5 @@ def cut_out(x: Tensor, side: int, top: Tensor, left: Tensor, on: Tensor) -> Tens
 
 
 def _below(end: int, u: Tensor) -> Tensor:
-    """Whole numbers in [0, end), as `u` is uniform in [0, 1)."""
+    """Whole numbers in [0, end), from `u` uniform in [0, 1)."""
     return (u * end).long().clamp(max=end - 1)

@@ -1,4 +1,4 @@
-"""Augmentation of all that D sees, and how strong it is: fixed, or as strong as D's overfitting asks (ADA)."""
+"""Augmentation of everything D sees, and its strength: fixed, or adapted to D's overfitting (ADA)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Scores = tuple[Tensor, Tensor]
 
 
 class RandomSource(Protocol):
-    """Random numbers by name, a row for each image."""
+    """Random numbers by name, one row per image."""
 
     def uniform(self, name: str, *shape: int) -> Tensor:
         """Uniform in [0, 1), [N, *shape]."""
@@ -25,22 +25,23 @@ class RandomSource(Protocol):
 class Augment:
     """The augmentation of a run.
 
-    Adaptive (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", section 3): D that gives
-    more than a share of its reals the sign of a real has begun to know them by heart. r = E[sign(D(real))] is held at
-    a target by raising and lowering p in small steps.
+    Adaptive (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", section 3): if D gives
+    too many of its reals the sign of a real, it has begun to memorise them. r = E[sign(D(real))] is held at a target by
+    raising and lowering p in small steps.
     """
 
     def __init__(self, config: AugmentConfig, device: torch.device, shortened: float = 1.0) -> None:
-        """shortened: factor on the length over which p may go from 0 to 1."""
+        """shortened: factor on the length over which p can move from 0 to 1."""
         self.config = config
         self.images = 1000 * config.kimg * shortened
         self.state = {name: torch.zeros((), device=device) for name in ("signs", "count")} if config.adaptive else {}
-        """What is remembered from step to step, saved and restored with the run: p, and signs seen since it moved."""
+        """Kept from step to step, saved and restored with the run: p, and the signs seen since it last moved."""
         if config.adaptive:
             self.state["p"] = torch.full((), config.start, device=device)
 
     def p(self, progress: float) -> Tensor | float:
-        """Probability of each change to each image; where it adapts, on the device. progress: see `Phase.progress`."""
+        """Probability of each change to each image; if adaptive, a tensor on the device. progress: see
+        `Phase.progress`."""
         return self.state["p"] if self.config.adaptive else between(self.config.start, self.config.p_end, progress)
 
     def works_at(self, resolution: int) -> bool:
@@ -50,9 +51,9 @@ class Augment:
     def before(
         self, critic: Callable[..., Scores], draws: RandomSource, progress: float = 0.0
     ) -> Callable[..., Scores]:
-        """`critic` of augmented images: every batch that it is given, and each of its equal parts, by draws of its own.
+        """`critic` on augmented images, with separate draws for every batch and for each of its equal parts.
 
-        What asks for a gradient by the images gets it by those that were not augmented, through the augmentation.
+        Gradients with respect to the images pass through the augmentation to the original images.
         """
         passes, p = 0, self.p(progress)
 
@@ -66,14 +67,14 @@ class Augment:
 
     @torch.no_grad()
     def after_d_step(self, seen: dict[str, Tensor], phase: Phase, step: int) -> None:
-        """Take note of the mean sign of D's reals in a step at which they were augmented, and move p when it is time.
+        """Record the mean sign of D's scores in a step that augmented its reals, and move p if it is due.
 
-        seen: the step's means. step: its number; every `interval`th moves p.
+        seen: the step's means. step: its number; p moves at every `interval`-th.
         """
         state, config = self.state, self.config
         if not (config.adaptive and self.works_at(phase.resolution)):
             return
-        state["signs"] += (seen["sign"] * phase.minibatch).round()  # whole, so that no rounding decides where p goes
+        state["signs"] += (seen["sign"] * phase.minibatch).round()  # whole, so that rounding cannot decide where p goes
         state["count"] += phase.minibatch
         if (step + 1) % config.interval == 0:
             beyond = torch.sign(state["signs"] - config.target * state["count"])

@@ -1,1 +1,1 @@
-"""Layer 5: what this machine does, and how close to its own limits the work comes."""
+"""Layer 5: this machine's performance, and how close the work comes to its limits."""

@@ -1,4 +1,4 @@
-"""The measurements that a user asked for: which ones, in which order, and what each needs of those before it."""
+"""The measurements that a user requested: which ones, in which order, and what each needs from earlier ones."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from growgan.core.schedule import Stage
 from growgan.devices import asked_device, set_up
 
 PARTS = ("limits", "steps", "generate", "loader", "memory", "startup")
-"""What is measured, in this order, unless only some are asked for."""
+"""All parts, in the order in which they are measured."""
 
 PICTURES = 256
-"""Made-up pictures that the loader is tried on."""
+"""Made-up pictures with which the loader is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Request:
     preset: str | None = None
     """The configuration whose steps are timed; None = a table of standard networks."""
     run: str | None = None
-    """A preset whose whole run is added up; the other parts but the limits are left out then."""
+    """A preset whose whole run is added up; only the limits are measured as well."""
     overrides: Sequence[tuple[str, str]] = field(default_factory=tuple)
     """Fields of the configuration, with their values as text."""
     sizes: Sequence[tuple[int, int]] | None = None
@@ -44,21 +44,21 @@ class Request:
     quick: bool = False
     """Less of everything."""
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
-    """Gets lines for the user."""
+    """Receives messages for the user."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One measurement that has yet to be taken."""
+    """One measurement yet to be taken."""
 
     part: str
     what: str
     work: Callable[[], Sequence[Any]]
-    """Takes it; returns its rows."""
+    """Takes it and returns its rows."""
 
 
 class Bench:
-    """The pieces of a request, and what they have found so far. Raises `UserError`s for what cannot be measured."""
+    """The pieces of a request, and the results so far. Raises `UserError`s for what cannot be measured."""
 
     def __init__(self, request: Request) -> None:
         unknown = [part for part in request.parts if part not in PARTS]
@@ -74,7 +74,7 @@ class Bench:
         self.pieces = self._planned()
 
     def take(self, piece: Piece) -> Sequence[Any]:
-        """Take a measurement, and keep it."""
+        """Take a measurement, and store its result."""
         try:
             rows = piece.work()
         finally:
@@ -83,7 +83,7 @@ class Bench:
         return rows
 
     def to_json(self) -> dict[str, Any]:
-        """All that was found so far, and on what."""
+        """All results so far, and the machine that they are from."""
         named = self.request.preset or self.request.run
         result = {"machine": describe(self.machine), "config": to_json(self.config) if named else None}
         rows = {part: [asdict(row) for row in found] for part, found in self.found.items()}
@@ -92,7 +92,7 @@ class Bench:
         return result | rows
 
     def limit(self, precision: str) -> float | None:
-        """The convolution rate that was measured, if it was."""
+        """The measured convolution rate, if there is one."""
         return limits.convolution_limit(self.found.get("limits", []), precision)
 
     def _planned(self) -> list[Piece]:
@@ -177,7 +177,7 @@ class Bench:
         return cases
 
     def _precisions(self) -> list[str]:
-        """Those worth measuring; only the one that was asked for, if one was."""
+        """Those worth measuring; only the requested one, if any."""
         named = self.config.execution.precision
         if named in ("float32", "bfloat16"):
             return [named]
@@ -196,10 +196,10 @@ class Bench:
 
 
 def configured(request: Request) -> RunConfig:
-    """The configuration that is measured: a preset at its own resolution, then the fields that were named."""
+    """The configuration to measure: a preset at its own resolution, then the overrides."""
     if request.preset and request.run:
         raise ConfigError("--run already names a preset and cannot be combined with --preset")
-    # The paper's losses, whatever a run takes by itself: standard steps stay comparable.
+    # The paper's losses, whatever a run uses by default: standard steps stay comparable.
     standard = "v2-1gpu" if asked_device(request.overrides).type == "cuda" else "laptop"
     config = preset(request.preset or request.run or standard)
     config = replace(config, network=replace(config.network, resolution=stages.run_resolution(config)))

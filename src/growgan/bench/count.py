@@ -1,4 +1,4 @@
-"""What a piece of work does in fact: its operations, the bytes that they read and write, their multiplications."""
+"""What a piece of work actually does: its operations, the bytes that they read and write, their multiply-adds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Counts:
     """Sums over the operations of a piece of work."""
 
     operations: int
-    """Operations that do something: on a GPU about as many launches."""
+    """Operations that compute something: on a GPU about as many launches."""
     bytes: float
-    """Bytes of the tensors that each operation reads and writes, once each: an operation's least traffic."""
+    """Bytes of the tensors that each operation reads and writes, once each: its least possible traffic."""
     flops: float
-    """Operations of convolutions and products (multiply-adds times two) as they are done, by whatever algorithm."""
+    """Operations of convolutions and products (multiply-adds times two) as performed, by whatever algorithm."""
 
 
 def count(work: Callable[[], object]) -> Counts:
@@ -43,7 +43,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not _only_looks(func):
             self.operations += 1
             self.bytes += sum(_traffic(tensor) for tensor in _tensors((args, kwargs)))
-            # What is changed in place is an argument and a result: read and written.
+            # A tensor changed in place is both argument and result: read and written.
             self.bytes += sum(_traffic(tensor) for tensor in _tensors(out))
             formula = flop_registry.get(func._overloadpacket)
             if formula is not None:
@@ -52,7 +52,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _only_looks(func: Any) -> bool:
-    """Whether an operation makes another view of its argument, or room that nothing is written to."""
+    """Whether an operation returns a view of its argument, or memory that it does not write to."""
     if func._overloadpacket.__name__.startswith(("empty", "new_empty", "detach")):
         return True
     aliases = [value.alias_info for value in func._schema.returns]
@@ -64,5 +64,5 @@ def _tensors(tree: Any) -> Iterator[Tensor]:
 
 
 def _traffic(tensor: Tensor) -> int:
-    """Bytes that a tensor has in memory: one that is expanded has no more than what it is expanded from."""
+    """Bytes that a tensor occupies in memory: an expanded one only has those of the tensor it was expanded from."""
     return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())

@@ -1,4 +1,4 @@
-"""How much memory a piece of work takes at its peak: measured in a process of its own, which does nothing else.
+"""Peak memory of a piece of work, measured in a separate process that does nothing else.
 
 ``python -m growgan.bench.footprint`` is that process: it reads one request, JSON, from its input and answers in JSON.
 """
@@ -24,7 +24,7 @@ from growgan.training.step import train_step
 from growgan.training.trial_steps import TrialSteps, kinds_of_steps
 
 STEPS = 2
-"""Train steps of each kind that are done: Adam's moments are there from the second one on."""
+"""Train steps of each kind that are run: Adam's moments exist from the second one on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Footprint:
     d_down: str
     precision: str
     peak: float | None
-    """The whole process at its peak; on a GPU, what the device's allocator had given out at most."""
+    """Peak of the whole process; on a GPU, the most that the device's allocator had given out."""
     base: float | None
-    """The process before networks are made, with PyTorch loaded; on a GPU 0."""
+    """The process with PyTorch loaded, before networks are made; on a GPU 0."""
     note: str = ""
     """Why there is no figure."""
 
@@ -96,12 +96,12 @@ def _serve(request: dict[str, Any]) -> dict[str, float | None]:
 
 
 def resident_set() -> float | None:
-    """Bytes of memory that this process occupies now; None where the system does not tell."""
+    """Bytes of memory that this process occupies now; None if the system does not report it."""
     return _status("VmRSS")
 
 
 def peak_resident() -> float | None:
-    """Bytes that it has occupied at most; None where the system does not tell."""
+    """Most bytes that it has occupied; None if the system does not report it."""
     found = _status("VmHWM")
     if found is not None or sys.platform == "win32":
         return found
@@ -112,7 +112,7 @@ def peak_resident() -> float | None:
 
 
 def _status(field: str) -> float | None:
-    """A line of Linux's account of this process alone: a child inherits its parent's maximum in other accounts."""
+    """A field of Linux's status of this process alone: other sources include the maximum inherited from the parent."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
         return next(float(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))

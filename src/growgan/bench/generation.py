@@ -1,4 +1,4 @@
-"""Pictures: how long the first one takes, and each after it."""
+"""Generating pictures: how long the first one takes, and each one after it."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from growgan.networks.layers import follow, initialize, keep_kernels
 
 @dataclass(frozen=True, slots=True)
 class GenerationTime:
-    """How a batch of pictures did."""
+    """The time of a batch of pictures."""
 
     resolution: int
     batch: int
     precision: str
     first_seconds: float
-    """The first batch of a network that was just loaded: its kernels are made ready in it."""
+    """The first batch of a network just loaded, in which its kernels are prepared."""
     seconds: float
-    """Median of those after it."""
+    """Median of the following ones."""
     least_seconds: float
     flops_plain: float
     flops_fused: float
     share_plain: float | None
-    """Of the convolution limit, by the operations of the plain form."""
+    """Share of the convolution limit, by the operations of the plain form."""
     share_fused: float | None
 
 
 def generator(spec: NetworkSpec, machine: Machine, precision: str) -> Generator:
-    """A network of random weights, set up as one that is only used."""
+    """A network of random weights, set up for inference only."""
     G = Generator(spec)
     initialize(G, 1, "G")
     G.eval().requires_grad_(False)
@@ -48,7 +48,7 @@ def generator(spec: NetworkSpec, machine: Machine, precision: str) -> Generator:
 
 
 def inputs(spec: NetworkSpec, batch: int, machine: Machine) -> tuple[Tensor, Tensor | None]:
-    """Latents, and labels where the network takes some."""
+    """Latents, and labels if the network takes any."""
     z = torch.randn(batch, spec.z_size, device=machine.device)
     return z, torch.zeros(batch, spec.num_labels, device=machine.device) if spec.num_labels else None
 

@@ -1,4 +1,4 @@
-"""The machine's own limits: how fast it convolves, multiplies and copies at its best."""
+"""The machine's own limits: its best rates of convolving, multiplying and copying."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from growgan.devices import Machine, has_fast_bfloat16
 Backward = torch.ops.aten.convolution_backward
 
 PASSES = ("forward", "input", "weight")
-"""A convolution, the gradient by its input, and the gradient by its weight."""
+"""A convolution, the gradient with respect to its input, and that with respect to its weight."""
 MATRIX, COPY = "matrix", "copy"
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
 SECONDS = 0.25
-"""How long each is timed."""
+"""How long each one is timed."""
 COPIED_BYTES = 2**28
-"""Far more than a cache holds; on a GPU four times as much."""
+"""Far more than a cache holds; four times as much on a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The best that was seen of one kind of work."""
+    """The best measured rate of one kind of work."""
 
     what: str
     """A pass of a convolution, `MATRIX`, or `COPY`."""
     precision: str
     rate: float
-    """Operations (multiply-adds times two) a second; of a copy, bytes read and written a second."""
+    """Operations (multiply-adds times two) per second; for a copy, bytes read and written per second."""
     shape: str
-    """Where it was seen."""
+    """Where it was measured."""
 
 
 def precisions(device: torch.device) -> list[str]:
-    """The types that are worth measuring here."""
+    """The types worth measuring on this device."""
     return ["float32", "bfloat16"] if has_fast_bfloat16(device) else ["float32"]
 
 
 def convolution_shapes(device: torch.device) -> list[tuple[int, int, int]]:
-    """Feature maps, resolution and images of 3x3 convolutions on which processors are at their best."""
+    """Feature maps, resolution and images of 3x3 convolutions for which devices reach their best rate."""
     spec = NetworkSpec(resolution=64)
     many = 16 if device.type == "cuda" else 1
     return [(spec.width(size), size, n * many) for size, n in ((8, 16), (16, 8), (32, 4), (64, 2))]
 
 
 def convolutions(machine: Machine, precision: str, seconds: float = SECONDS) -> list[Rate]:
-    """The best rate of each pass, over shapes and layouts."""
+    """The best rate of each pass, over several shapes and layouts."""
     best: dict[str, Rate] = {}
     for maps, size, n in convolution_shapes(machine.device):
         flops = 2.0 * n * maps * maps * 9 * size**2
@@ -73,7 +73,7 @@ def products(machine: Machine, precision: str, seconds: float = SECONDS) -> list
 
 
 def copies(machine: Machine, seconds: float = SECONDS) -> list[Rate]:
-    """Bytes a second of a copy that no cache holds, read and written bytes counted."""
+    """Bytes per second of a copy too large for any cache, counting bytes read and written."""
     size = COPIED_BYTES * (4 if machine.device.type == "cuda" else 1)
     source = torch.zeros(size // 4, device=machine.device)
     target = torch.empty_like(source)
@@ -82,7 +82,7 @@ def copies(machine: Machine, seconds: float = SECONDS) -> list[Rate]:
 
 
 def convolution_limit(rates: list[Rate], precision: str) -> float | None:
-    """The best rate of any pass in this precision: what a share of the limit is a share of."""
+    """The best rate of any pass in this precision, to which shares of the limit refer."""
     found = [rate.rate for rate in rates if rate.what in PASSES and rate.precision == precision]
     return max(found, default=None)
 

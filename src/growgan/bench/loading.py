@@ -1,4 +1,4 @@
-"""The data loader: pictures a second at each resolution, from memory and from the disk."""
+"""The data loader: pictures per second at each resolution, from memory and from disk."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from growgan.data.sampler import Loader, Sampler
 
 SEED = 1
 MOST_BYTES = 2**31
-"""Files beyond so much are not brought into memory before they are read from there."""
+"""Largest files, in total, that are read into memory before measuring from there."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoaderRate:
-    """How the loader did at a resolution, with nothing else to do."""
+    """The loader's rate at one resolution, with nothing else running."""
 
     resolution: int
     minibatch: int
@@ -35,19 +35,19 @@ class LoaderRate:
     cores: float
     """How many cores were busy meanwhile, on average."""
     cold_images_per_second: float | None
-    """With none of the files in the cache; None where the system cannot be told to let go of them."""
+    """With none of the files in the cache; None if the system cannot be made to drop them."""
     consumed_per_second: float | None = None
-    """Pictures a second that training takes; None where it is not known."""
+    """Pictures per second that training takes; None if unknown."""
     estimated: bool = False
-    """Whether that is worked out from another resolution's measured time."""
+    """Whether that is extrapolated from another resolution's measured time."""
 
     ratio: float | None = None
-    """How many times faster the loader is than the training, from memory."""
+    """How many times as fast as training the loader is, from memory."""
 
 
 @contextmanager
 def a_set(data: Path | None, resolution: int, count: int, say: Callable[[str], None]) -> Iterator[ImageSet]:
-    """The user's pictures, or `count` made-up ones of `resolution` pixels, as a set with its pyramid."""
+    """The user's pictures, or `count` made-up ones of `resolution` pixels, as a dataset with its pyramid."""
     if data is not None:
         with prepare(data, say=say) as found:
             yield found
@@ -65,9 +65,9 @@ def a_set(data: Path | None, resolution: int, count: int, say: Callable[[str], N
 
 
 def rates(dataset: ImageSet, sizes: Iterable[tuple[int, int]], seconds: float) -> list[LoaderRate]:
-    """Time the loader at each resolution with its minibatch: `seconds` from the disk at most, and as long from memory.
+    """Time the loader at each resolution with its minibatch: at most `seconds` from disk, and as long from memory.
 
-    From the disk no picture is read twice, since the second time it would be in memory.
+    From disk, no picture is read twice, since the second time it would be in memory.
     """
     sizes = list(sizes)
     cold = [_timed(dataset, *size, seconds, once=True)[0] if evict(dataset) else None for size in sizes]
@@ -77,7 +77,7 @@ def rates(dataset: ImageSet, sizes: Iterable[tuple[int, int]], seconds: float) -
 
 
 def beside(rate: LoaderRate, consumed_per_second: float | None, estimated: bool) -> LoaderRate:
-    """The same beside what training takes."""
+    """The rate with the training's consumption added for comparison."""
     if consumed_per_second is None:
         return rate
     ratio = rate.images_per_second / consumed_per_second
@@ -85,13 +85,13 @@ def beside(rate: LoaderRate, consumed_per_second: float | None, estimated: bool)
 
 
 def evict(dataset: ImageSet) -> bool:
-    """Make the system forget what it holds of the set's files; False where it cannot be asked to."""
+    """Make the system drop the dataset's files from its cache; False if that is not possible."""
     if not hasattr(os, "posix_fadvise"):
         return False
     for path in _files(dataset):
         handle = os.open(path, os.O_RDONLY)
         try:
-            os.fsync(handle)  # what is not yet written cannot be let go of
+            os.fsync(handle)  # what is not yet written cannot be dropped
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
             os.close(handle)
@@ -105,7 +105,7 @@ def _files(dataset: ImageSet) -> Iterator[Path]:
 
 
 def _read_through(dataset: ImageSet) -> None:
-    """Bring the set's files into memory, unless they are more than may fit."""
+    """Read the dataset's files into memory, unless they are larger than may fit."""
     left = MOST_BYTES
     for path in _files(dataset):
         left -= path.stat().st_size
@@ -119,9 +119,9 @@ def _read_through(dataset: ImageSet) -> None:
 def _timed(
     dataset: ImageSet, resolution: int, minibatch: int, seconds: float, once: bool = False
 ) -> tuple[float, float]:
-    """Pictures a second, and the cores that were busy. once: for one round of the set at most."""
+    """Pictures per second, and the number of busy cores. once: at most one pass over the dataset."""
     most = len(dataset) if once else sys.maxsize
-    # The set is opened anew: what a process has mapped, the system does not let go of.
+    # The dataset is opened again: the system does not drop files that a process has mapped.
     with open_dataset(dataset.path) as own, Loader(own, Sampler(len(own), SEED)) as loader:
         shown, began, busy = 0, time.perf_counter(), time.process_time()
         while shown == 0 or (time.perf_counter() - began < seconds and shown + 2 * minibatch <= most):
@@ -132,7 +132,7 @@ def _timed(
 
 
 def _picture(draws: np.random.RandomState, resolution: int) -> Image.Image:
-    """Something with the large forms and the fine grain of a photograph, so that it decodes like one."""
+    """A picture with the large shapes and the fine grain of a photograph, so that it decodes like one."""
     coarse = Image.fromarray(draws.randint(0, 256, (16, 16, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((resolution, resolution), Image.Resampling.BICUBIC), dtype=np.int16)
     grain = draws.randint(-6, 7, (resolution, resolution, 1)).astype(np.int16)

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine and versions on which the figures were measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(growgan.__file__).parent
 
 
 def describe(machine: Machine) -> dict[str, Any]:
-    """The machine, the versions, and what growgan has chosen here, by name."""
+    """The machine, the versions, and growgan's choices here, by name."""
     device = machine.device
     found: dict[str, Any] = {
         "processor": processor(),
@@ -49,14 +49,14 @@ def describe(machine: Machine) -> dict[str, Any]:
 
 
 def line(found: dict[str, Any]) -> str:
-    """The same in one line."""
+    """The same on one line."""
     source = f"growgan {found['growgan']}" + (f" ({found['commit']})" if found["commit"] else "")
     who = f"{found['processor']}, {found['capability']}" + (", bfloat16 units" if found["bfloat16_units"] else "")
     return f"{found.get('gpu') or who}: {found['chosen']}; PyTorch {found['torch']}, {source}"
 
 
 def total_memory() -> int | None:
-    """Bytes of memory that the machine has; None where that cannot be told."""
+    """Bytes of the machine's memory; None if unknown."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -64,7 +64,7 @@ def total_memory() -> int | None:
 
 
 def commit() -> str | None:
-    """The commit that this code was checked out at, marked if it was changed since; None if it was installed."""
+    """The commit that this code was checked out at, marked if modified since; None if it was installed."""
     if not (ROOT.parents[1] / ".git").exists():
         return None
     return _said_by("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*")

@@ -1,4 +1,4 @@
-"""A whole run, added up from a few steps of each of its stages."""
+"""A whole run, extrapolated from a few steps of each of its stages."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from growgan.networks.layers import stddev_group_size
 from growgan.training.forecast import Forecast
 
 RESOLUTIONS = {"celeba128": 128, "lsun": 256, "cifar10": 32}
-"""What the presets of one data set are trained at; others: their set's, else 1024."""
+"""Training resolutions of presets for one dataset; others use their dataset's, else 1024."""
 MOST_STEP_SECONDS = 4.0
-"""On a processor, a step that would take longer is timed on a part of its minibatch, and scaled."""
+"""On a CPU, a longer step is timed on a part of its minibatch, and scaled."""
 SHORT_STEPS, SHORT_STEP_SECONDS = 16, 0.3
-"""Resolution up to which steps are timed in any case, and time above which others are not."""
+"""Resolution up to which steps are always timed, and the time above which others are not."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """A stage of a run: how long its pictures take."""
+    """How long the pictures of one stage of a run take."""
 
     resolution: int
     minibatch: int
     images: int
-    """Real pictures that are shown in it."""
+    """Real pictures shown in it."""
     measured_minibatch: int
-    """Pictures of the steps that were timed: fewer than the minibatch where it takes long."""
+    """Minibatch of the timed steps: smaller than the stage's if its steps take long."""
     images_per_second: float | None
-    """Fades and the rest taken together; None where the stage did not fit into memory."""
+    """Over fade and the rest together; None if the stage did not fit into memory."""
     hours: float | None
     note: str = ""
 
@@ -45,9 +45,9 @@ def run_resolution(config: RunConfig) -> int:
 def time_stage(
     config: RunConfig, stage: Stage, machine: Machine, seconds: float, limit: float | None = None
 ) -> StageTime:
-    """Time steps of a stage, fading and faded, each for its share of the stage's pictures.
+    """Time steps of a stage, during and after its fade, weighted by their shares of the stage's pictures.
 
-    limit: the measured convolution rate, by which the time of a step is guessed beforehand.
+    limit: the measured convolution rate, from which the time of a step is estimated beforehand.
     """
     minibatch = int(config.schedule.minibatch(stage.resolution))
     measured = minibatch if machine.device.type != "cpu" else _affordable(config, stage.resolution, minibatch, limit)
@@ -72,7 +72,7 @@ def stages_of(config: RunConfig) -> tuple[Stage, ...]:
 def consumption(
     config: RunConfig, machine: Machine, limit: float | None = None
 ) -> dict[int, tuple[float | None, bool]]:
-    """Real pictures a second that training takes at each resolution, and whether that is worked out from another one.
+    """Real pictures per second that training takes at each resolution, and whether that is an extrapolation.
 
     Only steps that should be short are timed. limit: the measured convolution rate.
     """
@@ -91,7 +91,7 @@ def consumption(
 
 
 def total_hours(stages: list[StageTime]) -> float | None:
-    """Hours of the whole run; None if a stage is not known."""
+    """Hours of the whole run; None if a stage's are unknown."""
     hours = [stage.hours for stage in stages]
     return None if None in hours else sum(hour for hour in hours if hour is not None)
 

@@ -1,4 +1,4 @@
-"""How long commands take from a cold process, as the user waits for them."""
+"""How long commands take from a cold process, as a user experiences it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from growgan.networks.layers import initialize
 
 @dataclass(frozen=True, slots=True)
 class StartTime:
-    """A command, from its start to its end."""
+    """The duration of a command, from start to end."""
 
     command: str
     seconds: float
@@ -27,7 +27,7 @@ class StartTime:
 
 
 def time_starts(resolutions: Sequence[int] = (128, 1024), rounds: int = 3) -> list[StartTime]:
-    """``growgan --help``, and one picture by models of the paper's widths, as they are shipped."""
+    """``growgan --help``, and one picture from models with the paper's widths, as shipped."""
     found = [_timed("growgan --help", ["--help"], rounds)]
     with TemporaryDirectory(prefix="growgan-bench-", ignore_cleanup_errors=True) as folder:
         for resolution in resolutions:

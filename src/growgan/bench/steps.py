@@ -1,4 +1,4 @@
-"""Train steps: time, images a second, and how near they come to the machine's limit."""
+"""Train steps: time, images per second, and how close they come to the machine's limit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Case:
     resolution: int
     minibatch: int
     alpha: float = 0.5
-    """How far the stage's fade is; the lowest stage has none."""
+    """Progress of the stage's fade; the lowest stage has none."""
 
     def __str__(self) -> str:
         size, down = f"{self.resolution}x{self.resolution}", self.config.network.d_down
@@ -48,7 +48,7 @@ class Case:
 
     @property
     def phase(self) -> Phase:
-        """The moment that is timed, whether or not the configuration's schedule gets there."""
+        """The phase that is timed, whether or not the configuration's schedule reaches it."""
         schedule = replace(self.config.schedule, minibatch=per(self.minibatch))
         alpha = self.alpha if self.resolution > LOWEST else 1.0
         resolution = self.config.network.resolution
@@ -57,7 +57,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """How a train step did. Rates are for each second; flops and bytes are of the whole step."""
+    """The performance of a train step. Rates are per second; flops and bytes are for the whole step."""
 
     name: str
     resolution: int
@@ -65,30 +65,30 @@ class StepTime:
     d_down: str
     precision: str
     seconds: float | None
-    """Median; None where the step did not fit. Steps with lazy penalties count as often as they come."""
+    """Median; None if the step did not fit. Steps with lazy penalties are weighted by how often they occur."""
     least_seconds: float | None = None
     images_per_second: float | None = None
     flops_plain: float | None = None
     flops_fused: float | None = None
     flops_done: float | None = None
-    """By the algorithms that were in fact used."""
+    """With the algorithms actually used."""
     share_plain: float | None = None
-    """Of the convolution limit, by the operations of the plain form: above 1 if work is saved."""
+    """Share of the convolution limit, by the operations of the plain form: above 1 if work is saved."""
     share_fused: float | None = None
-    """Of the convolution limit, by the operations of the fused form."""
+    """Share of the convolution limit, by the operations of the fused form."""
     steps_per_second: float | None = None
     operations: int | None = None
     """Operations of the step: on a GPU about as many launches."""
     bytes: float | None = None
     """Bytes that they read and write, once each."""
     share_bandwidth: float | None = None
-    """Of the measured memory bandwidth, by these bytes."""
+    """Share of the measured memory bandwidth, by these bytes."""
     note: str = ""
     """Why there is no figure."""
 
 
 def default_sizes(device: torch.device) -> list[tuple[int, int]]:
-    """Resolutions and minibatches: on a GPU those of the release's default, else what a processor does in seconds."""
+    """Resolutions and minibatches: on a GPU those of the release's default, else what a CPU does in seconds."""
     if device.type != "cuda":
         return [(8, 16), (32, 8), (128, 2)]
     table = preset("v2-1gpu").schedule.minibatch
@@ -108,7 +108,7 @@ def default_cases(machine: Machine, base: RunConfig, sizes: Sequence[tuple[int, 
 
 
 def own_cases(config: RunConfig, sizes: Sequence[tuple[int, int]] | None = None) -> list[Case]:
-    """The steps of a configuration of the user's own: at the sizes given, or at every stage."""
+    """The steps of a configuration of the user: at the given sizes, or at every stage."""
     table = config.schedule.minibatch
     sizes = sizes or [(size, int(table(size))) for size in config.network.stages]
     return [Case(config.preset, config, size, n) for size, n in sizes]
@@ -149,13 +149,13 @@ def time_step(
 
 
 def measuring(config: RunConfig, machine: Machine) -> AbstractContextManager[None]:
-    """Within it, what is the fastest way to compute each convolution is found out, as training would."""
+    """A context in which the fastest way to compute each convolution is determined, as in training."""
     tried = config.execution.plan == "measured" and machine.device.type == "cpu"
     return machine.plan.measuring() if tried else nullcontext()
 
 
 def shortage(case: Case, machine: Machine) -> str:
-    """What a step lacks in memory, in words; empty where it fits."""
+    """A description of the memory that a step lacks; empty if it fits."""
     needed, free = needed_memory(case.config, case.phase, machine), free_memory(machine.device)
     if free is None or needed <= free:
         return ""
@@ -163,14 +163,14 @@ def shortage(case: Case, machine: Machine) -> str:
 
 
 def release(device: torch.device) -> None:
-    """Give back what the last piece of work held."""
+    """Release the memory held by the last piece of work."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def _timed(config: RunConfig, phase: Phase, machine: Machine, seconds: float) -> tuple[float, float, Counts]:
-    """Median and least seconds of a step and what it does, each the mean over the kinds of steps."""
+    """Median and least seconds of a step, and its operations, each averaged over the kinds of steps."""
     state = TrainState(config, machine, keep=True)
     feed = TrialSteps(state)
 
@@ -179,8 +179,8 @@ def _timed(config: RunConfig, phase: Phase, machine: Machine, seconds: float) ->
         return train_step(state, phase, feed)
 
     kinds = kinds_of_steps(config, phase)
-    passes, state.passes = state.passes, Passes()  # of what is replayed nothing could be counted
-    # The first one is not to be counted: in it each way to compute is tried, as at the start of a run's stage.
+    passes, state.passes = state.passes, Passes()  # nothing can be counted in a replayed step
+    # The first step does not count: it tries each way to compute, as at the start of a run's stage.
     with measuring(config, machine):
         step(0)
     counts = [(count(partial(step, nimg)), share) for nimg, share in kinds]

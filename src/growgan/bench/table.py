@@ -1,4 +1,4 @@
-"""What was measured, as tables for people: a column each, a header for each part."""
+"""Results as tables for people: one column per value, one header per part."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Column = tuple[str, Callable[[Any], str]]
 
 @dataclass(frozen=True)
 class Table:
-    """How the rows of a part are shown."""
+    """The format of a part's rows."""
 
     title: str
     columns: Sequence[Column]
 
     def render(self, rows: Sequence[Any]) -> str:
-        """Title, header and rows; the first column to the left, numbers to the right."""
+        """Title, header and rows, with the first column left-aligned and numbers right-aligned."""
         cells = [[name for name, _ in self.columns], *([show(row) for _, show in self.columns] for row in rows)]
         used = [i for i in range(len(self.columns)) if any(line[i] for line in cells[1:])]  # no empty columns
         widths = [max(len(line[i]) for line in cells) for i in used]
@@ -37,7 +37,7 @@ class Table:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many digits that count, and no exponent; empty for None."""
+    """A number with this many significant digits, and no exponent; empty for None."""
     if value is None:
         return ""
     if value == 0:
@@ -55,7 +55,7 @@ def share(value: float | None) -> str:
 
 
 def giga(value: float | None) -> str:
-    """In thousands of millions."""
+    """In billions."""
     return number(None if value is None else value / 1e9)
 
 

@@ -17,28 +17,28 @@ MOST_LAPS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Laps:
-    """Times of the same work, done several times, in seconds."""
+    """Times of the same work, repeated several times, in seconds."""
 
     seconds: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """What to expect."""
+        """The time to expect."""
         return statistics.median(self.seconds)
 
     @property
     def least(self) -> float:
-        """What it takes when nothing else disturbs."""
+        """The time without disturbance by anything else."""
         return min(self.seconds)
 
 
 def laps(
     work: Callable[[], object], device: torch.device, seconds: float, fewest: int = 3, warm_up: int | None = None
 ) -> Laps:
-    """Time `work` for about `seconds`, but at least `fewest` times, after `warm_up` times that do not count.
+    """Time `work` for about `seconds`, but at least `fewest` times, after `warm_up` repetitions that do not count.
 
     warm_up: None = once; on a GPU three times, since its libraries choose and allocate in the first ones. There the
-    laps are told apart by the device's own events, so that nothing waits for it between them.
+    laps are separated by the device's own events, so that nothing waits between them.
     """
     gpu = device.type == "cuda"
     for _ in range((3 if gpu else 1) if warm_up is None else warm_up):
@@ -61,7 +61,7 @@ def laps(
 
 
 def once(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of `work`, done once."""
+    """Seconds of `work`, run once."""
     synchronize(device)
     began = time.perf_counter()
     work()

@@ -1,1 +1,1 @@
-"""Layer 7: the command line. A command is one module here and one line in `main.COMMANDS`."""
+"""Layer 7: the command line. Each command is a module here and an entry in `main.COMMANDS`."""

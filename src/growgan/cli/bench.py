@@ -1,4 +1,4 @@
-"""``growgan bench``: what this machine does, and how close to its own limits."""
+"""``growgan bench``: this machine's performance, and how close it comes to its own limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLAGS = {
     "precision": "execution.precision",
     "threads": "execution.threads",
 }
-"""Flags that are short names of fields."""
+"""Flags that are shorthand for fields."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_sizes(text: str) -> list[tuple[int, int]]:
-    """Resolutions and minibatches from such as ``8:16,128:2``. Raises `ConfigError` for anything else."""
+    """Resolutions and minibatches from text such as ``8:16,128:2``. Raises `ConfigError` for anything else."""
     sizes = []
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d{1,6}):(\d{1,6})\s*", part, re.ASCII)

@@ -1,4 +1,4 @@
-"""``growgan demo``: the whole way in a few minutes, on pictures that come with the package."""
+"""``growgan demo``: all steps in a few minutes, on pictures that come with the package."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ SETTINGS = (
     ("data.labels", "false"),
     ("snapshots.measure", "none"),
 )
-"""A network and a schedule that show something within minutes; the lengths are scaled to the machine."""
+"""A network and a schedule that give visible results within minutes; lengths are scaled to the machine."""
 MINUTES = 5.0
 GRID = 8, 4
-"""Pictures of each shipped model."""
+"""Columns and rows of pictures for each shipped model."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train up to 32x32, and end with a grid, a growth strip, a plot of the losses, and what shipped models can do."""
+    """Train up to 32x32, then make a grid, a growth strip, a plot of the losses, and grids of the shipped models."""
     if not args.minutes > 0:
         raise ConfigError(f"--minutes must be above 0, not {args.minutes:g}")
     from growgan.demo import working_copy

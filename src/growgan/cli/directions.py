@@ -1,4 +1,4 @@
-"""``growgan directions``: along which directions of latent space a model's pictures change, and in what."""
+"""``growgan directions``: the directions of latent space along which a model's pictures change, and how."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     add_model(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("directions.safetensors"), metavar="FILE", help="(directions.safetensors)"
+        "--out",
+        type=Path,
+        default=Path("directions.safetensors"),
+        metavar="FILE",
+        help="(default directions.safetensors)",
     )
     parser.add_argument(
         "--sheet", type=Path, metavar="FILE.png", help="sheet showing each direction (default: next to --out)"
@@ -44,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file and the sheet, and print a table. What is wrong with the command is said before the pictures."""
+    """Write the file and the sheet, and print a table. Invalid arguments are reported before pictures are made."""
     from growgan.editing.moves import FURTHEST
 
     seeds = parse_seeds(args.seeds)
@@ -60,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
     check_own(sheet_path, "--sheet")
     if args.out.exists():
-        directions.read(args.out)  # else it is somebody's file of something else, such as a model
+        directions.read(args.out)  # else it is some other file of the user, such as a model
     said = read_seed_labels(args.labels) if args.labels is not None else None
     model = load_model(args.model, args.device, "float32")
     label = model.label(args.label) if args.label is not None else None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from growgan.sampling.walks import Walk
 
 TOGETHER = 1000
-"""Latents moved together."""
+"""Latents moved at once."""
 SUMMARY = "edit pictures by moving their latents along directions (growgan directions)"
 
 
@@ -92,16 +92,16 @@ class _Shown(TypedDict):
 
 @dataclass(frozen=True)
 class _Edit:
-    """Pictures and what they are moved along."""
+    """Pictures, and the moves to apply to them."""
 
     model: BaseModel
     directions: Directions
     moves: dict[str, float]
     seeds: Sequence[int]
     photos: Projected | None
-    """Instead of seeds."""
+    """Used instead of seeds."""
     of: dict[str, str]
-    """What pictures say of their origin."""
+    """Metadata about the pictures' origin."""
     label: Label | None
     args: argparse.Namespace
 
@@ -112,13 +112,13 @@ class _Edit:
 
     @property
     def shown(self) -> _Shown:
-        """How pictures are shown."""
+        """Arguments for how pictures are shown."""
         size = self.model.shown_size(self.args.size)
         return {"size": size, "truncation": self.args.truncation, "batch": self.args.batch}
 
     @property
     def notes(self) -> dict[str, str]:
-        """What every picture says of itself."""
+        """Metadata of every picture."""
         args = self.args
         notes = {"model": self.model.file.hash, "move": args.move}
         notes |= {"directions": f"{self.directions.method} of {self.directions.model}"}
@@ -126,7 +126,7 @@ class _Edit:
         return notes | {"truncation": f"{args.truncation:g}", "size": size, "precision": args.precision}
 
     def origin(self, some: slice = slice(None)) -> Walk:
-        """Some of the pictures, as they are."""
+        """Some or all of the pictures, unmoved."""
         from growgan.sampling import walks
 
         if self.photos is not None:
@@ -134,7 +134,7 @@ class _Edit:
         return walks.still(self.seeds[some], self.model.spec, self.model.distribution, label=self.label)
 
     def write_sheet(self, out: Path, steps: int) -> None:
-        """A row per picture, a column per step."""
+        """Write a sheet with a row per picture and a column per step."""
         import numpy as np
 
         from growgan.editing import sheet
@@ -149,7 +149,7 @@ class _Edit:
         save_png(out, picture, self.notes | self.of)
 
     def write_film(self, out: Path, frames: int, fps: float) -> None:
-        """There and back, all pictures side by side."""
+        """Write a film: there and back, all pictures side by side."""
         from growgan.editing import sheet
         from growgan.sampling import films
 
@@ -162,7 +162,7 @@ class _Edit:
             films.write(out, made, fps, self.notes | self.of)
 
     def write_pictures(self, folder: Path) -> None:
-        """Each picture at the end of its move."""
+        """Write each picture at the end of its move."""
         from growgan.editing import sheet
         from growgan.sampling.images import save_png
 

@@ -1,4 +1,4 @@
-"""``growgan evaluate``: quality and variation of a model, of a run's snapshots, or of a second set."""
+"""``growgan evaluate``: quality and variation of a model, of a run's snapshots, or of a second dataset."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metrics",
         default="swd,msssim",
         metavar="NAMES",
-        help="swd, msssim, fid, kid, is, pr, pr_inception; also e.g. swd16k, fid10k, fid50k_full",
+        help="swd, msssim, fid, kid, is, pr, pr_inception; also e.g. swd16k, fid50k_full (default swd,msssim)",
     )
     parser.add_argument(
         "--images", type=int, metavar="N", help="number of pictures (2048; for fid and is of one model 10,000)"
@@ -51,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="FILE", help="append JSON lines here (default for a run: RUN/measures.jsonl)"
     )
     parser.add_argument(
-        "--protocol", default="legacy", metavar="P", help="legacy or clean: how pictures are resized for Inception"
+        "--protocol",
+        default="legacy",
+        metavar="P",
+        help="how pictures are resized for Inception: legacy (default) or clean",
     )
     parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception weights, a TorchScript file")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-16 weights for pr, a TorchScript file")
@@ -60,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print, and add to the file of measures."""
+    """Measure, print, and append to the file of measures."""
     if args.batch < 1:
         raise ConfigError(f"--batch must be at least 1, not {args.batch}")
     if args.protocol not in ("legacy", "clean"):
@@ -96,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
             found.append(result)
             if lines is not None:
                 lines.add(result)
-    finally:  # what was found is shown even if the rest was broken off
+    finally:  # show the results so far even if interrupted
         if found:
             text = json.dumps(results.to_json(found), indent=2, allow_nan=False) if args.json else results.table(found)
             print(text)

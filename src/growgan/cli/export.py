@@ -1,4 +1,4 @@
-"""``growgan export``: a model in a form for others."""
+"""``growgan export``: a model in a form for sharing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_card_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe what is said of a model."""
+    """Describe the card's fields."""
     parser.add_argument("--license", metavar="ID", help="licence of the weights, such as cc-by-nc-4.0")
     parser.add_argument("--title", metavar="TEXT", help="the model's name")
     parser.add_argument(
@@ -51,7 +51,7 @@ def card_texts(args: argparse.Namespace) -> list[str]:
 
 
 def remind(subject: Subject) -> None:
-    """Say under what licence the model and the one that it began as were given, if the card now says another."""
+    """Print the licence of the model, and of the one it started from, if the card now gives another."""
     file, said = subject.model.file, subject.card.get("license")
     parent = file.training.get("parent", {})
     began = f"its parent {parent.get('model')}"
@@ -61,14 +61,14 @@ def remind(subject: Subject) -> None:
 
 
 def parse_precision(text: str | None) -> bool | None:
-    """Whether weights are to be float16; None = not said. Raises `ConfigError`."""
+    """Whether weights should be float16; None if not given. Raises `ConfigError`."""
     if text not in (None, "float16", "float32"):
         raise ConfigError(f"--precision must be float16 or float32, not {text!r}")
     return None if text is None else text == "float16"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file, and say how it was tried."""
+    """Write the file, and print how it was verified."""
     half = parse_precision(args.precision)
 
     from growgan.sharing.export import export, open_subject

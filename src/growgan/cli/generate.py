@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SUMMARY = "generate pictures from a model file (.onnx too), a run folder, hf://OWNER/NAME, or a shipped model"
 
 SEEDS = "0-9"
-"""Those of a command that names none."""
+"""Default of ``--seeds``."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

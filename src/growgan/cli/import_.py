@@ -1,4 +1,4 @@
-"""``growgan import``: a model file of another program becomes one of ours."""
+"""``growgan import``: convert another program's model file to one of ours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the model file, and say what was found."""
+    """Write the model file, and print what was found."""
     if args.out.suffix != ".safetensors":
         raise ModelError(f"OUT must end in .safetensors, not {args.out}")
     if args.out.exists() and not args.overwrite:

@@ -1,4 +1,4 @@
-"""``growgan info``: what a model file holds."""
+"""``growgan info``: the contents of a model file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the description and a table of layers; of a model file of ours no weights are read."""
+    """Print the description and a table of layers; for a model file of ours, no weights are read."""
     from growgan.models.foreign.kinds import is_foreign
     from growgan.sampling.sources import find
 
@@ -86,7 +86,7 @@ def _to_json(file: DescribedFile, inspected: Inspected | None) -> dict[str, Any]
 
 
 def _lines(file: DescribedFile, inspected: Inspected | None, columns: int | None) -> list[str]:
-    """What is shown; texts are folded to a terminal's columns. Where there is none, a row is a line, to be searched."""
+    """The output, wrapped to a terminal's columns; without a terminal, one line per row, for searching."""
     rows = [("model", f"{file.path}, {file.path.stat().st_size / 1e6:,.1f} MB"), ("reached", file.describe())]
     if inspected is not None:
         mean = ", truncation mean" if inspected.truncation else ""
@@ -103,7 +103,7 @@ def _lines(file: DescribedFile, inspected: Inspected | None, columns: int | None
 
 
 def _row(name: str, text: str, columns: int | None) -> list[str]:
-    name, text = printable(name), printable(text)  # a stranger's card may hold anything
+    name, text = printable(name), printable(text)  # a card from somewhere else may contain anything
     if columns is None:
         return [name + text]
     return textwrap.wrap(
@@ -117,7 +117,7 @@ def _row(name: str, text: str, columns: int | None) -> list[str]:
 
 
 def _changed(file: DescribedFile) -> str:
-    """Fields of the spec that are not the default, and the few that everybody asks for."""
+    """Fields of the spec that differ from the default, and the few that are always of interest."""
     from growgan.core.config import NetworkSpec
     from growgan.core.fields import to_json
 
@@ -129,7 +129,7 @@ def _changed(file: DescribedFile) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A value of the header in words: of a dictionary or list what is in it."""
+    """A header value in words; for a dictionary or list, its contents."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(part)}" for key, part in value.items() if part not in ("", [], {}, None))
     return "; ".join(map(_plain, value)) if isinstance(value, list) else str(value)
@@ -157,7 +157,7 @@ def _measure(found: Any) -> str:
 
 
 def _apart(inspected: Inspected) -> dict[str, list[Layer]]:
-    """Networks by title; G and its average, which are of one shape, as one."""
+    """Networks by title; G and its average, which have the same shape, as one."""
     networks = dict(inspected.networks)
     if "G_ema" in networks and "G" in networks:
         del networks["G"]

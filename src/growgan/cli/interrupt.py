@@ -1,4 +1,4 @@
-"""Ctrl-C while modules are being imported, and SIGTERM as another Ctrl-C."""
+"""Ctrl-C while modules are being imported, and SIGTERM treated like Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from types import FrameType
 from growgan.core.errors import Terminated
 
 AGAIN = 0.05
-"""Seconds until a held interrupt is tried again."""
+"""Seconds until a deferred interrupt is tried again."""
 
 
 def held_while_importing() -> AbstractContextManager[None]:
-    """Let Ctrl-C wait for the end of an import: PyTorch and NumPy catch everything in places, and it would be lost."""
+    """Defer Ctrl-C until an import has ended: PyTorch and NumPy catch everything in places, and it would be lost."""
     return _answered(signal.SIGINT, signal.default_int_handler)
 
 
 def tidied_when_terminated() -> AbstractContextManager[None]:
-    """Let SIGTERM, by which a queue ends a job, leave as little behind as Ctrl-C does."""
+    """Let SIGTERM, with which a queue ends a job, leave as little behind as Ctrl-C does."""
     return _answered(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
 def _answered(number: signal.Signals, usual: object) -> Iterator[None]:
-    """Answer a signal here, but not where somebody else handles it already, or it is ignored (as under nohup)."""
+    """Handle a signal here, unless it already has another handler, or is ignored (as under nohup)."""
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(number) is not usual:
         yield
@@ -36,7 +36,7 @@ def _answered(number: signal.Signals, usual: object) -> Iterator[None]:
     try:
         yield
     finally:
-        if signal.getsignal(number) is _interrupt:  # whoever changed it meanwhile, such as to SIG_IGN, meant it
+        if signal.getsignal(number) is _interrupt:  # a handler set meanwhile, such as SIG_IGN, is left in place
             signal.signal(number, before)
 
 
@@ -57,7 +57,7 @@ def _importing(frame: FrameType | None) -> bool:
 
 
 def _send(number: signal.Signals) -> None:
-    if hasattr(signal, "pthread_kill"):  # it wakes a main thread that waits; interrupt_main does not
+    if hasattr(signal, "pthread_kill"):  # wakes a waiting main thread, which interrupt_main does not
         signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
         _thread.interrupt_main(number)

@@ -1,4 +1,4 @@
-"""The command ``growgan``: a table of commands, and what errors look like."""
+"""The command ``growgan``: a table of commands, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns its exit status: 2 for what the user can mend, with one line on stderr."""
+    """Run one command. Returns its exit status: 2 for errors that the user can fix, with one line on stderr."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names may have letters that a terminal or a file cannot
+        if isinstance(stream, io.TextIOWrapper):  # names may have characters that a terminal or file cannot encode
             stream.reconfigure(errors="backslashreplace")
     args = parse(arguments)
     try:
@@ -52,21 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         print("growgan: interrupted", file=sys.stderr)
         return 143 if isinstance(error, Terminated) else 130
-    except BrokenPipeError:  # the reader of our output has left, such as `head`
+    except BrokenPipeError:  # the reader of our output, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (MemoryError, RuntimeError) as error:
         if found := as_out_of_memory(error):
             return say(found)
         raise
-    except OSError as error:  # a folder that may not be read, a name that is too long
+    except OSError as error:  # e.g. a folder without read permission, or a name that is too long
         where = f"{error.filename}: " if error.filename else ""
         print(f"growgan: {where}{error.strerror or error}", file=sys.stderr)
         return 2
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line taken apart; what it does not know is answered by the command that it was given to."""
+    """The parsed command line; unknown arguments are reported by the command that they were given to."""
     args, unknown = build_parser().parse_known_args(arguments)
     if unknown:
         parser: _Parser = args.parser
@@ -93,14 +93,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage before it."""
+    """Reports errors in one line, without the usage before it."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         kwargs["allow_abbrev"] = False
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        """Leave with status 2; of words to choose from, name the nearest first."""
+        """Exit with status 2; for an invalid choice, suggest the nearest one."""
         if wrong := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
             meant = nearest(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
             message += f"; did you mean {meant}?" if meant else ""

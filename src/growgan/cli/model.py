@@ -1,4 +1,4 @@
-"""The argument MODEL and how its pictures are made, which mean the same in every command that takes them."""
+"""The argument MODEL and how its pictures are made, with the same meaning in every command."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def kinds() -> str:
-    """What MODEL may be, with the names of the models that are shipped."""
+    """What MODEL may be, including the names of the shipped models."""
     names = ", ".join(shipped())
     return "a model file, a run folder, hf://OWNER/NAME, or a shipped model" + (f": {names}" if names else "")
 
 
 def add_making(parser: argparse.ArgumentParser, sizes: bool = False) -> None:
-    """Describe how pictures are made. sizes: whether they can be shown at another size than their own."""
+    """Describe how pictures are made. sizes: whether they can be shown at a size other than their own."""
     parser.add_argument("--class", dest="label", metavar="K", help="class of all pictures, by number or name")
     parser.add_argument(
         "--truncation", type=float, default=1.0, metavar="PSI", help="1 = off; lower: more typical, less varied"
@@ -60,12 +60,12 @@ def add_computing(parser: argparse.ArgumentParser) -> None:
 
 
 def add_working_device(parser: argparse.ArgumentParser) -> None:
-    """Describe where long work is done: pictures are the same by seed on one machine only, and so made on its CPU."""
+    """Describe where long work runs: pictures are reproducible by seed on one machine only, and so made on its CPU."""
     parser.add_argument("--device", metavar="D", help="cpu, cuda, mps or auto (default: a CUDA GPU, else cpu)")
 
 
 def load_model(source: str, device: str | None, precision: Precision) -> BaseModel:
-    """The model, without torch where its file needs none; the process is the command's own."""
+    """The model, loaded without torch if its file does not need it; assumes that the process runs only this command."""
     from growgan.sampling.sources import find
 
     path = find(source)
@@ -82,7 +82,7 @@ def load_model(source: str, device: str | None, precision: Precision) -> BaseMod
 
 
 def sheet_beside(out: Path, sheet: Path | None) -> Path:
-    """Where the sheet of a .safetensors goes: beside it, unless named. Raises `ConfigError` for impossible places."""
+    """The path of a .safetensors file's sheet: next to it by default. Raises `ConfigError` for impossible paths."""
     if out.suffix != ".safetensors":
         raise ConfigError(f"--out {out} must end in .safetensors")
     sheet = sheet or out.with_suffix(".png")
@@ -100,16 +100,16 @@ def _check_place(path: Path) -> None:
 
 
 def add_latents(parser: argparse.ArgumentParser, about: str, usual: str | None = None) -> None:
-    """Describe which pictures a command is about: seeds, with help and default; or photographs that were found."""
+    """Describe the pictures that a command uses: seeds, with help and default, or projected photographs."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--seeds", default=usual, metavar="S", help=about)
     which.add_argument("--latents", type=Path, metavar="FILE", help="photographs from growgan project instead of seeds")
 
 
 def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Projected, dict[str, str]]:
-    """The photographs of a file, and what a picture of them says.
+    """The photographs of a file, and their metadata for pictures.
 
-    Raises `UserError`; says on stderr if they were found in another model.
+    Raises `UserError`; warns on stderr if they were projected with another model.
     """
     from growgan.editing import projected
 
@@ -123,5 +123,5 @@ def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Pr
 
 
 def file_hash(path: Path) -> str:
-    """The beginning of a file's SHA-256, by which pictures tell what they were made of."""
+    """The beginning of a file's SHA-256, with which pictures record what they were made from."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

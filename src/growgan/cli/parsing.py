@@ -1,4 +1,4 @@
-"""What several commands read from their words."""
+"""Argument parsing shared by several commands."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from growgan.core.errors import ConfigError
 
 OTHERS = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".jxl", ".avif")
-"""Suffixes of pictures, which no folder is likely to have."""
+"""Suffixes of pictures, which a folder is unlikely to have."""
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Seeds from such as ``3,7,100-120``. Raises `ConfigError` for anything else."""
+    """Seeds from text such as ``3,7,100-120``. Raises `ConfigError` for anything else."""
     seeds: list[int] = []
     for part in text.split(","):
         found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part, re.ASCII)
@@ -29,7 +29,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def parse_crop(text: str) -> tuple[float, ...]:
-    """Left, top, right, bottom from such as ``25,57,153,185``; the type of an argument."""
+    """Left, top, right, bottom from text such as ``25,57,153,185``; for use as an argument type."""
     parts = text.split(",")
     if len(parts) != 4:
         raise argparse.ArgumentTypeError("must be four numbers: left,top,right,bottom")

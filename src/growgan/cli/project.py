@@ -1,4 +1,4 @@
-"""``growgan project``: photographs looked for in a model."""
+"""``growgan project``: project photographs into a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from growgan.editing.projected import Projected
 
 MOST = 1_000_000
-"""Steps, and seeds to begin with."""
+"""Most steps, and most initial seeds."""
 SUMMARY = "find the latents whose pictures best match photographs, for growgan edit and growgan video"
 
 
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the file, after each photograph, and the sheet; print how far each picture is from its photograph."""
+    """Write the file after each photograph, and the sheet; print each picture's distance from its photograph."""
     sheet_path = sheet_beside(args.out, args.sheet)
     for path in (args.out, sheet_path):
         if among := next((photos for photos in args.photos if lies_in(path, photos)), None):
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
         with Progress(len(missing) * projector.work, "steps") as progress:
             for digest, (name, pixels) in missing.items():
                 point = projector(to_photo(pixels), progress.advance)
-                before = kept(args.out, model.file.hash, settings)  # another command may have added to it
+                before = kept(args.out, model.file.hash, settings)  # another command may have added to it meanwhile
                 found = projected.added(before, name, digest, point, model.file.hash, settings)
                 projected.save(args.out, found)
     assert found is not None
@@ -108,13 +108,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def lies_in(path: Path, photos: Path) -> bool:
-    """Whether a file is one of the photographs, or would be one the next time."""
+    """Whether a file is one of the photographs, or would be one next time."""
     inner, outer = path.resolve(), photos.resolve()
     return inner == outer or (photos.is_dir() and inner.is_relative_to(outer))
 
 
 def kept(out: Path, model: str, settings: str) -> Projected | None:
-    """What the file holds so far. Raises `ConfigError` if that was found in another way."""
+    """What the file holds so far. Raises `ConfigError` if it was made with other settings."""
     from growgan.editing import projected
 
     if not out.exists():
@@ -130,7 +130,7 @@ def kept(out: Path, model: str, settings: str) -> Projected | None:
 def read(
     paths: list[Path], crop: tuple[float, float, float, float] | None, resolution: int, channels: int, most: int
 ) -> dict[str, Photograph]:
-    """Name and pixels of each photograph by its digest; what is left out is said. Raises `DataError`."""
+    """Name and pixels of each photograph by its digest; reports what is left out. Raises `DataError`."""
     from growgan.data.photographs import read_photographs
     from growgan.data.prepare import list_skipped
     from growgan.data.sources import Skipped

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the files in a temporary folder and send them in one commit."""
+    """Write the files to a temporary folder and upload them in one commit."""
     half = parse_precision(args.precision)
 
     from growgan.models import hub

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "open a studio in the browser: view and edit pictures, make films, watch runs"
 EVERYWHERE = ("0.0.0.0", "::")
-"""Addresses that stand for all of a machine's."""
+"""Addresses that stand for all of the machine's addresses."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Answer until Ctrl-C. What is wrong with the command is said before."""
+    """Serve until Ctrl-C. Invalid arguments are reported first."""
     from growgan.core.shipped import shipped
 
     if args.batch < 1:
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     studio = Studio(sources, lambda source: load_model(source, args.device, precision), given(args), args.batch)
     runs = [source for source in studio.names if is_run(Path(source))]
     for source in studio.names:
-        if source not in runs:  # a run has perhaps no model yet
+        if source not in runs:  # a run may not have a model yet
             check(source)
     studio.try_given()
     listener = listen(args.host, args.port)
@@ -86,13 +86,13 @@ def run(args: argparse.Namespace) -> int:
     end = server.handle_exit
 
     def close_first(number: int, frame: FrameType | None) -> None:
-        app.state.queue.close()  # else whoever waits for a picture would keep the server waiting
+        app.state.queue.close()  # else clients waiting for a picture would keep the server waiting
         end(number, frame)
 
     server.handle_exit = close_first  # type: ignore[method-assign, assignment]
     try:
         server.run(sockets=[listener])
-    except KeyboardInterrupt:  # the way in which a studio is meant to end
+    except KeyboardInterrupt:  # the normal way to stop a studio
         pass
     finally:
         listener.close()
@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def given(args: argparse.Namespace) -> Given:
-    """What was named beside models. Raises `ModelError` for files that are none."""
+    """What was given in addition to models. Raises `ModelError` for invalid files."""
     from growgan.editing import directions, projected
     from growgan.studio.service import Given
 
@@ -118,7 +118,7 @@ def given(args: argparse.Namespace) -> Given:
 
 
 def check(source: str) -> None:
-    """Raise `ModelError` for what is no model: of a file of ours, its header is read."""
+    """Raise `ModelError` if it is not a model; for a file of ours, only its header is read."""
     from growgan.models.foreign.kinds import is_foreign
     from growgan.models.foreign.opening import open_foreign
     from growgan.models.inspect import inspect
@@ -130,7 +130,7 @@ def check(source: str) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises `ConfigError` where that cannot be."""
+    """A listening socket. Raises `ConfigError` if that is not possible."""
     if not host:
         raise ConfigError("--host takes a host name or an address")
     if not 0 <= port < 2**16:

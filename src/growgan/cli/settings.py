@@ -1,4 +1,4 @@
-"""``--set`` and the flags that are short names of fields: for every command that takes a configuration."""
+"""``--set`` and the flags that are shorthand for fields, for every command that takes a configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
 
 
 def overrides(args: argparse.Namespace, flags: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The fields that the command names, with their values: flags, then ``--set``, the later winning."""
+    """The fields that the command sets, with their values: flags, then ``--set``, with later ones taking precedence."""
     named = [(field, getattr(args, flag)) for flag, field in flags.items() if getattr(args, flag) is not None]
     for item in args.set:
         field, separator, text = item.partition("=")
@@ -34,7 +34,7 @@ def overrides(args: argparse.Namespace, flags: Mapping[str, str]) -> list[tuple[
 
 @contextmanager
 def named_by_flag(args: argparse.Namespace, flags: Mapping[str, str]) -> Iterator[None]:
-    """Let a `ConfigError` that begins with a field name the flag instead, if that is what the user typed."""
+    """Let a `ConfigError` that begins with a field name mention the flag instead, if that is what the user typed."""
     try:
         yield
     except ConfigError as error:

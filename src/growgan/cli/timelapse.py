@@ -1,4 +1,4 @@
-"""``growgan timelapse``: a run's grids of fakes as a film."""
+"""``growgan timelapse``: a film of a run's grids of fakes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= hold <= args.seconds:
         raise ConfigError(f"--hold must be between 0 and the {args.seconds:g} seconds of --seconds, not {hold:g}")
     shown = timelapse.chosen(timelapse.moments(folder), count, args.warp, args.by, round(hold * args.fps))
-    # Films are passed on: no path of this machine is in them.
+    # Films are shared: they contain no path of this machine.
     notes = {"run": folder.path.resolve().name, "settings": file_hash(folder.config)}
     notes |= {"kimg": f"{shown[-1].nimg / 1000:g}", "frames": str(count), "fps": f"{args.fps:g}"}
     notes |= {"by": args.by, "warp": f"{args.warp:g}", "hold": f"{hold:g}", "grid": args.grid or "whole"}

@@ -1,4 +1,4 @@
-"""``growgan train``: grow a pair of networks on a set of pictures."""
+"""``growgan train``: grow a pair of networks on a dataset of pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FLAGS = {
     "precision": "execution.precision",
     "threads": "execution.threads",
 }
-"""Flags that are short names of fields."""
+"""Flags that are shorthand for fields."""
 
 MOST_HOURS = 100_000
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help=f"start from trained networks, G and D: {kinds()}",
     )
-    parser.add_argument("--freeze-d", metavar="N", help="with --from: freeze N stages of D, from the images on")
+    parser.add_argument("--freeze-d", metavar="N", help="with --from: freeze the N highest stages of D")
     parser.add_argument(
         "--hours", type=float, metavar="H", help="scale the schedule to take about H hours on this machine"
     )
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; 0 when the run has come to its end, 130 or 143 when it was stopped before."""
+    """Train; 0 when the run has finished, 130 or 143 when it was stopped before."""
     named = overrides(args, FLAGS)
     if args.hours is not None and not 0 < args.hours <= MOST_HOURS:
         raise ConfigError(f"--hours must be above 0 and at most {MOST_HOURS:,}, not {args.hours:g}")
@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
                 tell("stopped at once; rerun the same command to resume from the last saved state")
                 raise
     if outcome.signal is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; an impatient second one is not to spoil the end
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is saved; a second Ctrl-C must not disturb the exit
     ended = f"finished: {outcome.nimg / 1000:g} kimg in {args.out}"
     ended += f"; growgan generate {shlex.quote(str(args.out))} makes pictures, --kimg extends the run"
     stopped = f"stopped and saved at {outcome.nimg / 1000:g} kimg; rerun the same command to resume"
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _filled(text: str) -> str:
-    if not text:  # as from a shell variable that is not set
+    if not text:  # e.g. from a shell variable that is not set
         raise argparse.ArgumentTypeError("is empty")
     return text
 

@@ -1,1 +1,1 @@
-"""Layer 0: the pure part, on the standard library alone."""
+"""Layer 0: pure code that needs only the standard library."""

@@ -1,4 +1,4 @@
-"""How the C library keeps the memory that tensors leave behind: enough of it to be fast, and no more than that."""
+"""How much freed memory the C library keeps: enough to be fast, and no more."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 """Options of mallopt(3)."""
 
 FREELY = 4 * 2**30
-"""Bytes that a process may occupy before what is free of them is looked at."""
+"""Bytes that a process may occupy before freed memory is first returned to the system."""
 ROOM = 1.25
-"""How many times what was in use the process may occupy then."""
+"""From then on, the process may occupy this many times what was in use."""
 RATE = 8 * 2**30
-"""Bytes a second that a process grows by at most: how long a look can wait."""
+"""Upper bound on a process's growth in bytes per second, which says how long the next check can wait."""
 SHORTEST, LONGEST = 0.01, 1.0
-"""Seconds from one look to the next."""
+"""Bounds on the seconds between two checks."""
 
 STATM = Path("/proc/self/statm")
 _kept = threading.Lock()
 
 
 def keep_memory(freely: int = FREELY) -> None:
-    """Have the C library keep large blocks that were freed, instead of giving them back and asking for them again.
+    """Have the C library keep large freed blocks, instead of returning them and requesting new ones.
 
-    Every fresh block is filled with zeros by the kernel, page by page: a tenth of a step at 8x8. The price is holes: a
-    freed block is hardly ever used again for one as large, since that has to lie at a multiple of 64 bytes, and at
-    1024x1024 they come to twice of what is in use. A process that occupies more than `freely` therefore gives holes
-    back when they come to more than a quarter of the most that was in use. Does nothing where the C library is not
-    glibc; once is enough.
+    The kernel zeroes every new block page by page, which takes a tenth of a step at 8x8. The price is holes: a freed
+    block is hardly ever reused for one of the same size, which must be aligned to 64 bytes, and at 1024x1024 holes
+    amount to twice what is in use. A process that occupies more than `freely` therefore returns holes once they exceed
+    a quarter of the most that was in use. Does nothing without glibc, or when called again.
 
-    It holds for the whole process and for good. growgan's commands and its training do so; a program that loads a model
-    calls it itself, or leaves its memory alone.
+    The setting is permanent and process-wide. growgan's commands and training make it; a program that loads a model may
+    call this itself, or leave its allocator alone.
     """
     if platform.libc_ver()[0] != "glibc" or not _kept.acquire(blocking=False):
         return
@@ -47,13 +46,13 @@ def keep_memory(freely: int = FREELY) -> None:
 
 
 def give_back() -> None:
-    """Give the system what the C library holds of freed memory, so that it counts as free; without glibc, nothing."""
+    """Return the freed memory that the C library holds, so that it counts as free; without glibc, do nothing."""
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _give_back_holes(libc: ctypes.CDLL, most: float) -> None:
-    """Look again and again at how much the process occupies. `most` rises with what is found to be in use."""
+    """Check in a loop how much the process occupies. `most`, the limit, rises with what turns out to be in use."""
     while True:
         time.sleep(min(max((most - resident()) / RATE, SHORTEST), LONGEST))
         if resident() > most:
@@ -62,6 +61,6 @@ def _give_back_holes(libc: ctypes.CDLL, most: float) -> None:
 
 
 def resident() -> int:
-    """Bytes of memory that this process occupies now, without files that it maps (a set may be one). Linux only."""
+    """Bytes of memory that this process occupies now, without mapped files (such as datasets). Linux only."""
     pages, of_files = map(int, STATM.read_bytes().split()[1:3])
     return (pages - of_files) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""What is done to all that D sees, as part of a run's configuration."""
+"""The augmentation of everything D sees, as part of a run's configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from growgan.core import geometry
 from growgan.core.errors import require
 
 CHANGES = ("colour", "translation", "cutout")
-"""What `AugmentConfig.policy` may name."""
+"""The augmentations that `AugmentConfig.policy` may name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,15 +50,15 @@ class AugmentConfig:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """The policy's parts."""
+        """The augmentations that the policy names."""
         return () if self.policy.strip() in ("", "none") else tuple(part.strip() for part in self.policy.split(","))
 
     @property
     def adaptive(self) -> bool:
-        """Whether p follows what D does."""
+        """Whether p adapts to D."""
         return self.strength == "adaptive" and bool(self.changes)
 
     @property
     def start(self) -> float:
-        """p at the start."""
+        """Initial p."""
         return self.p if self.p is not None else float(self.strength == "fixed")

@@ -1,4 +1,4 @@
-"""Where things that can be made again are kept: pyramids of read-only sets, prepared sets, measured plans."""
+"""The cache folder for what can be regenerated: pyramids of read-only datasets, prepared datasets, measured plans."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """Return the user's cache folder for growgan; it may not exist yet.
+    """The user's cache folder for growgan, which may not exist yet.
 
-    ``GROWGAN_CACHE`` names it outright; else ``XDG_CACHE_HOME/growgan``; else the platform's own place, or one among
-    temporary files for a user without a home, as services and containers may have.
+    ``GROWGAN_CACHE`` names it outright; else it is ``XDG_CACHE_HOME/growgan``; else the platform's usual place, or a
+    temporary folder for users without a home, as in services and containers.
     """
     try:
         return _chosen_dir()
-    except RuntimeError:  # there is no home, nor a user of that name
+    except RuntimeError:  # no home folder, or no such user
         own = f"-{os.getuid()}" if sys.platform != "win32" else ""
         return Path(tempfile.gettempdir()) / f"growgan{own}"
 

@@ -1,8 +1,8 @@
 """Everything that defines a run, as one tree of frozen dataclasses.
 
 `RunConfig` is written to config.json in the run folder, and `NetworkSpec` into every model file. Impossible values are
-refused here, with a sentence, so that nothing further in needs to check again. What is trained lies in `network_spec`,
-how in `training_config`; all are to be had from here.
+rejected here, with a message, so that no other code needs to check again. What is trained is defined in `network_spec`,
+how in `training_config`; both can be imported from here.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class StartConfig:
 
     @property
     def frozen(self) -> tuple[int, ...]:
-        """Sides of D's stages that stand still, highest first."""
+        """Sides of D's frozen stages, highest first."""
         return self._stages[::-1][: self.freeze_d]
 
     @property
@@ -108,7 +108,7 @@ class SnapshotConfig:
     model_ticks: int = 10
     """Ticks between two model snapshots."""
     keep: int = 5
-    """How many of the newest snapshots are kept, next to the last of each stage and the best."""
+    """How many of the newest snapshots are kept, besides the last of each stage and the best."""
     measure: Literal["none", "swd", "kid"] = "swd"
     """Measure that chooses the best snapshot, among the faded-in ones of the newest resolution."""
     measure_images: int = 2048
@@ -142,7 +142,7 @@ class HealthConfig:
     score_limit: float = 1e4
     """Mean score above which D has diverged (wgan_gp: times loss.gp_target, where that is above 1)."""
     diversity_limit: float = 0.5
-    """Grey levels (of 255) by which images of different latents must differ: below, G has collapsed."""
+    """Grey levels (of 255) by which images of different latents must differ: below that, G has collapsed."""
 
     def __post_init__(self) -> None:
         require(
@@ -173,8 +173,8 @@ class ExecutionConfig:
     """Whether a CUDA GPU replays a step's passes from CUDA graphs. never: kernels are launched one by one, for a card
     or driver that has trouble with graphs."""
     resident: Literal["auto", "never", "always"] = "auto"
-    """Whether the current stage's pictures are kept in device memory, as bytes. auto: on a CUDA GPU, if they fit beside
-    the training step. always: on any device, with an error if they do not fit. never: batches are read as needed."""
+    """Whether the current stage's pictures are kept in device memory, as bytes. auto: on a CUDA GPU, if they fit next
+    to the training step. always: on any device, with an error if they do not fit. never: batches are read as needed."""
     threads: int | None = None
     """Processor threads; None = the number that is fastest when the run starts."""
 
@@ -209,15 +209,15 @@ class RunConfig:
 
     @property
     def built_resolution(self) -> int | None:
-        """What a plain folder was brought to for this run, exactly; None: to at most `data.build_resolution`.
+        """The exact resolution at which a plain folder was built for this run; None = at most `data.build_resolution`.
 
-        A run that goes on from a model takes that one's size, or less, but where it was built for the size of the run.
+        A run that starts from a model takes the model's size or less, unless the data was built for the run's own size.
         """
         exact = not self.start.model or self.data.build_resolution == self.network.resolution
         return self.network.resolution if exact else None
 
     def check_whole(self) -> None:
-        """Raise `ConfigError` for sections that do not go together: looked at once all are settled, not one by one."""
+        """Raise `ConfigError` if sections contradict each other; checked once all are settled, not one by one."""
         require(
             not self.augment.adaptive or self.loss.name in SIGNED,
             f"augment.strength=adaptive needs signed scores from D, which loss.name={self.loss.name} does not give: "

@@ -1,6 +1,6 @@
 """The errors that a user can cause.
 
-Every one ends a command with one line on stderr and exit status 2, never with a traceback.
+Each ends a command with one line on stderr and exit status 2, never with a traceback.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class DataError(UserError):
 
 
 class ModelError(UserError):
-    """A model file that is missing, damaged or of another kind."""
+    """A model file that is missing, damaged or of the wrong kind."""
 
 
 class RunError(UserError):
@@ -38,26 +38,26 @@ class RunError(UserError):
 
 
 class RemoteError(UserError):
-    """An error that another process of the same run has met, and says; this one knows its sentence."""
+    """An error that occurred in another process of the same run, which reports it; the message is the same."""
 
 
 class OutOfMemory(UserError):
-    """A piece of work does not fit the memory that is there."""
+    """Something does not fit into the available memory."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, where it ends a command as Ctrl-C does."""
+    """SIGTERM, which ends a command as Ctrl-C does."""
 
 
 OUT = ("can't allocate memory", "out of memory")
-"""What PyTorch says of a processor's memory, and of a card's where that comes out of TorchScript as a plain error."""
+"""PyTorch's words for exhausted CPU memory, and for GPU memory if TorchScript turns that into a plain error."""
 
 
 def as_out_of_memory(error: Exception, remedy: str = LESS_AT_ONCE) -> OutOfMemory | None:
-    """What to say if memory has run out in the midst of some work, the processor's or a card's; else None.
+    """The error to raise if `error` means that CPU or GPU memory has run out; else None.
 
-    PyTorch's own class for it is told by its name, since to import PyTorch takes a second; of a processor's memory it
-    says so in words alone.
+    PyTorch's own class is recognised by name, since importing PyTorch takes a second; exhausted CPU memory only by the
+    message.
     """
     text = " ".join(str(error).split())
     told = any(words in text for words in OUT)
@@ -69,22 +69,22 @@ def as_out_of_memory(error: Exception, remedy: str = LESS_AT_ONCE) -> OutOfMemor
 
 
 def within_memory(work: Callable[[], T], remedy: str) -> T:
-    """What `work` returns. Raises `OutOfMemory` if memory runs out in it."""
+    """The result of `work`. Raises `OutOfMemory` if it runs out of memory."""
     try:
         return work()
     except (MemoryError, RuntimeError) as error:
         if (said := as_out_of_memory(error, remedy)) is None:
             raise
-    raise said  # not where the error was caught: that holds on to all that the work has made
+    raise said  # outside the except clause: the caught error keeps alive all that `work` allocated
 
 
 def first_line(error: Exception) -> str:
-    """What a library's error says first: PyTorch's go on for many lines and sentences."""
+    """The first sentence of a library's error: PyTorch's run to many lines and sentences."""
     return next(iter(str(error).splitlines()), "").split(". ")[0]
 
 
 def require(ok: bool, sentence: str) -> None:
-    """Raise `ConfigError` with the sentence if something about a configuration is not as it has to be."""
+    """Raise `ConfigError` with the sentence unless `ok`."""
     if not ok:
         raise ConfigError(sentence)
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PerResolution:
-    """A number for every resolution: `base`, but for the resolutions listed in `at`.
+    """A number for every resolution: `base`, except for the resolutions listed in `at`.
 
     Written ``16,256:14,512:6`` on the command line and ``{"base": 16, "256": 14, "512": 6}`` in JSON.
     """
@@ -36,11 +36,11 @@ class PerResolution:
         return dict(self.at).get(resolution, self.base)
 
     def values(self) -> tuple[float, ...]:
-        """Every value that some resolution can get."""
+        """Every value that occurs at some resolution."""
         return (self.base, *(v for _, v in self.at))
 
     def __str__(self) -> str:
-        """As the command line has it."""
+        """The command-line form."""
         return ",".join([f"{self.base:g}", *(f"{resolution}:{value:g}" for resolution, value in self.at)])
 
 
@@ -59,9 +59,9 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(cls: type[T], data: Any, where: str = "") -> T:
-    """The dataclass `cls` from what `to_json` made of it; fields that are missing keep their defaults.
+    """An instance of `cls` from the output of `to_json`; missing fields keep their defaults.
 
-    Raises `ConfigError` that names the field for unknown names, wrong types and impossible values.
+    Raises `ConfigError`, which names the field, for unknown names, wrong types and impossible values.
     """
     if not isinstance(data, dict):
         raise ConfigError(f"{where or cls.__name__} should be a JSON object, not {data!r}")
@@ -75,7 +75,7 @@ def from_json(cls: type[T], data: Any, where: str = "") -> T:
 def replaced(config: T, path: str, text: str, where: str = "") -> T:
     """`config` with the field at the dotted `path` set to the value that `text` stands for.
 
-    Raises `ConfigError` that names the whole path. where: the section that `path` starts from, for the message.
+    Raises `ConfigError`, which names the whole path. where: the section that `path` starts from, for the message.
     """
     name, _, rest = path.partition(".")
     full = _join(where, name)
@@ -116,7 +116,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
         return None
     if kind is PerResolution and isinstance(value, dict):
         return _checked_per(value, where)
-    if kind is PerResolution and isinstance(value, int | float):  # of a version in which it was one number for all
+    if kind is PerResolution and isinstance(value, int | float):  # from a version with one number for all resolutions
         return _checked_per({"base": value}, where)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and kind is not PerResolution:
         return from_json(kind, value, where)
@@ -168,7 +168,7 @@ def _parse_per(text: str, where: str) -> PerResolution:
 
 
 def _meant(cls: type, where: str, wrong: str) -> str:
-    """Which field may have been meant, of this section or one of its own: `g_lr` is optim.g_lr."""
+    """A hint at the field that was probably meant, of this section or its subsections: optim.g_lr for `g_lr`."""
     places = {place.rpartition(".")[2]: place for place in _places(cls, where)}
     meant = nearest(wrong.rpartition(".")[2], places)
     return f"did you mean {places[meant]}? " if meant else ""
@@ -201,7 +201,7 @@ def _checked_per(table: dict[str, Any], where: str) -> PerResolution:
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number beyond every float
+    except OverflowError:  # an integer too large for a float
         return False
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are written completely or not at all, and locks on files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from growgan.core.errors import ConfigError, RunError
 
 OWN = b"growgan"
-"""What every file that growgan writes says of itself somewhere."""
+"""A marker that occurs somewhere in every file that growgan writes."""
 
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary name to write to; what was written gets the name `path` at the end, on the disk, or not at all.
+    """Yield a temporary path to write to; on success, the file is synced to disk and renamed to `path`.
 
-    A write that fails leaves neither a part nor a change behind; an `OSError` becomes a `RunError` that names `path`.
+    A failed write leaves no partial file and `path` unchanged; an `OSError` becomes a `RunError` that names `path`.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -37,9 +37,9 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def check_own(path: Path, flag: str = "--out") -> None:
-    """Raise `ConfigError` if a file is there that growgan did not write: a mistyped name must not cost a photograph.
+    """Raise `ConfigError` if `path` is a file that growgan did not write: a mistyped name must not cost a photograph.
 
-    flag: what names another place.
+    flag: the option that sets another path, for the message.
     """
     if not path.is_file() or not path.stat().st_size:
         return
@@ -49,7 +49,7 @@ def check_own(path: Path, flag: str = "--out") -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last, where the system can."""
+    """Sync a folder's entries to disk, where the system can."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -60,25 +60,25 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text file, or none."""
+    """Write a text file completely or not at all."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 FAR = 2**30
-"""The byte of a file that is locked on Windows."""
+"""Offset of the byte that is locked on Windows."""
 
 
 def take_lock(handle: int) -> bool | None:
-    """Take a lock that lasts as long as the open file; False if somebody else has it.
+    """Take a lock that lasts as long as the file is open; False if another process holds it.
 
-    None where the file system knows no locks: there is none to wait for then, and none to trust.
+    None if the file system does not support locks: then there is none to wait for, and none to rely on.
     """
     try:
         if os.name == "nt":
             import msvcrt
 
-            # One byte is locked, and nobody can read it then: it is to lie beyond what is written.
+            # Others cannot read the locked byte, so it must lie beyond what is written.
             place = os.lseek(handle, 0, os.SEEK_CUR)
             os.lseek(handle, FAR, os.SEEK_SET)
             try:

@@ -1,4 +1,4 @@
-"""The font of sheets on which names of the user's own stand."""
+"""The font of sheets that show names chosen by the user."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 @cache
 def sans() -> str:
-    """The file of DejaVu Sans, which comes with matplotlib: Latin, Greek, Cyrillic and more, but no Chinese.
+    """Path of DejaVu Sans, which comes with matplotlib: Latin, Greek, Cyrillic and more, but no Chinese.
 
-    Pillow's own font has English letters alone.
+    Pillow's own font has only English letters.
     """
     spec = find_spec("matplotlib")  # found, not imported, which would take a second
     assert spec is not None and spec.origin is not None, "matplotlib is among the dependencies"

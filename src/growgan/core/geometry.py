@@ -16,7 +16,7 @@ def is_size(resolution: int) -> bool:
 
 
 def is_power_of_two(number: int) -> bool:
-    """Whether it is 1, 2, 4, ..."""
+    """Whether `number` is 1, 2, 4, ..."""
     return number >= 1 and number & (number - 1) == 0
 
 
@@ -48,7 +48,7 @@ def grid_shape(resolution: int, width: int = 1920, height: int = 1080) -> tuple[
 
 
 def parse_grid(text: str) -> tuple[int, int]:
-    """Columns and rows from such as ``8x4``. Raises `ConfigError` for anything else."""
+    """Columns and rows from text such as ``8x4``. Raises `ConfigError` for anything else."""
     found = re.fullmatch(r"(\d+)x(\d+)", text.lower(), re.ASCII)
     if not found or not (found[1].strip("0") and found[2].strip("0")):
         raise ConfigError(f"--grid takes columns and rows such as 8x4, not {text!r}")

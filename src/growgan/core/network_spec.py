@@ -1,4 +1,4 @@
-"""What the networks are: written into every model file, and all that G and D are built from."""
+"""The architecture of the networks: written into every model file, and all that G and D are built from."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from growgan.core.fields import PerResolution
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
-    """Where a network that was made elsewhere departs from the paper's (docs/importing.md); all off in our own."""
+    """How an imported network departs from the paper's (docs/importing.md); all off in growgan's own."""
 
     widths: PerResolution | None = None
     """Feature maps of each stage, where no rule gives them; None = the spec's rule."""
     hidden: int | None = None
     """Outputs of D's first dense layer; None = the spec's rule for a stage of side 2."""
     slope: float = 0.2
-    """Of the leaky ReLU below zero."""
+    """Slope of the leaky ReLU below zero."""
     norm_eps: float = 1e-8
-    """What keeps the pixel norm from dividing by zero."""
+    """Epsilon that keeps the pixel norm from dividing by zero."""
     norm_eps_outside: bool = False
     """Add `norm_eps` to the root, not under it."""
     first_norm: bool = True
@@ -29,17 +29,17 @@ class Variant:
     first_bias: Literal["map", "pixel"] = "map"
     """One bias for each feature map of G's first layer, or one for each of its 4x4 pixels."""
     labels_normed: bool = True
-    """The norm of the latents spans the labels; False: of the latents alone, the labels beside them as they are."""
+    """Latents and labels are normalised together; False: only the latents, with the labels appended unchanged."""
     tanh: bool = False
-    """The images are the hyperbolic tangent of what toRGB gives."""
+    """Apply tanh to toRGB's output."""
     stddev_groups: Literal["strided", "contiguous"] = "strided"
-    """Minibatch stddev compares every M-th image, or consecutive ones: all of them where there would be a rest."""
+    """Minibatch stddev compares every M-th image, or consecutive ones (all of them if there is a remainder)."""
     stddev_unbiased: bool = False
-    """Minibatch stddev divides by one less than the images of a group; a group of one has none."""
+    """Minibatch stddev divides by the group size minus one; for a group of one it is 0."""
     d_last_conv: bool = True
-    """D has its convolution of 4x4 pixels."""
+    """D has its 3x3 convolution at 4x4."""
     d_fade_from: int = 8
-    """Side of the lowest stage in which D fades; below, its newest layers count whole."""
+    """Side of the lowest stage in which D fades; below it, the newest layers have full weight."""
 
     def __post_init__(self) -> None:
         widths = self.widths.values() if self.widths else ()
@@ -61,7 +61,7 @@ class NetworkSpec:
     channels: int = 3
     """Channels of an image: 1 grey, 3 RGB, 4 RGBA; any number works."""
     num_labels: int = 0
-    """Classes or attributes K of a conditional model (AC-GAN); 0 = without."""
+    """Classes or attributes K of a conditional model (AC-GAN); 0 = unconditional."""
     multi_label: bool = False
     """false: each image has one of K classes. true: each image has K independent attributes in [0, 1]."""
     latent_size: int | None = None
@@ -104,7 +104,7 @@ class NetworkSpec:
         require(self.stddev_group is None or self.stddev_group >= 0, "network.stddev_group cannot be negative")
 
     def width(self, resolution: int) -> int:
-        """Feature maps of the stage whose images have `resolution` pixels a side; of 2: D's first dense layer."""
+        """Feature maps of the stage of `resolution`; at 2, the outputs of D's first dense layer."""
         if resolution >= geometry.LOWEST and self.variant.widths is not None:
             return int(self.variant.widths(resolution))
         if resolution < geometry.LOWEST and self.variant.hidden is not None:

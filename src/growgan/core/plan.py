@@ -1,8 +1,8 @@
-"""Which algorithm computes which product of which shape: measured, not guessed, and the same ever after.
+"""Which algorithm computes a product of a given shape: measured, not guessed, and fixed once chosen.
 
-The best way depends on shape, pass, type, threads and processor. A `Plan` is asked before every convolution. While it
-`measures`, it tries the candidates on the very operands and keeps the fastest; else it answers from what it knows, and
-with the first candidate where it knows nothing, so that what a plan does not hold is never decided by chance.
+The fastest depends on shape, pass, type, threads and processor. A `Plan` is consulted before every convolution. While
+it `measures`, it times the candidates on the actual operands and keeps the fastest; otherwise it answers with the
+stored choice, or with the first candidate if there is none, so that chance never decides what a plan lacks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WORTH = 3e7
 """Operations below which a product is not worth measuring."""
 REPEATS = 3
 CLEARLY = 1.05
-"""By how much another than the first candidate has to be faster: less is noise, and not worth another kernel."""
+"""Factor by which a candidate must beat the first one: less is noise, and not worth another kernel."""
 HOPELESS = 1.5
 """A candidate that is slower than the best by this factor is not tried again."""
 
@@ -36,12 +36,12 @@ class Plan:
     def __init__(self, choices: Mapping[str, str] | None = None) -> None:
         self.choices = dict(choices or {})
         self.measures = False
-        """Whether what is not known is measured just now."""
+        """Whether missing choices are being measured."""
         self._known: Mapping[str, str] = {}
 
     @contextmanager
     def measuring(self, known: Mapping[str, str] | None = None) -> Iterator[None]:
-        """Within it, what is asked for and not chosen yet is taken from `known`, or else measured."""
+        """While entered, missing choices are taken from `known`, or else measured."""
         self.measures, self._known = True, known or {}
         try:
             yield
@@ -49,7 +49,7 @@ class Plan:
             self.measures, self._known = False, {}
 
     def choose(self, key: str, work: float, candidates: Mapping[str, T], run: Callable[[T], object]) -> T:
-        """The candidate for a product of `work` operations, which `run` computes by it."""
+        """The candidate for a product of `work` operations. run: computes the product with a candidate."""
         name = self.choices.get(key)
         if name is None and self.measures and len(candidates) > 1 and work >= WORTH:
             known = self._known.get(key, "")
@@ -60,11 +60,11 @@ class Plan:
 
 
 def fastest(candidates: Mapping[str, T], run: Callable[[T], object]) -> str:
-    """The name of the candidate that `run` takes the least time for, after one go to warm up."""
+    """Name of the candidate with which `run` is fastest, after one warm-up each."""
     best = dict.fromkeys(candidates, float("inf"))
     for candidate in candidates.values():
         run(candidate)
-    # In alternation: what else the machine does meanwhile then falls on all of them.
+    # In alternation, so that other load on the machine affects all of them.
     for _ in range(REPEATS):
         for name, candidate in candidates.items():
             if float("inf") > best[name] > HOPELESS * min(best.values()):
@@ -78,7 +78,7 @@ def fastest(candidates: Mapping[str, T], run: Callable[[T], object]) -> str:
 
 
 UNMEASURED = Plan()
-"""Holds nothing: the first candidate always."""
+"""An empty plan: always the first candidate."""
 
 
 def cached_plan(machine: str) -> Path:
@@ -87,7 +87,7 @@ def cached_plan(machine: str) -> Path:
 
 
 def read_plan(path: Path) -> tuple[str, dict[str, str]]:
-    """The machine that a plan was measured on, and its choices; nothing if there is no such file, or a damaged one."""
+    """The machine that a plan was measured on, and its choices; empty if the file is missing or damaged."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return str(stored["machine"]), {str(key): str(name) for key, name in stored["choices"].items()}
@@ -96,12 +96,12 @@ def read_plan(path: Path) -> tuple[str, dict[str, str]]:
 
 
 def write_plan(path: Path, machine: str, choices: Mapping[str, str]) -> None:
-    """Write a plan, whole and to the disk. Raises `RunError`."""
+    """Write a plan atomically, synced to disk. Raises `RunError`."""
     write_text(path, json.dumps({"machine": machine, "choices": dict(sorted(choices.items()))}, indent=1) + "\n")
 
 
 def add_to_cache(machine: str, choices: Mapping[str, str]) -> None:
-    """Add to what the cache holds; what it holds already stays. A cache that cannot be written is done without."""
+    """Add choices to the cache without replacing any. A cache that cannot be written is ignored."""
     path = cached_plan(machine)
     of, known = read_plan(path)
     try:

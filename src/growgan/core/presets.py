@@ -123,7 +123,7 @@ def fast() -> RunConfig:
 
     Its learning rates are eight times the paper's: in runs this short they matter more than anything else.
     """
-    # StyleGAN2-ADA's rule of thumb, 0.0002 pixels / minibatch (Karras et al. 2020), but for the lowest sizes.
+    # StyleGAN2-ADA's rule of thumb, 0.0002 pixels / minibatch (Karras et al. 2020), except at the lowest sizes.
     gamma = {4: 0.005, 8: 0.005, 16: 0.01, 32: 0.02, 64: 0.05, 128: 0.2, 256: 0.8, 512: 3.2, 1024: 12.8}
     return RunConfig(
         network=NetworkSpec(fmap_base=1024, fmap_max=128, stddev_group=4, d_down="pool_act"),
@@ -145,8 +145,8 @@ def fast() -> RunConfig:
 def robust() -> RunConfig:
     """For few or difficult pictures and unattended runs: relativistic loss with R1 and R2, and R3GAN's schedules.
 
-    gamma is R3GAN's of 64x64, 2 to 0.2, by the area of the images; rates, a quarter of `fast`'s, fall to a quarter,
-    beta2 rises.
+    gamma is R3GAN's at 64x64, falling from 2 to 0.2, scaled by the images' area. The learning rates start at a quarter
+    of `fast`'s and fall to a quarter of that; beta2 rises.
     """
     run = fast()
     gamma = per(2, {size: 2 * (size / 64) ** 2 for size in geometry.stages(1024)})
@@ -164,8 +164,8 @@ def transfer() -> RunConfig:
     No low stages: the schedule begins where the model ended. The learning rates are the paper's; they ramp up over the
     first steps, in which a fresh Adam takes only the sign of a gradient. The average forgets the old pictures within a
     few thousand images. Everything D sees is augmented; otherwise it soon memorises a hundred pictures (Zhao et al.
-    2020). The best snapshot is chosen by eye: SWD to a hundred pictures keeps falling while faces fall apart
-    (docs/training.md), so none is chosen and the newest twenty are kept.
+    2020). The best snapshot is left to the eye: SWD to a hundred pictures keeps falling while faces fall apart
+    (docs/training.md), so none is chosen automatically and the newest twenty are kept.
     """
     return RunConfig(
         network=laptop().network,
@@ -205,7 +205,7 @@ def _schedule(run: RunConfig, **values: Any) -> RunConfig:
 
 
 def _row(run: RunConfig, *, stddev: bool = True, wscale: bool = True, pixelnorm: bool = True) -> RunConfig:
-    """A row of Table 1: what is not yet added is off, and before equalised rates the rate is a tenth."""
+    """A row of Table 1: what it does not yet add is off; without equalised learning rates the rate is a tenth."""
     run = _network(run, fmap_base=2048, stddev_group=None if stddev else 0, wscale=wscale, pixelnorm=pixelnorm)
     run = _schedule(run, total_kimg=10000, minibatch=per(16))
     lr = per(0.001 if wscale else 0.0001)
@@ -259,7 +259,7 @@ ROW_PRESETS = ("celeba128", "lsun")
 def preset(name: str) -> RunConfig:
     """The configuration that ``BASE[,modifier...]`` stands for.
 
-    Raises `ConfigError` for names that do not exist, and for rows of Table 1 on presets that it does not have.
+    Raises `ConfigError` for unknown names, and for rows of Table 1 with presets other than `ROW_PRESETS`.
     """
     base, *modifiers = (part.strip() for part in name.split(","))
     if base not in PRESETS:

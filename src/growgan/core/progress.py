@@ -16,7 +16,7 @@ LOG_SECONDS = 10.0
 
 
 def write(stream: TextIO, text: str) -> None:
-    """Show something, if there is still somebody to see it: a terminal that was closed is no reason to end work."""
+    """Write and flush, ignoring errors: a closed terminal is no reason to stop working."""
     with suppress(OSError, ValueError):  # ValueError: the stream itself is closed
         stream.write(text)
         stream.flush()
@@ -28,10 +28,10 @@ def tell(line: str) -> None:
 
 
 class Progress:
-    """Counts ``what`` up to ``total`` (None: unknown) and shows rate and time left.
+    """Counts `what` up to `total` (None: unknown) and shows rate and time left.
 
-    On a terminal the line is redrawn ten times a second; elsewhere a line is written every ten seconds, so that
-    short work leaves no trace in a log. Not for use from several threads at once.
+    On a terminal the line is redrawn ten times a second; elsewhere a line is written every ten seconds, so that short
+    work leaves no trace in a log. Not for use from several threads at once.
     """
 
     def __init__(self, total: int | None, what: str, stream: TextIO | None = None) -> None:
@@ -45,7 +45,7 @@ class Progress:
         self._closed = False
 
     def advance(self, n: int = 1) -> None:
-        """Count ``n`` more as done and show it when it is time."""
+        """Count `n` more as done, and show the line if it is due."""
         self.done += n
         now = time.monotonic()
         if now - self._shown >= (REDRAW_SECONDS if self._on_terminal else LOG_SECONDS):
@@ -53,13 +53,13 @@ class Progress:
             self._show(now)
 
     def counting(self, things: Iterable[T], each: int = 1) -> Iterator[T]:
-        """`things`, each of them counted, as `each`, when the next one is asked for."""
+        """Yield `things`, counting each as `each` once the next one is requested."""
         for thing in things:
             yield thing
             self.advance(each)
 
     def clear(self) -> None:
-        """Wipe the line off a terminal, for something else to be written there; the next one that is shown is new."""
+        """Erase the line from a terminal to make room for other output; the next update starts a new one."""
         if self._on_terminal:
             write(self._stream, "\r" + " " * self._width + "\r")
 
@@ -75,7 +75,7 @@ class Progress:
     def _show(self, now: float) -> None:
         line = self._describe(now - self._start)
         if self._on_terminal:
-            # Spaces wipe what a longer line before this one left behind.
+            # Padding erases the rest of a longer line before this one.
             write(self._stream, "\r" + line.ljust(self._width))
             self._width = len(line)
         else:
@@ -102,7 +102,7 @@ class Silent(Progress):
     """Counts and shows nothing."""
 
     def advance(self, n: int = 1) -> None:
-        """Count ``n`` more as done."""
+        """Count `n` more as done."""
         self.done += n
 
     def clear(self) -> None:
@@ -112,12 +112,12 @@ class Silent(Progress):
         """There is no line."""
 
 
-# What work that can show its progress is given: Progress itself, Silent, or a caller's own.
+# Makes the progress display of some work: `Progress`, `Silent`, or a caller's own.
 MakeProgress = Callable[[int | None, str], Progress]
 
 
 def clock(seconds: float | None) -> str:
-    """A duration as people read it: 48s, 12m30s, 3h05m, 2d07h; ? for None."""
+    """A human-readable duration: 48s, 12m30s, 3h05m, 2d07h; ? for None."""
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)

@@ -1,4 +1,4 @@
-"""Where a run keeps what, and what its files say: the only place where their names are spelt."""
+"""The layout of a run folder, and what its files say: the only place where their names are spelt out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from growgan.core.errors import ConfigError, RunError
 from growgan.core.fields import from_json
 
 RENAMED = {"back_rate": "rollback_rate", "most_backs": "max_rollbacks"}
-"""Of the section health: earlier names -> today's."""
+"""Renamed fields of the section health: old name -> current name."""
 
 
 class RunFiles:
     """Paths in a run folder: config.json, data.json, plan.json, log.jsonl, measures.jsonl, reals.png, fakes*.png,
     models/, state/, tensorboard/.
 
-    Numbered files carry the images shown (`nimg`) in their names, with leading zeros, so that names sort as time does.
+    Numbered files carry the images shown (`nimg`) in their names, with leading zeros, so that they sort by time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +28,7 @@ class RunFiles:
         self.data = path / "data.json"
         self.plan = path / "plan.json"
         self.log = path / "log.jsonl"
-        self.measures = path / "measures.jsonl"  # what `growgan evaluate` adds to
+        self.measures = path / "measures.jsonl"  # appended to by `growgan evaluate`
         self.lock = path / "lock"
         self.reals = path / "reals.png"
         self.models = path / "models"
@@ -38,8 +38,8 @@ class RunFiles:
 
     @classmethod
     def holding(cls, model: Path) -> Self | None:
-        """The run among whose networks a file lies, or would lie; by whatever name its folder is called."""
-        for folder in (model.absolute().parent, model.parent.resolve()):  # either may be a link, or hold one
+        """The run whose models folder holds `model`, or would hold it, under whatever name; None if there is none."""
+        for folder in (model.absolute().parent, model.parent.resolve()):  # either path may be a link, or contain one
             run = cls(folder.parent)
             if folder.name == run.models.name and run.exists():
                 return run
@@ -50,14 +50,14 @@ class RunFiles:
         return self.config.is_file()
 
     def read_config(self) -> RunConfig:
-        """The run's configuration: as it was started, but for what a resume may change. Raises `RunError`."""
+        """The run's configuration as started, except for what a resume may change. Raises `RunError`."""
         try:
             return from_json(RunConfig, _renamed(json.loads(self.config.read_text(encoding="utf-8"))))
         except (OSError, ValueError, ConfigError) as error:
             raise RunError(f"{self.config} cannot be read: {error}") from error
 
     def read_log(self) -> list[dict[str, Any]]:
-        """Every entry of log.jsonl, oldest first, but a last line that is not whole: a run writes it, or was killed.
+        """All entries of log.jsonl, oldest first, without an incomplete last line, left by a running or killed process.
 
         Raises `RunError` for any other line that cannot be read.
         """
@@ -101,7 +101,7 @@ class RunFiles:
         return sorted(self.path.glob("fakes[0-9]*.png"))
 
     def snapshots(self) -> list[Path]:
-        """Models that were written now and then, oldest first."""
+        """Regular snapshots, oldest first."""
         return sorted(self.models.glob("snapshot-*.safetensors"))
 
     def milestones(self) -> list[Path]:
@@ -118,7 +118,7 @@ class RunFiles:
 
 
 def images_shown(path: Path) -> int:
-    """The images shown that the name of a numbered file tells."""
+    """The number of images shown, from a numbered file's name."""
     return int("".join(character for character in path.name if character.isdecimal()) or 0)
 
 
@@ -129,7 +129,7 @@ def is_run(path: Path) -> bool:
 
 
 def _renamed(values: Any) -> Any:
-    """A configuration by today's names: some fields were called otherwise when a run was started."""
+    """The configuration with current names: some fields were renamed after older runs had started."""
     health = values.get("health") if isinstance(values, dict) else None
     if not isinstance(health, dict):
         return values

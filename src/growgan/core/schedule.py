@@ -1,8 +1,8 @@
 """The schedule: from the number of images shown to what is trained, and how.
 
-Pure arithmetic on the clock `nimg`. The release counts stages by ``lod``, the number of doublings that are still
-missing (0 = full resolution), with its fraction falling during a fade; everybody else in this house uses `alpha`, the
-weight of the newest layer, ``1 - frac(lod)``, derived here and nowhere else.
+Pure arithmetic on the clock `nimg`. The release counts stages by `lod`, the number of doublings still missing (0 = full
+resolution), whose fraction falls during a fade; all other code here uses `alpha`, the weight of the newest layers,
+``1 - frac(lod)``, derived only here.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Phase:
     lod: float
     """The release's measure of the same: doublings still missing."""
     minibatch: int
-    """Images a minibatch."""
+    """Images per minibatch."""
     g_lr: float
     """Learning rate of G."""
     d_lr: float
     """Learning rate of D."""
     beta2: float
-    """Adam's decay of the variance."""
+    """Adam's decay rate of the second moment."""
     progress: float
-    """Of annealed values, from 0 at their start to 1 at their end (schedule.anneal)."""
+    """Progress of annealed values, from 0 at their start to 1 at their end (schedule.anneal)."""
     tick_images: int
     """Images between two reports."""
 
@@ -45,7 +45,7 @@ class Phase:
     def resets_adam(self, before: Phase | None) -> bool:
         """Whether Adam's moments are reset when this phase follows `before`.
 
-        True at both ends of a fade, when the set of layers that are at work changes (release: floor or ceil of lod).
+        True at both ends of a fade, when the set of active layers changes (release: floor or ceil of lod).
         """
         if before is None:
             return False
@@ -54,7 +54,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The images at which one resolution begins, is faded in, and ends."""
+    """The image counts at which one resolution begins, is faded in, and ends."""
 
     resolution: int
     start: int
@@ -83,8 +83,8 @@ class Schedule:
     def stage_at(self, nimg: int) -> Stage:
         """The stage that is trained after `nimg` images.
 
-        A fade starts with the first minibatch *after* its boundary: at the boundary itself nothing of the new layer is
-        seen yet, and the release still trains the smaller size there. Without a fade the new size starts at once.
+        A fade starts with the first minibatch *after* its boundary: at the boundary itself the new layers have no
+        weight yet, and the release still trains the smaller size there. Without a fade the new size starts at once.
         """
         current = self.stages[0]
         for stage in self.stages[1:]:
@@ -116,12 +116,12 @@ class Schedule:
         )
 
     def _ramp(self, kimg: float) -> float:
-        """Rise of the learning rates over the first images (Theano version: exp(-5 (1 - k/K)^2))."""
+        """Ramp-up of the learning rates over the first images (Theano version: exp(-5 (1 - k/K)^2))."""
         length = self.optim.rampup_kimg * self.config.shortened
         return 1.0 if kimg >= length else math.exp(-5.0 * (1.0 - kimg / length) ** 2)
 
     def _progress(self, nimg: int, stage: Stage) -> float:
-        """Half a wave of a cosine over the run or the stage (R3GAN, Huang et al. 2024)."""
+        """Half a cosine period over the run or the stage (R3GAN, Huang et al. 2024)."""
         start, end = (0, self.total) if self.config.anneal == "run" else (stage.start, stage.end)
         return 0.5 - 0.5 * math.cos(math.pi * min(1.0, (nimg - start) / max(1, end - start)))
 
@@ -137,7 +137,7 @@ def _stages(config: ScheduleConfig, resolution: int, total: int) -> tuple[Stage,
     stages: list[Stage] = []
     start = 0.0
     for size in sizes:
-        # There is nothing to fade the first stage in from.
+        # The first stage has nothing to fade in from.
         faded = start + (0 if size == lowest else config.transition_kimg(size) * config.scale * 1000)
         end = faded + config.training_kimg(size) * config.scale * 1000
         stages.append(Stage(size, round(start), round(faded), round(end)))

@@ -1,6 +1,6 @@
-"""Where randomness comes from: every draw has a name and a place on the clock.
+"""Seeds of all randomness: every draw has a name and a time on the clock.
 
-A draw depends on nothing but (seed, name, nimg), so neither a resume nor the number of processes changes a run.
+A draw depends only on (seed, name, nimg), so neither a resume nor the number of processes changes a run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The models that come with the package: whatever lies in its folder ``shipped``, so that no table can forget one."""
+"""The models that come with the package: whatever is in its folder ``shipped``, without a list to maintain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def shipped() -> dict[str, Path]:
 
 
 def explain(name: str) -> str:
-    """Say which models are shipped, the one that may have been meant first."""
+    """A list of the shipped models for a message, after the name that was probably meant."""
     names = list(shipped())
     if not names:
         return "this version ships none"
@@ -25,5 +25,5 @@ def explain(name: str) -> str:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Numbers within a name by their value."""
+    """Sort key that orders numbers within a name by value."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

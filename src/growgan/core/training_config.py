@@ -1,4 +1,4 @@
-"""How the networks are trained: the loss, Adam and the average, and the schedule."""
+"""How the networks are trained: the loss, Adam and the moving average, and the schedule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from growgan.core.fields import PerResolution, per
 LONGEST_KIMG = 10_000_000
 """Thousands of images: ten billion images, a hundred times what any GAN was trained on."""
 LARGEST_SCALE = 1_000_000
-"""Largest stretch of a schedule: beyond what anybody means, too."""
+"""Largest factor on a schedule's lengths, also beyond any practical use."""
 LARGEST_MINIBATCH = 65_536
 SIGNED = ("logistic", "relativistic")
 """Losses under which D's scores (or score differences) are positive where D is right."""
@@ -36,7 +36,7 @@ class LossConfig:
     r2_gamma: PerResolution | None = None
     """Weight of the R2 penalty on fakes; None = R1's with relativistic, which diverges without it, and 0 otherwise."""
     r1_interval: int = 1
-    """Lazy regularisation: R1 and R2 at every so many updates of D, weighted as many times more."""
+    """Lazy regularisation: R1 and R2 only at every n-th update of D, weighted n times as much."""
     gamma_end: float = 1.0
     """Factor on the weights of R1 and R2 at the end (schedule.anneal)."""
     lsgan_noise: float = 0.2
@@ -52,7 +52,7 @@ class LossConfig:
         require(self.r1_interval >= 1, f"loss.r1_interval must be at least 1, not {self.r1_interval}")
 
     def every(self, resolution: int) -> int:
-        """Updates of D for each that has penalties which the others lack: 1 where none is lazy."""
+        """Interval of lazy penalties in updates of D; 1 if none are lazy."""
         penalised = self.name in ("logistic", "relativistic") and (self.r1_gamma(resolution) or self.r2(resolution))
         return self.r1_interval if penalised else 1
 
@@ -130,7 +130,7 @@ class ScheduleConfig:
     d_repeats: int = 1
     """Updates of D per update of G (n_critic)."""
     anneal: Literal["run", "stage"] = "run"
-    """Where values with an end follow half a cosine: over the run, or over each stage again."""
+    """Span over which values with an end follow half a cosine: the run, or each stage separately."""
     tick_kimg: PerResolution = per(160, {4: 160, 8: 140, 16: 120, 32: 100, 64: 80, 128: 60, 256: 40, 512: 20, 1024: 10})
     """Thousands of images between two ticks."""
 

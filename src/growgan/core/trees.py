@@ -1,4 +1,4 @@
-"""Values that hold values, as files describe them: how large they are if every reference counts."""
+"""Nested values, as read from files: how large they are if every reference is expanded."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 LONGEST = 60
-"""Characters of a text that is quoted in a message."""
+"""Maximum length of a text quoted in a message."""
 
 
 def list_parts(value: Any) -> Iterable[Any]:
-    """What a list, tuple or dictionary holds; nothing for anything else."""
+    """The elements of a list, tuple or dictionary; nothing for anything else."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list | tuple) else ()
 
 
 def unfold(root: Any, parts: Callable[[Any], Iterable[Any]] = list_parts) -> int:
-    """Return how many values there are if each is counted as often as it is referred to.
+    """The number of values under `root`, itself included, if each is counted as often as it is referenced.
 
-    A small file can refer to the same list twice from a list that is itself referred to twice, and so on: printing,
-    hashing or copying that takes time and memory without end. Counting it takes as long as the file is. ``parts``: what
-    a value holds. ValueError for a value that holds itself.
+    A small file can reference the same list twice from a list that is itself referenced twice, and so on: printing,
+    hashing or copying that takes practically endless time and memory. Counting takes time proportional to the file.
+
+    parts: the values that a value contains. Raises `ValueError` if a value contains itself.
     """
     counts: dict[int, int] = {}
     pending = [(root, False)]
@@ -38,7 +39,7 @@ def unfold(root: Any, parts: Callable[[Any], Iterable[Any]] = list_parts) -> int
 
 
 def show(value: Any) -> str:
-    """Return a value for a message: short texts and numbers as they are, of anything else its type."""
+    """A value as shown in a message: short texts and numbers as they are, others by their type."""
     if value is None or isinstance(value, int | float) or (isinstance(value, str) and len(value) <= LONGEST):
         return repr(value)
     return f"{value[:LONGEST]!r}..." if isinstance(value, str) else f"a {type(value).__name__}"

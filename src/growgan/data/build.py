@@ -1,6 +1,6 @@
-"""From any pictures to a finished set, in one pass: source, checks, transform, set.
+"""Build a finished set from any pictures in one pass: source, checks, transform, set.
 
-All cores work; the pictures come out in the order of the source, and only a few are in memory at once.
+All cores are used; the pictures keep the order of the source, and only a few are in memory at once.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from growgan.data.writer import SetWriter, check_place, open_writer
 
 @dataclass(slots=True)
 class BuildReport:
-    """What a build did: ``count`` pictures written, and what was left out.
+    """What a build did: `count` pictures written, and what was left out.
 
-    ``copied`` of those written are the source's byte for byte, ``equal`` ones found were equal to an earlier one.
+    Of those written, `copied` are byte for byte the source's own; `equal` pictures turned out equal to an earlier one.
     """
 
     path: Path
@@ -65,15 +65,14 @@ def build(
     overwrite: bool = False,
     progress: MakeProgress = Silent,
 ) -> BuildReport:
-    """Make a finished set at ``out`` (a zip where it is called .zip, else a folder) from any source of pictures.
+    """Build a finished set at `out` (a zip if it is named .zip, else a folder) from any source of pictures.
 
-    ``kind``: one of sources.FORMATS; None finds out. ``split``: train, test ... or all, where the source has such.
-    ``resolution``: None takes the largest power of two, at most 1024 or ``at_most``, that 9 of 10 pictures reach.
-    ``crop``, ``pad``: see Framing. ``channels``: None takes 1 where every picture is grey, else 3. ``labels``: see
-    Labelling, or one of the source's own kinds. ``limit``: so many pictures at most. ``unique``: leave out what is
-    equal to an earlier picture. ``strict``: the first unusable picture ends the build; else it is skipped and reported.
-    DataError, with nothing left behind, for impossible wishes, a source that is damaged or without usable pictures,
-    and a full disk.
+    kind: one of `sources.FORMATS`; None detects it. split: train, test ... or all, for a source that has splits.
+    resolution: None takes the largest power of two, at most 1024 or `at_most`, that 9 of 10 pictures reach. crop, pad:
+    see `Framing`. channels: None takes 1 if every picture is grey, else 3. labels: see `Labelling`, or one of the
+    source's own kinds. limit: at most this many pictures. unique: leave out pictures equal to an earlier one. strict:
+    the first unusable picture ends the build; otherwise it is skipped and reported. Raises `DataError`, with nothing
+    left behind, for invalid settings, a source that is damaged or has no usable pictures, and a full disk.
     """
     source, out = Path(source), Path(out)
     asked = Framing(crop, pad)
@@ -122,17 +121,17 @@ def _check_wishes(source: Path, out: Path, resolution: int | None, limit: int | 
 
 
 def check_limit(limit: int | None, name: str = "limit") -> None:
-    """DataError for a limit that lets nothing through; ``name``: what the user calls it."""
+    """Raise `DataError` for a limit that lets nothing through. name: what the user calls it."""
     if limit is not None and limit < 1:
         raise DataError(f"--{name} {limit}: must be at least 1")
 
 
 OTHER_FORMS = (".tar", ".gz", ".tgz", ".xz", ".bz2", ".zst", ".7z", ".rar", ".h5", ".mdb", ".tfrecords", ".parquet")
-"""Suffixes of what holds pictures elsewhere, which no folder is likely to have."""
+"""Suffixes of other containers for pictures, which a folder's name is unlikely to have."""
 
 
 def check_places(source: Path, out: Path) -> None:
-    """DataError where a set at ``out`` would be made of itself, of a run's own fakes, or destroy its source."""
+    """Raise `DataError` if a set at `out` would be built from itself or a run's own fakes, or destroy its source."""
     if out.suffix.lower() in OTHER_FORMS and not out.is_dir():
         raise DataError(f"{out}: a dataset is written as NAME.zip or a folder")
     if is_run(source):
@@ -144,7 +143,7 @@ def check_places(source: Path, out: Path) -> None:
 
 @dataclass(slots=True)
 class _Builder:
-    """The one pass; what it finds goes into the report."""
+    """The single pass over the source; its findings go into the report."""
 
     source: Source
     transform: Transform
@@ -177,7 +176,7 @@ class _Builder:
         writer.finish()
 
     def _make(self, item: Record | Skipped) -> tuple[str, Made | str, Label | None]:
-        """Return a picture of the set, or why there is none; in any thread."""
+        """Return a picture of the set, or why there is none; callable from any thread."""
         if isinstance(item, Skipped):
             return item.name, item.reason, None
         label = self.labelling.find(item)

@@ -1,4 +1,4 @@
-"""Whether two sources hold the same pictures, whatever their names, files and order: by a hash of the pixels."""
+"""Compare two sources by hashes of the pixels: whether they hold the same pictures in any files and order."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Comparison:
     only_a: list[str]
     only_b: list[str]
     relabelled: list[str]
-    """Pictures of a that b has with other labels."""
+    """Pictures of a that b has too, but with other labels."""
     broken: list[Skipped]
     same_order: bool
 
     @property
     def are_same(self) -> bool | None:
-        """Whether both hold the same pictures with the same labels; None where only broken ones may tell them apart."""
+        """Whether both hold the same pictures with the same labels; None if only broken ones could differ."""
         if self.only_a or self.only_b or self.relabelled:
             return False
         return None if self.broken else True
 
 
 def hash_pixels(pixels: NDArray[np.uint8]) -> bytes:
-    """Return 16 bytes that tell the size and pixels of uint8 [C, H, W] from others."""
+    """Return a 16-byte digest of the size and pixels of uint8 [C, H, W]."""
     digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.digest()
@@ -58,7 +58,7 @@ def hash_pixels(pixels: NDArray[np.uint8]) -> bytes:
 def hash_pictures(source: Source, progress: MakeProgress = Silent) -> Iterator[Hashed | Skipped]:
     """Decode every picture of a source and yield its digest, or why it is broken, in order.
 
-    Files that neither are called as pictures nor begin as such are passed over, where they may lie among pictures.
+    If other files may lie among the pictures, those with neither a picture's name nor its first bytes are ignored.
     """
     labelling = Labelling(source, None)
 
@@ -80,7 +80,7 @@ def hash_pictures(source: Source, progress: MakeProgress = Silent) -> Iterator[H
 
 
 def compare(a: Source, b: Source, progress: MakeProgress = Silent) -> Comparison:
-    """Compare two sources; a picture that one has twice has to be in the other twice."""
+    """Compare two sources; a picture that occurs twice in one must occur twice in the other."""
     found_a, found_b = (list(hash_pictures(source, progress)) for source in (a, b))
     pictures_a, pictures_b = ([item for item in found if isinstance(item, Hashed)] for found in (found_a, found_b))
     waiting: dict[bytes, list[Hashed]] = defaultdict(list)

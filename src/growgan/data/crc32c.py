@@ -1,7 +1,7 @@
-"""CRC-32C (Castagnoli), as TFRecords carry it, with numpy: many blocks at once, then joined.
+"""CRC-32C (Castagnoli), the checksum in TFRecords, with numpy: many blocks at once, then combined.
 
-Checksums are linear over GF(2): that of two blocks one after the other is that of the first, sent through as many zero
-bytes as the second has, xor that of the second.
+CRCs are linear over GF(2): the checksum of two consecutive blocks is that of the first, advanced by as many zero bytes
+as the second has, xor that of the second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Table = NDArray[np.uint32]
 
 @cache
 def _byte_table() -> Table:
-    """Return what each byte does to a checksum of zero."""
+    """Return the checksum that each byte value produces from zero."""
     values = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         values = np.where(values & 1, (values >> 1) ^ np.uint32(POLYNOMIAL), values >> 1).astype(np.uint32)
@@ -29,7 +29,7 @@ def _byte_table() -> Table:
 
 @cache
 def _zeros_tables(size: int) -> Table:
-    """Return uint32 [4, 256]: what ``size`` zero bytes (a power of two) make of each byte of a checksum."""
+    """Return uint32 [4, 256]: what `size` zero bytes (a power of two) make of each byte of a checksum."""
     if size == 1:
         table = _byte_table()
         places = np.arange(256, dtype=np.uint32)[None] << np.array([0, 8, 16, 24], np.uint32)[:, None]
@@ -39,7 +39,7 @@ def _zeros_tables(size: int) -> Table:
 
 
 def _send(values: Table, tables: Table) -> Table:
-    """Send checksums through zero bytes."""
+    """Advance checksums by the zero bytes that `tables` stand for."""
     return np.asarray(
         tables[0][values & 0xFF]
         ^ tables[1][(values >> 8) & 0xFF]
@@ -49,12 +49,12 @@ def _send(values: Table, tables: Table) -> Table:
 
 
 def crc32c(data: bytes) -> int:
-    """Return the CRC-32C of some bytes."""
+    """Return the CRC-32C of `data`."""
     table = _byte_table()
     if len(data) < SMALL:
         return _plain(data, int(ALL), table.tolist()) ^ int(ALL)
-    # Leading zeros change nothing where the checksum starts at zero; so the data are filled up from the front, and
-    # the usual start at all ones, which is the same as turning the first four bytes round, is put into the data.
+    # Leading zeros do not change a checksum that starts at zero, so the data are padded at the front. The usual start
+    # at all ones is equivalent to inverting the first four bytes, which is done in the data.
     size = 32 if len(data) < 2**15 else 256
     blocks = 1 << (-(-len(data) // size) - 1).bit_length()
     filled = np.zeros(blocks * size, np.uint8)
@@ -71,7 +71,7 @@ def crc32c(data: bytes) -> int:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """Return the checksum as TFRecords store it: turned and shifted, so that it is none of itself."""
+    """Return the checksum as TFRecords store it: rotated and offset, as the data may contain checksums themselves."""
     value = crc32c(data)
     return (((value >> 15) | (value << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 

@@ -26,16 +26,16 @@ from growgan.data.sources import SIDECAR, Entry, Files, Source, hash_entries, op
 
 CHUNK_BYTES = 8 * 2**20
 HEAD_BYTES = 2**16
-"""Of a JPEG these usually hold its size, colours and orientation."""
+"""The part of a JPEG that usually holds its size, colours and orientation."""
 DECODING_THREADS = 8
 
 
 def open_dataset(path: str | Path, labelled: bool = True) -> ImageSet:
-    """Open a finished set, a folder or a zip; of its pictures only the header of the first is read.
+    """Open a finished set, a folder or a zip, reading only the header of its first picture.
 
-    DataError where the path is missing or of an unknown kind, where no picture is found, where the first one is not
-    square with a power of two of at least 4, and where dataset.json is broken or does not match the pictures;
-    ``labelled``: else the set is opened without its labels, whatever is wrong with them.
+    labelled: if False, the set is opened without its labels, whatever is wrong with them. Raises `DataError` if the
+    path is missing or of an unknown kind, no picture is found, the first one is not square with a power of two of at
+    least 4, or dataset.json is broken or does not match the pictures.
     """
     source = open_files(path)
     try:
@@ -46,12 +46,12 @@ def open_dataset(path: str | Path, labelled: bool = True) -> ImageSet:
 
 
 class ImageSet:
-    """N pictures of one size with their labels. Made by ``open_dataset``; may be used from several threads.
+    """N pictures of one size with their labels. Made by `open_dataset`; may be used from several threads.
 
-    Attributes: ``path``; ``resolution`` in pixels; ``channels`` 1, 3 or 4; ``names`` [N], sorted; ``labels`` int64
-    [N], float32 [N, K] or None; ``num_labels`` K, 0 without labels; ``class_names`` [K] or empty; ``sources``
-    [N], the pictures' names where they came from, or empty; ``content_hash``, hex, made of names, sizes, labels and
-    the zip's CRCs or the folder's times.
+    Attributes: `path`; `resolution` in pixels; `channels` 1, 3 or 4; `names` [N], sorted; `labels` int64 [N], float32
+    [N, K] or None; `num_labels` K, 0 without labels; `class_names` [K] or empty; `sources` [N], the pictures' original
+    names, or empty; `content_hash`, hex, derived from names, sizes, labels and the zip's CRCs or the folder's
+    modification times.
     """
 
     def __init__(self, source: Files, labelled: bool = True) -> None:
@@ -77,13 +77,13 @@ class ImageSet:
 
     @property
     def multi_label(self) -> bool:
-        """Whether a picture may have several labels: ``labels`` is float [N, K] then."""
+        """Whether a picture may have several labels; `labels` is then float [N, K]."""
         return self.labels is not None and self.labels.ndim == 2
 
     def images(self, indices: ArrayLike, resolution: int | None = None) -> NDArray[np.uint8]:
-        """Return the pictures at ``indices`` as uint8 [n, C, r, r], r = ``resolution`` (None: the set's own).
+        """Return the pictures at `indices` as uint8 [n, C, r, r], r = `resolution` (None: the set's own).
 
-        Up to 256 they come from the pyramid, which is built at the first need; above, they are decoded.
+        Up to 256 they come from the pyramid, which is built on first use; above that they are decoded.
         """
         resolution = self.check_resolution(resolution)
         indices = np.asarray(indices, dtype=np.int64)
@@ -94,7 +94,7 @@ class ImageSet:
         return np.stack(images) if images else np.empty((0, self.channels, resolution, resolution), np.uint8)
 
     def chunks(self, resolution: int, progress: MakeProgress = Silent) -> Generator[NDArray[np.uint8], None, None]:
-        """Yield all pictures in their order, some at a time, as ``images`` returns them; all cores decode."""
+        """Yield all pictures in order, a chunk at a time, as `images` returns them; all cores decode."""
         resolution = self.check_resolution(resolution)
         if resolution > pyramid.LARGEST_LEVEL:
             yield from (levels[resolution] for levels in self._decode_chunks([resolution], progress))
@@ -107,7 +107,7 @@ class ImageSet:
                 bar.advance(min(step, len(self) - start))
 
     def fingerprint(self) -> dict[str, int | str]:
-        """Return what the content hash is made of, part by part, so that a change can be named; JSON values."""
+        """Return separate hashes of the parts of the content hash, so that a change can be named; JSON values."""
         parts = {
             "names": "\n".join(self.names).encode(errors="surrogateescape"),
             "contents": "\n".join(f"{entry.size} {entry.stamp}" for entry in self._entries).encode(),
@@ -116,7 +116,7 @@ class ImageSet:
         return {"pictures": len(self)} | {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
 
     def check_resolution(self, resolution: int | None) -> int:
-        """Return a size that the set can be read at; DataError where it cannot."""
+        """Return `resolution`, or the set's own for None. Raises `DataError` if the set cannot be read at that size."""
         if resolution is None:
             return self.resolution
         if not is_size(resolution) or resolution > self.resolution:
@@ -128,20 +128,20 @@ class ImageSet:
         return resolution
 
     def has_pyramid(self) -> bool:
-        """Say whether the pyramid lies ready."""
+        """Say whether the pyramid exists."""
         return self._levels is not None or self._find_levels() is not None
 
     def ensure_pyramid(self, progress: MakeProgress = Silent) -> Path:
-        """Build the pyramid unless it lies ready, and return where it is.
+        """Build the pyramid unless it exists, and return its path.
 
-        Every picture is decoded once, so that a broken one, or one of another size, ends it with a DataError here.
+        Every picture is decoded once, so a broken one, or one of another size, raises `DataError` here.
         """
         self._open_pyramid(progress)
         places = pyramid.find_places(self.path, self.content_hash)
         return next(place for place in places if pyramid.open_levels(place, self._meta) is not None)
 
     def read(self, index: int) -> NDArray[np.uint8]:
-        """Decode one picture from the set itself: uint8 [C, R, R]; DataError names a broken one."""
+        """Decode one picture from the set itself: uint8 [C, R, R]. Raises `DataError` naming a broken one."""
         return self._decode(self._entries[index])
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ class ImageSet:
     def _open_pyramid(self, progress: MakeProgress = Silent) -> pyramid.Levels:
         with self._lock:
             for _ in range(3):
-                # Another process may replace a pyramid between its writing and its opening here: then once more.
+                # Another process may replace a pyramid after it is written and before it is opened here: try again.
                 self._levels = self._levels or self._find_levels()
                 if self._levels is not None:
                     return self._levels
@@ -205,9 +205,9 @@ class ImageSet:
 
 
 def is_finished(source: Source) -> bool:
-    """Say whether a source is a finished set: its pictures are of one fitting size; with a dataset.json, the first.
+    """Say whether a source is a finished set: its pictures have one suitable size; with a dataset.json, the first has.
 
-    Where there is a pyramid, all have been looked at before.
+    If there is a pyramid, all of them have been checked before.
     """
     if not isinstance(source, Files):
         return False
@@ -234,7 +234,7 @@ def is_finished(source: Source) -> bool:
 
     first = read(pictures[0])
     if first is None:
-        return source.sidecar is not None  # a set's damaged picture is told as such
+        return source.sidecar is not None  # a damaged picture in a set is reported as such
     if first[0] != first[1] or not is_size(first[0]):
         return False
     if source.sidecar is not None:

@@ -1,6 +1,6 @@
-"""Fetching data sets from their official addresses: resumed where it broke off, and checked.
+"""Download data sets from their official addresses: resumed after an interruption, and checked.
 
-What comes in is called ``NAME.part`` until its checksum is right.
+Incoming data are named ``NAME.part`` until their checksum is verified.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from growgan.core.progress import MakeProgress, Silent
 CHUNK_BYTES = 2**18
 TIMEOUT_SECONDS = 60.0
 ATTEMPTS = 5
-"""Times that a transfer is taken up again after it broke off, as long as each brings something."""
+"""Transfers attempted for a file that keeps being interrupted, as long as each brings something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file at its official address; ``md5`` is the one that is published for it."""
+    """A file at its official address; `md5` is its published checksum."""
 
     url: str
     md5: str
@@ -48,7 +48,7 @@ _HOUSENUMBERS = "http://ufldl.stanford.edu/housenumbers/"
 DOWNLOADS: dict[str, tuple[Remote, ...]] = {
     "cifar10": (Remote(f"{_TORONTO}cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),),
     "cifar100": (Remote(f"{_TORONTO}cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),),
-    # The authors' own page answers no more; this is the copy that PyTorch keeps.
+    # The authors' own page no longer responds; this is PyTorch's mirror.
     "mnist": _list_idx(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         (
@@ -76,9 +76,9 @@ DOWNLOADS: dict[str, tuple[Remote, ...]] = {
 
 
 def download(name: str, folder: Path, progress: MakeProgress = Silent) -> list[Path]:
-    """Bring a data set's files into a folder, those that are there and sound already excepted; return where they are.
+    """Download a data set's files into a folder, except those already there and intact; return their paths.
 
-    DataError where the name is unknown, the address cannot be reached, or what comes is not what was published.
+    Raises `DataError` if the name is unknown, the address cannot be reached, or what arrives is not what was published.
     """
     if name not in DOWNLOADS:
         raise DataError(f"{name}: no such download (choose from {', '.join(DOWNLOADS)})")
@@ -106,7 +106,7 @@ def _fetch(remote: Remote, folder: Path, progress: MakeProgress) -> Path:
 
 
 def _transfer_all(remote: Remote, part: Path, progress: MakeProgress) -> None:
-    """Go on with a file to its end; DataError, with what came kept, where the transfer breaks off again and again."""
+    """Transfer the rest of a file. Raises `DataError`, keeping what arrived, if it keeps being interrupted."""
     for _ in range(ATTEMPTS):
         had = _size(part)
         if _transfer(remote, part, progress):
@@ -117,14 +117,14 @@ def _transfer_all(remote: Remote, part: Path, progress: MakeProgress) -> None:
 
 
 def _transfer(remote: Remote, part: Path, progress: MakeProgress) -> bool:
-    """Go on with a file; say whether its end was reached. DataError where the server cannot be reached at all."""
+    """Continue a file; say whether its end was reached. Raises `DataError` if the server cannot be reached at all."""
     start = _size(part)
     request = urllib.request.Request(remote.url, headers={"User-Agent": "growgan"})
     if start:
         request.add_header("Range", f"bytes={start}-")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
-            # A server that knows no ranges sends all from the start.
+            # A server without range support sends everything from the start.
             start = start if answer.status == 206 else 0
             length = answer.headers.get("Content-Length")
             total = start + int(length) if length and length.isdigit() else None
@@ -160,7 +160,7 @@ def _receive(answer: Any, part: Path, start: int, total: int | None, name: str, 
 
 
 def _read(answer: Any) -> bytes:
-    """Return the next bytes; whatever ends a transfer, TLS and the route included, is a ConnectionError."""
+    """Return the next bytes; whatever ends a transfer, TLS and routing errors included, is a `ConnectionError`."""
     try:
         data: bytes = answer.read(CHUNK_BYTES)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""From any source back to plain files of pictures, all in one folder or in one for each class."""
+"""Extract the pictures of any source to plain files, all in one folder or in one per class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from growgan.data.writer import FolderWriter
 
 SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "MPO": ".jpg"}
 UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udc7f\udd00-\udfff]|^[. ]|[. ]$')
-"""What a folder's name cannot hold, on some system or other; not the bytes that are no text of one found on a disk."""
+"""What some system forbids in a folder's name; surrogate escapes, which names on disk may have, are allowed."""
 
 
 def extract(
@@ -28,10 +28,11 @@ def extract(
     limit: int | None = None,
     progress: MakeProgress = Silent,
 ) -> tuple[int, list[Skipped]]:
-    """Write the files of a source's pictures as they are, pixels without a file as PNG; return how many.
+    """Write a source's picture files unchanged, and pixels without one as PNG; return their number and what is skipped.
 
-    They are ``img00000000.png`` and so on, in the source's order; ``by_class``: in a folder named as their class.
-    Returns, too, what was left out. DataError where ``out`` is there already, or a picture may have several classes.
+    The files are named ``img00000000.png`` and so on, in the source's order. by_class: each in a folder named after its
+    class. Raises `DataError` if `out` already exists, no picture is usable, or `by_class` finds no labels or several
+    per picture.
     """
     if out.exists():
         raise DataError(f"{out}: already exists")
@@ -81,13 +82,13 @@ def _find_file(item: Record) -> tuple[str, bytes]:
 
 
 class _Folders:
-    """A folder for each class: one may be called anything, "../x" too, but a folder may not, and no two alike."""
+    """A folder name per class: classes may be called anything, even "../x", but folders must be safe and distinct."""
 
     def __init__(self) -> None:
         self._folders = {"": ""}
 
     def of(self, name: str) -> str:
-        """The class's folder, with a slash; of no class none."""
+        """Return the class's folder with a trailing slash; empty without a class."""
         if name not in self._folders:
             plain = UNSAFE.sub("_", name)
             taken = {folder.casefold() for folder in self._folders.values()}

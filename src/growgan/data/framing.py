@@ -16,15 +16,15 @@ LARGEST_BY_ITSELF = 1024
 
 
 PADS = ("black", "white", "edge", "mirror")
-"""What a picture is padded with; one with an alpha channel gets clear pixels for black and white."""
+"""What a picture is padded with; with an alpha channel, black and white become transparent pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Framing:
     """The centre square of a picture, or of a box in it; or all of it, padded to a square.
 
-    ``crop`` is left, top, right, bottom in pixels as Pillow counts, or fractions where all are at most 1. ``pad`` is
-    one of PADS.
+    crop: left, top, right, bottom in pixels as Pillow counts them, or fractions if all are at most 1. pad: one of
+    `PADS`.
     """
 
     crop: tuple[float, float, float, float] | None = None
@@ -41,9 +41,9 @@ class Framing:
                 )
 
     def find_box(self, width: int, height: int) -> Box:
-        """Return the box of an upright picture that is used; raises Rejected where the crop lies outside of it.
+        """Return the box of an upright picture that is used, square unless the picture is to be padded.
 
-        It is square unless the picture is to be padded.
+        Raises `Rejected` if the crop lies outside the picture.
         """
         left, top, right, bottom = self._find_crop(width, height)
         if self.pad is not None:
@@ -54,7 +54,7 @@ class Framing:
         return left, top, left + side, top + side
 
     def describe(self) -> str:
-        """Say in a few words what is taken."""
+        """Describe in a few words which part is used."""
         if self.pad is None:
             return "centre square" if self.crop is None else f"centre square of {_join(self.crop)}"
         part = "whole picture" if self.crop is None else _join(self.crop)
@@ -78,7 +78,7 @@ def find_side(box: Box) -> int:
 
 
 def check_resolution(resolution: int) -> int:
-    """Return ``resolution``; DataError unless it is a power of two of at least 4."""
+    """Return `resolution`. Raises `DataError` unless it is a power of two of at least 4."""
     if not is_size(resolution):
         raise DataError(f"--resolution {resolution}: must be a power of two of at least {LOWEST}")
     return resolution

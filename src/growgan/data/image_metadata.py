@@ -1,4 +1,4 @@
-"""What a picture or film that growgan writes says of itself; it is told from others by that (`files.check_own`)."""
+"""The metadata of pictures and films that growgan writes, by which it recognises its own files (`files.check_own`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 DESCRIPTION = 0x010E
-"""Exif's field for what a picture is."""
+"""The Exif tag ImageDescription."""
 
 
 def metadata_for(kind: str, notes: dict[str, str]) -> dict[str, Any]:
-    """How Pillow is told what a file of this kind (PNG, GIF, JPG or WEBP) says of itself.
+    """Return Pillow's options for saving these notes in a file of this kind (PNG, GIF, JPG or WEBP).
 
-    In a PNG each note is a text field ``growgan:KEY``, elsewhere all are one text.
+    In a PNG each note is a text chunk ``growgan:KEY``; elsewhere all of them form one text.
     """
     if kind == "PNG":
         info = PngInfo()
@@ -29,10 +29,10 @@ def metadata_for(kind: str, notes: dict[str, str]) -> dict[str, Any]:
 
 
 def said(notes: dict[str, str]) -> str:
-    """The notes as one text."""
+    """Return the notes as one text."""
     return _written("growgan; " + "; ".join(f"{key}: {value}" for key, value in notes.items()))
 
 
 def _written(text: str) -> str:
-    """A text that can be written as UTF-8, which names of files need not be."""
+    """Return the text in a form that can be written as UTF-8, as file names need not be valid Unicode."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,6 +1,6 @@
-"""What a finished set holds, told without reading its pictures, or any other source, told by their headers.
+"""Describe a finished set without reading its pictures, or any other source by their headers.
 
-On request every picture is decoded: broken ones and equal ones are named.
+On request every picture is decoded, to find broken ones and duplicates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from growgan.data.survey import Shape, survey
 
 @dataclass(frozen=True, slots=True)
 class SetInfo:
-    """What ``growgan data info`` tells."""
+    """What ``growgan data info`` reports on a finished set."""
 
     path: str
     count: int
@@ -47,11 +47,11 @@ class SetInfo:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What ``growgan data info`` tells of pictures that are no finished set yet.
+    """What ``growgan data info`` reports on pictures that are not a finished set yet.
 
-    ``formats``, ``sizes`` (WIDTHxHEIGHT) and ``channels`` count the pictures of each, ``labels`` those of each class;
-    ``resolution`` is what a set made of them would have by itself, None without a picture to use; ``unusable``: names
-    and reasons.
+    `formats`, `sizes` (WIDTHxHEIGHT) and `channels` count the pictures of each kind, `labels` those of each class;
+    `resolution` is the default for a set built from them, None without a usable picture; `unusable` holds names and
+    reasons.
     """
 
     path: str
@@ -72,14 +72,14 @@ class SourceInfo:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What ``growgan data info --check`` found: messages on broken pictures, and groups of names with equal pixels."""
+    """What ``growgan data info --check`` found: messages about broken pictures, groups of names with equal pixels."""
 
     broken: list[str]
     duplicates: list[list[str]]
 
 
 def describe_set(dataset: ImageSet) -> SetInfo:
-    """Tell what a set holds; ``labels`` counts the pictures of each class."""
+    """Describe a set; `labels` counts the pictures of each class."""
     return SetInfo(
         path=str(dataset.path),
         count=len(dataset),
@@ -94,7 +94,7 @@ def describe_set(dataset: ImageSet) -> SetInfo:
 
 
 def describe_source(source: Source, progress: MakeProgress = Silent) -> SourceInfo:
-    """Tell what a source holds, by the headers of all its pictures."""
+    """Describe a source by the headers of all its pictures."""
     found = survey(source, None, progress)
     framing = source.framing or Framing()
 
@@ -131,7 +131,7 @@ def check_source(source: Source, progress: MakeProgress = Silent) -> CheckResult
 
 
 def count_labels(dataset: ImageSet) -> dict[str, int]:
-    """Return the number of pictures of each class; where a picture may have several, each counts once for every one."""
+    """Return the number of pictures of each class; a picture with several labels counts once for each."""
     if dataset.labels is None:
         return {}
     names = dataset.class_names or tuple(str(number) for number in range(dataset.num_labels))
@@ -164,7 +164,7 @@ def check_set(dataset: ImageSet, progress: MakeProgress = Silent) -> CheckResult
 
 
 def draw_sheet(dataset: ImageSet, columns: int, rows: int) -> Image.Image:
-    """Return a contact sheet of pictures taken at even distances through the set, in their own size."""
+    """Return a contact sheet of pictures spaced evenly through the set, at their own size."""
     count = min(columns * rows, len(dataset))
     indices = np.linspace(0, len(dataset) - 1, count).round().astype(np.int64)
     size = dataset.resolution
@@ -178,9 +178,10 @@ def draw_sheet(dataset: ImageSet, columns: int, rows: int) -> Image.Image:
 
 
 def draw_source_sheet(source: Source, columns: int, rows: int, cell: int = 128) -> Image.Image:
-    """Return a contact sheet of a source's pictures, whole, each fitted into a square of ``cell`` pixels.
+    """Return a contact sheet of a source's pictures, whole, each fitted into a square of `cell` pixels.
 
-    They are taken at even distances where that needs no reading of those between, else they are the first.
+    They are spaced evenly through the source if that does not require reading those in between, else they are the
+    first.
     """
     wanted = columns * rows
     step = max(1, (source.count or 0) // wanted) if source.reads_apart else 1

@@ -1,9 +1,9 @@
 """Labels from a file: a CSV, CelebA's list_attr_celeba.txt, or JSON.
 
-- CSV (commas or semicolons) or TSV with a head line: a column of names and one of classes, or several of 0 (or -1)
-  and 1 for a picture that may have several. An empty cell among these says that the picture has no label.
-- list_attr_celeba.txt: the number of pictures, the names of the attributes, then a line a picture with -1 and 1.
-- JSON: {name: class}, or what dataset.json holds.
+- CSV (commas or semicolons) or TSV with a header line: a column of names and one of classes, or several of 0 (or -1)
+  and 1 if a picture may have several. An empty label cell means that the picture has no label.
+- list_attr_celeba.txt: the number of pictures, the names of the attributes, then a line per picture with -1 and 1.
+- JSON: {name: class}, or the contents of a dataset.json.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ ON, OFF = ("1", "1.0", "true", "True"), ("0", "-1", "0.0", "-1.0", "false", "Fal
 
 @dataclass(frozen=True, slots=True)
 class LabelFile:
-    """Labels by name, None where the file says nothing of it.
+    """Labels by name, None for a name that the file leaves unlabelled.
 
-    ``class_names`` is empty where the labels are names themselves or bare numbers.
+    `class_names` is empty if the labels are names themselves or bare numbers.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class LabelFile:
     _short: dict[str, str | None] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        for full in self.labels:  # now, before several threads ask
+        for full in self.labels:  # now, before several threads look up names
             whole = composed(full)
             self._whole[whole] = full if whole not in self._whole else None
             last = PurePosixPath(composed(full)).name
@@ -50,10 +50,11 @@ class LabelFile:
     def find(self, *names: str) -> Label | None:
         """Return a picture's label by its whole name, else by its file name, with or without suffix, if that is unique.
 
-        A match by file name counts only if one name is the end of the other, whole folders at a time: a label for
+        A match by file name counts only if one name is the end of the other, in whole folders: a label for
         ``000001.jpg`` fits ``img/000001.jpg``, but one for ``train/000001.jpg`` does not fit ``test/000001.jpg``.
 
-        ``names``: of several, the first that the file holds whole counts, and the last one is also looked for in short.
+        names: if several are given, the first one that the file holds whole counts; only the last is also matched by
+        file name.
         """
         for name in names:
             full = name if name in self.labels else self._whole.get(composed(name))
@@ -72,7 +73,7 @@ def _is_tail(one: str, other: str) -> bool:
 
 
 def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:
-    """Read a label file; ``columns``: of several, use these. DataError says what is wrong with it, and where."""
+    """Read a label file. columns: use only these. Raises `DataError` saying what is wrong with it, and where."""
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise DataError(f"{path}: too large for a label file")
@@ -99,7 +100,7 @@ def read_label_file(path: Path, columns: Sequence[str] = ()) -> LabelFile:
 
 
 def find_delimiter(lines: Sequence[str]) -> str:
-    """What parts the columns of a table, by its first line."""
+    """Return the column delimiter of a table, judged by its first line."""
     # Spreadsheets write semicolons where the comma is the decimal mark.
     head = lines[0] if lines else ""
     return next((mark for mark in "\t,;" if mark in head), ",")
@@ -144,14 +145,14 @@ def _read_table(
 
 
 def _settle(labels: dict[str, Label | None]) -> dict[str, Label | None]:
-    """Numbers stay numbers where all are whole and none negative; else they are names."""
+    """Keep labels as numbers if all are non-negative integers; otherwise make all of them names."""
     if not any(isinstance(label, str) for label in labels.values()):
         return labels
     return {name: None if label is None else str(label) for name, label in labels.items()}
 
 
 def _parse_class(cell: str) -> Label:
-    # "007" is a name: written as a number it would be another.
+    # "007" is a name: as a number it would be written differently.
     if cell.isascii() and cell.isdigit() and str(int(cell[:9])) == cell and int(cell) < MOST_CLASSES:
         return int(cell)
     return composed(cell)

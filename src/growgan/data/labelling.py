@@ -14,20 +14,20 @@ from growgan.data.writer import BUILT_NAME
 
 WORDS = ("folders", "none")
 LISTED = 3
-"""Folders that are named."""
+"""Folders that an error message names."""
 
 
 def is_word_or_file(labels: str | None) -> bool:
-    """Say whether a wish for labels is one that every source understands, not the name of a source's own labels."""
+    """Say whether `labels` means the same for every source, rather than naming a source's own labels."""
     return labels is None or labels in WORDS or Path(labels).is_file()
 
 
 class Labelling:
-    """Finds the label of a record, and numbers those that are names when all are known.
+    """Finds the label of a record, and numbers labels that are names once all are known.
 
-    ``labels``: None, the source's own labels, if it has any; "none"; "folders", the top folder of each name (see
-    `name_by_folders`); or a file that `label_files` reads. Attributes: ``has_labels``; ``class_names``, as far as they
-    are known before.
+    labels: None, the source's own labels, if it has any; "none"; "folders", the top folder of each name (see
+    `name_by_folders`); or a file that `label_files` reads. Attributes: `has_labels`; `class_names`, as far as they are
+    known beforehand.
     """
 
     def __init__(self, source: Source, labels: str | None) -> None:
@@ -51,7 +51,7 @@ class Labelling:
             self._composed = {composed(name): label for name, label in (self._sidecar.labels or {}).items()}
 
     def find(self, record: Record) -> Label | None:
-        """Return a record's label, None where it lacks one; a folder whole, as its class depends on the others."""
+        """Return a record's label, None if it lacks one; folders as full paths, as a class depends on the others."""
         if not self.has_labels:
             return None
         if self._kind == "folders":
@@ -63,12 +63,12 @@ class Labelling:
         return record.label
 
     def origin(self, name: str) -> str:
-        """Return the name that a picture came with, which a built set remembers; else its own."""
+        """Return a picture's original name if the built set recorded one, else its own."""
         return self._origins.get(name, name)
 
     @property
     def fault(self) -> str:
-        """Say why ``find`` found nothing."""
+        """Why `find` found nothing."""
         if self._kind == "folders":
             return "in no folder, so it has no class"
         if self._file is not None:
@@ -78,25 +78,25 @@ class Labelling:
     def number(
         self, labels: Sequence[Label], origins: Sequence[str]
     ) -> tuple[list[int | list[float]], tuple[str, ...]]:
-        """Return the labels as dataset.json holds them, and the class names; new names are numbered as sorted.
+        """Return the labels as dataset.json holds them, and the class names; new names are numbered in sorted order.
 
-        ``origins``: the pictures' names. DataError where folders make no classes.
+        origins: the pictures' names. Raises `DataError` if the folders do not form classes.
         """
         by_folders = self._kind == "folders"
         return number_labels(name_by_folders(labels, origins) if by_folders else labels, self.class_names)
 
 
 def find_folder(name: str) -> str | None:
-    """Return the folder, with those above it, that a name is in; None for one in no folder."""
+    """Return the full path of the folder that a name is in; None if it is in no folder."""
     return composed(name.rpartition("/")[0]) or None
 
 
 def name_by_folders(folders: Sequence[Label], names: Sequence[str]) -> list[Label]:
-    """Return the class of each folder: its topmost part, those left out that all the folders have in common.
+    """Return the class of each folder: its topmost part, after dropping the parts that all folders have in common.
 
-    An archive often holds one folder with everything in it, and that tells no picture from another. ``names``: of the
-    pictures in these folders. DataError where one picture lies beside the class folders, so that all would be one
-    class, and where the folders only number the pictures of a built set.
+    An archive often holds a single folder with everything in it, which distinguishes no pictures. names: of the
+    pictures in these folders. Raises `DataError` if a picture lies next to the class folders, so that all would be one
+    class, and if the folders only number the pictures of a built set.
     """
     if all(BUILT_NAME.fullmatch(name) for name in names):
         raise DataError(f"labels folders: {names[0]} and the others are in numbered folders of a set, not in classes")
@@ -118,7 +118,7 @@ def name_by_folders(folders: Sequence[Label], names: Sequence[str]) -> list[Labe
 def number_labels(
     labels: Sequence[Label], class_names: tuple[str, ...] = ()
 ) -> tuple[list[int | list[float]], tuple[str, ...]]:
-    """Return the labels with names made numbers, and the names of the classes, as sorted unless they are given."""
+    """Return the labels with names replaced by numbers, and the class names, sorted unless they are given."""
     found = {label for label in labels if isinstance(label, str)}
     if not found:
         return [label for label in labels if not isinstance(label, str)], class_names
@@ -136,14 +136,14 @@ def list_classes(label: Label | None, class_names: Sequence[str]) -> list[str]:
 
 
 def name_label(label: Label | None, class_names: Sequence[str]) -> str | None:
-    """Return a label in words that no other label has; None without one."""
+    """Return a label as text that no other label shares; None without one."""
     if isinstance(label, list) and not all(value in (0, 1) for value in label):
         return ", ".join(f"{value:g}" for value in label)
     return None if label is None else ", ".join(list_classes(label, class_names))
 
 
 def check_labels(labels: str | None, source: Source) -> None:
-    """DataError where a wish for labels is neither a word, a file nor among what the source has."""
+    """Raise `DataError` if `labels` is neither a keyword, a file nor one of the source's own label sets."""
     if not is_word_or_file(labels) and labels not in source.label_sets:
         own = f", or for this source: {', '.join(source.label_sets)}" if source.label_sets else ""
         raise DataError(f"--labels {labels}: must be folders, none or an existing file{own}")

@@ -20,16 +20,16 @@ MOST_CLASSES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What dataset.json says: the label of each name (None: the set has none) and the names of the classes."""
+    """The contents of dataset.json: the label of each name (None: the set has none) and the names of the classes."""
 
     labels: dict[str, int | list[float]] | None = None
     class_names: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    """The names that the pictures had where they came from, in the order of the set's names; may be empty."""
+    """The original names of the pictures, in the order of the set's names; may be empty."""
 
 
 def read_sidecar(source: Files, labelled: bool = True) -> Sidecar:
-    """Read a source's dataset.json, if it has one, as ``parse_sidecar`` does."""
+    """Read a source's dataset.json, if it has one, as `parse_sidecar` does."""
     where = f"{source.path}: {SIDECAR}"
     try:
         data = source.read_sidecar()
@@ -39,21 +39,22 @@ def read_sidecar(source: Files, labelled: bool = True) -> Sidecar:
 
 
 def read_origins(source: Source) -> dict[str, str]:
-    """Return the names that the pictures of a built set came with, by their names in it; empty where it has none."""
+    """Return the original names of a built set's pictures by their names in the set; empty if it records none."""
     if not isinstance(source, Files):
         return {}
     try:
         origins = read_sidecar(source, labelled=False).sources
     except DataError:
-        return {}  # a reader of labels reports it
+        return {}  # reported when the labels are read
     names = [entry.name for entry in source.entries if is_picture_name(entry.name)]
     return dict(zip(names, origins)) if len(names) == len(origins) else {}
 
 
 def parse_sidecar(data: bytes | None, where: object, labelled: bool = True) -> Sidecar:
-    """Read dataset.json's bytes (None: no such file); DataError says ``where`` they are damaged, and how.
+    """Parse the bytes of dataset.json (None: no such file).
 
-    ``labelled``: else labels and class names are not looked at, so that new ones can take the place of damaged ones.
+    where: what to call the file in errors. labelled: if False, labels and class names are ignored, so that new ones can
+    replace damaged ones. Raises `DataError` if the bytes are damaged.
     """
     if data is None:
         return Sidecar()
@@ -85,10 +86,10 @@ def parse_sidecar(data: bytes | None, where: object, labelled: bool = True) -> S
 
 
 def collect_labels(sidecar: Sidecar, names: Sequence[str], where: object) -> tuple[NDArray[Any] | None, int]:
-    """Return the labels of ``names`` in their order and the number of classes K; (None, 0) without labels.
+    """Return the labels of `names` in their order and the number of classes K; (None, 0) without labels.
 
-    Labels are int64 [N], or float32 [N, K] where a picture may have several; rows that are all one-hot become single
-    classes. DataError where names and labels do not match.
+    Labels are int64 [N], or float32 [N, K] if a picture may have several; rows that are all one-hot become single
+    classes. Raises `DataError` if names and labels do not match.
     """
     if sidecar.labels is None:
         return None, 0
@@ -97,14 +98,14 @@ def collect_labels(sidecar: Sidecar, names: Sequence[str], where: object) -> tup
 
 
 def is_one_hot(table: NDArray[np.float32]) -> bool:
-    """Say whether every row of float [N, K] has one 1 and zeros else."""
+    """Say whether every row of float [N, K] has one 1 and otherwise zeros."""
     return bool(np.all((table == 0) | (table == 1)) and np.all(table.sum(axis=1) == 1))
 
 
 def read_label_array(path: Path, count: int | None) -> list[int | list[float]]:
-    """Read labels in numpy's format: one-hot or several a picture [N, K], or class numbers [N].
+    """Read labels in numpy's format: one-hot or multi-label rows [N, K], or class numbers [N].
 
-    DataError where it is damaged, or not for ``count`` pictures.
+    Raises `DataError` if the file is damaged or does not hold `count` labels.
     """
     try:
         table = np.load(path, allow_pickle=False)
@@ -130,9 +131,9 @@ def format_sidecar(
     class_names: Sequence[str],
     sources: Sequence[str] = (),
 ) -> bytes:
-    """Return the bytes of a dataset.json; names that are no Unicode, as a file system may have, are spelt out.
+    """Return the bytes of a dataset.json; names that are not valid Unicode, as a file system allows, are escaped.
 
-    DataError for labels that no reader would take.
+    Raises `DataError` for labels that no reader would accept.
     """
     rows = None if labels is None else [[name, label] for name, label in zip(names, labels, strict=True)]
     content: dict[str, Any] = {"labels": rows, "class_names": list(class_names)}
@@ -144,13 +145,13 @@ def format_sidecar(
 
 
 def _check_kind(labels: Collection[int | list[float]], named: int, where: object) -> None:
-    """DataError unless all labels are of one kind, and fit the number of classes that are ``named``, if any are."""
+    """Raise `DataError` unless all labels are of one kind and fit the number of named classes, if any."""
     lengths = {len(label) if isinstance(label, list) else 0 for label in labels}
     if len(lengths) > 1:
         raise DataError(f"{where}: labels must all be integers, or all lists of one length")
     several = max(lengths, default=0)
     found = several or 1 + max((label for label in labels if isinstance(label, int)), default=-1)
-    # A named class may lack pictures, one-hot lists are classes too; lists of other K numbers, though, say K outright.
+    # A named class may lack pictures, also among one-hot lists; other lists, though, state K by their length.
     outright = several and named != found and not is_one_hot(np.array(list(labels), dtype=np.float32))
     if named and (named < found or outright):
         raise DataError(f"{where} has {named} class_names but {found} classes")

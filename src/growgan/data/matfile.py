@@ -1,7 +1,7 @@
-"""Reading arrays of numbers from MATLAB's level 5 files (v5 to v7), compressed or not, from front to back.
+"""Read numeric arrays from MATLAB's level 5 files (v5 to v7), compressed or not, from front to back.
 
 MathWorks, "MAT-File Format": a header of 128 bytes, then tagged elements; a matrix is an element of flags, sizes, name
-and values, in Fortran's order, so that a file [H, W, C, N] holds picture after picture.
+and values, in Fortran order, so that a file [H, W, C, N] holds one picture after another.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Read = Callable[[int], bytes]
 
 @dataclass(slots=True)
 class Matrix:
-    """One variable: its name, its sizes, the type of its values, and the values to come, in Fortran's order.
+    """One variable: its name, its shape, the type of its values, and the values still to be read, in Fortran order.
 
-    ``read`` gives as many bytes of them as are asked for; DataError where they are damaged.
+    `read` returns as many bytes of them as requested, and raises `DataError` if they are damaged.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Matrix:
 
 
 def iterate_matrices(path: Path) -> Iterator[Matrix]:
-    """Yield the numeric arrays of a file; each may be read, or left, before the next. DataError where it is damaged."""
+    """Yield the numeric arrays of a file; each may be read or skipped. Raises `DataError` if the file is damaged."""
     try:
         with path.open("rb") as file:
             order = _read_order(file.read(HEADER_BYTES), path)
@@ -63,12 +63,12 @@ def iterate_matrices(path: Path) -> Iterator[Matrix]:
 
 
 def is_matfile(head: bytes) -> bool:
-    """Say whether a file begins as level 5 does."""
+    """Say whether a file begins like a level 5 MAT file."""
     return head[:6] == b"MATLAB" and head[126:128] in (b"IM", b"MI")
 
 
 def _read_exactly(read: Read, path: Path) -> Read:
-    """Return a ``read`` that gives as much as is asked for, or raises DataError."""
+    """Return a `read` that returns exactly as many bytes as requested, or raises `DataError`."""
 
     def read_exactly(size: int) -> bytes:
         try:
@@ -89,7 +89,7 @@ def _read_order(header: bytes, path: Path) -> str:
 
 
 def _inflate(file: BinaryIO, size: int) -> Read:
-    """Return a ``read`` over what a compressed element holds."""
+    """Return a `read` over the contents of a compressed element."""
     inflate = zlib.decompressobj()
     left = size
     ready = bytearray()
@@ -111,7 +111,7 @@ def _inflate(file: BinaryIO, size: int) -> Read:
 
 
 def _read_matrix(read: Read, order: str) -> Matrix | None:
-    """Read up to the values of a matrix; None for one that is no plain array of numbers."""
+    """Read a matrix up to its values; None if it is not a plain array of numbers."""
     flags = np.frombuffer(_read_small(read, order)[1], order + "u4")
     shape = tuple(np.frombuffer(_read_small(read, order)[1], order + "i4").tolist())
     name = _read_small(read, order)[1].decode("ascii")

@@ -1,4 +1,4 @@
-"""Work on many pictures at once: threads suffice, since Pillow, zlib and numpy let go of the interpreter lock."""
+"""Work on many pictures at once: threads suffice, since Pillow, zlib and numpy release the interpreter lock."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def count_cores() -> int:
 
 
 MOST_BYTES = 2**30
-"""Of what is being worked on: four items a core might each be as large as a hostile archive makes them."""
+"""Limit on the data being worked on: four items per core may each be as large as a hostile archive makes them."""
 
 
 def map_ordered(
     work: Callable[[T], R], items: Iterable[T], weigh: Callable[[T], int] | None = None
 ) -> Generator[R, None, None]:
-    """Yield ``work(item)`` in the order of ``items``, with all cores, holding a few results a core at most.
+    """Yield `work(item)` in the order of `items`, using all cores and holding at most a few results per core.
 
-    ``weigh``: an item's bytes in memory; more than MOST_BYTES of them are held for a single item alone. The first
-    exception of ``work`` is raised in its turn; leaving the iterator early drops what was not begun.
+    weigh: an item's bytes in memory; only a single item alone may exceed `MOST_BYTES`. The first exception of `work` is
+    raised in its turn; leaving the iterator early drops items that were not begun.
     """
     cores = count_cores()
     waiting: deque[tuple[Future[R], int]] = deque()

@@ -1,4 +1,4 @@
-"""Names for what is still being written: it takes its own name only when it is whole and on disk."""
+"""Names for files that are still being written: a file gets its own name only once it is complete and on disk."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from pathlib import Path
 
 from growgan.core.files import take_lock
 
-# One at work writes all the time; what has been still for so long was left by a killed process.
+# A live process writes all the time; a file unchanged for this long was left by a killed one.
 ABANDONED_SECONDS = 600.0
 
-# Where a lock can tell, it tells; this is for the moment between making and locking.
+# Locks decide where they exist; this covers the moment between creating a file and locking it.
 UNLOCKED_SECONDS = 5.0
 
 
-# What name_partial adds to a name; whatever else begins alike is not ours to remove.
+# What `name_partial` adds to a name; other names with the same beginning are not ours to remove.
 PARTIAL = re.compile(r"\.partial-[0-9a-f]{12}")
 
 
 class Hold:
-    """A lock on a partial file or folder that goes with its process, however that ends; where there are locks."""
+    """A lock on a partial file or folder that ends with its process, however that ends; a no-op without locks."""
 
     def __init__(self, partial: Path) -> None:
         self._handle = _lock(partial)
 
     def release(self) -> None:
-        """Let go; calling it again does nothing."""
+        """Release the lock; calling it again does nothing."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
 
 
 def name_partial(path: Path) -> Path:
-    """Return a new name beside ``path`` for its making, shared with no other process."""
+    """Return a unique temporary name next to `path`."""
     return path.with_name(f"{path.name}.partial-{uuid.uuid4().hex[:12]}")
 
 
 def remove_abandoned(path: Path, since: float | None = None) -> None:
-    """Remove what killed processes left of making ``path``.
+    """Remove what killed processes left behind while writing `path`.
 
-    ``since``: the time at which this process began to make it. Called again at the end with that, it needs no longer
-    guess of what was young at the beginning: whoever had just made it then has locked it by now.
+    since: when this process began to write it, passed in a second call at the end. Files that were too young to judge
+    at the beginning can be judged then: a live process has locked its own by now.
     """
     still = UNLOCKED_SECONDS if since is None else time.time() - since
     for partial in path.parent.glob(f"{glob.escape(path.name)}.partial-*"):
@@ -71,7 +71,7 @@ def remove(path: Path) -> None:
 
 
 def _is_let_go(partial: Path) -> bool:
-    """Say whether nobody holds a partial; False where that cannot be told."""
+    """Say whether no process holds a partial file; False if that cannot be determined."""
     handle = _lock(partial)
     if handle is None:
         return False
@@ -80,9 +80,9 @@ def _is_let_go(partial: Path) -> bool:
 
 
 def _lock(partial: Path) -> int | None:
-    """Return a handle that holds a lock, None where another has it or there are no locks.
+    """Return a handle that holds a lock, None if another process has it or there are no locks.
 
-    On Windows there are none: what is open cannot be renamed there, and no folder can be opened.
+    Windows has none: an open file cannot be renamed there, and a folder cannot be opened.
     """
     if os.name != "posix":
         return None

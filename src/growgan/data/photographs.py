@@ -1,4 +1,4 @@
-"""Single photographs as pixels of one size, without a set being made of them."""
+"""Single photographs as pixels of one size, without building a set from them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Photograph = tuple[str, NDArray[np.uint8]]
 def read_photographs(
     paths: Sequence[Path], resolution: int, channels: int, crop: tuple[float, float, float, float] | None = None
 ) -> Iterator[Photograph | Skipped]:
-    """Pictures at `resolution` pixels: of files, or of whatever `data build` takes; of a path after the other.
+    """Yield pictures at `resolution` pixels, path by path: from files, or any source that `data build` accepts.
 
-    crop: the part that is used, as `Framing` has it; None: a source's own, else the middle square. Yields `Skipped` for
-    what is no picture. Raises `DataError` for a path where nothing is, or a crop that makes no sense.
+    crop: the part that is used, as in `Framing`; None: a source's own, else the centre square. Yields `Skipped` for
+    anything that is not a picture. Raises `DataError` for a path that does not exist, or an invalid crop.
     """
     with strict_pillow():
         for path in paths:
@@ -45,13 +45,13 @@ def read_photographs(
                 except Exception as error:  # archives have errors of their own
                     return Skipped(record.name, explain(error))
 
-            # The source is closed last: pictures are read ahead of those that are handed on.
+            # The source is closed last: pictures are read ahead of those being yielded.
             with source or nullcontext(), closing(map_ordered(make, records, weigh)) as made:
                 yield from made
 
 
 def _open(path: Path) -> Source | None:
-    """The source at a path; None for a single file, of which it is said in its turn if it is no picture."""
+    """Return the source at a path; None for a single file, which is reported in its turn if it is not a picture."""
     if path.is_file() and is_picture_name(path.name):
         return None
     try:

@@ -1,7 +1,7 @@
-"""Reading pickles of plain data without running what they name.
+"""Read pickles of plain data without running what they name.
 
-Every class or function that a pickle may name stands for a harmless one of ours; anything else is refused. Arrays
-are put together from their bytes afterwards.
+Every class or function that a pickle may name is replaced by a harmless one of ours; anything else is refused. Arrays
+are assembled from their bytes afterwards.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from growgan.core.errors import DataError
 from growgan.core.trees import show, unfold
 
 MOST_VALUES = 1_000_000
-"""Values of a small pickle; a larger one may hold as many as it has bytes."""
+"""Limit on the values of a small pickle; a larger one may hold as many as it has bytes."""
 ALLOWED = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
 DTYPES = {"u1": np.uint8, "i1": np.int8, "i4": np.int32, "i8": np.int64, "f4": np.float32, "f8": np.float64}
 
 
 def load_plain(data: bytes, name: object) -> Any:
-    """Return what a pickle holds: dicts, lists, texts, numbers and arrays; DataError for anything else.
+    """Return the contents of a pickle: dicts, lists, strings, numbers and arrays. Raises `DataError` for anything else.
 
-    Byte strings, which are Python 2's texts, come as texts in Latin-1.
+    Byte strings, which are Python 2's strings, are decoded as Latin-1.
     """
     try:
         value = _Unpickler(data).load()
@@ -56,7 +56,7 @@ class _Dtype:
 
 
 class _Array:
-    """What numpy.ndarray stands for; its state is (version, shape, dtype, is_fortran, bytes)."""
+    """Stands in for numpy.ndarray; its state is (version, shape, dtype, is_fortran, bytes)."""
 
     def __init__(self, *_: object) -> None:
         self.state: tuple[Any, ...] = ()
@@ -76,14 +76,14 @@ def _reconstruct(*_: object) -> _Array:
 
 
 class _Unpickler(pickle._Unpickler):
-    """Python's own, not C's, which makes room for as many values as a pickle says it remembers."""
+    """Python's own unpickler: the one in C allocates as many memo entries as a pickle claims to have."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
         self._left = len(data)
 
     def _encode(self, text: str, *_: object) -> bytes:
-        """How bytes are written in protocol 2; a text that is remembered could be handed over again and again."""
+        """How protocol 2 stores bytes; limited, as a memoised string could be passed again and again."""
         self._left -= len(text)
         if self._left < 0:
             raise DataError("creates more bytes than it holds")
@@ -105,7 +105,7 @@ class _Unpickler(pickle._Unpickler):
 
 
 def _checking(code: bytes, hashed: slice) -> Callable[[Any], None]:
-    """The work of an instruction, and before it a look at the part of the stack that it will hash."""
+    """Return the handler of an opcode, preceded by a check of the part of the stack that it will hash."""
     load = pickle._Unpickler.dispatch[code[0]]
 
     def check_and_load(unpickler: Any) -> None:
@@ -133,13 +133,13 @@ _Unpickler.dispatch = pickle._Unpickler.dispatch | {
 
 
 def _check_keys(keys: list[Any]) -> None:
-    """DataError for keys that are slow to hash, such as tuples of tuples."""
+    """Raise `DataError` for keys that are slow to hash, such as tuples of tuples."""
     if not all(key is None or isinstance(key, str | bytes | int | float) for key in keys):
         raise DataError("has a dictionary whose keys are neither texts nor numbers")
 
 
 def _settle(value: Any, made: dict[int, Any]) -> Any:
-    """Return a value in plain types; ``made``: what has been made of those that occur again."""
+    """Return a value in plain types. made: the results so far, for values that occur again."""
     if id(value) not in made:
         made[id(value)] = _make_plain(value, made)
     return made[id(value)]

@@ -1,4 +1,4 @@
-"""One picture: from the bytes of any file to pixels, with a plain reason where that cannot be."""
+"""One picture: from the bytes of any file to pixels, or a plain reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PNG_OPTIONS: dict[str, Any] = {"compress_level": 1, "compress_type": 3}
 
 
 LARGER_JPEGS = 2
-"""Times Pillow's limit of 89 megapixels that a JPEG may have, as cameras make them; beyond, Pillow itself refuses."""
+"""Factor by which a JPEG may exceed Pillow's limit of 89 megapixels, as cameras' do; beyond, Pillow refuses."""
 BOMB = "too many pixels, possibly a decompression bomb"
 NEARLY_SRGB = 2
-"""Levels by which the many profiles of sRGB differ at most."""
+"""Largest difference in levels between the many sRGB profiles."""
 _ORIENTATION_TAG = 0x0112
 _PNG_EXIF = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
-# Of the box that a HEIC file begins with, as telephones write it (ISO/IEC 23008-12, annex B).
+# Brands in the first box of a HEIC file, as phones write it (ISO/IEC 23008-12, annex B).
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -51,11 +51,11 @@ class Rejected(Exception):
 
 
 class NoPicture(Rejected):
-    """A file that does not begin as a picture does."""
+    """A file that does not begin like a picture."""
 
 
 class Header(NamedTuple):
-    """What a picture says of itself before it is decoded; width and height are those of the upright picture."""
+    """What is known of a picture before it is decoded; width and height are those of the upright picture."""
 
     format: str
     width: int
@@ -66,7 +66,7 @@ class Header(NamedTuple):
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Silence Pillow's warnings for all threads meanwhile; `open_picture` itself refuses decompression bombs."""
+    """Silence Pillow's warnings in all threads inside the block; `open_picture` itself refuses decompression bombs."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -74,12 +74,12 @@ def strict_pillow() -> Iterator[None]:
 
 
 def is_picture_name(name: str) -> bool:
-    """Say whether a file is called as pictures are."""
+    """Say whether a file name has a picture's suffix."""
     return name.lower().endswith(SUFFIXES)
 
 
 def open_picture(data: bytes) -> Image.Image:
-    """Open a picture without decoding it (but for a TIFF); raises Rejected."""
+    """Open a picture without decoding it (except a TIFF). Raises `Rejected` if it cannot be used."""
     if not data:
         raise NoPicture("empty file")
     try:
@@ -92,13 +92,13 @@ def open_picture(data: bytes) -> Image.Image:
     most = Image.MAX_IMAGE_PIXELS
     if most and image.width * image.height > most * (LARGER_JPEGS if image.format in ("JPEG", "MPO") else 1):
         raise Rejected(BOMB)
-    if image.format == "TIFF":  # which Pillow itself turns upright, and of what size it is until then differs
+    if image.format == "TIFF":  # Pillow turns it upright when loading; until then its size is unreliable
         load(image)
     return image
 
 
 def load(image: Image.Image) -> None:
-    """Decode the first frame; raises Rejected for a truncated or damaged picture."""
+    """Decode the first frame. Raises `Rejected` for a truncated or damaged picture."""
     try:
         image.load()
     except Exception as error:
@@ -106,14 +106,14 @@ def load(image: Image.Image) -> None:
 
 
 def read_header(image: Image.Image) -> Header:
-    """Return what an opened picture says of itself."""
+    """Return the header of an opened picture."""
     orientation = read_orientation(image)
     width, height = image.size if orientation < 5 else image.size[::-1]
     return Header(image.format or "", width, height, count_channels(image), orientation)
 
 
 def count_channels(image: Image.Image) -> int:
-    """Return 1 for greyscale, 4 for RGBA, 3 for anything else, all by the mode alone."""
+    """Return 1 for greyscale, 4 for RGBA, 3 for anything else, judged by the mode alone."""
     if image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;"):
         return 1
     return 4 if image.mode in ("RGBA", "RGBa") else 3
@@ -121,7 +121,7 @@ def count_channels(image: Image.Image) -> int:
 
 def read_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 (upright) to 8; damaged EXIF data count as none."""
-    # Pillow decodes the whole of a PNG to find some after the pixels; most have none anywhere.
+    # Pillow decodes a whole PNG to look for EXIF after the pixels; most files have none anywhere.
     file = getattr(image, "fp", None)
     if image.format == "PNG" and isinstance(file, io.BytesIO):
         data = file.getvalue()
@@ -135,15 +135,15 @@ def read_orientation(image: Image.Image) -> int:
 
 
 def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Turn a picture as its EXIF orientation asks."""
+    """Turn a picture upright according to its EXIF orientation."""
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
 def convert(image: Image.Image, channels: int) -> Image.Image:
-    """Convert a picture of any mode to 8-bit L, RGB or RGBA; what is transparent is laid over white for the first two.
+    """Convert a picture of any mode to 8-bit L, RGB or RGBA; for the first two, transparency is composited over white.
 
     16-bit greys are scaled, not clipped. Colours with a profile other than sRGB's are converted to sRGB. Raises
-    Rejected for values that have no agreed range.
+    `Rejected` for values without a known range.
     """
     image = _to_srgb(_to_eight_bits(image))
     mode = MODES[channels]
@@ -159,7 +159,7 @@ def convert(image: Image.Image, channels: int) -> Image.Image:
 
 
 def pad_to_square(image: Image.Image, how: str) -> Image.Image:
-    """Return an L, RGB or RGBA picture in the middle of a square, whose rest is ``how``, one of framing.PADS."""
+    """Return an L, RGB or RGBA picture centred in a square, the rest filled as `how`, one of `framing.PADS`, says."""
     side = max(image.size)
     left, top = ((side - edge) // 2 for edge in image.size)
     if how in ("black", "white"):
@@ -194,7 +194,7 @@ def encode_png(image: Image.Image, **notes: Any) -> bytes:
 def decode(data: bytes, channels: int, resolution: int) -> NDArray[np.uint8]:
     """Decode a picture of a finished set to uint8 [C, resolution, resolution].
 
-    Raises Rejected where it is broken, of another size, or has colours that a set of fewer channels would lose.
+    Raises `Rejected` if it is broken, of another size, or has colours that a set of fewer channels would lose.
     """
     image = open_picture(data)
     if image.size != (resolution, resolution):
@@ -207,7 +207,7 @@ def decode(data: bytes, channels: int, resolution: int) -> NDArray[np.uint8]:
 
 
 def decode_whole(content: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return all of any picture, upright, as uint8 [C, H, W] with its own number of channels; raises Rejected."""
+    """Return any whole picture, upright, as uint8 [C, H, W] with its own channels. Raises `Rejected` if unusable."""
     if not isinstance(content, bytes):
         return content
     image = open_picture(content)
@@ -216,7 +216,7 @@ def decode_whole(content: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def has_own_colours(image: Image.Image) -> bool:
-    """Say whether an RGB, RGBA or CMYK picture has a colour profile that shows other colours than sRGB."""
+    """Say whether an RGB, RGBA or CMYK picture has a colour profile that differs visibly from sRGB."""
     profile = image.info.get("icc_profile")
     return bool(profile) and _find_transform(profile, image.mode) is not None
 
@@ -237,7 +237,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
 
 @functools.lru_cache(maxsize=8)
 def _find_transform(profile: bytes, mode: str) -> Any:
-    """Return what converts pictures with a profile to sRGB; None where it changes next to nothing or is damaged."""
+    """Return the transform from a profile to sRGB; None if it changes next to nothing or the profile is damaged."""
     if mode not in ("RGB", "RGBA", "CMYK"):
         return None
     try:
@@ -246,7 +246,7 @@ def _find_transform(profile: bytes, mode: str) -> Any:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         wanted = "RGB" if mode == "CMYK" else mode
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, wanted)
-    except Exception:  # a profile of another kind of colours, a damaged one, or a Pillow that knows none
+    except Exception:  # a profile for another colour space, a damaged one, or a Pillow without colour management
         return None
     if mode == "CMYK":
         return transform
@@ -269,7 +269,7 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
 
 @functools.cache
 def _list_formats() -> tuple[str, ...]:
-    # Pillow falls over a format that this build of it lacks (AVIF, JPEG2000).
+    # Pillow raises on a format that this build of it lacks (AVIF, JPEG2000).
     Image.init()
     return tuple(name for name in READABLE if name in Image.OPEN)
 

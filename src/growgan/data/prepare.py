@@ -1,4 +1,4 @@
-"""What training is given as data: a finished set as it is, or any pictures, made into a set once and kept."""
+"""Prepare data for training: a finished set as it is, or any pictures, built into a set once and cached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from growgan.data.transform import SMALLER
 
 LISTED = 10
 MANY = 10
-"""Small pictures left out from which on it is said how they would not be."""
+"""From this many pictures skipped as too small, the user is told how to include them."""
 
 UNUSED_SECONDS = 30 * 86400.0
 
@@ -40,13 +40,13 @@ def prepare(
     progress: MakeProgress = Silent,
     say: Callable[[str], None] = print,
 ) -> ImageSet:
-    """Open ``path`` for training, its pyramid ready.
+    """Open `path` for training, with its pyramid built.
 
-    A finished set is opened as it is, whatever its size. Other pictures are cropped to their centre square, resized to
-    ``resolution`` (None: what most of them reach, but ``at_most`` that) and kept in the user's cache until they change,
-    or for 30 days after their last use, so that the command that follows a dry run or a refused one finds them made.
-    DataError where the set is smaller than ``at_least``, or has other ``channels``. ``say`` gets lines for the user;
-    ``hint`` ends that of pictures which were made as small as ``at_most``.
+    A finished set is opened unchanged, whatever its size. Other pictures are cropped to their centre square, resized to
+    `resolution` (None: what most of them reach, but at most `at_most`) and kept in the user's cache until they change,
+    or for 30 days after their last use, so that the command that follows a dry run or a refused one finds them built.
+    say: receives lines for the user. hint: ends the line about pictures that were reduced to `at_most`. Raises
+    `DataError` if the set is smaller than `at_least`, or has other `channels`.
     """
     if resolution is not None:
         check_resolution(resolution)
@@ -64,7 +64,7 @@ def prepare(
 
 
 def check_reaches(path: str | Path, dataset: ImageSet, resolution: int, whose: str) -> None:
-    """DataError where the set that was made of the pictures at ``path`` is smaller than ``resolution``."""
+    """Raise `DataError` if the set made from the pictures at `path` is smaller than `resolution`."""
     if resolution > dataset.resolution:
         own, other = (f"{size}x{size}" for size in (dataset.resolution, resolution))
         raise DataError(
@@ -74,7 +74,7 @@ def check_reaches(path: str | Path, dataset: ImageSet, resolution: int, whose: s
 
 
 def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list[str]:
-    """Return a line for each of the first ``limit`` files left out, then one with the count of the rest."""
+    """Return a line for each of the first `limit` files left out, then one with the count of the rest."""
     lines = [printable(f"skipped {item.name}: {item.reason}") for item in skipped[:limit]]
     if limit is not None and len(skipped) > limit:
         lines.append(f"skipped {len(skipped) - limit:,} more")
@@ -85,9 +85,10 @@ def list_skipped(skipped: Sequence[Skipped], limit: int | None = LISTED) -> list
 
 
 def _find_kept(source: Source, resolution: int | None, at_most: int | None, channels: int | None) -> Path:
-    """Return where the set made of a source is kept; the name changes with the source and the wishes.
+    """Return where the set built from a source is kept; the name depends on the source and the settings.
 
-    "At most 64" may have come to 32: it is not the same wish as "64". If it came to 64, the two sets are equal.
+    "At most 64" may have come out as 32, so it is not the same request as "64". If it came out as 64, the sets are
+    equal.
     """
     wishes = f"{source.fingerprint()} {channels}"
     digest = hashlib.sha256(wishes.encode()).hexdigest()[:16]
@@ -136,13 +137,13 @@ def _open(
 
 
 def _mark_used(kept: Path) -> None:
-    """Note the day that a kept set was last of use; its content hash knows no times."""
+    """Record that a kept set was used, in its modification time, which its content hash ignores."""
     with suppress(OSError):
         os.utime(kept)
 
 
 def _prune(folder: Path) -> None:
-    """Remove kept sets that were of no use for long, with their pyramids; they can be made again, to the byte."""
+    """Remove kept sets that have not been used for long, with their pyramids; they can be rebuilt byte for byte."""
     for kept in folder.glob("*.zip") if folder.is_dir() else ():
         with suppress(OSError):
             if time.time() - kept.stat().st_mtime > UNUSED_SECONDS:

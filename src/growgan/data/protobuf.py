@@ -1,4 +1,4 @@
-"""As much of protocol buffers as a tf.train.Example needs: features by name, each bytes or a list of int64."""
+"""The part of protocol buffers that a tf.train.Example needs: features by name, each bytes or a list of int64."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FEATURES, FEATURE, KEY, VALUE, BYTES_LIST, INT64_LIST, VALUES = 1, 1, 1, 2, 1, 3
 
 
 def parse_example(data: bytes) -> dict[str, bytes | list[int]]:
-    """Return the features of an Example: the first bytes of a bytes list, or an int64 list; ValueError if damaged."""
+    """Return an Example's features: the first of a bytes list, or an int64 list. Raises `ValueError` if damaged."""
     found: dict[str, bytes | list[int]] = {}
     for features in _find(memoryview(data), FEATURES):
         for entry in _find(features, FEATURE):

@@ -1,7 +1,7 @@
-"""Every picture of a set at 4x4, 8x8, ... up to 256x256, as raw bytes beside the set: reading a batch is one gather.
+"""Every picture of a set at 4x4, 8x8, ... up to 256x256, as raw bytes next to the set: reading a batch is one gather.
 
-A level is the 2x2 mean of the level above, taken in float from values that were never rounded; rounding (to even)
-happens only on the way to disk. This is what the authors' TFRecords hold.
+A level is the 2x2 mean of the level above, computed in float from values that were never rounded; rounding (half to
+even) happens only when writing to disk. The authors' TFRecords hold the same.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from growgan.data.partial import Hold, name_partial, remove_abandoned
 
 LARGEST_LEVEL = 256
 CLEARLY = 0.9
-"""Share of the bytes needed below which a disk is too full; compression, or blocks kept for root, may make up more."""
+"""A disk with less than this share of the bytes needed is too full; compression or reserved blocks may supply more."""
 META_FILE = "meta.json"
 
 Levels = dict[int, NDArray[np.uint8]]
@@ -35,7 +35,7 @@ Levels = dict[int, NDArray[np.uint8]]
 
 @dataclass(frozen=True, slots=True)
 class PyramidMeta:
-    """What meta.json holds: a pyramid is used only where all of it is as expected."""
+    """The contents of meta.json; a pyramid is used only if all of it is as expected."""
 
     content_hash: str
     count: int
@@ -46,12 +46,12 @@ class PyramidMeta:
 
     @property
     def size_bytes(self) -> int:
-        """The bytes of all levels."""
+        """The total bytes of all levels."""
         return self.count * self.channels * sum(size**2 for size in self.levels)
 
 
 def list_levels(resolution: int) -> tuple[int, ...]:
-    """Return the sizes that the pyramid of a set of this resolution holds, the largest first."""
+    """Return the sizes that the pyramid of a set of this resolution holds, largest first."""
     size = min(resolution, LARGEST_LEVEL)
     return tuple(size >> step for step in range(size.bit_length() - 2))
 
@@ -63,7 +63,7 @@ def halve(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def shrink(images: NDArray[np.uint8], sizes: Iterable[int]) -> Levels:
-    """Return uint8 [..., S, S] at each of the sizes, given from the largest to the smallest."""
+    """Return uint8 [..., S, S] at each of the sizes, which must be given from largest to smallest."""
     values = images.astype(np.float32)
     levels: Levels = {}
     for size in sizes:
@@ -74,14 +74,14 @@ def shrink(images: NDArray[np.uint8], sizes: Iterable[int]) -> Levels:
 
 
 def find_places(set_path: Path, content_hash: str) -> tuple[Path, Path]:
-    """Return where a set's pyramid may lie: beside the set, or in the user's cache where that cannot be written."""
+    """Return where a set's pyramid may be: next to the set, or in the user's cache if that is not writable."""
     set_path = set_path.resolve()
     beside = set_path.with_name(set_path.name + ".pyramid")
     return beside, cache_dir() / "pyramids" / f"{set_path.name}-{content_hash[:16]}.pyramid"
 
 
 def open_levels(place: Path, meta: PyramidMeta) -> Levels | None:
-    """Map the levels at ``place``, each uint8 [N, C, S, S]; None where there are none or they are not of this set."""
+    """Map the levels at `place`, each uint8 [N, C, S, S]; None if there are none or they belong to another set."""
     try:
         if json.loads((place / META_FILE).read_bytes()) != json.loads(_format_meta(meta)):
             return None
@@ -97,10 +97,10 @@ def open_levels(place: Path, meta: PyramidMeta) -> Levels | None:
 
 
 def write_levels(places: Iterable[Path], meta: PyramidMeta, chunks: Iterator[Levels]) -> Path:
-    """Write a pyramid from chunks of pictures in order, each at every size, and return where it went.
+    """Write a pyramid from chunks of pictures in order, each at every size, and return its place.
 
-    It is made under another name and renamed when whole, so that what bears the name is always whole; of two
-    processes that do so at once, both end with a good one. DataError where the disk is full, or clearly will be.
+    It is written under another name and renamed when complete, so that whatever has the final name is complete; if two
+    processes do so at once, both end up with a good one. Raises `DataError` if the disk is full, or clearly will be.
     """
     began = time.time()
     place, partial, hold = _make_partial(places, meta.size_bytes)
@@ -117,7 +117,7 @@ def write_levels(places: Iterable[Path], meta: PyramidMeta, chunks: Iterator[Lev
 
 
 def rename_content(set_path: Path, old_hash: str, new_hash: str) -> None:
-    """Let the pyramid beside a set stand for it under another content hash, since only its labels have changed."""
+    """Keep the pyramid next to a set valid under a new content hash, since only the set's labels have changed."""
     place, _ = find_places(set_path, new_hash)
     with contextlib.suppress(OSError, ValueError, KeyError):
         content = json.loads((place / META_FILE).read_bytes())
@@ -131,7 +131,7 @@ def _make_partial(places: Iterable[Path], needed: int) -> tuple[Path, Path, Hold
         partial = name_partial(place)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            remove_abandoned(place)  # which may be what fills the disk
+            remove_abandoned(place)  # abandoned files may be what fills the disk
             partial.mkdir()
             free = _measure_free(place.parent)
             if free is not None and free < CLEARLY * needed:
@@ -142,7 +142,7 @@ def _make_partial(places: Iterable[Path], needed: int) -> tuple[Path, Path, Hold
             if error.errno not in (errno.EACCES, errno.EROFS, errno.EPERM):
                 raise DataError(f"{place}: cannot be written ({error.strerror})") from error
             continue
-        # At once: another process may be at its end, and tidying up.
+        # Locked at once: another process may be finishing and cleaning up.
         return place, partial, Hold(partial)
     if small:
         raise DataError(
@@ -153,7 +153,7 @@ def _make_partial(places: Iterable[Path], needed: int) -> tuple[Path, Path, Hold
 
 
 def _measure_free(folder: Path) -> int | None:
-    """Return the bytes that a disk has left, None where the system does not tell."""
+    """Return the free bytes of a disk, None if the system does not report them."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:

@@ -1,4 +1,4 @@
-"""The pictures of a set as measures see them."""
+"""The pictures of a set as the measures see them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from growgan.data.sampler import Sampler
 
 
 class Reals:
-    """Pictures of a set in an order of no meaning, always the same; after the last one they come again.
+    """Pictures of a set in a fixed shuffled order; after the last one it starts over.
 
-    mirrored: every second one is, as for a run that trains on both; in the next round it is the others' turn.
+    mirrored: a random half is mirrored, as for a run that trains on both; in the next round, the other half is.
     """
 
     def __init__(self, dataset: ImageSet, resolution: int, mirrored: bool = False) -> None:
@@ -23,13 +23,14 @@ class Reals:
         self.name = dataset.path.name
         self.channels = dataset.channels
         self.distinct: int | None = len(dataset)
-        self.key = f"set {dataset.content_hash} {resolution} {'mirrored' if mirrored else 'plain'}"
+        self.key = f"set {dataset.content_hash} {resolution} {'mirrored at random' if mirrored else 'plain'}"
         self._order = Sampler(len(dataset), seed=0).indices(0, len(dataset))
+        self._turned = np.random.RandomState(1).permutation(len(dataset)) % 2
         if dataset.channels not in (1, 3):
             raise ConfigError(f"measures need grey or colour pictures; those of {dataset.path} are transparent")
 
     def indices(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Return which pictures of the set these are."""
+        """Return the indices in the set of pictures start .. stop - 1."""
         return self._order[np.arange(start, stop) % len(self._order)]
 
     def pixels(self, start: int, stop: int) -> NDArray[np.uint8]:
@@ -38,7 +39,7 @@ class Reals:
         images = self.dataset.images(self._order[within], self.resolution)
         if self.mirrored:
             images = images.copy()
-            # By the place within the round: in an odd set, places counted on would turn the same ones again.
-            turned = (within + rounds) % 2 == 1
+            # By position within the round, so that the next round shows every picture's other side.
+            turned = (self._turned[within] + rounds) % 2 == 1
             images[turned] = images[turned, :, :, ::-1]
         return images

@@ -18,15 +18,15 @@ from growgan.data.sources import SIDECAR, Files, Label, open_files
 from growgan.data.writer import ZipWriter
 
 LISTED = 3
-"""Pictures without a label that are named."""
+"""Pictures without a label that an error message names."""
 
 
 def relabel(path: Path, labels: str, columns: Sequence[str] = (), progress: MakeProgress = Silent) -> None:
-    """Give the set at ``path`` the labels of its folders ("folders"), of a file (see label_files), or none ("none").
+    """Give the set at `path` the labels of its folders ("folders"), of a file (see `label_files`), or none ("none").
 
-    Names are those of the set or, if it remembers them, those that its pictures had before; ``columns``: of a table
-    with several, these. Every picture must get a label: else, and for anything unreadable, DataError and no change; but
-    labels that the set is refused for are replaced like others.
+    Names are those of the set or, if it records them, the pictures' original ones. columns: use only these of a table.
+    Every picture must get a label; otherwise, and for anything unreadable, raises `DataError` and changes nothing.
+    Labels for which the set itself is refused are replaced like any others.
     """
     if columns and labels in ("folders", "none"):
         raise DataError("--columns needs a label file")
@@ -50,7 +50,7 @@ def relabel(path: Path, labels: str, columns: Sequence[str] = (), progress: Make
 def _open(path: Path) -> ImageSet:
     try:
         return open_dataset(path)
-    except DataError:  # for its labels, or for something that it is refused for without them, too
+    except DataError:  # because of its labels, or of something that also raises without them
         return open_dataset(path, labelled=False)
 
 
@@ -69,7 +69,7 @@ def _find_labels(
     found: list[Label] = []
     missing: list[str] = []
     for name, source in zip(dataset.names, dataset.sources or dataset.names):
-        label = find(name, source)  # the set's own names are made up, and a short one may be another picture's
+        label = find(name, source)  # the set's own names are generated, and a short one may be another picture's
         if label is None:
             missing.append(source)
         else:
@@ -98,5 +98,5 @@ def _rewrite_zip(files: Files, sidecar: bytes, progress: MakeProgress) -> None:
             writer.add(entry.name, files.read(entry))
             bar.advance()
         writer.add(SIDECAR, sidecar)
-        files.close()  # Windows replaces no file that is open
+        files.close()  # Windows cannot replace an open file
         writer.finish()

@@ -1,4 +1,4 @@
-"""Sets that take hours: what a killed process left is taken up, and the set has the bytes of one that nobody killed."""
+"""Sets that take hours: a killed build is resumed, and the set has the same bytes as one that was never killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from growgan.data.writer import Stored, check_place, open_writer
 
 
 class Step(NamedTuple):
-    """What became of one picture of the source: ``note`` tells it, ``stored`` is its file, None without one."""
+    """The outcome for one picture of the source: `note` describes it, `stored` is its file, None without one."""
 
     origin: str
     note: str
@@ -24,14 +24,14 @@ class Step(NamedTuple):
 
 
 class Resumable:
-    """A set called OUT.unfinished until it is whole, and its journal, OUT.unfinished.jsonl: a step a line.
+    """A set called OUT.unfinished until it is complete, and its journal, OUT.unfinished.jsonl: one step per line.
 
-    The journal's first line is ``settings``, which say what the set is made of and how: one of others is begun anew.
-    Leaving the ``with`` block without `end` leaves both, unless there is no picture yet.
+    The journal's first line is `settings`, which identify what the set is made of and how: with other settings it is
+    started again. Leaving the `with` block without `end` keeps both, unless there is no picture yet.
     """
 
     def __init__(self, path: Path, settings: str, overwrite: bool = False) -> None:
-        """DataError where a set must not be made at ``path``, or another process is making it."""
+        """Raise `DataError` if a set must not be made at `path`, or another process is making it."""
         check_place(path, overwrite)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path.with_name(f"{path.name}.unfinished.jsonl")
@@ -42,11 +42,11 @@ class Resumable:
         self._settings = settings
         self._ended = False
         self.steps = self._read()
-        """Those that other processes took, until `go_on`; then those that stand."""
+        """Those of earlier processes, until `go_on`; then those that are kept."""
         self.writer = open_writer(path, overwrite, path.with_name(f"{path.name}.unfinished").absolute())
 
     def go_on(self, count: int, progress: MakeProgress = Silent) -> None:
-        """Keep the first ``count`` steps, fewer where files are damaged; has to come before any `note`."""
+        """Keep the first `count` steps, fewer if files are damaged; must be called before any `note`."""
         steps = self.steps[:count]
         files = [step.stored for step in steps if step.stored is not None]
         whole = self.writer.take_up(_show(files, progress if files else Silent))
@@ -58,7 +58,7 @@ class Resumable:
         self._journal.flush()
 
     def note(self, origin: str, note: str, name: str | None = None, data: bytes = b"") -> None:
-        """Remember a step that was taken; ``name``, ``data``: of the file that `writer` has got."""
+        """Record a step that was taken. name, data: the file that was added to `writer`."""
         step = Step(origin, note, None if name is None else Stored(name, len(data), zlib.crc32(data)))
         self.steps.append(step)
         self.writer.flush()
@@ -66,11 +66,11 @@ class Resumable:
         self._journal.flush()
 
     def end(self) -> None:
-        """Say that the set has its name, so that the journal goes with the ``with`` block."""
+        """Declare that the set has its final name, so that the journal is removed with the `with` block."""
         self._ended = True
 
     def _read(self) -> list[Step]:
-        """Return the steps of a journal of the same settings, without its last line if that is not whole."""
+        """Return the steps of a journal with the same settings, without its last line if that is incomplete."""
         self._journal.seek(0)
         first, *lines = self._journal.read().split(b"\n")
         if first + b"\n" != _to_line(self._settings):
@@ -78,7 +78,7 @@ class Resumable:
         try:
             rows = [json.loads(line) for line in lines[:-1]]
             return [Step(origin, note, stored and Stored(*stored)) for origin, note, stored in rows]
-        except (ValueError, TypeError):  # damaged: it only saved time
+        except (ValueError, TypeError):  # damaged: only time is lost
             return []
 
     def __enter__(self) -> Self:

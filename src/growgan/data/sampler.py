@@ -20,14 +20,14 @@ Batch = tuple[NDArray[np.uint8], NDArray[Any] | None]
 
 
 class Sampler:
-    """An endless stream over ``count`` pictures: each epoch is a permutation drawn from (seed, epoch)."""
+    """An endless stream over `count` pictures: each epoch is a permutation drawn from (seed, epoch)."""
 
     def __init__(self, count: int, seed: int) -> None:
         if count < 1:
             raise ValueError("a sampler needs at least one picture")
         self.count = count
         self.seed = seed
-        # Two, since a batch may lie across the border of two epochs.
+        # Two, since a batch may span the boundary between two epochs.
         self._recent: dict[int, NDArray[np.int64]] = {}
         self._lock = threading.Lock()
 
@@ -44,7 +44,7 @@ class Sampler:
     def _permutation(self, epoch: int) -> NDArray[np.int64]:
         with self._lock:
             if epoch not in self._recent:
-                # RandomState's stream is frozen for good, a Generator's may change with numpy.
+                # RandomState's stream is frozen; a Generator's may change with numpy's version.
                 draws = np.random.RandomState(np.random.MT19937(np.random.SeedSequence((self.seed, epoch))))
                 while len(self._recent) >= 2:
                     del self._recent[next(iter(self._recent))]
@@ -60,9 +60,9 @@ class _Request(NamedTuple):
 
 
 class Loader:
-    """Batches of the stream; while one is used, the one that will most likely follow is read in the background.
+    """Batches of the stream; while one is used, the one most likely to follow is read in the background.
 
-    A wrong guess costs only the work: what is returned is the same with and without reading ahead.
+    A wrong guess costs only the work: the results are the same with and without reading ahead.
     """
 
     def __init__(self, dataset: ImageSet, sampler: Sampler) -> None:
@@ -74,8 +74,8 @@ class Loader:
     def batch(self, nimg: int, n: int, resolution: int | None = None, rows: NDArray[np.int64] | None = None) -> Batch:
         """Return items nimg .. nimg+n-1 of the stream: uint8 [n, C, r, r] and their labels, [n], [n, K] or None.
 
-        ``rows``: which of these n items are wanted, in which order (None: all); a process reads its share only.
-        An error met in the background is raised by the call that asks for that batch.
+        rows: which of these n items are wanted, in which order (None: all); each process reads only its share. An error
+        in the background is raised by the call that asks for that batch.
         """
         request = _Request(nimg, n, resolution, None if rows is None else tuple(rows.tolist()))
         guess, self._guess = self._guess, None

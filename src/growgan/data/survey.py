@@ -1,4 +1,4 @@
-"""What the pictures of a source are like, by their headers alone."""
+"""Survey the pictures of a source by their headers alone."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ class Survey:
 
     @property
     def channels(self) -> int:
-        """The channels of a set that loses nothing but transparency: 1 where every picture is grey, else 3."""
+        """The channels of a set that loses nothing but transparency: 1 if every picture is grey, else 3."""
         return 1 if all(shape.channels == 1 for shape in self.shapes) else 3
 
     def choose_resolution(self, framing: Framing) -> int | None:
-        """Return the resolution that suits 9 of 10 of those pictures that can be framed so; None where none can."""
+        """Return the resolution that 9 of 10 of the pictures with such a framing reach; None if none can be framed."""
         sides: list[int] = []
         for shape, count in self.shapes.items():
             try:
                 sides += [find_side(framing.find_box(shape.width, shape.height))] * count
             except Rejected:
-                continue  # the build itself will say so
+                continue  # the build itself reports it
         return choose_resolution(sides) if sides else None
 
 
 def survey(
     source: Source, limit: int | None = None, progress: MakeProgress = Silent, labelling: Labelling | None = None
 ) -> Survey:
-    """Look at the headers of all pictures, or of the first ``limit`` that can be used.
+    """Read the headers of all pictures, or of the first `limit` usable ones.
 
-    ``labelling``: of a build, for which a picture that lacks its label is of no use; None: the source's own, if any.
+    labelling: that of a build, for which a picture without a label is unusable; None: the source's own, if any.
     """
     found = Survey()
     own = labelling or Labelling(source, None)
@@ -83,7 +83,7 @@ def survey(
 
 
 def count_total(source: Source, limit: int | None) -> int | None:
-    """Return how many pictures there are to go through, None where that is not known."""
+    """Return how many pictures there are to go through, None if that is unknown."""
     return source.count if source.count is None or limit is None else min(source.count, limit)
 
 
@@ -108,7 +108,7 @@ def explain(error: Exception) -> str:
 
 
 def explain_nothing(skipped: Sequence[Skipped], holding: str = "") -> str:
-    """Say that a source has no picture of use (``holding``: what), with the commonest reason why its files are none."""
+    """Say that a source has no usable picture, with the most common reason. holding: what such a picture must have."""
     nothing = f"no usable picture{holding}"
     if not skipped:
         return nothing

@@ -1,4 +1,4 @@
-"""From the bytes of any picture to the bytes of a set's picture: upright, framed, resized, of one kind."""
+"""From the bytes of any picture to the bytes of a set's picture: upright, framed, resized, in one format."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ from growgan.data.sources import Content
 SUFFIXES = {"png": ".png", "webp": ".webp", "jpg": ".jpg"}
 DEFAULT_QUALITY = 95
 SMALLER = "smaller than"
-"""How the reason begins for which small pictures are left out."""
+"""Beginning of the reason for which small pictures are skipped."""
 KEPT_FOR_LANCZOS = 4
 FLIPPED_ACROSS, FLIPPED_DOWN = (2, 3, 6, 7), (3, 4, 7, 8)
-"""EXIF orientations whose upright left, or top, is the end of a stored row or column."""
+"""EXIF orientations in which the upright left, or top, is the end of a stored row or column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A picture of the set: file bytes, the suffix that fits them, and whether they are the source's own."""
+    """A picture of the set: file bytes, the matching suffix, and whether they are the source's own."""
 
     data: bytes
     suffix: str
     copied: bool
     digest: bytes
-    """Equal where the pixels are, but for pictures that were copied: there where the files are."""
+    """Equal for equal pixels; for copied pictures, equal for equal files."""
 
 
 class _Opened(NamedTuple):
-    """A decoded picture, not yet upright; the box that is used when it is, and by how much decoding has shrunk it."""
+    """A decoded picture, not yet upright; the box used once it is, and the factor by which decoding has shrunk it."""
 
     image: Image.Image
     orientation: int
@@ -59,7 +59,7 @@ class _Opened(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
-    """What is done to every picture; DataError for impossible wishes."""
+    """The processing of every picture. Raises `DataError` for invalid settings."""
 
     resolution: int
     channels: int
@@ -73,12 +73,12 @@ class Transform:
         if self.channels not in MODES:
             raise DataError(f"--channels {self.channels}: must be 1 (grey), 3 (RGB) or 4 (RGB with alpha)")
         check_format(self.format, self.quality)
-        # WebP has no greyscale, and its encoder drops an alpha that is opaque: the set would be of two kinds.
+        # WebP has no greyscale, and its encoder drops an opaque alpha channel: the set would mix modes.
         if (self.format == "jpg" and self.channels == 4) or (self.format == "webp" and self.channels != 3):
             raise DataError(f"--format {self.format} cannot hold {MODES[self.channels]} pictures; use png")
 
     def apply(self, content: Content) -> Made:
-        """Return the set's picture made from a file's bytes or from pixels; raises Rejected."""
+        """Return the set's picture made from a file's bytes or from pixels. Raises `Rejected` if it cannot be used."""
         opened = self._open(content)
         if isinstance(content, bytes) and self._may_copy(opened.image, content):
             suffix = ".jpg" if opened.image.format == "JPEG" else ".png"
@@ -87,7 +87,7 @@ class Transform:
         return Made(encode(image, self.format, self.quality), SUFFIXES[self.format], False, _digest(image.tobytes()))
 
     def picture(self, content: Content) -> Image.Image:
-        """Return the picture itself, of which no file is made; raises Rejected."""
+        """Return the processed picture without encoding it. Raises `Rejected` if it cannot be used."""
         return self._finish(self._open(content))
 
     def _open(self, content: Content) -> _Opened:
@@ -109,10 +109,10 @@ class Transform:
         return self._frame(convert(upright, self.channels), opened.box, opened.shrunk)
 
     def _shrink_while_decoding(self, image: Image.Image, side: int) -> int:
-        """Let a large JPEG be decoded at a half, a quarter or an eighth; return by how much it became smaller.
+        """Let a large JPEG be decoded at a half, a quarter or an eighth; return by which factor it became smaller.
 
-        What is left to Lanczos is a factor of 4 or more, which keeps the result within 2 levels of a full decoding,
-        4 in very noisy pictures (57 dB at 16 megapixels), and takes a third to a half of the time.
+        A factor of 4 or more is left to Lanczos, which keeps the result within 2 levels of a full decoding, 4 in very
+        noisy pictures (57 dB at 16 megapixels), and takes a third to a half of the time.
         """
         if image.format != "JPEG" or side < 2 * KEPT_FOR_LANCZOS * self.resolution:
             return 1
@@ -134,14 +134,14 @@ class Transform:
         return image.resize(size, Image.Resampling.LANCZOS, box=edges)
 
     def _shortened(self, image: Image.Image) -> Image.Image:
-        """A picture that is to be padded, smaller where its square would take more memory than any picture may."""
+        """Return a picture that is to be padded, smaller if its square would take more memory than any picture may."""
         side = max(image.size)
         if side**2 <= (Image.MAX_IMAGE_PIXELS or side**2):
             return image
         return image.reduce(max(2, side // (KEPT_FOR_LANCZOS * self.resolution)))
 
     def _may_copy(self, image: Image.Image, data: bytes) -> bool:
-        """Say whether a decoded picture is already what the set wants, so that its bytes can be kept."""
+        """Say whether a decoded picture already meets the set's requirements, so that its bytes can be kept."""
         if image.size != (self.resolution, self.resolution) or image.mode != MODES[self.channels]:
             return False
         if self.framing.crop is not None and self.framing.find_box(*image.size) != (0, 0, *image.size):
@@ -150,15 +150,15 @@ class Transform:
             return False
         if image.format == "JPEG":
             return True
-        # Pillow shows 16-bit PNGs as 8-bit ones: byte 24, in IHDR, tells. An animated one is not one picture.
+        # Pillow presents 16-bit PNGs as 8-bit ones: byte 24, in IHDR, tells. An animated one is many pictures.
         plain = image.format == "PNG" and data[24] == 8 and not getattr(image, "is_animated", False)
         return plain and self.format == "png" and "transparency" not in image.info
 
 
 def encode(image: Image.Image, format: str, quality: int | None = None, **notes: Any) -> bytes:
-    """Return the file of a set's picture; ``format``: a key of SUFFIXES, ``quality``: as check_format wants it.
+    """Return the encoded file of a set's picture. format: a key of `SUFFIXES`. quality: as `check_format` requires.
 
-    ``notes``: what Pillow is told that the file says of itself (`growgan.data.image_metadata`).
+    notes: Pillow's options for metadata (`growgan.data.image_metadata`).
     """
     if format == "png":
         return encode_png(image, **notes)
@@ -172,9 +172,10 @@ def encode(image: Image.Image, format: str, quality: int | None = None, **notes:
 
 
 def _shift_box(box: Box, stored: tuple[int, int], decoded: tuple[int, int], shrunk: int, orientation: int) -> Box:
-    """Return a box of the upright picture, in its pixels, for the same picture that was decoded at a fraction.
+    """Return a box of the upright picture, in its pixels, for the same picture decoded at a fraction of its size.
 
-    That is rounded up to whole pixels on the stored right and bottom, which turning may bring to the left and top.
+    The decoded size is rounded up to whole pixels at the stored right and bottom, which turning may move to the left
+    and top.
     """
     surplus = [small * shrunk - large for small, large in zip(decoded, stored)]
     across, down = surplus if orientation < 5 else surplus[::-1]
@@ -188,7 +189,7 @@ def _digest(data: bytes) -> bytes:
 
 
 def check_format(format: str, quality: int | None) -> None:
-    """DataError unless the format is known and the quality makes sense for it."""
+    """Raise `DataError` unless the format is known and the quality makes sense for it."""
     if format not in SUFFIXES:
         raise DataError(f"--format {format}: must be one of {', '.join(SUFFIXES)}")
     if quality is not None and format == "png":

@@ -1,4 +1,4 @@
-"""Writing a finished set: nothing bears its name before it is whole and on disk."""
+"""Write a finished set: it gets its name only once it is complete and on disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 # every file system and archive can store, over 34 years from 3 January 1980 UTC, which is 1980 in every time zone.
 FOLDER_TIME = 315_532_800 + 2 * 86_400
 
-# Files waiting together share a write of the file system's journal: 2,000 took 0.2 s, one after the other 7 s.
+# Concurrent syncs share a write of the file system's journal: 2,000 files took 0.2 s, one after the other 7 s.
 SYNCING_THREADS = 16
 
 
@@ -40,12 +40,12 @@ class Stored(NamedTuple):
 
 
 class SetWriter(ABC):
-    """Takes files in order; leaving the ``with`` block without ``finish`` removes everything."""
+    """Takes files in order; leaving the `with` block without `finish` removes everything."""
 
     _hold: Hold
 
     def __init__(self, path: Path, partial: Path | None = None) -> None:
-        """``partial``: what the set is called until it is whole, and what is there goes on (None: a new name)."""
+        """partial: the set's name until it is complete; one that exists is continued (None: a new name)."""
         self.path = path
         self.partial = partial or name_partial(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,11 +58,11 @@ class SetWriter(ABC):
 
     @abstractmethod
     def take_up(self, files: Iterable[Stored]) -> int:
-        """Keep the first of ``files`` that a killed process wrote whole, and return how many; remove all else."""
+        """Keep the leading `files` that a killed process completed, and return how many; remove everything else."""
 
     @abstractmethod
     def flush(self) -> None:
-        """Hand what was added to the system, so that the end of this process does it no harm."""
+        """Hand what was added to the operating system, so that it survives the end of this process."""
 
     @abstractmethod
     def leave(self) -> None:
@@ -70,17 +70,17 @@ class SetWriter(ABC):
 
     @abstractmethod
     def finish(self) -> None:
-        """Bring everything to disk and give the set its name, in place of one that may have it."""
+        """Sync everything to disk and give the set its name, replacing one that may have it."""
 
     def _settle(self) -> None:
-        """Make the set's name last, and remove what others left of making it."""
+        """Make the set's name durable, and remove what killed processes left behind."""
         self._hold.release()
         sync_folder(self.path.parent)
         remove_abandoned(self.path, self._began)
 
     @abstractmethod
     def discard(self) -> None:
-        """Remove what was written; does nothing after ``finish``."""
+        """Remove what was written; does nothing after `finish`."""
 
     def __enter__(self) -> Self:
         return self
@@ -92,7 +92,7 @@ class SetWriter(ABC):
 
 
 class ZipWriter(SetWriter):
-    """A zip whose files are stored as they are: pictures are compressed already, and reading needs no inflating."""
+    """A zip whose files are stored uncompressed: pictures are compressed already, and reading needs no inflating."""
 
     def __init__(self, path: Path, partial: Path | None = None) -> None:
         super().__init__(path, partial)
@@ -105,7 +105,7 @@ class ZipWriter(SetWriter):
         self._zip.writestr(_describe_member(name), data)
 
     def take_up(self, files: Iterable[Stored]) -> int:
-        """Read what is there: a zip that is not whole has no directory, but each file's header before it."""
+        """Read what is there: an incomplete zip has no directory, but a header before each file."""
         members = []
         end = 0
         self._file.seek(0)
@@ -130,7 +130,7 @@ class ZipWriter(SetWriter):
         self._file.flush()
 
     def leave(self) -> None:
-        """Close the zip without its directory, so that nothing takes it for a whole one."""
+        """Close the zip without its directory, so that nothing takes it for a complete one."""
         self._zip.fp = None
         try:
             self._file.close()
@@ -138,7 +138,7 @@ class ZipWriter(SetWriter):
             self._hold.release()
 
     def finish(self) -> None:
-        """Write the zip's directory, bring it to disk, rename."""
+        """Write the zip's directory, sync to disk, rename."""
         self._zip.close()
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -173,7 +173,7 @@ class FolderWriter(SetWriter):
         _set_time(file, zlib.crc32(data))
 
     def take_up(self, files: Iterable[Stored]) -> int:
-        """Read the files; what comes after the first damaged one goes."""
+        """Read the files; the first damaged one and everything after it are removed."""
         kept: set[Path] = set()
         for name, size, crc in files:
             file = self.partial / name
@@ -186,14 +186,14 @@ class FolderWriter(SetWriter):
         return len(kept)
 
     def flush(self) -> None:
-        """Every file is closed already."""
+        """Do nothing: every file is closed already."""
 
     def leave(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         self._hold.release()
 
     def finish(self) -> None:
-        """Bring all files to disk and rename the folder."""
+        """Sync all files to disk and rename the folder."""
         with ThreadPoolExecutor(SYNCING_THREADS) as pool:
             files = [file for file in self.partial.rglob("*") if file.is_file()]
             for _ in pool.map(_sync_file, files):
@@ -214,7 +214,7 @@ class FolderWriter(SetWriter):
 
 
 def check_place(path: Path, overwrite: bool = False) -> None:
-    """DataError where a set must not be made at ``path``."""
+    """Raise `DataError` if a set must not be made at `path`."""
     if path.exists() and not overwrite:
         raise DataError(f"{path}: already exists (use --overwrite to replace it)")
     path = path.resolve()
@@ -226,7 +226,7 @@ def check_place(path: Path, overwrite: bool = False) -> None:
 
 
 def open_writer(path: Path, overwrite: bool = False, partial: Path | None = None) -> SetWriter:
-    """Begin a set at ``path``: a zip where it is called .zip, else a folder. DataError where it must not be."""
+    """Begin a set at `path`: a zip if named .zip, else a folder. Raises `DataError` if it must not be there."""
     check_place(path, overwrite)
     path = path.resolve()
     try:
@@ -243,7 +243,7 @@ def _describe_member(name: str) -> zipfile.ZipInfo:
 
 
 def _holds_a_set_alone(path: Path) -> bool:
-    """Whether nothing would be lost with a zip or folder that could not be built again; empty ones count."""
+    """Whether replacing a zip or folder would lose nothing but a set that can be rebuilt; true for empty ones."""
     if path.is_dir():
         names = [file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()]
     else:

@@ -1,6 +1,6 @@
-"""The data set inside the package: faces of nobody, enough to see a first network grow anywhere.
+"""The dataset inside the package: faces of nobody, enough to see a first network grow anywhere.
 
-Made by one of the package's own models: ``faces.NOTICE.txt`` says by which, from which seeds, and under which licence.
+Made by one of the package's own models: ``faces.NOTICE.txt`` says which one, from which seeds, and under which licence.
 ``scripts/make_demo_data.py`` makes both files.
 """
 
@@ -14,13 +14,13 @@ from growgan.core.files import whole
 
 
 def dataset_path() -> Path:
-    """The place of the set, a zip as ``growgan data build`` writes them: the one that lies in this folder."""
+    """The path of the dataset, a zip as written by ``growgan data build``, in this folder."""
     (path,) = Path(str(files(__name__))).glob("*.zip")
     return path
 
 
 def working_copy() -> Path:
-    """A copy of the set in the user's cache, where its pyramid may lie beside it; the package is left as it is."""
+    """A copy of the dataset in the user's cache, where its pyramid can be stored; the package stays unchanged."""
     source = dataset_path()
     copy = cache_dir() / "sets" / f"demo-{source.name}"
     if not copy.is_file() or copy.stat().st_size != source.stat().st_size:

@@ -1,1 +1,1 @@
-"""Layer 4: what lies in a model's latent space, and pictures that are moved in it."""
+"""Layer 4: directions in a model's latent space, and pictures moved along them."""

@@ -1,7 +1,7 @@
-"""Directions in latent space along which pictures change in one respect, and latents that are moved along them.
+"""Directions in latent space along which pictures change in one respect, and moving latents along them.
 
-Two ways to find some. `of_weights` (Shen and Zhou 2021, SeFa) needs no pictures: where the first layer reacts the most,
-the pictures change the most. `of_labels` (Shen et al. 2020, InterFaceGAN) fits what a person said of some seeds.
+There are two ways to find them. `of_weights` (Shen and Zhou 2021, SeFa) needs no pictures: where the first layer reacts
+most, pictures change most. `of_labels` (Shen et al. 2020, InterFaceGAN) fits a person's labels of some seeds.
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ from growgan.sampling.base import BaseModel
 from growgan.sampling.latents import draw_arrays
 
 KEY = "growgan.directions"
-"""Metadata of a file of directions."""
+"""Metadata key of a directions file."""
 FEWEST = 20
-"""Labels of which a direction can be fitted."""
+"""Fewest labels from which a direction can be fitted."""
 SAME = 1e-9
-"""What labels differ by that are equal, beside the largest."""
+"""Largest difference between labels that count as equal, relative to the largest label."""
 LEAST_LEFT = 1e-3
-"""Length below which what is left of a unit vector is nothing but rounding."""
+"""Length below which the remainder of a unit vector is only rounding."""
 RIDGES = np.logspace(-3, 4, 29)
-"""Weights of the penalty that are tried for a fit."""
+"""Penalty weights tried in a fit."""
 
 
 @dataclass(frozen=True)
 class Directions:
-    """Unit vectors with names."""
+    """Named unit vectors."""
 
     vectors: np.ndarray
     """Float32 [K, L]."""
     names: tuple[str, ...]
     weights: tuple[float, ...]
-    """What speaks for each: of `of_weights` how strongly the first layer reacts, over the root mean square of all its
-    directions; of `of_labels` the part of the labels' variance that those of other seeds predict: 1 all, 0 nothing."""
+    """Strength of each: for `of_weights` how strongly the first layer reacts, relative to the root mean square over
+    all its directions; for `of_labels` the part of the labels' variance that other seeds' labels predict: 1 all, 0
+    nothing."""
     method: str
     """``weights`` or ``labels``."""
     model: str
-    """SHA-256 of the model file that they were found in."""
+    """SHA-256 of the model file in which they were found."""
 
     def of(self, name: str) -> np.ndarray:
-        """The vector [L] of a name. Raises `ConfigError` for one that is not there."""
+        """The vector [L] with a name. Raises `ConfigError` if there is none."""
         if name not in self.names:
             known = ", ".join([*self.names[:20], *(["..."] if len(self.names) > 20 else [])])
             raise ConfigError(f"unknown direction {name!r}; choose from: {known}")
@@ -54,24 +55,24 @@ class Directions:
         return vector
 
     def move(self, z: np.ndarray, moves: Mapping[str, float]) -> np.ndarray:
-        """Latents float32 [..., L] moved; 1 is as far as a latent is long, and each keeps its length."""
+        """Moved latents float32 [..., L]; an amount of 1 equals a latent's length, and each latent keeps its length."""
         length = np.linalg.norm(z, axis=-1, keepdims=True)
         step = sum((amount * self.of(name) for name, amount in moves.items()), np.zeros(z.shape[-1]))
         there = z + length * step
         return np.asarray(there * (length / np.linalg.norm(there, axis=-1, keepdims=True)), dtype=np.float32)
 
     def check(self, model: BaseModel) -> None:
-        """Raise `ConfigError` if the model's latents are of another length."""
+        """Raise `ConfigError` if the model's latents have a different length."""
         if self.vectors.shape[1] != model.spec.z_size:
             numbers = f"{self.vectors.shape[1]} numbers, and the model's have {model.spec.z_size}"
             raise ConfigError(f"these directions are for latents of {numbers}")
 
 
 def of_weights(model: BaseModel, count: int) -> Directions:
-    """The `count` directions to which the first dense layer reacts the most, named ``0``, ``1``, ...
+    """The `count` directions to which the first dense layer reacts most, named ``0``, ``1``, ...
 
-    They are the eigenvectors of WᵀW with the largest eigenvalues, W being the part of that layer's weight that meets
-    the latent. Of either sign the one is taken that makes the largest component positive. Raises `ConfigError`.
+    They are the eigenvectors of WᵀW with the largest eigenvalues, where W is the part of that layer's weight for the
+    latent. The sign is chosen so that the largest component is positive. Raises `ConfigError`.
     """
     weight = model.first_weight()
     if not 1 <= count <= weight.shape[1]:
@@ -87,10 +88,10 @@ def of_weights(model: BaseModel, count: int) -> Directions:
 
 
 def of_labels(model: BaseModel, said: Mapping[str, Mapping[int, float]]) -> Directions:
-    """A direction for each attribute, of what was said of some seeds: name -> seed -> a number, such as 0 or 1.
+    """A direction for each attribute, fitted to labels of some seeds: name -> seed -> a number, such as 0 or 1.
 
-    A linear fit to the normalised latents, with a penalty on its length that predicts each label best from all others.
-    Raises `ConfigError` for too few labels, or such as are all equal.
+    A linear fit to the normalised latents, with the penalty on its length that best predicts each label from all
+    others. Raises `ConfigError` if there are too few labels, or they are all equal.
     """
     if not said:
         raise ConfigError("fitting a direction needs labels for some seeds")
@@ -98,7 +99,7 @@ def of_labels(model: BaseModel, said: Mapping[str, Mapping[int, float]]) -> Dire
     for name, labels in said.items():
         values = np.array(list(labels.values()), dtype=np.float64)
         largest = np.abs(values).max(initial=0)
-        values = values / largest if largest > 0 else values  # so that no square is too large or too small a number
+        values = values / largest if largest > 0 else values  # so that no square overflows or underflows
         if len(values) < FEWEST or not np.ptp(values) > SAME:
             raise ConfigError(f"{name!r} needs at least {FEWEST} labels, not all equal; it has {len(values)}")
         z, _ = draw_arrays(list(labels), model.spec, model.distribution)
@@ -109,11 +110,11 @@ def of_labels(model: BaseModel, said: Mapping[str, Mapping[int, float]]) -> Dire
 
 
 def _fitted(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Unit vector [L] of a ridge regression, and the part of y's variance that is predicted of a row by its others."""
+    """Unit vector [L] of a ridge regression, and the part of y's variance predicted by leave-one-out."""
     centre = x.mean(axis=0)
     u, s, vt = np.linalg.svd(x - centre, full_matrices=False)
     inside = u.T @ (y - y.mean())
-    alone = np.square((y - y.mean()) / (1 - 1 / len(y))).mean()  # the error of predicting by the others' mean
+    alone = np.square((y - y.mean()) / (1 - 1 / len(y))).mean()  # the error of predicting each by the others' mean
     best: tuple[float, np.ndarray] | None = None
     for ridge in RIDGES * np.mean(s**2):
         kept = s**2 / (s**2 + ridge)
@@ -129,17 +130,17 @@ def _fitted(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def without(found: Directions, names: Sequence[str]) -> Directions:
-    """The same, freed of what they share with those of `names`, which stay: InterFaceGAN's conditional manipulation.
+    """The same directions, without the components along those of `names`: InterFaceGAN's conditional manipulation.
 
-    Their weights stay those of what they were before.
-    Raises `ConfigError` for a name that is not there, or a direction of which nothing is left.
+    Those of `names` do not change, and all weights stay as before.
+    Raises `ConfigError` for an unknown name, or a direction of which nothing is left.
     """
     if not names:
         return found
     _, shares, rows = np.linalg.svd(
         np.stack([found.of(name) for name in names]).astype(np.float64), full_matrices=False
     )
-    basis = rows[shares > LEAST_LEFT]  # some may be nearly the same
+    basis = rows[shares > LEAST_LEFT]  # some may be nearly parallel
     freed = found.vectors - (found.vectors @ basis.T) @ basis
     lengths = np.linalg.norm(freed, axis=1)
     for i, name in enumerate(found.names):
@@ -151,9 +152,9 @@ def without(found: Directions, names: Sequence[str]) -> Directions:
 
 
 def together(first: Directions, *others: Directions) -> Directions:
-    """All of several sets of directions of one model; a later one takes the place of an earlier one of its name.
+    """Several sets of directions for one model as one; a later direction replaces an earlier one of its name.
 
-    Raises `ConfigError` for those of several models.
+    Raises `ConfigError` if they are for different models.
     """
     parts = (first, *others)
     if len({one.model for one in parts}) > 1:
@@ -171,7 +172,7 @@ def save(path: str | Path, found: Directions) -> None:
 
 
 def read(path: Path) -> Directions:
-    """Read what `save` wrote. Raises `ModelError` with one line for anything else."""
+    """Read a file written by `save`. Raises `ModelError` with one line for anything else."""
     return read_arrays(path, KEY, "directions", _made)
 
 

@@ -1,4 +1,4 @@
-"""Small files of arrays that say what they are: a .safetensors with one JSON text in its header."""
+"""Small self-describing files of arrays: a .safetensors with one JSON text in its header."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from growgan.core.errors import ModelError
 T = TypeVar("T")
 
 DAMAGE = (OSError, SafetensorError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError)
-"""What reading a file that is not what it should be may raise."""
+"""Errors that reading an invalid file may raise."""
 
 
 def save_arrays(path: Path, key: str, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray | None]) -> None:
-    """Write a file, whole or not at all. key: of the text in the header."""
-    import torch  # not needed to read one, for a model that needs none
+    """Write a file, whole or not at all. key: metadata key of the text in the header."""
+    import torch  # not needed for reading, by models that work without it
 
     from growgan.models.native import write_tensors
 
@@ -29,9 +29,9 @@ def save_arrays(path: Path, key: str, about: Mapping[str, Any], arrays: Mapping[
 
 
 def read_arrays(path: Path, key: str, kind: str, make: Callable[[dict[str, Any], dict[str, np.ndarray]], T]) -> T:
-    """What `make` makes of description and arrays of a file. kind: what it is a file of, for messages.
+    """The result of `make` for a file's description and arrays. kind: the file's contents, for messages.
 
-    Raises `ModelError` with one line for a file that is not there or is none, also by what `make` raises.
+    Raises `ModelError` with one line if the file is missing or invalid, or if `make` raises.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -42,7 +42,7 @@ def read_arrays(path: Path, key: str, kind: str, make: Callable[[dict[str, Any],
         return make(json.loads(text), arrays)
     except FileNotFoundError:
         raise ModelError(f"no such file: {path}") from None
-    except SafetensorError as error:  # in words that only its makers understand
+    except SafetensorError as error:  # its wording only helps the library's authors
         raise ModelError(f"{path} is not a file of {kind}: not a complete .safetensors file") from error
     except DAMAGE as error:
         raise ModelError(f"{path} is not a file of {kind}: {error}") from error

@@ -1,4 +1,4 @@
-"""How moves along directions are written: ``smile:0.4,1:-0.3``. Needs nothing."""
+"""The notation of moves along directions: ``smile:0.4,1:-0.3``. Has no dependencies."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from growgan.core.errors import ConfigError
 
 FURTHEST = 10.0
-"""Amount by which a latent is moved at most, either way; 1 is as far as a latent is long."""
+"""Largest amount by which a latent is moved, in either direction; 1 equals a latent's length."""
 
 
 def can_name(name: str) -> bool:
-    """Whether a direction may be called so: what can be told from the amount and from its neighbours."""
+    """Whether a direction may have this name, so that it is not confused with an amount or with its neighbours."""
     return bool(name) and name.isprintable() and "," not in name and ":" not in name
 
 
 def parse(text: str) -> dict[str, float]:
-    """Direction -> amount; what is named twice adds up. Raises `ConfigError`."""
+    """Direction -> amount; repeated directions add up. Raises `ConfigError`."""
     moves: dict[str, float] = {}
     for part in text.split(","):
         name, _, amount = map(str.strip, part.rpartition(":"))
@@ -34,10 +34,10 @@ def parse(text: str) -> dict[str, float]:
 
 
 def written(moves: Iterable[tuple[str, float]]) -> str:
-    """What `parse` reads."""
+    """Moves in the notation that `parse` reads."""
     return ",".join(f"{name}:{amount:g}" for name, amount in moves)
 
 
 def is_amount(value: float) -> bool:
-    """Whether it lies within `FURTHEST`; no NaN does."""
+    """Whether it lies within `FURTHEST`; NaN does not."""
     return abs(value) <= FURTHEST

@@ -1,4 +1,4 @@
-"""A file of photographs that were found in a model: their latents, for `growgan edit` and `growgan video`."""
+"""A file of photographs projected into a model: their latents, for `growgan edit` and `growgan video`."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from growgan.sampling.base import BaseModel
 from growgan.sampling.walks import Walk
 
 KEY = "growgan.projected"
-"""Metadata of a file of photographs."""
+"""Metadata key of a file of photographs."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """What a photograph became."""
+    """The projection of one photograph."""
 
     z: np.ndarray
     """Float32 [L]."""
     label: np.ndarray | None
     """Int64 [] or float32 [K]; None without labels."""
     offset: np.ndarray | None
-    """Float32 [width, 4, 4]; None of latents alone."""
+    """Float32 [width, 4, 4]; None if there is only a latent."""
     error: float
-    """Root mean square of the differences between photograph and picture, in levels of 255."""
+    """Root mean square difference between photograph and picture, in levels of 255."""
 
 
 @dataclass(frozen=True)
 class Projected:
-    """Photographs as points of latent space, one a row."""
+    """Photographs as points in latent space, one per row."""
 
     names: tuple[str, ...]
     digests: tuple[str, ...]
-    """SHA-256 of each photograph as it was looked for: uint8 [C, S, S]."""
+    """SHA-256 of each photograph as it was projected: uint8 [C, S, S]."""
     errors: tuple[float, ...]
-    """Root mean square of the differences between photograph and picture, in levels of 255."""
+    """Root mean square difference between photograph and picture, in levels of 255."""
     z: np.ndarray
     """Float32 [N, L]."""
     labels: np.ndarray | None
     """Int64 [N] or float32 [N, K]; None without labels."""
     offset: np.ndarray | None
-    """Float32 [N, width, 4, 4], added to the first layer's output; None of latents alone."""
+    """Float32 [N, width, 4, 4], added to the first layer's output; None if there are only latents."""
     model: str
-    """SHA-256 of the model file that they were found in."""
+    """SHA-256 of the model file into which they were projected."""
     settings: str
-    """How they were looked for."""
+    """Settings of the projection."""
 
     def walk(self, model: BaseModel) -> Walk:
-        """One frame, a cell for each. Raises `ConfigError` for a model whose latents or labels are others."""
+        """One frame with a cell for each photograph. Raises `ConfigError` if the model's latents or labels differ."""
         spec, base = model.spec, (model.spec.width(LOWEST), LOWEST, LOWEST)
         fits = self.z.shape[1] == spec.z_size and (self.labels is not None) == bool(spec.num_labels)
         if self.labels is not None and self.labels.ndim == 2:
@@ -69,7 +69,7 @@ class Projected:
 
 
 def added(found: Projected | None, name: str, digest: str, point: Point, model: str, settings: str) -> Projected:
-    """The same with one more photograph, the last; of None: with this one alone."""
+    """`found` with one more photograph at the end; if it is None, this photograph alone."""
     z, labels, offset = (one[None] if one is not None else None for one in (point.z, point.label, point.offset))
     assert z is not None
     one = Projected((name,), (digest,), (point.error,), z, labels, offset, model, settings)
@@ -90,7 +90,7 @@ def save(path: Path, found: Projected) -> None:
 
 
 def read(path: Path) -> Projected:
-    """Read what `save` wrote. Raises `ModelError` with one line for anything else."""
+    """Read a file written by `save`. Raises `ModelError` with one line for anything else."""
     return read_arrays(path, KEY, "photographs", _made)
 
 

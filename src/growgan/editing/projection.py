@@ -1,10 +1,11 @@
-"""Photographs to latents: gradient descent on what the generator is given (Zhu et al. 2016).
+"""Projection of photographs to latents: gradient descent on the generator's inputs (Zhu et al. 2016).
 
 First on the latent alone, from several of the nearest seeds at once; then, unless it is left out, on an offset to the
 first layer's output, which makes pictures that no latent makes (as Abdal et al. 2019 leave StyleGAN's own space).
 
-Pictures are compared by the levels of their Laplacian pyramids (L1, as Bojanowski et al. 2018) and, where the file has
-D, by D's features of every size from 8x8, each place brought to a root mean square of 1, squared (Zhang et al. 2018).
+Pictures are compared by the levels of their Laplacian pyramids (L1, as Bojanowski et al. 2018) and, if the file has D,
+by D's features at every size from 8x8, each position normalised to a root mean square of 1, squared (Zhang et al.
+2018).
 """
 
 from __future__ import annotations
@@ -25,26 +26,26 @@ from growgan.sampling.latents import Label
 from growgan.sampling.model import Model
 
 TOGETHER = 4
-"""Nearest seeds from which one photograph is looked for at once; the best of what they lead to is taken."""
+"""Nearest seeds from which one photograph is optimised at once; the best result is kept."""
 SMALL = 32
-"""Pixels a side at which photographs are compared with the pictures of many seeds."""
+"""Pixels per side at which photographs are compared with the pictures of many seeds."""
 FEATURES = 0.2
-"""Weight of D's features beside the pyramid."""
+"""Weight of D's features relative to the pyramid."""
 FREEDOM = 0.05
-"""Weight of the offset's mean square, beside that of the first layer's output."""
+"""Weight of the offset's mean square, relative to that of the first layer's output."""
 RATES = 0.1, 0.02
-"""Adam's rates at their highest: of the latent, and of the offset in root mean squares of the layer's output."""
+"""Adam's peak learning rates: for the latent, and for the offset in root mean squares of the layer's output."""
 RISE = 0.05
-"""Part of the way in which the rate rises; over the whole it falls by half a cosine."""
+"""Fraction of the steps in which the rate rises; over all of them it falls by half a cosine."""
 NOISE, NOISY = 0.3, 0.5
-"""Standard deviation of the noise on the latent at first, and the part of the way after which it is gone."""
+"""Initial standard deviation of the noise on the latent, and the fraction of the steps after which it is gone."""
 TINY = 1e-8
 BEYOND = 0.01
-"""By which a photograph may be out of range: by rounding, or a filter's overshoot."""
+"""How far a photograph may be out of range, because of rounding or a filter's overshoot."""
 
 
 class Projector:
-    """Looks for photographs in one model."""
+    """Projects photographs into one model."""
 
     def __init__(
         self,
@@ -57,11 +58,11 @@ class Projector:
         batch: int = TOGETHER,
         advance: Callable[[int], object] = lambda n: None,
     ) -> None:
-        """starts: seeds, of which the nearest are begun with. steps: of the latent, and as many of the offset.
+        """starts: number of seeds, of which the nearest are used. steps: for the latent, and as many for the offset.
 
-        free: whether there is an offset. label: of all, instead of that of the seeds. batch: pictures computed at once,
-        which changes the memory and, but for rounding, nothing else. advance: told how many pictures of seeds were
-        made. Raises `ConfigError`.
+        free: whether there is an offset. label: one for all, instead of those of the seeds. batch: pictures computed at
+        once, which affects memory and, except for rounding, nothing else. advance: called with the number of seed
+        pictures made. Raises `ConfigError`.
         """
         if min(starts, steps, batch) < 1:
             raise ConfigError(f"starts, steps and batch must be at least 1, not {starts}, {steps} and {batch}")
@@ -73,13 +74,13 @@ class Projector:
 
     @property
     def work(self) -> int:
-        """Steps that a photograph takes."""
+        """Steps per photograph."""
         return self.steps * (2 if self.free else 1)
 
     def __call__(self, photo: Tensor, advance: Callable[[], object] = lambda: None) -> Point:
-        """The point of a photograph, float [C, S, S] in [-1, 1], at the model's size. advance: told of every step.
+        """Project a photograph, float [C, S, S] in [-1, 1], at the model's size. advance: called after every step.
 
-        Raises `ConfigError` for one of another shape or type.
+        Raises `ConfigError` if it has another shape or type.
         """
         wanted = [self.model.spec.channels, self.model.resolution, self.model.resolution]
         if not isinstance(photo, Tensor) or list(photo.shape) != wanted or not photo.is_floating_point():
@@ -88,7 +89,7 @@ class Projector:
         if not bool((photo.abs() <= 1 + BEYOND).all()):
             raise ConfigError("photographs are floats in [-1, 1], and these go beyond: use `to_photo` for bytes")
         device = self.model.device
-        with torch.inference_mode(False), torch.autocast(device.type, enabled=False):  # whatever the caller's
+        with torch.inference_mode(False), torch.autocast(device.type, enabled=False):  # whatever the caller's modes
             return self._point(photo.to(device, torch.float32, copy=True)[None], advance)
 
     def _point(self, photo: Tensor, advance: Callable[[], object]) -> Point:
@@ -106,7 +107,7 @@ class Projector:
 
     @torch.no_grad()
     def _pictures(self, advance: Callable[[int], object]) -> Iterator[Tensor]:
-        """The pictures of all starts, small."""
+        """The pictures of all starts, downscaled."""
         device = self.model.device
         for start in range(0, len(self._z), self.batch):
             some = slice(start, start + self.batch)
@@ -117,7 +118,7 @@ class Projector:
 
     @torch.no_grad()
     def _nearest(self, photo: Tensor) -> list[int]:
-        """Numbers of the starts whose pictures are nearest."""
+        """Indices of the starts whose pictures are nearest."""
         wanted = pyramid(_shrunk(photo))
         distances = torch.cat([absolute(pyramid(some), wanted) for some in torch.split(self._small, 64)])
         near: list[int] = distances.topk(min(TOGETHER, len(distances)), largest=False).indices.tolist()
@@ -126,9 +127,9 @@ class Projector:
     def _latent(
         self, photo: Tensor, z: Tensor, labels: Tensor | None, advance: Callable[[], object]
     ) -> tuple[Tensor, int]:
-        """The best of the latents [1, L] that several lead to, and which of them it came from."""
+        """The best latent [1, L] reached from several, and the index of the one it started from."""
         random = torch.Generator("cpu").manual_seed(0)
-        length = z.norm(dim=1, keepdim=True)  # kept: that of a seed, where a normal distribution has its weight
+        length = z.norm(dim=1, keepdim=True)  # kept at that of a seed, where a normal distribution has its mass
         z = z.clone().requires_grad_()
         wanted = self.distance.describe(photo)
         optimizer = torch.optim.Adam([z], betas=(0.9, 0.99))
@@ -139,7 +140,7 @@ class Projector:
             noise = NOISE * max(0.0, 1 - t / NOISY) ** 2 * drawn
             optimizer.param_groups[0]["lr"] = RATES[0] * _pace(t)
             optimizer.zero_grad()
-            for some in parts:  # their gradients do not meet
+            for some in parts:  # their gradients are independent
                 far = self._far((z + noise)[some], labels[some] if labels is not None else None, photo, wanted)
                 far.sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -152,11 +153,11 @@ class Projector:
         return z[best : best + 1].detach(), best
 
     def _far(self, z: Tensor, labels: Tensor | None, photo: Tensor, wanted: Description) -> Tensor:
-        """Distances [N] of latents' pictures."""
+        """Distances [N] of the latents' pictures from the photograph."""
         return self.distance(shown(self.model.G(z, labels), photo), wanted)
 
     def _offset(self, photo: Tensor, base: Tensor, advance: Callable[[], object]) -> Tensor:
-        """What is to be added to the first layer's output [1, width, 4, 4]."""
+        """The offset to add to the first layer's output [1, width, 4, 4]."""
         wanted = self.distance.describe(photo)
         size = base.square().mean().sqrt()  # 1 where a norm follows the layer
         offset = torch.zeros_like(base).requires_grad_()
@@ -172,27 +173,27 @@ class Projector:
 
 
 Description = tuple[list[Tensor], list[Tensor]]
-"""What is compared of pictures: the levels of their pyramids, and D's features."""
+"""What pictures are compared by: the levels of their pyramids, and D's features."""
 
 
 class Distance:
-    """How far pictures are from others, by pyramids and by D's features."""
+    """The distance between pictures, by pyramids and by D's features."""
 
     def __init__(self, D: Discriminator | None, alpha: float = 1.0) -> None:
         self.D, self.alpha = D, alpha
 
     def describe(self, x: Tensor) -> Description:
-        """What is compared of pictures [N, C, S, S]."""
+        """The description of pictures [N, C, S, S]."""
         return pyramid(x), self._features(x)
 
     def __call__(self, x: Tensor, wanted: Description) -> Tensor:
-        """Distances [N] of pictures to what was described, of as many pictures or of one."""
+        """Distances [N] of pictures to a description of as many pictures, or of one."""
         levels, features = self.describe(x)
         far = absolute(levels, wanted[0])
         return far + FEATURES * squared(features, wanted[1]) if features else far
 
     def _features(self, x: Tensor) -> list[Tensor]:
-        """What enters the first convolution of each of D's stages, each place scaled to a root mean square of 1."""
+        """Inputs of the first convolution of each of D's stages, each position scaled to a root mean square of 1."""
         found: list[Tensor] = []
 
         def look(name: str, features: Tensor) -> Tensor:
@@ -206,7 +207,7 @@ class Distance:
 
 
 def shown(x: Tensor, photo: Tensor) -> Tensor:
-    """Pictures as they are seen beside a photograph: where it is all dark or light, they may be beyond that."""
+    """Pictures as compared with a photograph: where it is fully dark or light, values beyond that do not count."""
     return torch.where((photo.abs() >= 1) & (x * photo > 1), photo, x)
 
 
@@ -221,7 +222,7 @@ def squared(a: list[Tensor], b: list[Tensor]) -> Tensor:
 
 
 def pyramid(x: Tensor) -> list[Tensor]:
-    """The Laplacian pyramid of [N, C, S, S]: what each size has beyond means of 2x2 boxes, and the last 4x4 pixels."""
+    """The Laplacian pyramid of [N, C, S, S]: each size minus its 2x2 box means, and the last 4x4 pixels."""
     levels = []
     while x.shape[-1] > 4:
         smaller = downscale(x)

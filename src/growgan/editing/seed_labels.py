@@ -1,4 +1,4 @@
-"""What a person said of the pictures of some seeds: a table ``seed,NAME,...``, as spreadsheets write it."""
+"""A person's labels for the pictures of some seeds: a table ``seed,NAME,...``, as written by spreadsheets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from growgan.editing.moves import can_name
 
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 LARGEST = 2**26
-"""Bytes of a table."""
+"""Largest table, in bytes."""
 SHOWN = 40
-"""Letters of a wrong cell that are repeated in a message."""
+"""Characters of an invalid cell that are quoted in a message."""
 
 
 def read_seed_labels(path: Path) -> dict[str, dict[int, float]]:
-    """Name -> seed -> number; empty cells say nothing. Raises `ConfigError` that names the line and what is wrong."""
+    """Name -> seed -> number; empty cells are skipped. Raises `ConfigError` that names the line and what is wrong."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read(LARGEST + 1)

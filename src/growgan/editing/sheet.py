@@ -1,4 +1,4 @@
-"""Moved pictures beside each other: a sheet of directions, and the way of one edit."""
+"""Moved pictures side by side: a sheet of directions, and the path of one edit."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ MARGIN = 8
 LEGEND = 110
 """Pixels to the left of a row, for its name."""
 COLUMNS = 8
-"""Photographs beside each other."""
+"""Photographs side by side."""
 LARGEST = 128
-"""Pixels a side above which a sheet shrinks its pictures."""
+"""Pixels per side above which a sheet downscales its pictures."""
 MOST_PHOTOGRAPHS = WIDEST // (2 * LARGEST) * COLUMNS
-"""What a sheet has room for."""
+"""Most photographs that fit on a sheet."""
 
 
 def moved(
@@ -36,7 +36,7 @@ def moved(
     moves: Sequence[Mapping[str, float]],
     origin: Walk,
 ) -> Walk:
-    """A frame for each of `moves`, in which the first frame of `origin` is moved; labels and offsets stay."""
+    """A walk whose frames are the first frame of `origin` after each of `moves`; labels and offsets stay."""
     found.check(model)
     z = room(len(moves), origin.z.shape[1], model.spec)
     for frame, move in zip(z, moves, strict=True):
@@ -45,17 +45,17 @@ def moved(
 
 
 def part(moves: Mapping[str, float], t: float) -> dict[str, float]:
-    """A part of the way, 0 to 1."""
+    """The moves scaled by `t`, 0 to 1."""
     return {name: amount * float(t) for name, amount in moves.items()}
 
 
 def there_and_back(moves: Mapping[str, float], frames: int) -> list[dict[str, float]]:
-    """How far each frame of a film is moved: to `moves` and back, slow at both ends."""
+    """The moves of each frame of a film: to `moves` and back, slow at both ends."""
     return [part(moves, t) for t in 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frames) / frames)]
 
 
 def beside(model: BaseModel, photographs: Sequence[np.ndarray], found: Walk, batch: int = 4) -> Image.Image:
-    """Photographs uint8 [C, S, S], and below each its picture: a cell of the first frame of `found`."""
+    """Photographs uint8 [C, S, S], each above its picture: a cell of the first frame of `found`."""
     side = min(max(model.resolution, images.SMALLEST_SHOWN), LARGEST)
     above = images.resized(np.stack(photographs), side)
     below = np.concatenate([images.resized(pixels, side) for pixels in model.pictures(found, batch=batch)])
@@ -69,12 +69,12 @@ def beside(model: BaseModel, photographs: Sequence[np.ndarray], found: Walk, bat
 
 
 def edit(walk: Walk) -> Walk:
-    """The same as one frame whose rows are the seeds, and whose columns were its frames."""
+    """The walk as one frame with a row per seed and a column per original frame."""
     return walk.each(lambda one: one.swapaxes(0, 1).reshape(1, -1, *one.shape[2:]))
 
 
 def apart(walk: Walk) -> Walk:
-    """A frame for each picture."""
+    """The walk with a frame for each picture."""
     return walk.each(lambda one: one.reshape(-1, 1, *one.shape[2:]))
 
 
@@ -89,9 +89,9 @@ def draw(
     truncation: float = 1.0,
     batch: int = 16,
 ) -> Image.Image:
-    """A row for each direction: every seed in `steps` from ``-reach`` to ``reach``; of an odd number one is as it is.
+    """A row for each direction: every seed in `steps` from ``-reach`` to ``reach``; if odd, the middle one is unmoved.
 
-    Raises `ConfigError` for a sheet of more than 16,383 pixels a side.
+    Raises `ConfigError` for a sheet of more than 16,383 pixels per side.
     """
     side = min(max(model.resolution, images.SMALLEST_SHOWN), LARGEST)
     width = len(seeds) * (steps * side + MARGIN)
@@ -116,7 +116,7 @@ def draw(
 
 
 def fitted(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """As much of a name as fits into the legend."""
+    """As much of a name as fits the legend."""
     shown = name
     while font.getlength(shown) > LEGEND - 2 * MARGIN:
         shown = shown.removesuffix("…")[:-1] + "…"

@@ -1,4 +1,4 @@
-"""How the measures of a run went."""
+"""Curves of a run's measures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from growgan.evaluation import results
 from growgan.training.plots import save
 
 Series = dict[str, list[tuple[int, dict[str, Any]]]]
-"""Who measured -> images shown, and what was found."""
+"""When a measure was taken, "in training" or "evaluated" -> images shown, and the result."""
 
 
 def draw_measures(run: RunFiles, out: Path, files: Sequence[Path] = ()) -> Path:
-    """Draw the measures at the run's full resolution over the images shown and over hours, a measure a row.
+    """Draw the measures at the run's full resolution over the images shown and over hours, one row per measure.
 
-    Those that training took come from its log, others from the run's measures.jsonl and `files` of that kind.
-    Dashed: what reals give. Raises `RunError` where there is none.
+    Those taken in training come from its log, others from the run's measures.jsonl and `files` of that kind. Dashed:
+    the value of reals. Raises `RunError` if there are none.
     """
     log = run.read_log()
     full = run.read_config().network.resolution
@@ -37,7 +37,7 @@ def draw_measures(run: RunFiles, out: Path, files: Sequence[Path] = ()) -> Path:
     if not rows:
         raise RunError(f"{run.path} has no measure at {full}x{full} yet: run growgan evaluate")
     curves = {name: series for name, series in rows.items() if max(map(len, series.values())) > 1}
-    rows = curves or rows  # a number alone is a curve only where there is nothing else
+    rows = curves or rows  # single points are drawn only if there is nothing else
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 0.4 + 2.4 * len(rows)), layout="constrained")

@@ -47,10 +47,10 @@ def evaluate(
     say: Say = lambda line: None,
     check: Callable[[Terms], None] = lambda terms: None,
 ) -> Iterator[Result]:
-    """Yield each number as it is known.
+    """Yield each number as soon as it is known.
 
-    What can't be measured is said and left out; `ConfigError` if that is all. ``check`` hears the terms of every number
-    before a subject is measured, and may raise.
+    What cannot be measured is reported and left out. check: receives the terms of every number before a subject is
+    measured, and may raise. Raises `ConfigError` if nothing can be measured.
     """
     subject, data = str(subject), Path(data)
     check_paths(subject, data)
@@ -80,7 +80,7 @@ def evaluate(
 
 
 class _Notes:
-    """What the user is told beside the numbers, once each; if there are none, all that is told is why."""
+    """Messages to the user besides the numbers, once each; without any number, only the reasons for that."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -88,11 +88,11 @@ class _Notes:
         self._released = False
 
     def hint(self, line: str) -> None:
-        """Something to know."""
+        """Note something worth knowing."""
         self._tell(line, lacking=False)
 
     def lack(self, line: str) -> None:
-        """Why something is not measured."""
+        """Note why something is not measured."""
         self._tell(line, lacking=True)
 
     def _tell(self, line: str, lacking: bool) -> None:
@@ -101,7 +101,7 @@ class _Notes:
         self._told[line] = lacking
 
     def release(self) -> None:
-        """There is a number: say what was held back."""
+        """Pass on the messages held back, now that there is a number."""
         if not self._released:
             self._released = True
             for line in self._told:
@@ -118,7 +118,7 @@ class _Notes:
 def _set_up(
     requests: Sequence[Request], settings: Settings, progress: MakeProgress, notes: _Notes
 ) -> tuple[MeasureContext, list[Request]]:
-    """Load the networks that are needed, and drop what cannot be measured without one."""
+    """Load the networks that are needed, and drop the requests whose network is missing."""
     for path in (settings.inception, settings.vgg):
         if path is not None and not path.is_file():
             raise ModelError(f"no such file: {path}")
@@ -148,13 +148,13 @@ def _set_up(
 
 
 def open_inception(settings: Settings, progress: MakeProgress, hint: Say) -> FeatureStore:
-    """Return what computes Inception's features. Raises `ModelError` where its weights cannot be had."""
+    """Return what computes Inception's features. Raises `ModelError` if its weights are not available."""
     path = find_inception(settings.inception, progress, hint)
     return _store(path, settings.protocol, settings, progress)
 
 
 def open_vgg(settings: Settings, progress: MakeProgress) -> FeatureStore:
-    """Return what computes VGG-16's features. Raises `ConfigError` where no file is named."""
+    """Return what computes VGG-16's features. Raises `ConfigError` if no file is named."""
     if settings.vgg is None:
         raise ConfigError(
             "precision and recall as published need VGG-16 features: pass a TorchScript file with --vgg; "

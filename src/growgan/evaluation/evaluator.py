@@ -10,7 +10,7 @@ from itertools import zip_longest
 import torch
 
 from growgan import __version__
-from growgan.core.errors import ConfigError, ModelError, OutOfMemory
+from growgan.core.errors import ConfigError, ModelError, OutOfMemory, UserError
 from growgan.core.text import memory_size
 from growgan.data.dataset import ImageSet
 from growgan.data.reals import Reals
@@ -29,17 +29,17 @@ class Plan:
 
     request: Request
     count: int
-    """Pictures of the subject."""
+    """Number of the subject's pictures."""
     reals: Reals
     known: int
-    """Reals that they are compared with."""
+    """Number of reals that they are compared with."""
     title: str
     terms: tuple[Terms, ...]
-    """Of each of its numbers."""
+    """One for each of its numbers."""
 
     @property
     def kind(self) -> Kind:
-        """How it is taken."""
+        """How it is computed."""
         return KINDS[self.request.metric]
 
 
@@ -55,7 +55,7 @@ class Evaluator:
         self._references: dict[tuple[Request, int, Reals], list[Reference]] = {}
 
     def plan(self, requests: Sequence[Request], source: Source, about: About, lack: Say) -> Iterator[Plan]:
-        """Yield what there is to take of a subject; ``lack`` hears of what cannot be."""
+        """Yield the measures that can be taken of a subject. lack: receives the reasons for those that cannot."""
         reals = self._reals_like(source, about)
         if source.channels != reals.channels:
             words = {1: "grey", 3: "colour"}
@@ -73,7 +73,7 @@ class Evaluator:
             elif min(plan.count, plan.known) < kind.fewest:
                 few = min(plan.count, plan.known)
                 lack(f"{source.name}: {request.metric} needs at least {kind.fewest} pictures and has {few}")
-            elif plan.title not in seen:  # two numbers of pictures may come to what there is
+            elif plan.title not in seen:  # two numbers of pictures may be capped to the same
                 seen.add(plan.title)
                 yield plan
 
@@ -82,7 +82,7 @@ class Evaluator:
         count = min(request.images, source.distinct or request.images)
         if kind.distance and not kind.repeats and not request.full:
             count = min(count, len(self.dataset))
-        # All reals are each of them once, or once as it is and once mirrored.
+        # All reals means each of them once, or once as it is and once mirrored.
         known = len(self.dataset) * (1 + reals.mirrored) if request.full else count
         store = self._store(kind)
         clean = store is not None and store.network.protocol == "clean"
@@ -92,11 +92,12 @@ class Evaluator:
             self.hint(f"{holder} holds {count:,} pictures: {request.title(request.images, clean)} becomes {title}")
         protocol = store.network.name if store else PIXELS
         names = [f"{title}_{part}" if part else title for part in kind.parts]
-        terms = tuple(Terms(name, protocol, reals.mirrored, self.dataset.content_hash) for name in names)
+        against = (reals.mirrored, self.dataset.content_hash) if kind.distance else (None, None)
+        terms = tuple(Terms(name, protocol, *against) for name in names)
         return Plan(request, count, reals, known, title, terms)
 
     def measure(self, plan: Plan, source: Source, about: About) -> list[Result]:
-        """The numbers of one measure of one subject."""
+        """Return the numbers of one measure of one subject."""
         kind, reals = plan.kind, plan.reals
         self._check_memory(plan)
         found = kind.take(self.context, Sample(reals, 0, plan.known), Sample(source, 0, plan.count))
@@ -118,8 +119,8 @@ class Evaluator:
                 nimg=about.nimg,
                 subject_hash=about.hash,
                 against=str(self.dataset.path),
-                against_hash=terms.against_hash,
-                mirrored=terms.mirrored,
+                against_hash=self.dataset.content_hash,
+                mirrored=reals.mirrored,
                 seed=self.seed,
                 protocol=terms.protocol,
                 growgan=__version__,
@@ -148,10 +149,14 @@ class Evaluator:
             )
 
     def _reference(self, plan: Plan) -> list[Reference]:
-        """Measure reals as if they were fakes, other ones against the same."""
+        """Measure reals as if they were fakes: other reals against the same ones."""
         key = plan.request, plan.count, plan.reals
         if key not in self._references:
-            self._references[key] = self._take_reference(plan)
+            try:
+                self._references[key] = self._take_reference(plan)
+            except UserError as error:  # no reason to lose the number that it would stand next to
+                self.hint(f"{plan.title}: no value of reals next to it: {error}")
+                self._references[key] = []
         return self._references[key]
 
     def _take_reference(self, plan: Plan) -> list[Reference]:

@@ -1,4 +1,4 @@
-"""How each measure is fed: from streams of pictures, by way of features where it compares those."""
+"""How each measure is computed from streams of pictures, by way of features if it compares those."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ PIXELS = "pixels"
 """The protocol of measures that see the pictures themselves, as 8 bits."""
 
 FEATURES = 2048
-"""Of Inception; VGG-16 has twice as many."""
+"""Number of Inception's features; VGG-16 has twice as many."""
 
 READ_AT_ONCE = 64
-"""Pictures, so that every core has some to work on; a network sees fewer at once."""
+"""Pictures read at once, so that every core has some to work on; a network sees fewer at once."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A number, and what belongs to it."""
+    """A number, and its details."""
 
     value: float
     levels: dict[int, float] | None = None
     """Pixels of a level of the pyramid -> its distance."""
     deviation: float | None = None
-    """Between the parts or subsets that the value is the mean of."""
+    """Standard deviation between the parts or subsets that the value is the mean of."""
 
 
 class MeasureContext:
-    """Where measures are taken: the networks, the device, and the random choices."""
+    """What measures need: the networks, the device, and the seeds."""
 
     def __init__(
         self,
@@ -60,21 +60,21 @@ class MeasureContext:
         self._kept: tuple[Sample, Descriptors] | None = None
 
     def pictures(self, sample: Sample, what: str) -> Iterator[NDArray[np.uint8]]:
-        """Yield a sample's pictures in batches and show how far it has come."""
+        """Yield a sample's pictures in batches and show progress."""
         with self.progress(len(sample), f"{what} of {sample.source.name}") as bar:
             for pixels in sample.batches(READ_AT_ONCE):
                 yield pixels
                 bar.advance(len(pixels))
 
     def descriptors(self, sample: Sample, seed: int) -> Descriptors:
-        """Cut the patches of a sample."""
+        """Return the patches of a sample."""
         descriptors = Descriptors(seed, self.device)
         for pixels in self.pictures(sample, "patches"):
             descriptors.add(pixels)
         return descriptors
 
     def kept_descriptors(self, reals: Sample) -> Descriptors:
-        """Return those of reals, which stay for the next snapshot."""
+        """Return the descriptors of reals, which are kept for the next snapshot."""
         if self._kept is None or self._kept[0] != reals:
             self._kept = None  # both at once might not fit
             self._kept = reals, self.descriptors(reals, self.block.patches[0])
@@ -82,13 +82,13 @@ class MeasureContext:
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes of them, which the next comparison uses or gives back."""
+        """Bytes of the kept descriptors, which the next comparison uses or frees."""
         return 0 if self._kept is None else self._kept[1].nbytes
 
 
 Take = Callable[[MeasureContext, Sample, Sample], list[Measured]]
 Room = Callable[[int, int, int], float]
-"""Bytes that a measure takes for so many fakes and reals of so many pixels a side."""
+"""From the numbers of fakes and reals and their pixels per side to the bytes that a measure needs."""
 
 
 def _swd_room(fakes: int, reals: int, resolution: int) -> float:
@@ -96,33 +96,33 @@ def _swd_room(fakes: int, reals: int, resolution: int) -> float:
 
 
 def _feature_room(fakes: int, reals: int, resolution: int, features: int = FEATURES) -> float:
-    """Features in float32, twice while they are put together, and then in float64."""
+    """Features in float32, twice while they are concatenated, and then in float64."""
     return (fakes + reals) * features * (4 + 8)
 
 
 def _pr_room(fakes: int, reals: int, resolution: int, features: int = FEATURES) -> float:
-    """Beside the features, some rows of distances: squares, products and those that were before them."""
+    """In addition to the features, some rows of distances: squares, products and those of the previous step."""
     return _feature_room(fakes, reals, resolution, features) + 3 * 8 * ROWS_AT_ONCE * max(fakes, reals)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a measure takes."""
+    """How a measure is computed, and what it needs."""
 
     take: Take
     """Measures the second sample, against the first where it is a distance."""
     network: str | None = None
     """Whose features it compares, inception's or vgg's; None: the pictures themselves."""
     distance: bool = True
-    """Whether it compares with reals; else reals themselves are its reference."""
+    """Whether it compares with reals; otherwise its reference is its value for reals."""
     repeats: bool = False
     """Whether a set that is too small is shown several times, as the authors' FID does."""
     smallest: int = 4
-    """Pixels a side below which it is not defined."""
+    """Smallest side in pixels for which it is defined."""
     fewest: int = 2
-    """Pictures of which there have to be as many."""
+    """Smallest number of pictures."""
     parts: tuple[str, ...] = ("",)
-    """Which numbers it has."""
+    """The names of its numbers."""
     room: Room = lambda fakes, reals, resolution: 0.0
 
 
@@ -182,4 +182,4 @@ KINDS: dict[str, Kind] = {
     "pr": Kind(_pr, "vgg", fewest=NEIGHBOUR + 1, parts=PARTS, room=partial(_pr_room, features=2 * FEATURES)),
     "pr_inception": Kind(_pr_inception, "inception", fewest=NEIGHBOUR + 1, parts=PARTS, room=_pr_room),
 }
-"""Every name of `METRICS`."""
+"""One for every name of `METRICS`."""

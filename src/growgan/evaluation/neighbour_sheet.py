@@ -1,4 +1,4 @@
-"""Nearest neighbours as people look at them: a sheet of pictures, a table beside held-out reals, and JSON."""
+"""Nearest neighbours for people to look at: a sheet of pictures, a table with held-out reals, and JSON."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ CELL = 128
 """Pixels a side of a picture on the sheet."""
 MARGIN, CAPTION, HEADING = 6, 28, 24
 BLOCK_ROWS = 16
-"""Fakes below each other; more stand in further columns."""
+"""Fakes in one column of the sheet; more go into further columns."""
 INK, PALE, PAPER = "#202020", "#707070", "#ffffff"
 
 ENOUGH = 100
-"""Held-out reals of which one of a hundred can be told."""
+"""Held-out reals needed for their 1% quantile to mean anything."""
 QUANTILES = {"least": 0.0, "1 %": 0.01, "5 %": 0.05, "median": 0.5, "95 %": 0.95}
 
 
 def summary(found: Found) -> dict[str, float]:
-    """Quantiles of the distances to the nearest training picture, and of what part of the last one's that is.
+    """Return quantiles of the distance to the nearest training picture, and of its share of that to the last one.
 
-    A copy is much nearer to one training picture than to all others, however smooth or usual it is.
+    A copy is much nearer to one training picture than to all others, however smooth or ordinary it is.
     """
     first, last = found.distances[:, 0], found.distances[:, -1]
     share = np.divide(first, last, out=np.zeros_like(first), where=first > 0)
@@ -38,14 +38,14 @@ def summary(found: Found) -> dict[str, float]:
 
 
 def nearer_than_reals(answer: Answer) -> int | None:
-    """How many fakes are nearer to a training picture than 99 of 100 held-out reals are; None without a hundred."""
+    """How many fakes are nearer to a training picture than 99 of 100 held-out reals; None without a hundred."""
     if answer.held_out is None or len(answer.held_out.distances) < ENOUGH:
         return None
     return int((answer.fakes.distances[:, 0] < np.quantile(answer.held_out.distances[:, 0], 0.01)).sum())
 
 
 def table(answer: Answer) -> str:
-    """Distances to the nearest training picture: of fakes, and below them of held-out reals."""
+    """Distances to the nearest training picture: of fakes and, below them, of held-out reals."""
     groups = {"fakes": answer.fakes} | ({"held-out reals": answer.held_out} if answer.held_out else {})
     rows = [["", "pictures", *QUANTILES, "least share", "median share"]]
     for name, found in groups.items():
@@ -97,7 +97,7 @@ def _entries(answer: Answer, found: Found) -> list[dict[str, Any]]:
 
 
 def shown(answer: Answer) -> list[int]:
-    """Which fakes the sheet has: all, in their order; of many, the nearest to a training picture, the nearest first."""
+    """Return the fakes on the sheet: all, in order; of many, those nearest to a training picture, the nearest first."""
     distances = answer.fakes.distances[:, 0]
     if len(distances) <= MOST_SHOWN:
         return list(range(len(distances)))
@@ -105,7 +105,7 @@ def shown(answer: Answer) -> list[int]:
 
 
 def draw(answer: Answer) -> Image.Image:
-    """The sheet: a fake to the left, its neighbours to the right with their names and distances."""
+    """Draw the sheet: a fake on the left, its neighbours on the right with their names and distances."""
     fakes, numbers = answer.fakes, shown(answer)
     count = fakes.distances.shape[1]
     rows = min(len(numbers), BLOCK_ROWS)

@@ -1,9 +1,9 @@
 """The training pictures nearest to generated ones, which show whether a model repeats what it was trained on.
 
-The paper looks at the nearest neighbours of its faces by features (activations of VGG layers) of the part around the
-face, so that hair and background do not decide. Here it is the central part of every picture, in the space that is
-asked for: pixels, or features of Inception or VGG-16. Beside the distances of fakes stand those of held-out reals,
-which were not in the training either.
+The paper finds the nearest neighbours of its faces by features (activations of VGG layers) of the region around the
+face, so that hair and background do not decide. Here it is the central part of every picture, in the requested space:
+pixels, or features of Inception or VGG-16. The distances of fakes are set against those of held-out reals, which were
+not used in training either.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from growgan.sampling.model import Model, load
 
 SPACES = ("pixel", "inception", "vgg")
 CENTRE = (0.2, 0.2, 0.8, 0.8)
-"""Left, top, right, bottom: of a framed face the part from the brows to the mouth."""
+"""Left, top, right, bottom: in a framed face, the part from the brows to the mouth."""
 HELD_OUT = 1000
-"""Held-out reals that are looked at, at most."""
+"""Held-out reals that are examined, at most."""
 QUERY_BYTES = 2**30
-"""Of queries in float64 compared at once; of more, the set is read several times."""
+"""Bytes of queries in float64 compared at once; for more, the set is read several times."""
 ROWS_AT_ONCE = 512
 BATCH_BYTES = 2**27
-"""Of training pictures in float64 at once; never fewer than one picture."""
+"""Bytes of training pictures in float64 at once; never less than one picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +74,11 @@ class Found:
     """Some pictures, and the training pictures nearest to each."""
 
     pictures: Pictures
-    """N of them, named ``seed 3``, or as a held-out picture is."""
+    """N of them, named ``seed 3`` or after the held-out picture."""
     distances: NDArray[np.float64]
     """[N, k], the nearest first: root mean square in levels of 255 for pixels, Euclidean for features."""
     indices: NDArray[np.int64]
-    """Of the training pictures, in the set's order: [N, k]."""
+    """Indices of the training pictures in the set: [N, k]."""
     mirrored: NDArray[np.bool_]
     """Whether it is the training picture's mirror image that is near: [N, k]."""
 
@@ -90,7 +90,7 @@ class Answer:
     question: Question
     model: DescribedFile
     dataset: ImageSet
-    """Still open, for the neighbours to be shown."""
+    """Still open, so that the neighbours can be shown."""
     box: Box
     """The part in pixels that was compared."""
     both_sides: bool
@@ -102,7 +102,7 @@ class Answer:
 def find_neighbours(
     question: Question, settings: Settings, progress: MakeProgress = Silent, say: Say = lambda line: None
 ) -> Answer:
-    """Look for them. The set of the answer is open: close it. Raises `UserError`s."""
+    """Find the neighbours. The caller has to close the answer's `dataset`. Raises `UserError`s."""
     model = load(question.model, settings.device)
     size, both = model.resolution, was_mirrored(model.file, say)
     box = _box(question, size, both)
@@ -131,7 +131,7 @@ def find_neighbours(
 
 
 def _make(model: Model, question: Question, progress: MakeProgress) -> Pictures:
-    """The generated pictures."""
+    """Return the generated pictures."""
     seeds = ",".join(map(str, question.seeds))
     parts = []
     with progress(len(question.seeds), "pictures") as bar:
@@ -143,14 +143,14 @@ def _make(model: Model, question: Question, progress: MakeProgress) -> Pictures:
 
 
 def _keep(reals: Reals) -> Pictures:
-    """Held-out pictures, some of all parts of their set."""
+    """Return held-out pictures, from all parts of their set."""
     count = min(len(reals.dataset), HELD_OUT)
     names = [picture_name(reals.dataset, index) for index in reals.indices(0, count)]
     return Pictures(reals.name, reals.key, names, reals.pixels(0, count))
 
 
 def picture_name(dataset: ImageSet, index: int) -> str:
-    """A picture's name at its source, where the set knows it; else in the set."""
+    """Return a picture's original name if the set records it, else its name in the set."""
     return Path((dataset.sources or dataset.names)[index]).name
 
 
@@ -188,7 +188,7 @@ def _search(
 
 
 class _Space:
-    """Where pictures are compared: turns a source's into rows."""
+    """The space in which pictures are compared: turns a source's pictures into rows."""
 
     def __init__(self, name: str, settings: Settings, progress: MakeProgress, say: Say) -> None:
         self.store: FeatureStore | None = None
@@ -201,7 +201,7 @@ class _Space:
                 self.store = open_vgg(settings, progress)
 
     def some(self, part: Part) -> Iterator[Tensor]:
-        """Yield the rows of all its pictures, [n, D], some at a time: pixels as bytes, features in float32."""
+        """Yield the rows of all its pictures, [n, D], a batch at a time: pixels as bytes, features in float32."""
         assert part.distinct is not None
         sample = Sample(part, 0, part.distinct)
         if self.store is not None:
@@ -212,9 +212,9 @@ class _Space:
             yield torch.from_numpy(pixels.reshape(len(pixels), -1))
 
     def rows(self, part: Part) -> Tensor:
-        """Return all of them, [N, D]."""
+        """Return all rows, [N, D]."""
         return torch.cat(list(self.some(part)))
 
     def unit(self, width: int) -> float:
-        """What a distance is divided by: of pixels, so that it is a root mean square in levels."""
+        """Return the divisor of distances, which for pixels makes them a root mean square in levels."""
         return 1.0 if self.store is not None else float(np.sqrt(width))

@@ -1,4 +1,4 @@
-"""What is asked for: names of measures such as ``swd``, ``fid10k`` and ``fid50k_full``."""
+"""Requests for measures, by names such as ``swd``, ``fid10k`` and ``fid50k_full``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from growgan.core.errors import ConfigError
 from growgan.metrics import METRICS, THOUSANDS, titled
 
 CURVE_IMAGES = 2048
-"""Images of a measure where nobody says how many: enough to compare snapshots by SWD and KID."""
+"""Images of a measure if the user gives no number: enough to compare snapshots by SWD and KID."""
 FINAL_IMAGES = 10_000
-"""The same for one model by the measures that need many."""
+"""The same for one model and the measures that need many."""
 NEEDS_MANY = ("fid", "is")
 MOST_IMAGES = 1_000_000
 
@@ -28,12 +28,12 @@ class Request:
     """FID and KID against all reals, however many."""
 
     def title(self, images: int, clean: bool) -> str:
-        """The name of the result, which says all that makes it another measure: ``fid10k_full``, ``kid2048_clean``."""
+        """The name of the result, with everything that makes it another measure: ``fid10k_full``, ``kid2048_clean``."""
         return f"{titled(self.metric, images)}{'_full' if self.full else ''}{'_clean' if clean else ''}"
 
 
 def parse_requests(text: str, images: int | None, curve: bool) -> list[Request]:
-    """Read ``swd,fid50k_full``; ``images``: of measures that name no number; ``curve``: many snapshots are measured."""
+    """Read ``swd,fid50k_full``. images: for measures without a number. curve: whether many snapshots are measured."""
     if images is not None and not 2 <= images <= MOST_IMAGES:
         raise ConfigError(f"--images must be between 2 and {MOST_IMAGES:,}, not {images}")
     requests = [_parse(name.strip(), images, curve) for name in text.split(",")]
@@ -44,7 +44,7 @@ def parse_requests(text: str, images: int | None, curve: bool) -> list[Request]:
 
 
 def _parse(name: str, images: int | None, curve: bool) -> Request:
-    # The longest name first, for pr_inception begins with pr.
+    # The longest name first, as pr_inception begins with pr.
     for metric in sorted(METRICS, key=len, reverse=True):
         found = re.fullmatch(re.escape(metric) + r"(?:([1-9]\d{0,6})(k?))?(_full)?", name, re.ASCII)
         if not found:

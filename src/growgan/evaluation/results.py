@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,34 +12,35 @@ from typing import Any
 from growgan.core.errors import ConfigError, RunError
 
 START = b'{"metric"'
-"""How every line begins."""
+"""Beginning of every line."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The same measure of reals: among themselves where it is a distance."""
+    """The same measure of reals: between different reals if it is a distance."""
 
     value: float
     levels: dict[int, float] | None
     images: int
     """Reals that were measured."""
     real_images: int | None
-    """Other reals that they were compared with; None where it is no distance."""
+    """Other reals that they were compared with; None if it is not a distance."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What has to be alike in two numbers that are compared."""
+    """What two numbers must have in common to be compared."""
 
     metric: str
     protocol: str
-    mirrored: bool
-    against_hash: str
+    mirrored: bool | None
+    against_hash: str | None
+    """Both None for a measure that compares with no reals."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One number with all that it depends on. The JSON has these fields by these names (docs/measures.md)."""
+    """One number with everything that it depends on. The JSON has these fields by these names (docs/measures.md)."""
 
     metric: str
     value: float
@@ -67,9 +69,9 @@ def to_json(results: Sequence[Result]) -> list[dict[str, Any]]:
 
 
 class Lines:
-    """A file of measures, one a line of JSON, to which others are added. It is tried and read at once.
+    """A file of measures, one line of JSON each, to which others are added. Opening reads it and tries writing.
 
-    Raises `ConfigError` for a file of something else, `RunError` where it cannot be written.
+    Raises `ConfigError` if the file holds something else, `RunError` if it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,7 +90,7 @@ class Lines:
             raise RunError(f"cannot write {path}: {error.strerror or error}") from error
 
     def _read(self, content: bytes) -> bytes:
-        """Take in the entries. Returns the content without a last line that a killed process has left cut off."""
+        """Read the entries. Returns the content without a last line that a killed process cut off."""
         lines = content.splitlines(keepends=True)
         for number, line in enumerate(lines, 1):
             try:
@@ -103,19 +105,19 @@ class Lines:
         return content
 
     def check(self, terms: Terms) -> None:
-        """Raise `ConfigError` if the file has the same measure on other terms."""
+        """Raise `ConfigError` if the file has the same measure under other terms."""
         for entry in self._entries:
             if entry["metric"] != terms.metric:
                 continue
             for name, wanted in asdict(terms).items():
-                if entry.get(name, wanted) != wanted:
+                if wanted is not None and entry.get(name, wanted) != wanted:
                     raise ConfigError(
                         f"{self.path} has {terms.metric} with {name} {entry[name]}, which {wanted} cannot be "
                         "compared with; choose another file with --out"
                     )
 
     def add(self, result: Result) -> None:
-        """Add a line, unless there is an equal one."""
+        """Add a line, unless an equal one exists."""
         text = json.dumps(asdict(result), allow_nan=False)
         entry = json.loads(text)
         if entry in self._entries:
@@ -129,10 +131,10 @@ class Lines:
 
 
 def read(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """What `growgan evaluate` has added to files of JSON lines, oldest first; one that is not there is empty.
+    """What ``growgan evaluate`` has added to files of JSON lines, oldest first; a missing file counts as empty.
 
-    A last line that a killed process has left cut off is passed over. Raises `ConfigError` for any other that is no
-    measure, and for a file that cannot be read.
+    A last line that a killed process cut off is ignored. Raises `ConfigError` for any other line that is not a measure,
+    and for a file that cannot be read.
     """
     found = []
     for path in files:
@@ -151,9 +153,9 @@ def read(files: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def of_model(path: Path, subject_hash: str) -> dict[str, dict[str, Any]]:
-    """What a file of measures has for the model of this hash, by measure, the last line winning.
+    """A file's measures of the model with this hash, by measure; the last line wins.
 
-    Without what tells of the machine it was measured on: paths. Raises `ConfigError`, see `read`.
+    Paths, which depend on the machine it was measured on, are left out. Raises `ConfigError`, see `read`.
     """
     found = {}
     for entry in read([path]):
@@ -164,14 +166,16 @@ def of_model(path: Path, subject_hash: str) -> dict[str, dict[str, Any]]:
 
 
 def lacking(file: Path, subject_hash: str, metrics: Sequence[str]) -> list[str]:
-    """Those of `metrics`, such as ``kid`` or ``swd16k``, that a file of measures does not have of a model."""
+    """Those of `metrics`, such as ``kid`` or ``swd16k``, that a file of measures lacks for a model."""
     have = [line["metric"] for line in read([file]) if line.get("subject_hash") == subject_hash]
-    return [name for name in metrics if not any(metric.startswith(name) for metric in have)]
+    # A name without a number stands for any, and one whose measure has parts for these.
+    forms = {name: rf"{name}{'' if name[-1].isdigit() else '[0-9]+k?'}(_precision|_recall)?" for name in metrics}
+    return [name for name, form in forms.items() if not any(re.fullmatch(form, metric) for metric in have)]
 
 
 def table(results: Sequence[Result]) -> str:
-    """A row for each subject and a column for each number; under the subjects of one size, what reals give."""
-    # Large pictures first: of small ones some measures are not defined.
+    """A row per subject and a column per number; below the subjects of one size, the values of reals."""
+    # Large pictures first: some measures are not defined for small ones.
     by_size = sorted(results, key=lambda result: -result.resolution)
     columns = list(dict.fromkeys(name for result in by_size for name in _cells(result)))
     clock = ["kimg"] if any(result.nimg is not None for result in results) else []
@@ -234,7 +238,7 @@ def _number(value: float) -> str:
 
 
 def align(rows: list[list[str]]) -> str:
-    """Rows of cells below each other: the first column to the left, the others to the right."""
+    """Align rows of cells in columns: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -1,4 +1,4 @@
-"""The pictures of a model as measures see them, and parts of pictures."""
+"""The pictures of a model as the measures see them, and parts of pictures."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MOST_SEED = 4000
 
 
 def block(seed: int) -> SeedBlock:
-    """The random choices that ``--seed`` stands for. Raises `ConfigError`."""
+    """Return the seeds that ``--seed`` stands for. Raises `ConfigError` if it is out of range."""
     if not 0 <= seed <= MOST_SEED:
         raise ConfigError(f"--seed must be between 0 and {MOST_SEED}, not {seed}")
     return SeedBlock(seed + 1)
 
 
 class Fakes:
-    """Pictures that a model makes, with labels drawn as those of its training."""
+    """Pictures that a model generates, with labels drawn as in its training."""
 
     def __init__(self, model: Model, seed: int = 0, batch: int = 16) -> None:
         if model.spec.channels not in (1, 3):
@@ -54,18 +54,18 @@ class Pictures:
     name: str
     key: str
     names: list[str]
-    """Of each picture."""
+    """One for each picture."""
     all: NDArray[np.uint8]
     """[N, C, S, S]."""
 
     @property
     def resolution(self) -> int:
-        """Pixels a side."""
+        """Pixels per side."""
         return int(self.all.shape[-1])
 
     @property
     def channels(self) -> int:
-        """Colours."""
+        """Colour channels."""
         return int(self.all.shape[1])
 
     @property
@@ -79,7 +79,7 @@ class Pictures:
 
 
 class Part:
-    """A box of another source's pictures, perhaps mirrored; in colour, grey as three equal ones."""
+    """A box of another source's pictures, possibly mirrored; in colour, grey as three equal channels."""
 
     def __init__(self, source: Source, box: Box, mirrored: bool = False) -> None:
         if source.channels not in (1, 3):
@@ -89,7 +89,7 @@ class Part:
         self._source, self._box, self._mirrored = source, box, mirrored
         self.name = source.name
         whole = box == (0, 0, source.resolution, source.resolution)
-        # Of whole pictures the key is the source's own, so that their features are those that FID and KID have kept.
+        # For whole pictures the key is the source's own, so that they share the features that FID and KID have kept.
         self.key = source.key + ("" if whole else f" box {box}") + (" turned" if mirrored else "")
         self.resolution = box[2] - box[0]
         self.channels = 3

@@ -25,24 +25,24 @@ from growgan.sampling.sources import find, is_shipped
 Say = Callable[[str], None]
 
 OF_OTHERS = (".onnx", ".pkl", ".pickle", ".pt", ".pth", ".model")
-"""How files are called that hold a network, but are not what is measured."""
+"""Suffixes of files that hold a network, but cannot be measured."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What a result says of its subject."""
+    """What a result says about its subject."""
 
     subject: str
     hash: str
     mirrored: bool
-    """Whether it was trained on mirrored pictures as well, so that it is measured against such."""
+    """Whether it was trained on mirrored pictures as well, and so is measured against such."""
     snapshot: str | None = None
     nimg: int | None = None
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Something to measure. Opening it may raise `ModelError` or OSError: a run that goes on drops old snapshots."""
+    """Something to measure. Opening it may raise `ModelError` or `OSError`: a run in progress drops old snapshots."""
 
     name: str
     resolution: int
@@ -60,7 +60,7 @@ def opened(
     say: Say,
     hint: Say,
 ) -> Iterator[tuple[ImageSet, list[Subject]]]:
-    """Open the set, and find the subjects; their sizes fit. Raises `UserError`s, before anything is measured."""
+    """Open the set and find the subjects, checking that sizes fit. Raises `UserError`s before anything is measured."""
     models = _find_models(subject, hint)
     with prepare(data, **_sizes(models, data), progress=progress, say=say) as dataset:
         if models is not None:
@@ -79,7 +79,7 @@ def opened(
 
 
 def check_paths(subject: str, data: Path) -> None:
-    """Raise `UserError` for what is not there, or not what its place is for, before anything else is done."""
+    """Raise `UserError` for paths that do not exist or are of the wrong kind, before anything else is done."""
     if not data.exists():
         raise DataError(f"{data}: no such file or folder")
     run = RunFiles(data)
@@ -94,9 +94,9 @@ def check_paths(subject: str, data: Path) -> None:
 
 
 def list_snapshots(run: Path, hint: Say = lambda line: None) -> list[ModelFile]:
-    """Models of a run by the images that they have seen; one that is there under several names comes once.
+    """Models of a run, in the order of the images that they have seen; one with several names is listed once.
 
-    What cannot be read is said and left out. Raises `ModelError` if nothing is left.
+    Those that cannot be read are reported and left out. Raises `ModelError` if none is left.
     """
     models: dict[int, ModelFile] = {}
     for path in RunFiles(run).all_models():
@@ -128,7 +128,7 @@ def _find_models(subject: str, hint: Say) -> list[ModelFile] | None:
 
 
 def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, Any]:
-    """The size to which pictures are brought: that of the largest model, or the one that they had in its run."""
+    """The size to which pictures are brought: that of the largest model, or the one used in its run."""
     if models is None:
         return {}
     run = RunFiles.holding(models[-1].path)
@@ -144,7 +144,7 @@ def _sizes(models: list[ModelFile] | None, data: Path) -> dict[str, Any]:
 def _of_model(model: ModelFile, seed: int, batch: int, device: torch.device, hint: Say) -> Subject:
     def open_it() -> tuple[Source, About]:
         loaded, path = load(model.path, device), model.path
-        file = loaded.file  # what is measured: a run that goes on may have put another one in the place of `model`
+        file = loaded.file  # what is measured: a run in progress may have replaced `model` by another one
         nimg = file.training.get("nimg")
         about = About(str(path), file.hash, was_mirrored(file, hint), path.name, None if nimg is None else int(nimg))
         return Fakes(loaded, seed, batch), about
@@ -153,7 +153,7 @@ def _of_model(model: ModelFile, seed: int, batch: int, device: torch.device, hin
 
 
 def was_mirrored(model: ModelFile, hint: Say) -> bool:
-    """Whether it was trained on mirrored pictures: by the file itself, or by its run if the file is older than that."""
+    """Whether a model was trained on mirrored pictures: according to its file or, if that is older, its run."""
     if "mirror" in model.training:
         return bool(model.training["mirror"])
     run = RunFiles.holding(model.path)

@@ -1,4 +1,4 @@
-"""Layer 1: what G and D are trained to do. A loss is one file and one line in `LOSSES`."""
+"""Layer 1: the losses of G and D. A loss is one file and one line in `LOSSES`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOSSES = {
 
 
 def create(config: LossConfig, multi_label: bool) -> Loss:
-    """The loss that `config` names. multi_label: whether labels are attributes, each for itself, or one class."""
+    """The loss that `config` names. multi_label: whether labels are independent attributes rather than one class."""
     module, name = LOSSES[config.name].split(":")
     loss: Loss = getattr(import_module(module), name)(config, multi_label)
     return loss

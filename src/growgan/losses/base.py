@@ -15,7 +15,7 @@ from growgan.core.config import LossConfig
 
 
 class Critic(Protocol):
-    """D at the stage that is trained: images to (scores [N, 1], logits [N, K])."""
+    """D at the current stage: images to (scores [N, 1], logits [N, K])."""
 
     def __call__(
         self, x: Tensor, *, parts: int = 1, on_input: Callable[[str, Tensor], Tensor] | None = None
@@ -24,7 +24,7 @@ class Critic(Protocol):
 
 
 class RandomSource(Protocol):
-    """Random numbers by name, a row for each image."""
+    """Random numbers by name, one row per image."""
 
     def normal(self, name: str, *shape: int) -> Tensor:
         """N(0, 1), [N, *shape]."""
@@ -35,21 +35,21 @@ class RandomSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepInfo:
-    """What a loss needs to know of the step in which D is updated."""
+    """What a loss needs to know about an update of D."""
 
     resolution: int
     """Side of the stage's images in pixels."""
     enlargement: float = 1.0
-    """Side of the finished model's images over that of the stage's."""
+    """Side of the finished model's images, relative to the stage's."""
     penalised: bool = True
-    """Whether penalties that are not taken in every update are taken in this one."""
+    """Whether lazy penalties are taken in this update."""
     progress: float = 0.0
     """See `Phase.progress`."""
 
 
 @dataclass
 class Terms:
-    """A loss in its named parts, which add up to it, and statistics for the log that are no part of it."""
+    """The named parts that add up to a loss, and statistics for the log that are not part of it."""
 
     parts: dict[str, Tensor]
     stats: dict[str, Tensor] = field(default_factory=dict)
@@ -73,26 +73,27 @@ class Loss(ABC):
     def d_terms(
         self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource, info: StepInfo
     ) -> Iterator[Terms]:
-        """Terms of D's loss, means over images, in groups that have no computation in common.
+        """Terms of D's loss, means over images, in groups that share no computation.
 
-        Each is to be sent backward before the next is asked for, so that what the way back needs of one group does not
-        have to be in memory together with that of the others.
+        Each group must be backpropagated before the next is requested, so that the graphs of several groups need not be
+        in memory together.
 
-        reals, fakes: [N, C, S, S], without gradient to G. labels: the reals', which the fakes were made with too.
+        reals, fakes: [N, C, S, S], without gradient to G. labels: those of the reals, with which the fakes were made
+        too.
         """
 
     @abstractmethod
     def g_terms(self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource) -> Terms:
-        """Terms of G's loss, means over images. labels: the fakes'; the reals, D's last ones, have others."""
+        """Terms of G's loss, means over images. labels: those of the fakes; `reals`, D's last ones, have others."""
 
     def after_d_step(self, stats: dict[str, Tensor]) -> None:  # noqa: B027 (most losses remember nothing)
-        """Take note of the last D step's statistics, means over its images."""
+        """Update `state` from the last D step's statistics, means over its images."""
 
     def label_terms(self, logits: Tensor, labels: Tensor | None, name: str = "labels") -> dict[str, Tensor]:
         """The AC-GAN term (paper, appendix A; Odena et al. 2017): none without labels.
 
-        One class: softmax cross-entropy with the class, int64 [N], or a mixture, float [N, K]. Attributes: the sum over
-        K of a sigmoid cross-entropy each, the joint log-likelihood of attributes that are independent.
+        One class: softmax cross-entropy with the class, int64 [N], or a mixture, float [N, K]. Attributes: the sum of K
+        sigmoid cross-entropies, the joint log-likelihood of independent attributes.
         """
         if labels is None or not logits.shape[1]:
             return {}
@@ -105,10 +106,10 @@ class Loss(ABC):
 
 
 def sign_mean(scores: Tensor) -> dict[str, Tensor]:
-    """How sure D is of its reals: r of adaptive augmentation (Karras et al. 2020), from -1 to 1."""
+    """The mean sign of D's scores: r of adaptive augmentation (Karras et al. 2020), from -1 to 1."""
     return {"sign": scores.detach().sign().mean()}
 
 
 def score_mean(name: str, scores: Tensor) -> dict[str, Tensor]:
-    """What D thinks of the images of that name, for the log."""
+    """The mean score of the images of that name, for the log."""
     return {f"score_{name}": scores.detach().mean()}

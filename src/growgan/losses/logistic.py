@@ -13,12 +13,12 @@ from growgan.losses.zero_centred import ZeroCentred
 
 
 class Logistic(ZeroCentred):
-    """D: E[softplus(D(fake))] + E[softplus(-D(real))] + R1 (+ R2, if asked); G: E[softplus(-D(fake))]."""
+    """D: E[softplus(D(fake))] + E[softplus(-D(real))] + R1 (+ R2, if enabled); G: E[softplus(-D(fake))]."""
 
     def d_terms(
         self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource, info: StepInfo
     ) -> Iterator[Terms]:
-        """See `Loss.d_terms`: the fakes, then the reals, with their penalties; all at once where none is due."""
+        """See `Loss.d_terms`: the fakes, then the reals, with their penalties; all at once if none is due."""
         fakes, reals = self.watched(fakes, ("r2",), info), self.watched(reals, ("r1",), info)
         if fakes.requires_grad or reals.requires_grad:
             yield self._fake_terms(*D(fakes), fakes, labels, info)

@@ -13,10 +13,10 @@ from growgan.losses.base import Critic, Loss, RandomSource, StepInfo, Terms, sco
 
 
 class Lsgan(Loss):
-    """D: E[D(real)^2] + 0.1 E[(D(fake) - 1)^2]; G: E[D(fake)^2]. A fake that D is sure of scores 1, a real 0.
+    """D: E[D(real)^2] + 0.1 E[(D(fake) - 1)^2]; G: E[D(fake)^2]. D's target is 1 for fakes and 0 for reals.
 
-    When D becomes too sure of the fakes, the inputs of all its convolutions are multiplied by noise, the more so the
-    surer it is: strength 0.2 max(0, d - 0.5)^2, with d the moving average of D(fake), clipped to [0, 1].
+    When D becomes too sure of the fakes, the inputs of all its convolutions are multiplied by noise, which grows with
+    its certainty: strength 0.2 max(0, d - 0.5)^2, with d the moving average of D(fake), clipped to [0, 1].
     """
 
     def __init__(self, config: LossConfig, multi_label: bool) -> None:
@@ -46,7 +46,7 @@ class Lsgan(Loss):
     def after_d_step(self, stats: dict[str, Tensor]) -> None:
         """Move d toward the mean score of the step's fakes."""
         d = self.state["d"] = self.state["d"].to(stats["score_fake"])
-        d.mul_(0.9).add_(0.1 * stats["score_fake"].clamp(0, 1))  # in its place, where recorded passes read it
+        d.mul_(0.9).add_(0.1 * stats["score_fake"].clamp(0, 1))  # in place, where recorded passes read it
 
     @property
     def strength(self) -> Tensor:

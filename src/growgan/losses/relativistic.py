@@ -13,16 +13,16 @@ from growgan.losses.zero_centred import ZeroCentred
 
 
 class Relativistic(ZeroCentred):
-    """Each real is judged against the fake beside it, so that no mode of the data can be left out at no cost.
+    """Each real is compared with the fake it is paired with, so that no mode of the data can be dropped at no cost.
 
-    D: E[softplus(D(fake) - D(real))] + R1 + R2; G: E[softplus(D(real) - D(fake))]. A constant added to D changes
-    nothing, so that the sign which adaptive augmentation follows is that of D(real) - D(fake).
+    D: E[softplus(D(fake) - D(real))] + R1 + R2; G: E[softplus(D(real) - D(fake))]. Adding a constant to D changes
+    nothing, so the sign that adaptive augmentation follows is that of D(real) - D(fake).
     """
 
     def d_terms(
         self, D: Critic, reals: Tensor, fakes: Tensor, labels: Tensor | None, draws: RandomSource, info: StepInfo
     ) -> Iterator[Terms]:
-        """See `Loss.d_terms`: all at once, as pairs have to be."""
+        """See `Loss.d_terms`: all at once, as pairs require."""
         images = self.watched(torch.cat([reals, fakes]), ("r1", "r2"), info)
         scores, logits = D(images, parts=2)
         real, fake = scores.chunk(2)

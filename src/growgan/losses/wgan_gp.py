@@ -40,9 +40,9 @@ class WganGp(Loss):
     def _penalty(self, D: Critic, reals: Tensor, fakes: Tensor, draws: RandomSource, enlargement: float) -> Tensor:
         """Squared distance of D's gradient norm from its target, at points between reals and fakes.
 
-        The norm is that of the gradient by the image enlarged to the finished model's size, on which the original
-        takes it at every stage. Enlarging by f spreads each pixel's gradient evenly over f^2 pixels, so that norm is
-        the native one divided by f = `enlargement`.
+        The gradient is with respect to the image enlarged to the finished model's size, on which the original takes it
+        at every stage. Enlarging by f spreads each pixel's gradient evenly over f^2 pixels, so its norm is the native
+        one divided by f = `enlargement`.
         """
         mixed = torch.lerp(reals, fakes, draws.uniform("mix", 1, 1, 1)).requires_grad_()
         scores, _ = D(mixed)

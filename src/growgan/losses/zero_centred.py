@@ -12,18 +12,18 @@ from growgan.losses.base import Loss, StepInfo
 class ZeroCentred(Loss):
     """A loss with gamma/2 E[|grad D(x)|^2] on reals (r1), fakes (r2) or both.
 
-    The gradient is by the images of the stage, at their own size. It may be lazy (Karras et al. 2020, StyleGAN2,
-    appendix B): taken at every `r1_interval`-th update alone, times as heavy.
+    The gradient is with respect to the stage's images, at their own size. The penalty may be lazy (Karras et al. 2020,
+    StyleGAN2, appendix B): taken only at every `r1_interval`-th update, with that many times the weight.
     """
 
     def watched(self, images: Tensor, names: tuple[str, ...], info: StepInfo) -> Tensor:
-        """Images for D's step, with a gradient if one of the penalties `names` is taken in it."""
+        """Images for D's step, which require a gradient if one of the penalties `names` is taken in it."""
         return images.detach().requires_grad_(info.penalised and any(self._gamma(name, info) for name in names))
 
     def penalties(self, scores: Tensor, images: Tensor, names: tuple[str, ...], info: StepInfo) -> dict[str, Tensor]:
         """The penalties `names`, one for each of the equal parts of a `watched` batch.
 
-        In steps that a lazy one leaves out it is 0: every step of a stage has the same figures.
+        In steps without lazy penalties they are 0, so that every step of a stage has the same figures.
         """
         gammas = {name: self._gamma(name, info) for name in names}
         if not images.requires_grad:

@@ -1,12 +1,12 @@
-"""Layer 1: measures of quality and variation, each by the definition that the papers used."""
+"""Layer 1: measures of quality and variation, each as the papers define it."""
 
 from __future__ import annotations
 
 METRICS = ("swd", "msssim", "fid", "kid", "is", "pr", "pr_inception")
-"""Names of measures on the command line; how each is taken: `growgan.evaluation.measures`."""
+"""Names of measures on the command line; how each is computed: `growgan.evaluation.measures`."""
 
 THOUSANDS = {"swd": 1024}
-"""What "k" stands for where it is not 1,000: the paper's SWD is of 16 x 1,024 images."""
+"""What "k" stands for where it is not 1,000: the paper's SWD uses 16 x 1,024 images."""
 
 
 def titled(metric: str, images: int) -> str:

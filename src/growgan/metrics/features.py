@@ -1,7 +1,7 @@
-"""Features of pictures, computed once: kept in the user's cache by picture, network and protocol.
+"""Features of pictures, computed once and kept in the user's cache by picture, network and protocol.
 
-A file holds 256 pictures, so that work that is broken off goes on where it was, and 10,000 begin with the 2,048 that
-are there. The folder may be deleted, and several processes may fill it, at any time.
+A file holds 256 pictures, so that interrupted work is resumed where it stopped, and 10,000 start from the 2,048 that
+exist. The folder may be deleted, and several processes may fill it, at any time.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from growgan.metrics.streams import Sample, Source
 
 PER_FILE = 256
 FORMAT = 2
-"""Of what is kept; 2: the second round of a mirrored set shows the other side of every picture."""
+"""Version of what is kept; 2: the second round of a mirrored set shows the other side of every picture."""
 
 Output = Literal["features", "probabilities"]
 
 
 class FeatureStore:
-    """What one network says of pictures."""
+    """The outputs of one network for pictures."""
 
     def __init__(self, network: FeatureNetwork, batch: int, progress: MakeProgress = Silent) -> None:
         self.network = network
         self.batch = batch
         self.progress = progress
         self._unwritten: dict[Path, NDArray[Any]] = {}
-        """What the cache did not take."""
+        """Rows that could not be written to the cache."""
 
     def rows(self, sample: Sample, output: Output = "features") -> Iterator[Tensor]:
-        """Yield what the network says of a sample's pictures, [n, D] float32, from the cache where it is there."""
+        """Yield the network's outputs for a sample's pictures, [n, D] float32, from the cache where they are in it."""
         self._compute(sample, output)
         for k in _files(sample):
             path, wanted = self._folder(sample.source, output) / f"{k:06d}.npy", _wanted(sample, k)
             rows = self._read(path)
-            if _count(rows) < wanted:  # somebody has emptied the cache meanwhile
+            if _count(rows) < wanted:  # the cache was emptied meanwhile
                 self._compute(sample, output)
                 rows = self._read(path)
             if rows is None or len(rows) < wanted:
@@ -55,13 +55,13 @@ class FeatureStore:
             yield torch.from_numpy(rows[max(sample.start - k * PER_FILE, 0) : wanted])
 
     def all_rows(self, sample: Sample, output: Output = "features") -> Tensor:
-        """Return the same as one tensor [N, D]."""
+        """Return `rows` as one tensor [N, D]."""
         return torch.cat(list(self.rows(sample, output)))
 
     def statistics(self, sample: Sample) -> Statistics:
-        """Return mean and covariance of a sample's features; those of a set are kept too (33 MB)."""
+        """Return mean and covariance of a sample's features; those of a set are cached too (33 MB)."""
         path = self._folder(sample.source, "features") / f"statistics-{sample.start}-{sample.stop}.npy"
-        kept = self._read(path)  # the mean, above the covariance
+        kept = self._read(path)  # the mean, stacked on the covariance
         if kept is not None and kept.ndim == 2 and len(kept) == kept.shape[1] + 1:
             return Statistics(torch.from_numpy(kept[0]), torch.from_numpy(kept[1:]), len(sample), self.network.name)
         found = statistics(self.rows(sample), self.network.name)
@@ -99,7 +99,7 @@ class FeatureStore:
         missing: Sample,
         bar: Progress,
     ) -> None:
-        """Fill one file up; as far as it came, if it is broken off."""
+        """Complete one file; if interrupted, it keeps what was computed."""
         parts = [kept] if kept is not None else []
         try:
             for pixels in missing.batches(self.batch):
@@ -107,7 +107,7 @@ class FeatureStore:
                 bar.advance(len(pixels))
         finally:
             rows = np.concatenate(parts) if parts else None
-            # Another process may have come further: what it has written is not to be shortened.
+            # Another process may have got further: what it has written must not be shortened.
             if rows is not None and len(rows) > _count(self._read(path)):
                 self._write(path, rows)
 
@@ -115,7 +115,7 @@ class FeatureStore:
         return self._unwritten[path] if path in self._unwritten else _read(path)
 
     def _write(self, path: Path, rows: NDArray[Any]) -> None:
-        """Keep it in the cache, or in memory where that takes nothing: what was computed is not to be lost."""
+        """Keep rows in the cache, or in memory if they cannot be written: what was computed must not be lost."""
         try:
             with whole(path) as temporary, temporary.open("wb") as file:
                 np.save(file, rows)
@@ -126,7 +126,7 @@ class FeatureStore:
 
 
 def _count(rows: NDArray[Any] | None) -> int:
-    """Rows of what is there."""
+    """Return the number of rows, 0 for None."""
     return 0 if rows is None else len(rows)
 
 
@@ -135,12 +135,12 @@ def _files(sample: Sample) -> range:
 
 
 def _wanted(sample: Sample, k: int) -> int:
-    """Rows that file `k` has to have for the sample."""
+    """Return how many rows file `k` must have for the sample."""
     return min(sample.stop - k * PER_FILE, PER_FILE)
 
 
 def _read(path: Path) -> NDArray[Any] | None:
-    """Return what lies there; None if nothing does, or nothing that can be read."""
+    """Return the array at `path`; None if there is none or it cannot be read."""
     try:
         found: NDArray[Any] = np.load(path)
     except (OSError, ValueError, EOFError):

@@ -1,6 +1,6 @@
-"""Fréchet inception distance (Heusel et al. 2017): between two sets of features, each taken for a Gaussian.
+"""Fréchet inception distance (Heusel et al. 2017) between two sets of features, each modelled as a Gaussian.
 
-It falls with the number of images, so only sets of one size are compared: `fid50k` is not `fid10k`.
+It falls as the number of images grows, so only sets of one size are compared: ``fid50k`` is not ``fid10k``.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class Statistics:
     covariance: Tensor
     """[D, D], unbiased."""
     count: int
-    """Images."""
+    """Number of images."""
     protocol: str
     """How the features were made; statistics of different protocols are never compared."""
 
 
 def statistics(features: Iterable[Tensor], protocol: str) -> Statistics:
-    """Gather batches of features [n, D].
+    """Accumulate the statistics of batches of features [n, D].
 
-    Batches are merged by their own means (Chan, Golub and LeVeque 1979), so that large means cost no digits.
+    Batches are merged by their own means (Chan, Golub and LeVeque 1979), so that large means cost no precision.
     """
     count, mean, scatter = 0, torch.zeros(0), torch.zeros(0)
     for batch in features:
@@ -53,8 +53,8 @@ def statistics(features: Iterable[Tensor], protocol: str) -> Statistics:
 def fid(a: Statistics, b: Statistics) -> float:
     """Return |mean a - mean b|^2 + tr(A + B - 2 sqrt(AB)).
 
-    sqrt(AB) and the symmetric sqrt(sqrt(A) B sqrt(A)) have one trace; the latter's eigenvalues are real, which
-    a general matrix root's are not where fewer images than features leave A and B singular.
+    sqrt(AB) and the symmetric sqrt(sqrt(A) B sqrt(A)) have the same trace; the latter's eigenvalues are real, unlike
+    those of a general matrix root when fewer images than features leave A and B singular.
     """
     if a.protocol != b.protocol:
         raise ConfigError(f"{a.protocol} features cannot be compared with {b.protocol} features")

@@ -1,9 +1,9 @@
-"""Networks whose features stand for a picture's content: Inception-v3 (2015-12-05), and VGG-16 for `pr`.
+"""Networks whose features represent a picture's content: Inception-v3 (2015-12-05), and VGG-16 for `pr`.
 
 Both are TorchScript files. Inception sees 299x299 pixels, so how a picture is enlarged is part of every measure
-(Parmar, Zhang and Zhu 2022). Protocol "legacy" is that of FID's authors: TensorFlow 1's bilinear, which enlarges from
-the first pixel's corner and does not smooth. Protocol "clean" is clean-fid's: Pillow's bicubic in floats, which smooths
-where it shrinks.
+(Parmar, Zhang and Zhu 2022). Protocol "legacy" is that of FID's authors: TensorFlow 1's bilinear, which is aligned to
+the first pixel's corner and not antialiased. Protocol "clean" is clean-fid's: Pillow's bicubic in floats, antialiased
+when it shrinks.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from growgan.metrics.weights import SHA256, file_hash
 
 SIDE = 299
 PROTOCOLS = {"legacy": "bilinear-tf1", "clean": "bicubic-antialiased"}
-"""Name on the command line -> how pictures get Inception's size."""
+"""Name on the command line -> how pictures are resized for Inception."""
 
 
 class FeatureNetwork:
-    """A network from a TorchScript file, of one of two kinds, told apart by what its `forward` takes.
+    """A network from a TorchScript file, of one of two kinds, distinguished by the arguments of its `forward`.
 
     A tensor alone: pictures 299x299 as (x - 128) / 128; returns features, or features and logits. With
-    ``return_features`` as well (NVIDIA's files): pictures of 0..255; returns features or else probabilities of classes.
+    `return_features` as well (NVIDIA's files): pictures of 0..255; returns features or else class probabilities.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class FeatureNetwork:
         device: torch.device | str = "cpu",
         layout: torch.memory_format = torch.contiguous_format,
     ) -> None:
-        """``protocol``: a name of `PROTOCOLS`, or None for VGG-16, which brings pictures to its size itself."""
+        """protocol: a name of `PROTOCOLS`, or None for VGG-16, which resizes pictures itself."""
         if protocol is not None and protocol not in PROTOCOLS:
             raise ConfigError(f"unknown protocol {protocol!r}; choose from {', '.join(PROTOCOLS)}")
         self.path = path
@@ -54,20 +54,20 @@ class FeatureNetwork:
 
     @property
     def name(self) -> str:
-        """All that decides the features: network, resizing, and the file's hash where it is not the known one."""
+        """Everything that determines the features: network, resizing, and the hash of any file but the known one."""
         if self.protocol is None:
             return f"vgg16:{self.hash[:12]}"
         return f"inception:{'2015-12-05' if self.hash == SHA256 else self.hash[:12]}/{PROTOCOLS[self.protocol]}"
 
     @cached_property
     def has_classes(self) -> bool:
-        """Whether the file goes on from the features to the classes, as the Inception Score needs."""
+        """Whether the network also outputs the classes, as the Inception Score needs."""
         if "return_features" in self._takes:
             return "no_output_bias" in self._takes
         return isinstance(self._run(np.zeros((1, 3, SIDE, SIDE), np.uint8)), tuple)
 
     def check_classes(self) -> None:
-        """Raise `ConfigError` for a file that ends at the features."""
+        """Raise `ConfigError` for a network that ends at the features."""
         if not self.has_classes:
             raise ConfigError(
                 f"the Inception Score needs the network's logits, which {self.path.name} does not have: it ends at the "
@@ -83,7 +83,7 @@ class FeatureNetwork:
         return self._finite(features.float().cpu())
 
     def probabilities(self, images: np.ndarray[Any, Any]) -> Tensor:
-        """Probabilities of the classes [N, K], without the bias of the last layer where the file knows of it."""
+        """Class probabilities [N, K], without the bias of the last layer if the file supports that."""
         self.check_classes()
         if "return_features" in self._takes:
             classes: Tensor = self._run(images, no_output_bias=True)
@@ -116,8 +116,8 @@ class FeatureNetwork:
 
 @contextmanager
 def _in_float32(device: torch.device) -> Iterator[None]:
-    """Convolutions on a GPU with all digits: TF32, which is cuDNN's default, would not be what a processor computes."""
-    # `allow_tf32`, the older name of the switch, raises where this one was used.
+    """Run convolutions on a GPU at full precision: TF32, cuDNN's default, would differ from a CPU's results."""
+    # `allow_tf32`, the older name of the switch, raises once this one has been used.
     switch: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = switch.fp32_precision
     if device.type == "cuda":
@@ -129,14 +129,14 @@ def _in_float32(device: torch.device) -> Iterator[None]:
 
 
 def resize(images: Tensor, protocol: str, side: int = SIDE) -> Tensor:
-    """Bring float images [N, C, S, S] of 0..255 to ``side`` pixels: rows, then columns, by one matrix."""
+    """Resize float images [N, C, S, S] of 0..255 to `side` pixels: rows, then columns, by one matrix."""
     matrix = (_bilinear if protocol == "legacy" else _bicubic)(images.shape[-1], side).to(images)
     return (matrix @ images @ matrix.T).clamp(0, 255)
 
 
 @cache
 def _bilinear(size: int, side: int) -> Tensor:
-    """Weights [side, size] of TensorFlow 1's bilinear: output i looks at i * size / side, between two pixels."""
+    """Weights [side, size] of TensorFlow 1's bilinear: output i samples i * size / side, between two pixels."""
     at = torch.arange(side, dtype=torch.float64) * size / side
     low = at.long().clamp(max=size - 1)
     high = (low + 1).clamp(max=size - 1)
@@ -147,7 +147,7 @@ def _bilinear(size: int, side: int) -> Tensor:
 
 @cache
 def _bicubic(size: int, side: int) -> Tensor:
-    """Weights [side, size] of Pillow's bicubic (a = -1/2), stretched over more pixels where it shrinks."""
+    """Weights [side, size] of Pillow's bicubic (a = -1/2), stretched over more pixels when it shrinks."""
     stretch = max(size / side, 1.0)
     centre = (torch.arange(side, dtype=torch.float64)[:, None] + 0.5) * size / side
     away = (torch.arange(size, dtype=torch.float64) + 0.5 - centre) / stretch

@@ -1,6 +1,6 @@
-"""Inception Score (Salimans et al. 2016): one class to a picture, many classes to a set.
+"""Inception Score (Salimans et al. 2016): high if each picture shows one class, and the set many.
 
-It sees no real pictures, and knows only the classes of ImageNet: of faces it says little.
+It uses no real pictures and knows only ImageNet's classes: it says little about faces.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ SPLITS = 10
 
 
 class InceptionScore(NamedTuple):
-    """From 1 to the number of classes; more is better. Mean and deviation over ten parts of the set."""
+    """From 1 to the number of classes; higher is better. Mean and standard deviation over ten parts of the set."""
 
     value: float
     deviation: float
 
 
 def inception_score(probabilities: Tensor) -> InceptionScore:
-    """Return exp(mean KL(p(y | x), p(y))) of classes' probabilities [N, K], N at least 10."""
+    """Return exp(mean KL(p(y | x), p(y))) of class probabilities [N, K], N at least 10."""
     if len(probabilities) < SPLITS:
         raise ConfigError(f"the Inception Score needs at least {SPLITS} images, as it is a mean over {SPLITS} parts")
     parts = np.array_split(probabilities.double().numpy(), SPLITS)

@@ -1,7 +1,7 @@
 """Kernel inception distance (Bińkowski et al. 2018): the squared maximum mean discrepancy between sets of features.
 
 Unlike FID's, its expectation does not depend on the number of images: between two halves of one set it is 0, and single
-values lie to both sides of it.
+values scatter around it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ SUBSET_IMAGES = 1000
 
 
 class Kid(NamedTuple):
-    """The mean over random subsets, and how they differ."""
+    """The mean over random subsets, and their standard deviation."""
 
     value: float
     deviation: float | None
-    """None of a single pair of subsets."""
+    """None for a single pair of subsets."""
 
 
 def kid(reals: Tensor, fakes: Tensor, seed: int = 0) -> Kid:
     """Compare features [n, D] and [m, D] by the kernel (x . y / D + 1)^3, unbiased, in 100 pairs of subsets.
 
-    A subset is 1,000 images, or all of the smaller set; where that is all of both, there is but one pair.
+    A subset is 1,000 images, or all of the smaller set; if that is all of both, there is only one pair.
     """
     size = min(SUBSET_IMAGES, len(reals), len(fakes))
     if size < 2:
@@ -45,7 +45,7 @@ def kid(reals: Tensor, fakes: Tensor, seed: int = 0) -> Kid:
 
 
 def discrepancy(x: Tensor, y: Tensor) -> float:
-    """Return the unbiased squared discrepancy of equally many features [n, D]; it may be below 0."""
+    """Return the unbiased squared discrepancy of two equally large sets of features [n, D]; it may be negative."""
     n = len(x)
     same = sum(_kernel(some, some).fill_diagonal_(0).sum().item() for some in (x, y)) / (n * (n - 1))
     return float(same - 2 * _kernel(x, y).mean().item())

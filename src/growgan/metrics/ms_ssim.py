@@ -27,13 +27,13 @@ C2 = (0.03 * 255) ** 2
 def ms_ssim_pairs(images: Iterable[Tensor | np.ndarray[Any, Any]], device: torch.device | None = None) -> float:
     """Return the mean similarity of the pairs (0, 1), (2, 3), ... of a stream of uint8 batches [N, C, H, W].
 
-    Pairs run on across batches, and an odd image at the end is left out. The caller's order makes the pairs random.
-    device: where it is computed; None = where the images are.
+    Pairs span batches, and an odd image at the end is left out. The caller's order makes the pairs random. device:
+    where it is computed; None = where the images are.
     """
     total, pairs = 0.0, 0
     rest: Tensor | None = None
     for batch in images:
-        # np.array: torch warns of read-only pixels, such as Pillow's, unless they are copied.
+        # np.array: torch warns about read-only pixels, such as Pillow's, unless they are copied.
         batch = torch.as_tensor(np.array(batch) if isinstance(batch, np.ndarray) else batch)
         if batch.dtype != torch.uint8 or batch.ndim != 4:
             raise ConfigError(f"MS-SSIM takes uint8 images [N, C, H, W], not {batch.dtype} {[*batch.shape]}")

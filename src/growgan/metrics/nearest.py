@@ -1,4 +1,4 @@
-"""The nearest of many rows to a few: exact, in one pass over rows that need not fit into memory."""
+"""The nearest of many rows to a few queries: exact, in one pass over rows that need not fit into memory."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ class Nearest(NamedTuple):
     """For each of Q queries the k nearest rows, the nearest first."""
 
     distances: Tensor
-    """Euclidean, float64 [Q, k]; exactly 0 between equal rows of whole numbers."""
+    """Euclidean, float64 [Q, k]; exactly 0 between equal rows of integers."""
     rows: Tensor
-    """Numbers of the rows, int64 [Q, k]."""
+    """Row numbers, int64 [Q, k]."""
     views: Tensor
     """Which view of the query was the nearest one, int64 [Q, k]."""
 
 
 class NearestRows:
-    """Looks for the nearest rows to queries of one or several views each, such as itself and its mirror image.
+    """Finds the nearest rows to queries of one or several views each, such as a picture and its mirror image.
 
-    The distance of a row is that of the nearest view. In float64: sums of squares of 8-bit pixels are exact in it.
+    A row's distance is that to the nearest view. Computed in float64, in which sums of squares of 8-bit pixels are
+    exact.
     """
 
     def __init__(self, views: Tensor, count: int) -> None:
-        """``views``: the queries, [V, Q, D], of any type of numbers. ``count``: k, how many rows are looked for."""
+        """views: the queries, [V, Q, D], of any numeric type. count: k, how many rows to find."""
         self._views = views.double()
         self._lengths = self._views.square().sum(2)
         self._seen = 0
@@ -37,7 +38,7 @@ class NearestRows:
         self._which = torch.empty(queries, 0, dtype=torch.int64)
 
     def add(self, rows: Tensor) -> None:
-        """Compare some more rows [n, D]; they are numbered as they come."""
+        """Compare further rows [n, D]; they are numbered in the order in which they are added."""
         rows = rows.double()
         lengths = rows.square().sum(1)
         squares = torch.stack(
@@ -46,10 +47,10 @@ class NearestRows:
                 for view, own in zip(self._views, self._lengths)
             ]
         )
-        nearest = squares.min(0)  # of the views
+        nearest = squares.min(0)  # over the views
         numbers = torch.arange(self._seen, self._seen + len(rows)).expand(len(nearest.values), -1)
         self._seen += len(rows)
-        # Earlier ones come first, so that of equal distances the lower number stays.
+        # Earlier rows come first, so that of equal distances the lower number stays.
         squares = torch.cat([self._squares, nearest.values], 1)
         order = squares.argsort(dim=1, stable=True)[:, : self._count]
         self._squares = squares.gather(1, order)
@@ -57,5 +58,5 @@ class NearestRows:
         self._which = torch.cat([self._which, nearest.indices], 1).gather(1, order)
 
     def result(self) -> Nearest:
-        """Return what was found so far; fewer than k where there were fewer rows."""
+        """Return what was found so far; fewer than k if there were fewer rows."""
         return Nearest(self._squares.sqrt(), self._rows, self._which)

@@ -1,4 +1,4 @@
-"""Streams of pictures, which is what is measured: a set's, or a model's."""
+"""Streams of pictures to measure: a set's, or a model's."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class SeedBlock:
-    """A supply of random choices: number 0 is training's, which chooses a run's best; the others are `evaluate`'s.
+    """A block of seeds: number 0 is training's, which selects a run's best snapshot; the others are `evaluate`'s.
 
-    A snapshot that was chosen by some fakes has to prove itself on others.
+    A snapshot that was selected on some fakes has to prove itself on others.
     """
 
     number: int
@@ -28,7 +28,7 @@ class SeedBlock:
 
     @property
     def patches(self) -> tuple[int, int]:
-        """Seeds of the places where patches of reals and of fakes are cut."""
+        """Seeds of the positions at which patches of reals and of fakes are cut."""
         return 2 * self.number, 2 * self.number + 1
 
 
@@ -37,23 +37,23 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What progress calls it."""
+        """Its name in progress messages."""
 
     @property
     def key(self) -> str:
-        """All that decides its pictures."""
+        """Everything that determines its pictures."""
 
     @property
     def resolution(self) -> int:
-        """Pixels a side."""
+        """Pixels per side."""
 
     @property
     def channels(self) -> int:
-        """Colours: 1 or 3."""
+        """Colour channels: 1 or 3."""
 
     @property
     def distinct(self) -> int | None:
-        """After how many pictures they repeat; None: never."""
+        """The number of pictures after which they repeat; None: never."""
 
     def pixels(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Pictures start .. stop - 1: [n, C, S, S]."""
@@ -77,6 +77,6 @@ class Sample:
 
 
 def apart(count: int, total: int) -> tuple[range, range]:
-    """Pictures of a set and as many others, by whose distance fakes are judged: `count`, or the set's two halves."""
+    """Return pictures of a set and as many others, whose distance is a reference for fakes: `count`, or half of it."""
     most = min(count, total // 2)
     return range(most), range(most, 2 * most)

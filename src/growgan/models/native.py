@@ -1,6 +1,6 @@
-"""The model file: one .safetensors with the networks' tensors, and what they are in its header.
+"""The model file: one .safetensors with the networks' tensors, and their description in its header.
 
-Tensors are named by network, stage and layer, as ``G_ema.8x8.conv0.weight``; the header is that of `description`.
+Tensors are named by network, stage and layer, such as ``G_ema.8x8.conv0.weight``; for the header see `description`.
 Reading runs no code from the file.
 """
 
@@ -33,7 +33,7 @@ TRUNCATION = "truncation.mean"
 
 
 class ModelFile(DescribedFile):
-    """A model file that has been opened: its description, and its tensors when asked for."""
+    """An open model file: its description, and its tensors on demand."""
 
     def has(self, network: str) -> bool:
         """Whether the file holds this network."""
@@ -43,10 +43,10 @@ class ModelFile(DescribedFile):
     def network(self, name: str) -> Generator | Discriminator:
         """G_ema, G or D, in float32 on the CPU.
 
-        Raises `ModelError` that names the tensor which is missing, of a wrong shape, or has no place.
+        Raises `ModelError` naming the tensor that is missing, has the wrong shape, or is unexpected.
         """
         try:
-            with torch.device("meta"):  # so that a description that lies about its sizes costs no memory
+            with torch.device("meta"):  # so that false sizes in a description cost no memory
                 network = NETWORKS[name](self.spec)
         except (ArithmeticError, RuntimeError, TypeError) as error:
             raise ModelError(f"the description in {self.path} is of an impossibly large network") from error
@@ -55,7 +55,7 @@ class ModelFile(DescribedFile):
         return network.eval().requires_grad_(False)
 
     def generator(self) -> Generator:
-        """The averaged generator, or the plain one of a file that has no other."""
+        """The averaged generator, or the plain one if the file has no other."""
         network = self.network("G_ema" if self.has("G_ema") or not self.has("G") else "G")
         assert isinstance(network, Generator)
         return network
@@ -76,18 +76,18 @@ class ModelFile(DescribedFile):
         prefix = f"{network}."
         with self._opened() as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            # Copied, since kernels sum in another order where memory begins at an odd place, as within a file.
+            # Copied: kernels sum in a different order where memory is not aligned, as within a file.
             return {name.removeprefix(prefix): file.get_tensor(name).to(torch.float32, copy=True) for name in names}
 
     def _opened(self) -> Any:
-        """The file as it is now. Raises `Changed` if it is another one."""
+        """The file as it is now. Raises `Changed` if it has been replaced."""
         opened = _opened(self.path)
-        self.check_same(_stat(self.path))  # after it was opened: what is put there from now on does not matter
+        self.check_same(_stat(self.path))  # after opening: a replacement from now on does not matter
         return opened
 
 
 def open_model(path: Path) -> ModelFile:
-    """Open a model file. Raises `ModelError` with one line for what is none, is cut short, or is too new."""
+    """Open a model file. Raises `ModelError` with one line if it is not one, is truncated, or is too new."""
     stamp = stamp_of(_stat(path))
     with _opened(path) as file:
         metadata = file.metadata() or {}
@@ -106,8 +106,8 @@ def save_model(
 ) -> None:
     """Write a model file, whole or not at all.
 
-    networks: G_ema, G and D, or some of them, by these names. half: weights in float16, for shipping. Raises
-    `ModelError` for other names, and `RunError` where the file cannot be written.
+    networks: some or all of G_ema, G and D, by these names. half: weights in float16, for sharing. Raises `ModelError`
+    for other names, and `RunError` if the file cannot be written.
     """
     if unknown := networks.keys() - set(NETWORKS):
         raise ModelError(f"a model file holds {', '.join(NETWORKS)}, not {', '.join(sorted(unknown))}")
@@ -124,24 +124,24 @@ def save_model(
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a .safetensors file, whole or not at all. Raises `RunError` where it cannot be written."""
+    """Write a .safetensors file, whole or not at all. Raises `RunError` if it cannot be written."""
     with whole(path) as temporary:
         try:
             temporary.touch()
             permissions = temporary.stat().st_mode
             save_file(tensors, temporary, metadata)
             _sort_metadata(temporary)
-            temporary.chmod(permissions)  # the user's own; the library would let nobody else read the file
-        except SafetensorError as error:  # what the library makes of a full disk: it is no OSError
+            temporary.chmod(permissions)  # the user's own; the library makes the file unreadable for others
+        except SafetensorError as error:  # how the library reports a full disk: not as an OSError
             number = re.search(r"\(os error (\d+)\)", str(error))
             if number is None:
                 raise OSError(str(error)) from error
-            code, windows = int(number[1]), os.name == "nt"  # whose codes Python turns into errno itself
+            code, windows = int(number[1]), os.name == "nt"  # Windows codes, which Python itself converts to errno
             raise OSError(code, str(error) if windows else os.strerror(code), None, code) from error
 
 
 def _sort_metadata(path: Path) -> None:
-    """Put the header's texts in order, which the library leaves to chance: the same model is then the same bytes."""
+    """Sort the header's metadata, whose order the library leaves to chance, so that equal models have equal bytes."""
     with path.open("rb+") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))

@@ -1,1 +1,1 @@
-"""Layer 1: generator and discriminator, which mirror each other and know nothing of the schedule."""
+"""Layer 1: generator and discriminator, which mirror each other and are independent of the schedule."""

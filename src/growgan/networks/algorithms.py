@@ -1,4 +1,4 @@
-"""What there is to choose from for each product of a convolution."""
+"""The candidate algorithms for each product of a convolution."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ WIDE_UP, WIDE_DOWN = {"wide": WideUp()}, {"wide": WideDown()}
 # "taps" is what stored plans call im2col.
 UP_IM2COL, DOWN_IM2COL = UP | {"taps": UpIm2col()}, DOWN | {"taps": DownIm2col()}
 MOST = 2**27
-"""Bytes that images may take when they are unfolded, or one when it is transformed: above, memory matters more."""
+"""Maximum bytes of unfolded images, or of one transformed image: above that, memory matters more."""
 SMALL = 4
-"""Pixels a side above which products of matrices are never faster than the primitives, but for weight gradients."""
+"""Side in pixels above which matrix products are never faster than the primitives, except for weight gradients."""
 STILL_SMALL = 16
 """The same for weight gradients across two resolutions, at the lower one."""
 NARROW = 32
-"""Channels below which Winograd's products of matrices are too thin to be worth a try."""
+"""Channels below which Winograd's matrix products are too thin to be worth trying."""
 
 
 def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
-    """Of a convolution that keeps the size. On other devices than processors the library chooses by itself."""
+    """For a convolution that keeps the size. On devices other than CPUs the library chooses by itself."""
     if a.device.type != "cpu" or weight[-1] != 3 or a.dtype == torch.float64:
         return {"direct": DIRECT}
     found: dict[str, Algorithm] = {"direct": DIRECT}
@@ -47,7 +47,7 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
         found |= {"channels first": FIRST}
     if 9 * size <= MOST and (which == "weights" or shape[-1] <= SMALL):
         found |= {"taps": IM2COL}
-    # Rounding once more in 16 bits would cost what F(2x2) gains.
+    # In 16 bits, the additional rounding would cost what F(2x2) gains.
     if a.dtype == torch.float32 and min(weight[:2]) >= NARROW:
         fitting = (f for f in (F2, F4) if shape[-1] % f.m == 0 and f.image_bytes(a, max(weight[:2])) <= MOST)
         found |= {f.family: f for f in fitting}
@@ -55,26 +55,26 @@ def plain(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> M
 
 
 def up(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
-    """Of a doubling, then a convolution."""
+    """For upscaling, then a convolution."""
     if a.device.type == "cuda":
         return WIDE_UP
     return UP_IM2COL if _small(which, a, shape[-1]) else UP
 
 
 def down(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
-    """Of a convolution, then a halving."""
+    """For a convolution, then downscaling."""
     if a.device.type == "cuda":
         return WIDE_DOWN
     return DOWN_IM2COL if _small(which, a, shape[-1] // 2) else DOWN
 
 
 def _small(which: Product, a: Tensor, side: int) -> bool:
-    """Whether products of matrices are worth a try at the lower of two resolutions."""
+    """Whether matrix products are worth trying, given the side at the lower of two resolutions."""
     return (
         a.device.type == "cpu" and a.dtype != torch.float64 and side <= (STILL_SMALL if which == "weights" else SMALL)
     )
 
 
 def dense(which: Product, a: Tensor, shape: torch.Size, weight: torch.Size) -> Mapping[str, Algorithm]:
-    """Of a dense layer."""
+    """For a dense layer."""
     return DENSE

@@ -1,14 +1,14 @@
 """Convolutions that can be differentiated twice, each pass at the full speed of the machine.
 
-A convolution is linear in its input and in its weight, and so are the gradients by either. Three products,
+A convolution is linear in its input and in its weight, and so are its gradients with respect to either. Three products,
 
     forward      y  = F(x, w)
-    grad_input   gx = I(gy, w)    the adjoint of F by x
-    grad_weight  gw = W(x, gy)    the adjoint of F by w
+    grad_input   gx = I(gy, w)    the adjoint of F in x
+    grad_weight  gw = W(x, gy)    the adjoint of F in w
 
-are each other's derivatives: however often a loss is differentiated, as the gradient penalty asks, one of the three
-comes out. An `Algorithm` says how they are computed; here is how they hang together. (PyTorch's own double backward
-computes the second weight gradient as a convolution with the batch for its channels, at half the speed or less.)
+are each other's derivatives: however often a loss is differentiated, as the gradient penalty requires, the result is
+one of the three. An `Algorithm` computes them; this module connects them. (PyTorch's own double backward computes the
+second weight gradient as a convolution with the batch as its channels, at half the speed or less.)
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from torch.autograd.graph import get_gradient_edge
 from growgan.core.plan import UNMEASURED
 
 Product = Literal["forward", "inputs", "weights"]
-"""Forward, grad_input, grad_weight, by the names that stored plans have."""
+"""Forward, grad_input, grad_weight, under the names used in stored plans."""
 
 
 class Algorithm(Protocol):
-    """One way to compute the three products, with a kernel made of the weight beforehand.
+    """One way to compute the three products, with a kernel prepared from the weight.
 
-    x: [N, I, H, W]; gy: as the output, [N, O, H', W']; weight: [O, I, 3, 3] or [O, I, 1, 1]. All in the type of x.
+    x: [N, I, H, W]; gy: like the output, [N, O, H', W']; weight: [O, I, 3, 3] or [O, I, 1, 1]. All have the type of x.
     """
 
     family: str
-    """Algorithms of one family apply the same kernel."""
+    """Algorithms of one family share the same kernel."""
 
     def kernel(self, weight: Tensor) -> Tensor:
-        """What is made of a weight once for as long as it stands: linear in it."""
+        """Prepare the kernel, once for as long as the weight does not change; linear in the weight."""
 
     def adjoint(self, gradient: Tensor, shape: torch.Size) -> Tensor:
-        """The gradient by the weight, of the given shape, from that by the kernel."""
+        """The gradient with respect to the weight, of the given shape, from the one with respect to the kernel."""
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """F."""
@@ -48,41 +48,41 @@ class Algorithm(Protocol):
         """I, for an input of the given shape."""
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """W by the kernel, which is given for its shape and layout alone."""
+        """W with respect to the kernel, which is given only for its shape and layout."""
 
 
 Candidates = Callable[[Product, Tensor, torch.Size, torch.Size], Mapping[str, Algorithm]]
-"""The algorithms, by name, for a product with an operand such as the given one, for an input and a weight of the given
-shapes; the first is taken where nothing was measured."""
+"""The algorithms, by name, for a product, its operand, and the shapes of input and weight; the first is the default if
+nothing was measured."""
 
 Made = tuple[object, int, torch.dtype, dict[str, Tensor]]
-"""Kernels by family, with the weight that they were made of, its version, and their type."""
+"""The weight, its version, the kernels' type, and the kernels prepared from it by family."""
 NOTHING_MADE: Made = (None, 0, torch.float32, {})
 
 
 class Convolution:
     """A layer's convolution. Algorithms run it with kernels that they prepare from the weight.
 
-    Kernels are in the type that the convolution is computed in; weight gradients in the weight's own.
+    Kernels have the type that the convolution is computed in; weight gradients have the weight's.
     """
 
     def __init__(self, candidates: Candidates, scale: float, kind: str = "") -> None:
         self.candidates = candidates
         self.kind = kind
-        """Name by which plans tell it from others of the same shapes."""
+        """Name that distinguishes it in plans from others of the same shapes."""
         self.scale = scale
-        """By which the weight is multiplied before it is used (equalised learning rate)."""
+        """Factor by which the weight is multiplied before use (equalised learning rate)."""
         self.plan = UNMEASURED
         self.keep = False
         """Whether kernels are kept until the version of the weight changes.
 
-        Not every change bumps it: ``torch.optim.Adam(fused=True)``, ``p.data.mul_`` and ``vector_to_parameters`` do
-        not. Only an owner whose every change does may set this (`layers.keep_kernels`).
+        Not every update bumps it: ``torch.optim.Adam(fused=True)``, ``p.data.mul_`` and ``vector_to_parameters`` do
+        not. Only an owner whose updates all do may set this (`layers.keep_kernels`).
         """
         self._made = NOTHING_MADE
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The output for input x, whose type is the one that all is computed in."""
+        """The output for input x, computed in the type of x."""
         if torch.is_grad_enabled():
             y: Tensor = _Forward.apply(x, weight, bias, self)  # type: ignore[no-untyped-call]
             return y
@@ -110,7 +110,7 @@ class Convolution:
     def _product(
         self, which: Product, a: Tensor, shape: torch.Size, weight: Tensor, run: Callable[[Algorithm, Tensor], Tensor]
     ) -> Tensor:
-        """By the algorithm that the plan names for this product, with its kernel."""
+        """Run the algorithm that the plan names for this product, with its kernel."""
 
         def by(algorithm: Algorithm) -> Tensor:
             return run(algorithm, self._kernel(algorithm, weight, a.dtype))
@@ -123,12 +123,12 @@ class Convolution:
         work = 2.0 * weight.numel() * shape[0] * shape[2] * shape[3]
         chosen = self.plan.choose(key, work, found, by)
         if self.plan.measures:
-            self._made = NOTHING_MADE  # kernels of those that were tried and are not wanted
+            self._made = NOTHING_MADE  # drops the kernels of candidates that were not chosen
         return by(chosen)
 
     def _kernel(self, algorithm: Algorithm, weight: Tensor, dtype: torch.dtype) -> Tensor:
-        """The weight as the algorithm applies it."""
-        # Tensors that were created in inference mode have no version.
+        """The kernel that the algorithm applies."""
+        # Tensors created in inference mode have no version.
         if not self.keep or not isinstance(weight, torch.nn.Parameter) or weight.is_inference():
             return self._prepared(algorithm, weight, dtype)
         of, version, of_dtype, kernels = self._made
@@ -205,10 +205,10 @@ def _layout(weight: Tensor) -> torch.memory_format:
 
 
 def _wanted(ctx: Any, place: int, tensor: Tensor | None) -> bool:
-    """Whether the backward pass that is under way asks for the gradient by this weight.
+    """Whether the current backward pass needs the gradient with respect to this weight.
 
-    A penalty's first pass asks for the images' alone, which PyTorch tells its own functions but not those in Python.
-    What it tells by is private; without it weight gradients are made that nobody reads.
+    A penalty's first pass needs only the images' gradient, which PyTorch tells its own functions but not those in
+    Python. The interface for that is private; without it, weight gradients are computed that nothing uses.
     """
     if tensor is None or not ctx.needs_input_grad[place]:
         return False
@@ -217,5 +217,5 @@ def _wanted(ctx: Any, place: int, tensor: Tensor | None) -> bool:
     asked = getattr(torch._C, "_will_engine_execute_node", None)
     try:
         return asked is None or bool(asked(get_gradient_edge(tensor).node))
-    except RuntimeError:  # raised for a weight whose gradient autograd.grad was asked for
+    except RuntimeError:  # raised if autograd.grad was asked for this weight's gradient
         return True

@@ -1,7 +1,7 @@
-"""What the networks cost: multiplications by layer, from the shapes alone.
+"""What the networks cost: operations per layer, from the shapes alone.
 
-Two forms are counted. Plain: enlarge, then convolve; convolve, then shrink. Fused: such a pair as one 4x4 kernel at the
-lower resolution, 1 / 2.25 of the pair's work, wherever the model allows it: in G always, in D with `pool_act`. The
+Two forms are counted. Plain: upscale, then convolve; convolve, then downscale. Fused: such a pair as one 4x4 kernel at
+the lower resolution, 1 / 2.25 of the pair's work, wherever the model allows it: in G always, in D with `pool_act`. The
 layers of a fade (a 1x1 convolution in each network) are left out.
 """
 
@@ -12,7 +12,7 @@ from growgan.core.config import LossConfig, NetworkSpec
 from growgan.core.geometry import LOWEST
 
 FUSED_SHARE = 4**2 / (4 * 3**2)
-"""Work of a 4x4 kernel at the lower resolution over that of a 3x3 kernel at the higher one: 1 / 2.25."""
+"""Work of a 4x4 kernel at the lower resolution, relative to a 3x3 kernel at the higher one: 1 / 2.25."""
 
 
 def generator_flops(spec: NetworkSpec, resolution: int, fused: bool = False) -> float:
@@ -41,11 +41,11 @@ def discriminator_flops(spec: NetworkSpec, resolution: int, fused: bool = False)
 
 
 def d_update_forwards(loss: LossConfig, resolution: int) -> float:
-    """What an update of D costs, in forwards of D for each image of the minibatch.
+    """The cost of an update of D, in forward passes of D per image of the minibatch.
 
-    A pass that weights learn from costs 3: forward, input gradient, weight gradient. Reals and fakes: one each. A
-    penalty on a gradient adds the gradient itself, and the way back through it, to inputs and weights: 3; WGAN-GP's is
-    taken at images of its own, whose forward pass and way back through that are 3 more. A lazy one counts on average.
+    A pass that weights learn from costs 3: forward, input gradient, weight gradient. Reals and fakes take one each. A
+    gradient penalty adds the gradient itself, and backpropagation through it to inputs and weights: 3; WGAN-GP's is
+    taken at separate images, whose forward pass and its backpropagation cost 3 more. Lazy penalties count on average.
     """
     passes = 2 * 3
     if loss.name == "wgan_gp":
@@ -53,7 +53,7 @@ def d_update_forwards(loss: LossConfig, resolution: int) -> float:
     if loss.name not in ("logistic", "relativistic"):
         return passes
     penalized = (loss.r1_gamma(resolution) > 0) + (loss.r2(resolution) > 0)
-    if loss.name == "relativistic" and penalized:  # one batch, the penalty of the other half of which would weigh 0
+    if loss.name == "relativistic" and penalized:  # one batch: the other half's penalty has weight 0
         penalized = 2
     return passes + 3 * penalized / loss.r1_interval
 
@@ -61,10 +61,10 @@ def d_update_forwards(loss: LossConfig, resolution: int) -> float:
 def step_flops(
     spec: NetworkSpec, resolution: int, loss: LossConfig | None = None, d_repeats: int = 1, fused: bool = False
 ) -> float:
-    """Operations of a training step for each image of its minibatch; with WGAN-GP 4 forwards of G and 14 of D.
+    """Operations of a training step per image of its minibatch; with WGAN-GP, 4 forward passes of G and 14 of D.
 
-    loss: None = WGAN-GP. d_repeats: updates of D in a step. An update of D needs fakes, one forward of G; the update of
-    G costs 3 of G and 2 of D, whose weights stand still; one more where it looks at reals too.
+    loss: None = WGAN-GP. d_repeats: updates of D per step. An update of D needs fakes, one forward pass of G; the
+    update of G costs 3 of G and 2 of the frozen D, plus one more if D also judges reals.
     """
     g = generator_flops(spec, resolution, fused)
     d = discriminator_flops(spec, resolution, fused)

@@ -1,4 +1,4 @@
-"""Convolutions by the library's own primitives, alone and fused with a doubling or halving of the image."""
+"""Convolutions by the library's own primitives, alone or fused with upscaling or downscaling."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from growgan.networks import resample
 
 LANES = 16
-"""Input channels are filled up with zeros to a multiple of this: with D's 513 at 4x4 the weight gradient in float32
-takes 2.8 times as long, 11.0 against 3.9 ms; the other products as long."""
+"""Input channels are zero-padded to a multiple of this: with D's 513 at 4x4 the weight gradient in float32 takes 2.8
+times as long, 11.0 instead of 3.9 ms; the other products take the same time."""
 
 NARROW = 16
-"""Outputs of a 1x1 convolution, such as the colours, for which the weight gradient is a product of matrices: the
-primitive fills them up to this many, and takes six times as long once what it reads has left the cache."""
+"""Below this many outputs, such as colours, the weight gradient of a 1x1 convolution is a matrix product: the primitive
+pads them to this many, and takes six times as long once its operands have left the cache."""
 
 backward = torch.ops.aten.convolution_backward.default
 
@@ -29,12 +29,12 @@ class Direct:
     family = "direct"
 
     def kernel(self, weight: Tensor) -> Tensor:
-        """[O, I', K, K], I' a whole number of lanes."""
+        """[O, I', K, K], where I' is a multiple of `LANES` if I is larger than that."""
         inputs = weight.shape[1]
         return F.pad(weight, (0, 0, 0, 0, 0, -inputs % LANES)) if inputs > LANES and inputs % LANES else weight
 
     def adjoint(self, gradient: Tensor, shape: torch.Size) -> Tensor:
-        """The gradient by the weight: without what was filled up."""
+        """The gradient with respect to the weight, without the padding."""
         return gradient[:, : shape[1]]
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
@@ -47,23 +47,22 @@ class Direct:
         return _grad_input(gy, kernel, size, stride=1, padding=kernel.shape[-1] // 2)[:, : shape[1]]
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """As the kernel."""
+        """Shaped like the kernel."""
         if kernel.shape[-1] == 1 and kernel.shape[0] < NARROW:
             return torch.bmm(_pixels(gy).mT, _pixels(x)).sum(dim=0)[:, :, None, None]
         return _grad_weight(gy, _filled(x, kernel), kernel, stride=1, padding=kernel.shape[-1] // 2)
 
 
 class ChannelsFirst(Direct):
-    """The same with images laid out channels first for the weight gradient, whatever they come in."""
+    """The same, but the weight gradient is computed with images converted to channels first."""
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """As the kernel."""
+        """Shaped like the kernel."""
         return super().grad_weight(x.contiguous(), gy.contiguous(), kernel.contiguous())
 
 
 class Im2col(Direct):
-    """The same as matrix products of the kernel and im2col's columns. The primitives take up to twice as long for small
-    images."""
+    """The same as matrix products with im2col's columns: for small images the primitives take up to twice as long."""
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, H, W]."""
@@ -76,7 +75,7 @@ class Im2col(Direct):
         return around[:, : shape[1], 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """[O, I, 3, 3], as channels last."""
+        """[O, I, 3, 3], channels last."""
         gradient = _rows(gy).T @ _im2col(F.pad(x, (1, 1, 1, 1)))
         return gradient.view(-1, 3, 3, x.shape[1]).permute(0, 3, 1, 2)
 
@@ -110,14 +109,14 @@ class Dense:
 class Up:
     """`resample.upscale`, then a 3x3 convolution, in a quarter of the work.
 
-    Enlarging is to put zeros between the pixels and then to add up boxes of 2x2; a convolution may come before the
-    boxes as well as after them, and before them it need not multiply by the zeros.
+    Upscaling inserts zeros between the pixels and then sums 2x2 boxes; the convolution may come before the box sums as
+    well as after them, and before them it can skip the zeros.
     """
 
     family = "up"
 
     def kernel(self, weight: Tensor) -> Tensor:
-        """[I, O, 3, 3]: a transposed convolution runs its kernel backwards."""
+        """[I, O, 3, 3]: a transposed convolution flips its kernel."""
         return weight.flip(2, 3).transpose(0, 1)
 
     def adjoint(self, gradient: Tensor, shape: torch.Size) -> Tensor:
@@ -133,12 +132,12 @@ class Up:
         return F.conv2d(resample.box_sum(gy, edges=True), kernel, stride=2)
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """As the kernel: what is x for the transposed convolution is the output's gradient for the plain one."""
+        """Shaped like the kernel: x here takes the place of the plain convolution's output gradient."""
         return _grad_weight(x, resample.box_sum(gy, edges=True), kernel, stride=2, padding=0)
 
 
 class UpIm2col(Up):
-    """The same as products of matrices, as `Im2col`: for small images the primitives take two to four times as long."""
+    """The same as matrix products, like `Im2col`: for small images the primitives take two to four times as long."""
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, 2H, 2W]."""
@@ -149,7 +148,7 @@ class UpIm2col(Up):
         return _strided(resample.box_sum(gy, edges=True), kernel, None)
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """[3, 3, O, I], the order in which they are made part of a weight soonest."""
+        """[3, 3, O, I], the order that `adjoint` converts fastest."""
         gradient = _im2col(resample.box_sum(gy, edges=True), stride=2).T @ _rows(x)
         return gradient.view(3, 3, -1, x.shape[1])
 
@@ -159,8 +158,10 @@ class UpIm2col(Up):
 
 
 class Down:
-    """A 3x3 convolution, then `resample.downscale`, in a quarter of the work: first the means of all boxes of 2x2,
-    then the convolution of every second one."""
+    """A 3x3 convolution, then `resample.downscale`, in a quarter of the work.
+
+    First come the means of all 2x2 boxes, then the convolution with a stride of 2.
+    """
 
     family = "down"
 
@@ -181,12 +182,12 @@ class Down:
         return resample.box_sum(F.conv_transpose2d(gy, kernel, stride=2))
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """As the kernel."""
+        """Shaped like the kernel."""
         return _grad_weight(gy, resample.box_sum(x, edges=True), kernel, stride=2, padding=0)
 
 
 class DownIm2col(Down):
-    """The same as products of matrices."""
+    """The same as matrix products."""
 
     def forward(self, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """[N, O, H / 2, W / 2]."""
@@ -197,14 +198,17 @@ class DownIm2col(Down):
         return resample.box_sum(_transposed(gy, kernel, stride=2))
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """As the kernel."""
+        """Shaped like the kernel."""
         gradient = _rows(gy).T @ _im2col(resample.box_sum(x, edges=True), stride=2)
         return gradient.view(-1, 3, 3, x.shape[1]).permute(0, 3, 1, 2)
 
 
 class WideUp:
-    """The same as one transposed convolution: its 4x4 kernel is the 3x3 one with the boxes in it. Nearly twice the
-    multiplications of `Up`, and no pass over images but theirs: what a GPU is short of is not multiplications."""
+    """`Up` as one transposed convolution, whose 4x4 kernel is the 3x3 one with the box sums included.
+
+    Nearly twice the multiplications of `Up`, but no extra passes over images: multiplications are not what limits a
+    GPU.
+    """
 
     family = "wide up"
 
@@ -225,12 +229,12 @@ class WideUp:
         return F.conv2d(gy, kernel, stride=2, padding=1)
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """As the kernel."""
+        """Shaped like the kernel."""
         return _grad_weight(x, gy, kernel, stride=2, padding=1)
 
 
 class WideDown:
-    """As `WideUp`, for `Down`."""
+    """Like `WideUp`, for `Down`."""
 
     family = "wide down"
 
@@ -251,13 +255,13 @@ class WideDown:
         return F.conv_transpose2d(gy, kernel, stride=2, padding=1)
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """As the kernel."""
+        """Shaped like the kernel."""
         return _grad_weight(gy, x, kernel, stride=2, padding=1)
 
 
 @cache
 def _boxes(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The boxes in which each tap of a 3x3 kernel is one of a 4x4 one: [16, 9]."""
+    """The matrix [16, 9] that includes the box sums: from the taps of a 3x3 kernel to those of a 4x4 one."""
     with torch.inference_mode(False):
         taps = torch.eye(9, dtype=dtype, device=device).view(9, 1, 3, 3)
         return resample.box_sum(taps, edges=True).flatten(1).T.contiguous()
@@ -268,7 +272,7 @@ def _widened(kernel: Tensor) -> Tensor:
 
 
 def _taps(kernel: Tensor, matrix: Tensor) -> Tensor:
-    """Every kernel's taps [K K] times a matrix [K' K', K K]: [O, I, K, K] to [O, I, K', K'], channels last."""
+    """Multiply every kernel's taps [K K] by a matrix [K' K', K K]: [O, I, K, K] to [O, I, K', K'], channels last."""
     taps = matrix @ kernel.permute(0, 2, 3, 1).flatten(1, 2)  # [O, K' K', I]
     side = math.isqrt(len(matrix))
     return taps.view(len(taps), side, side, -1).permute(0, 3, 1, 2)
@@ -281,15 +285,15 @@ def _im2col(x: Tensor, stride: int = 1) -> Tensor:
 
 
 def _strided(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    """As `F.conv2d` with a stride of 2: [N, C, 2H + 1, 2W + 1] and [O, C, 3, 3] to [N, O, H, W]."""
+    """Like `F.conv2d` with a stride of 2: [N, C, 2H + 1, 2W + 1] and [O, C, 3, 3] to [N, O, H, W]."""
     n, _, h, w = x.shape
     return _product(_im2col(x, stride=2), kernel.permute(2, 3, 1, 0).flatten(0, 2), bias, (n, h // 2, w // 2))
 
 
 def _transposed(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
-    """As `F.conv_transpose2d`, the adjoint of `F.conv2d` without padding: [N, O, H, W] to [N, C, H', W'].
+    """Like `F.conv_transpose2d`, the adjoint of `F.conv2d` without padding: [N, O, H, W] to [N, C, H', W'].
 
-    Where taps overlap they are added up in float32 at least.
+    Overlapping taps are summed in float32 at least.
     """
     n, _, h, w = x.shape
     taps = (_rows(x) @ kernel.permute(0, 2, 3, 1).flatten(1)).view(n, h, w, 3, 3, -1)
@@ -302,10 +306,10 @@ def _transposed(x: Tensor, kernel: Tensor, stride: int) -> Tensor:
 
 
 def _product(rows: Tensor, matrix: Tensor, bias: Tensor | None, places: tuple[int, int, int]) -> Tensor:
-    """Rows, one for each place [N, H, W], times a matrix, plus a bias, as images [N, C, H, W]."""
+    """Multiply rows, one per pixel of [N, H, W], by a matrix and add a bias: images [N, C, H, W]."""
     n, h, w = places
     y = torch.empty((n, matrix.shape[1], h, w), dtype=rows.dtype, memory_format=torch.channels_last)
-    out = _rows(y)  # what is returned must not be a view itself
+    out = _rows(y)  # the result itself must not be a view
     torch.mm(rows, matrix, out=out) if bias is None else torch.addmm(bias, rows, matrix, out=out)
     return y
 
@@ -333,9 +337,9 @@ def _grad_input(gy: Tensor, kernel: Tensor, size: torch.Size, stride: int, paddi
 
 
 def _sized(tensor: Tensor, size: torch.Size) -> Tensor:
-    """Something of this size whose numbers nobody looks at: the given tensor's own memory where that suffices.
+    """A tensor of this size whose values are never read, in the given tensor's own memory if that suffices.
 
-    It has to lie as images do, else a copy of it would be made, as large as an image's features.
+    It must be laid out as images are; otherwise PyTorch would make a copy as large as an image's features.
     """
     if tensor.numel() < size.numel() or not tensor.is_contiguous(memory_format=torch.channels_last):
         return torch.empty(size, dtype=tensor.dtype, device=tensor.device, memory_format=torch.channels_last)

@@ -15,8 +15,8 @@ from growgan.networks import layers, resample, variants
 from growgan.networks.layers import Conv, Linear, Resample
 
 OnInput = Callable[[str, Tensor], Tensor]
-"""Gets the name and the input of a layer, and returns what the layer takes instead: LSGAN's adaptive noise, or the
-input itself from one who only looks."""
+"""Called with the name and the input of a layer; returns what the layer gets instead: noisy input for LSGAN's adaptive
+noise, or the same input if it is only inspected."""
 
 
 class Head(nn.Module):
@@ -34,7 +34,7 @@ class Head(nn.Module):
 
 
 class Block(nn.Module):
-    """A stage above the last: two convolutions, half the size."""
+    """A stage above the last: two convolutions, then downscaling."""
 
     def __init__(self, spec: NetworkSpec, resolution: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Block(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """D: images to scores and label logits. The size of the images says the stage."""
+    """D: images to scores and label logits. The size of the images determines the stage."""
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
@@ -54,7 +54,8 @@ class Discriminator(nn.Module):
         self.resolution = spec.resolution
         self.alpha = 1.0
         self.compute: torch.dtype | None = None
-        """Type that convolutions are done in, such as bfloat16; None = that of the weights, which scores have."""
+        """Type that convolutions are computed in, such as bfloat16; None = that of the weights, and always of
+        scores."""
         self._activate = partial(layers.leaky, slope=spec.variant.slope)
         self._stddev = variants.minibatch_stddev(spec.variant)
         self.add_module(stage_name(LOWEST), Head(spec))
@@ -71,9 +72,9 @@ class Discriminator(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Scores [N, 1] and logits [N, K] of images x [N, C, S, S].
 
-        labels: not used; the paper's D judges them by its logits. alpha: weight of the newest layers, 0 to 1; None =
-        what the weights have reached. parts: how many equal parts the batch is made of, which minibatch standard
-        deviation keeps apart. on_input: called with the input of every 3x3 convolution and of the first dense layer.
+        labels: not used; the paper's D judges them by its logits. alpha: weight of the newest layers, 0 to 1; None = as
+        far as the weights have been trained. parts: number of equal parts of the batch, which minibatch stddev keeps
+        apart. on_input: called with the input of every 3x3 convolution and of the first dense layer.
         """
         resolution = self._checked(x)
         if alpha is None:

@@ -19,8 +19,8 @@ from growgan.networks.layers import Conv, Linear
 def latent_vectors(spec: NetworkSpec, z: Tensor, labels: Tensor | None) -> Tensor:
     """z [N, L] with the labels appended, [N, L + K]: the input of the first layer.
 
-    Classes come as int64 [N], attributes or mixtures of classes as float [N, K]. The norm spans z and labels together,
-    as in the release (in a variant, z alone). Raises ValueError when labels are missing or do not fit.
+    Classes are int64 [N], attributes or mixtures of classes as float [N, K]. The norm spans z and labels together, as
+    in the release (in a variant, z alone). Raises `ValueError` if labels are missing or do not fit.
     """
     if z.dim() != 2 or z.shape[1] != spec.z_size:
         raise ValueError(f"z should be [N, {spec.z_size}], not {list(z.shape)}")
@@ -39,7 +39,7 @@ def _label_rows(spec: NetworkSpec, n: int, labels: Tensor | None) -> Tensor:
     if labels.dim() == 1:
         if labels.is_floating_point() or labels.dtype == torch.bool:
             raise ValueError(f"labels [N] are classes, int64; attributes and mixtures are [N, {spec.num_labels}]")
-        # Checked on a CPU only: elsewhere the processor would have to wait for the device.
+        # Checked only on a CPU: elsewhere, the CPU would have to wait for the device.
         on_cpu = labels.tolist() if labels.device.type == "cpu" else []
         if not all(0 <= label < spec.num_labels for label in on_cpu):
             raise ValueError(f"labels must be 0 to {spec.num_labels - 1}")
@@ -59,7 +59,7 @@ class Base(nn.Module):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         width = spec.width(LOWEST)
-        # The gain makes it the 4x4 transposed convolution of the paper: fan-in 16 (L + K) instead of L + K.
+        # The gain makes it equivalent to the paper's 4x4 transposed convolution: fan-in 16 (L + K) instead of L + K.
         outputs = width * LOWEST**2
         side = LOWEST if spec.variant.first_bias == "pixel" else 1
         self.bias_shape = width, side, side
@@ -75,7 +75,7 @@ class Base(nn.Module):
 
 
 class Block(nn.Module):
-    """A stage above the first: twice the size, two convolutions."""
+    """A stage above the first: upscaling, then two convolutions."""
 
     def __init__(self, spec: NetworkSpec, resolution: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Block(nn.Module):
 class Generator(nn.Module):
     """G: latents, with labels, to images.
 
-    `resolution` and `alpha` say what the weights have reached: they are what a call without them means. A run in the
+    `resolution` and `alpha` say how far the weights have been trained, and are the defaults of a call. A run in the
     middle of a fade stores both with its networks.
     """
 
@@ -98,7 +98,8 @@ class Generator(nn.Module):
         self.resolution = spec.resolution
         self.alpha = 1.0
         self.compute: torch.dtype | None = None
-        """Type that convolutions are done in, such as bfloat16; None = that of the weights, which images have."""
+        """Type that convolutions are computed in, such as bfloat16; None = that of the weights, and always of
+        images."""
         self._activate = partial(layers.leaky, slope=spec.variant.slope) if spec.leaky_relu else F.relu
         self._norm = variants.pixel_norm(spec.variant)
         self.add_module(stage_name(LOWEST), Base(spec))
@@ -114,16 +115,16 @@ class Generator(nn.Module):
     ) -> Tensor:
         """Images [N, C, resolution, resolution], unclipped, nominally in [-1, 1].
 
-        z: [N, L]. labels: int64 [N] or float [N, K]; None only without labels. alpha: weight of the newest layers, 0
-        to 1, of a fade from the next lower stage; as a tensor, a scalar that is not looked at: there is a fade. Without
-        `resolution` and `alpha`: what the weights have reached.
+        z: [N, L]. labels: int64 [N] or float [N, K]; None only without labels. alpha: weight of the newest layers, 0 to
+        1, in a fade from the next lower stage; a scalar tensor is not inspected and always means a fade. `resolution`
+        and `alpha` default to how far the weights have been trained.
         """
         return self.synthesize(self.first(z, labels), resolution, alpha)
 
     def first(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Output of the first dense layer, activated and normalised: [N, width, 4, 4]; truncation acts here."""
         base, shape = self.stage(LOWEST), (self.spec.width(LOWEST), LOWEST, LOWEST)
-        x = base.dense.project(latent_vectors(self.spec, z, labels), self.compute).view(len(z), *shape)
+        x = base.dense.project(latent_vectors(self.spec, z, labels), self.compute).view(z.shape[0], *shape)
         return self._finish(x + base.dense.bias.view(base.bias_shape), norm=self.spec.variant.first_norm)
 
     def synthesize(self, x: Tensor, resolution: int | None = None, alpha: float | Tensor | None = None) -> Tensor:
@@ -138,7 +139,7 @@ class Generator(nn.Module):
         return images.tanh() if self.spec.variant.tanh else images
 
     def _grow(self, x: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
-        """Features of the stage below the one of `resolution`, and its own."""
+        """Features of the stage below `resolution`, and of the stage at `resolution`."""
         x = self._finish(self.stage(LOWEST).conv(x))
         before = x
         for size in self.spec.stages[1:]:

@@ -18,7 +18,7 @@ HE_GAIN = math.sqrt(2)
 """Gain of layers that a (leaky) ReLU follows (He et al., 2015)."""
 
 LOW = (torch.bfloat16, torch.float16)
-"""Types in which nothing is added up."""
+"""Types in which sums are never accumulated."""
 
 
 class Equalized(nn.Module):
@@ -39,7 +39,7 @@ class Equalized(nn.Module):
         self.bias = nn.Parameter(torch.zeros(shape[0] if biases is None else biases))
 
     def scaled_weight(self) -> Tensor:
-        """The weight as it acts."""
+        """The effective weight."""
         return self.weight * self.scale if self.scale != 1.0 else self.weight
 
 
@@ -73,7 +73,7 @@ class Conv(Equalized):
 
 
 class Linear(Equalized):
-    """A dense layer: [N, inputs] to [N, outputs], or without its bias, to be added later, by `project`."""
+    """A dense layer: [N, inputs] to [N, outputs]; `project` leaves out the bias, to be added later."""
 
     def __init__(
         self, inputs: int, outputs: int, wscale: bool, gain: float = HE_GAIN, biases: int | None = None
@@ -86,9 +86,10 @@ class Linear(Equalized):
         return self.project(x, compute) + self.bias
 
     def project(self, x: Tensor, compute: torch.dtype | None = None) -> Tensor:
-        """The product with the weight alone. What is scaled has fewer numbers than the weight.
+        """The product with the weight, without the bias. Whichever is scaled, x or the product, is smaller than the
+        weight.
 
-        compute: type that it is done in; the result is of the weight's.
+        compute: type that it is computed in; the result has the type of the weight.
         """
         if compute is None:
             return F.linear(x * self.scale if self.scale != 1.0 else x, self.weight)
@@ -97,7 +98,7 @@ class Linear(Equalized):
 
 
 def follow(network: nn.Module, plan: Plan) -> None:
-    """Have every convolution of the network ask this plan how it is to be computed."""
+    """Have every convolution of the network follow this plan."""
     for module in network.modules():
         if isinstance(module, Conv):
             module.convolution.plan = plan
@@ -106,8 +107,8 @@ def follow(network: nn.Module, plan: Plan) -> None:
 def keep_kernels(network: nn.Module, keep: bool = True) -> None:
     """Have layers keep the kernels prepared from their weights, until the weights' versions change.
 
-    For an owner that bumps the versions (`torch.autograd.graph.increment_version`) wherever PyTorch does not, and hands
-    the network to nobody who may not: see `Convolution.keep`.
+    For an owner that bumps the versions (`torch.autograd.graph.increment_version`) wherever PyTorch does not, and
+    shares the network with no code that might not: see `Convolution.keep`.
     """
     for module in network.modules():
         if isinstance(module, Conv | Linear):
@@ -115,7 +116,7 @@ def keep_kernels(network: nn.Module, keep: bool = True) -> None:
 
 
 def initialize(network: nn.Module, seed: int, name: str) -> None:
-    """Fill every weight anew with its own named draw: it depends on neither the other layers nor the global seed."""
+    """Initialise every weight from its own named draw, independent of other layers and of the global seed."""
     for path, module in network.named_modules():
         if isinstance(module, Equalized) and not module.weight.is_meta:
             generator = torch.Generator().manual_seed(seeds.derive(seed, f"init/{name}/{path}"))
@@ -126,7 +127,7 @@ def initialize(network: nn.Module, seed: int, name: str) -> None:
 
 
 def leaky(x: Tensor, slope: float = 0.2) -> Tensor:
-    """Leaky ReLU with slope 0.2 (paper, table 2), in place: x is not to be used again."""
+    """Leaky ReLU with slope 0.2 (paper, table 2), in place: x must not be used again."""
     if torch.is_grad_enabled() and x.requires_grad:
         y: Tensor = _Leaky.apply(x, slope)  # type: ignore[no-untyped-call]
         return y
@@ -134,10 +135,10 @@ def leaky(x: Tensor, slope: float = 0.2) -> Tensor:
 
 
 class _Leaky(torch.autograd.Function):
-    """Its gradient does not change with x, wherever it has one.
+    """Leaky ReLU without a second derivative, which is zero wherever it exists.
 
-    PyTorch's own says so by zeros, which a penalty then sends back through all that came before: in D's last stage,
-    where nothing else is to be sent back, whole products of zeros.
+    PyTorch's own returns zeros for it, which a penalty then backpropagates through all earlier layers: in D's last
+    stage, where there is nothing else to backpropagate, whole products of zeros.
     """
 
     @staticmethod
@@ -181,7 +182,7 @@ def pixel_norm(x: Tensor, eps: float = 1e-8, inplace: bool = False) -> Tensor:
 
 
 def channel_norm(x: Tensor) -> Tensor:
-    """L2 norm over dim 1, one number a pixel, in float32 at least."""
+    """L2 norm over dim 1, one number per pixel, in float32 at least."""
     norm: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     return norm.float() if x.dtype in LOW else norm
 
@@ -191,7 +192,7 @@ def _inverse_norm(x: Tensor, eps: float) -> Tensor:
 
 
 class _PixelNorm(torch.autograd.Function):
-    """With its gradient written out: a third of the passes over x of what PyTorch puts together."""
+    """`pixel_norm` with an explicit gradient, in a third of the passes over x that autograd would take."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
@@ -203,7 +204,7 @@ class _PixelNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor, None]:
         x, inverse = ctx.saved_tensors
-        if torch.is_grad_enabled():  # to be differentiated once more: `inverse` knows nothing of x
+        if torch.is_grad_enabled():  # to be differentiated again: `inverse` is detached from x
             y = x * _inverse_norm(x, ctx.eps).to(x.dtype)
             return torch.autograd.grad(y, x, gy, create_graph=True)[0], None
         along = (gy * x).sum(dim=1, keepdim=True).to(inverse.dtype)

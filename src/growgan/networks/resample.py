@@ -1,7 +1,7 @@
-"""Doubling and halving of images, and what of them convolutions take over.
+"""Upscaling and downscaling of images, and the box sums that fused convolutions share with them.
 
-A processor's library has a primitive for depthwise convolutions that reads and writes every number once, three to five
-times as fast in 16 bits as pooling, padding and adding; sums and means of boxes use it.
+On a CPU, the library has a primitive for depthwise convolutions that reads and writes every number once, and in 16 bits
+is three to five times as fast as pooling, padding and adding; box sums and means use it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 LIBRARY: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-"""Whether PyTorch was built with the library that has the primitive."""
+"""Whether PyTorch was built with that library (oneDNN)."""
 
 
 def upscale(x: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def downscale(x: Tensor, weight: float = 0.25) -> Tensor:
 
 
 class _Upscale(torch.autograd.Function):
-    """Its adjoint adds up boxes; PyTorch's own takes twice as long."""
+    """`upscale` with box sums as its adjoint; PyTorch's own takes twice as long."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class _Upscale(torch.autograd.Function):
 
 
 class _Downscale(torch.autograd.Function):
-    """Its adjoint enlarges; PyTorch's own takes five times as long in 16 bits, and keeps the input."""
+    """`downscale` with `upscale` as its adjoint; PyTorch's takes five times as long in 16 bits, and keeps the input."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: float) -> Tensor:
@@ -61,27 +61,30 @@ class _Downscale(torch.autograd.Function):
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
-    """`a` at t = 0, `b` at t = 1; exactly so at both ends. t: as a tensor, a scalar that is rounded to their type."""
+    """Interpolation: exactly `a` at t = 0, exactly `b` at t = 1. t: a scalar tensor is rounded to their type."""
     return torch.lerp(a, b, t.to(a.dtype) if isinstance(t, Tensor) else t)
 
 
 def checked(alpha: float | Tensor) -> float | Tensor:
-    """How far a fade is, if that can be; a tensor, on whatever device, is not looked at. Raises ValueError."""
+    """`alpha`, validated; a tensor, on whatever device, is not inspected. Raises `ValueError` if it is out of range."""
     if isinstance(alpha, Tensor):
         return alpha
-    if not 0 <= alpha <= 1:  # which NaN is not either
+    if not 0 <= alpha <= 1:  # also rejects NaN
         raise ValueError(f"alpha must be between 0 and 1, not {alpha}")
     return float(alpha)
 
 
 def fades(alpha: float | Tensor) -> bool:
-    """Whether the layers of the stage below are at work beside the newest."""
+    """Whether the layers of the stage below contribute besides the newest."""
     return isinstance(alpha, Tensor) or alpha < 1
 
 
 def box_sum(x: Tensor, edges: bool = False, bias: Tensor | None = None) -> Tensor:
-    """Sums of all boxes of 2x2 pixels: [N, C, H, W] to [N, C, H - 1, W - 1]; with `edges`, those that overlap the image
-    by half or a quarter as well, to [N, C, H + 1, W + 1]. The one is the other's adjoint. bias: [C], added."""
+    """Sums of all 2x2 boxes of pixels: [N, C, H, W] to [N, C, H - 1, W - 1].
+
+    edges: also sum boxes that overlap the image only by half or a quarter, to [N, C, H + 1, W + 1]. The two forms are
+    each other's adjoints. bias: [C], added.
+    """
     if _prefers_depthwise(x):
         return _depthwise(x, 1.0, bias, padding=int(edges))
     x = F.pad(x, (1, 1, 1, 1)) if edges else x
@@ -111,7 +114,7 @@ def _box_kernel(channels: int, weight: float, dtype: torch.dtype) -> Tensor:
 def broadcast(value: Tensor, x: Tensor) -> Tensor:
     """`value`, in a form that broadcasts fast over every pixel or every channel of x.
 
-    On a processor, 16-bit numbers of few channels are broadcast one by one, twenty times slower than a copy is applied.
+    On a CPU, 16-bit numbers of few channels are broadcast one by one, twenty times slower than applying a full copy.
     """
     slow = x.device.type == "cpu" and x.element_size() == 2 and x.dim() == 4 and x.shape[1] < LANES
     return value.expand_as(x).contiguous(memory_format=torch.channels_last) if slow else value

@@ -1,8 +1,7 @@
-"""A network that begins with the weights of another one of its kind: of another size, or for other pictures.
+"""Start a network from the weights of another one of its kind: of another size, or for other pictures.
 
-Weights are carried over as they act, so that where something differs the new network does at first what the old one
-did: it shows the same picture in other channels, by wider layers (`widening`), whatever the label, and gives it the
-same score.
+Effective weights are transferred, so that despite differences the new network at first does what the old one did: with
+other channels, wider layers (`widening`) and any label, it shows the same picture and gives it the same score.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ Network = Generator | Discriminator
 
 @torch.no_grad()
 def take_over(new: Network, old: Network, top: int, labels: Sequence[int | None], seed: int = 0) -> None:
-    """Give `new` the weights that `old` has in the stages up to `top` pixels; the others stay as they are.
+    """Copy the weights of `old` in the stages up to `top` pixels into `new`; other stages are left unchanged.
 
-    labels: for each label of the new network the one of the old that means the same, or None. Between grey and colour
-    a channel stands for all of them, and all for their mean; else the channels that both have are carried over. Both
-    networks are of one kind; raises ValueError where a stage is not as wide as the old one, or several times as wide.
-    seed: for what tells copies of a feature map apart. G and its average should have one.
+    labels: for each label of the new network, the old one with the same meaning, or None. Grey is copied to all colour
+    channels, and colours are averaged to grey; otherwise the channels that both have are transferred. Both networks
+    must be of one kind. Raises `ValueError` if a stage's width is not a multiple of the old one's. seed: for what
+    distinguishes copies of a feature map; G and its average should share one.
     """
     kind = "D" if isinstance(new, Discriminator) else "G"
     for size in stages(top):
@@ -45,7 +44,7 @@ def take_over(new: Network, old: Network, top: int, labels: Sequence[int | None]
 
 
 def _copies(name: str, narrow: Tensor, wide: Tensor, stddev: bool) -> tuple[Tensor, Tensor]:
-    """For each output and each input of the wide weight, the one of the narrow weight that it stands for."""
+    """For each output and each input of the wide weight, the one of the narrow weight that it copies."""
     rows = widening.copies(len(narrow), len(wide), each=LOWEST**2 if name == "dense" else 1)
     pixels = LOWEST**2 if name == "dense0" else 1
     return rows, widening.copies(narrow.shape[1], wide.shape[1], each=pixels, single=int(stddev))
@@ -59,7 +58,7 @@ def _counts_stddev(name: str, spec: NetworkSpec) -> bool:
 def _as_it_acts(
     name: str, new: Equalized, old: Equalized, spec: NetworkSpec, before: NetworkSpec, labels: Sequence[int | None]
 ) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the old layer for the channels, the labels and the scale of the new one."""
+    """Weight and bias of the old layer, converted to the channels, labels and scale of the new one."""
     weight: Tensor = old.weight
     bias: Tensor = old.bias
     ratio = old.scale / new.scale
@@ -73,7 +72,7 @@ def _as_it_acts(
         z = before.z_size
         weight = torch.cat([weight[:, :z], _chosen(weight[:, z:].T, labels).T], dim=1)
         if spec.normalize_latents and spec.variant.labels_normed:
-            # The norm spans the labels and makes up for the scale.
+            # The norm spans the labels and already compensates for the scale.
             ratio *= math.sqrt(old.weight.shape[1] / new.weight.shape[1])
     elif name == "dense1":  # the score, then a logit for each label
         weight = torch.cat([weight[:1], _chosen(weight[1:], labels)])
@@ -82,14 +81,14 @@ def _as_it_acts(
 
 
 def _recoloured(channels: int, into: int) -> Tensor:
-    """How a picture of so many channels is shown in others: [into, channels]."""
+    """The matrix that converts a picture to `into` channels: [into, channels]."""
     if channels == 1:
         return torch.ones(into, 1)
     return torch.full((1, channels), 1 / channels) if into == 1 else torch.eye(into, channels)
 
 
 def _chosen(rows: Tensor, labels: Sequence[int | None]) -> Tensor:
-    """The rows of these labels, and zeros for those without one."""
+    """The rows of these labels, and zeros for None."""
     found = rows.new_zeros((len(labels), *rows.shape[1:]))
     for i, label in enumerate(labels):
         if label is not None:

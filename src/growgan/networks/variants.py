@@ -23,7 +23,7 @@ def pixel_norm(variant: Variant) -> Callable[..., Tensor]:
 
 
 def _pixel_norm_outside(x: Tensor, eps: float, inplace: bool = False) -> Tensor:
-    """`eps` is added to the root, not under it."""
+    """Pixel norm with `eps` added to the root, not under it."""
     inverse = 1 / (layers.channel_norm(x) / math.sqrt(x.shape[1]) + eps)
     scale = resample.broadcast(inverse.to(x.dtype), x)
     return x.mul_(scale) if inplace else x * scale
@@ -35,7 +35,7 @@ def stddev_group_size(variant: Variant, n: int, most: int | None) -> int:
 
 
 def _contiguous_group_size(n: int, most: int | None) -> int:
-    """Groups are of `most`; where that leaves a rest there is one group of all."""
+    """`most`, or the whole minibatch if that leaves a remainder."""
     most = n if most is None else min(most, n)
     return most if n % most == 0 else n
 
@@ -48,7 +48,7 @@ def minibatch_stddev(variant: Variant) -> Callable[[Tensor, int | None, int], Te
 
 
 def _minibatch_stddev(variant: Variant, x: Tensor, group: int | None, parts: int = 1) -> Tensor:
-    """Groups may be of consecutive images, and the deviation unbiased, which is 0 for a group of one."""
+    """Minibatch stddev with groups of consecutive images, or an unbiased deviation, which is 0 for a group of one."""
     n, c, h, w = x.shape
     size = stddev_group_size(variant, n // parts, group)
     unbiased, contiguous = variant.stddev_unbiased, _is_contiguous(variant)

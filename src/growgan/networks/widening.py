@@ -1,9 +1,9 @@
-"""Layers with more feature maps than those that they begin as (Chen, Goodfellow, Shlens 2016, *Net2Net*).
+"""Layers widened without changing what they compute (Chen, Goodfellow, Shlens 2016, *Net2Net*).
 
-Every map of the narrow layer is there several times in the wide one. What reads a map shares its weight among the
-copies, so that the sum is the old one. Copies of all maps alike change neither pixel norm nor minibatch stddev: the
-wide network acts as the narrow one did. The shares are uneven, some below zero: copies have to part, and with beta1 = 0
-Adam's steps go by the sign of a gradient, which a positive share would leave the same for all copies.
+Every map of the narrow layer occurs several times in the wide one. A layer that reads a map splits its weight among the
+copies, so that the sum is the old one. If all maps are copied equally often, neither pixel norm nor minibatch stddev
+changes: the wide network acts as the narrow one did. The shares are uneven, some negative: copies have to diverge, and
+with beta1 = 0 Adam's steps follow the sign of a gradient, which positive shares would leave the same for all copies.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from torch import Tensor
 
 
 def copies(narrow: int, wide: int, each: int = 1, single: int = 0) -> Tensor:
-    """For each unit of the wide layer, the one of the narrow that it is a copy of: int64 [wide].
+    """For each unit of the wide layer, the unit of the narrow one that it copies: int64 [wide].
 
-    each: units that a feature map has, one after the other. single: maps at the end that stay alone. Raises ValueError
-    if there would not be as many copies of every other map.
+    each: consecutive units per feature map. single: maps at the end that are not copied. Raises `ValueError` if the
+    other maps would not all be copied equally often.
     """
     before, now = narrow // each - single, wide // each - single
     if now % before:
@@ -26,9 +26,9 @@ def copies(narrow: int, wide: int, each: int = 1, single: int = 0) -> Tensor:
 
 
 def shared(weight: Tensor, inputs: Tensor, seed: int) -> Tensor:
-    """The weight [outputs, narrow, ...] shared among copies of its inputs: [outputs, wide, ...].
+    """The weight [outputs, narrow, ...] split among copies of its inputs: [outputs, wide, ...].
 
-    Of k copies each gets 1/k and a normal deviate, so large that the weights of an equalised layer keep their mean
+    Each of k copies gets 1/k and a normal deviate, just so large that the weights of an equalised layer keep their mean
     square, and with it the relative size of Adam's steps. seed: of the deviates.
     """
     if len(inputs) == weight.shape[1]:

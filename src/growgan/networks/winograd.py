@@ -1,10 +1,9 @@
-"""3x3 convolutions in fewer multiplications (Winograd 1980; Lavin and Gray 2016), as products of matrices.
+"""3x3 convolutions in fewer multiplications (Winograd 1980; Lavin and Gray 2016), as matrix products.
 
-The image is cut into overlapping tiles. Tiles and kernel are transformed, and then convolved by multiplying number by
-number, which for all tiles and channels is one product of matrices for each of the T numbers of a tile. F(2x2) takes
-1/2.25 of the multiplications of the plain form and is as exact; F(4x4) takes a quarter and is five times less exact,
-to about 1e-6. Where the arithmetic is slow compared with the memory, as on processors with AVX2 alone, that is the
-gain in time too.
+The image is cut into overlapping tiles. Tiles and kernel are transformed and then multiplied elementwise, which for all
+tiles and channels is one matrix product for each of the T numbers of a tile. F(2x2) takes 1/2.25 of the multiplications
+of the plain form and is as accurate; F(4x4) takes a quarter and is five times less accurate, to about 1e-6. Where
+arithmetic is slow compared with memory, as on processors with only AVX2, that is also the gain in time.
 """
 
 from __future__ import annotations
@@ -18,16 +17,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.75, -0.75, 1.5, -1.5)}
-"""Where the polynomials of F(m) are evaluated, besides infinity. For F(4) these lose half of what 1 and 2 do, and are
-exact in binary."""
+"""Points, besides infinity, at which the polynomials of F(m) are evaluated. For F(4) these lose half as much accuracy
+as 1 and 2, and are exact in binary."""
 
 TOGETHER = 2**26
-"""Bytes of transformed images up to which several are computed together."""
+"""Maximum bytes of transformed images that are computed together."""
 
 
 def transforms(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Matrices of F(m, 3) in one dimension, by Toom and Cook: of the input [m+2, m+2], the kernel [m+2, 3] and the
-    output [m, m+2], so that ``output @ ((kernel @ w) * (input @ x))`` is x convolved with w."""
+    """Toom-Cook matrices of F(m, 3) in one dimension: input [m+2, m+2], kernel [m+2, 3], output [m, m+2].
+
+    ``output @ ((kernel @ w) * (input @ x))`` is x convolved with w.
+    """
     points = np.array(POINTS[m])
     at_infinity = np.eye(m + 2)[-1:]
     others = [np.delete(points, i) for i in range(len(points))]
@@ -39,7 +40,7 @@ def transforms(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 class Winograd:
-    """F(m x m, 3 x 3): images whose sides divide by m, as channels last. Kernels are [T, O, I], T = (m + 2)^2."""
+    """F(m x m, 3 x 3) for channels-last images whose sides are multiples of m. Kernels are [T, O, I], T = (m + 2)^2."""
 
     def __init__(self, m: int) -> None:
         self.m = m
@@ -47,7 +48,7 @@ class Winograd:
 
     @cached_property
     def matrices(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Of input [T, T], kernel [T, 9] and output [m^2, T], for both dimensions at once."""
+        """Matrices for input [T, T], kernel [T, 9] and output [m^2, T], in both dimensions at once."""
         inputs, kernel, output = (torch.from_numpy(np.kron(one, one)) for one in transforms(self.m))
         return inputs, kernel, output
 
@@ -58,7 +59,7 @@ class Winograd:
         return (self.matrices[1].to(weight) @ taps).view(-1, o, i)
 
     def adjoint(self, gradient: Tensor, shape: torch.Size) -> Tensor:
-        """[O, I, 3, 3], as channels last."""
+        """[O, I, 3, 3], channels last."""
         taps = self.matrices[1].to(gradient).T @ gradient.flatten(1)
         return taps.view(3, 3, *shape[:2]).permute(2, 0, 1, 3).contiguous().permute(0, 3, 1, 2)
 
@@ -82,7 +83,7 @@ class Winograd:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def grad_weight(self, x: Tensor, gy: Tensor, kernel: Tensor) -> Tensor:
-        """As the kernel."""
+        """Shaped like the kernel."""
         count = self._at_once(x, kernel)
         gradient = torch.zeros_like(kernel)
         for some, of_some in zip(torch.split(x, count), torch.split(gy, count), strict=True):
@@ -94,11 +95,11 @@ class Winograd:
         return max(1, int(TOGETHER / self.image_bytes(x, max(kernel.shape[1:]))))
 
     def image_bytes(self, x: Tensor, channels: int) -> float:
-        """What one image as large as those of x, with so many channels, takes when it is transformed."""
+        """Bytes of one transformed image of the size of those of x, with this many channels."""
         return (1 + 2 / self.m) ** 2 * x.shape[-1] * x.shape[-2] * channels * x.element_size()
 
     def _of_input(self, x: Tensor) -> Tensor:
-        """Transformed tiles of what is convolved: [T, tiles, I]."""
+        """Transformed tiles of the input: [T, tiles, I]."""
         n, channels, h, w = x.shape
         m, side = self.m, self.m + 2
         around = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
@@ -114,10 +115,10 @@ class Winograd:
         return (self.matrices[2].to(gy).T @ tiles.reshape(m * m, -1)).view(-1, n * (h // m) * (w // m), channels)
 
     def _whole(self, tiles: Tensor, shape: torch.Size, channels: int) -> Tensor:
-        """An image of its tiles [m^2, ...]."""
+        """Images assembled from their tiles [m^2, ...]."""
         n, _, h, w = shape
         m = self.m
-        # An image of its own, and no view of one: activations work on it in place.
+        # A new tensor, not a view of one: activations work on it in place.
         image = torch.empty(
             n, channels, h, w, dtype=tiles.dtype, device=tiles.device, memory_format=torch.channels_last
         )
@@ -126,7 +127,7 @@ class Winograd:
         return image
 
     def _overlapped(self, tiles: Tensor, shape: Sequence[int]) -> Tensor:
-        """An image of the sums of tiles [T, ...] that overlap by two: the adjoint of cutting."""
+        """Images as sums of tiles [T, ...] that overlap by two: the adjoint of cutting."""
         n, channels, h, w = shape
         m = self.m
         tiles = tiles.view(m + 2, m + 2, n, h // m, w // m, channels).permute(2, 3, 0, 4, 1, 5)

@@ -1,4 +1,4 @@
-"""What every loaded model can do, whatever computes its pictures: seeds to pictures. Needs no torch."""
+"""The interface of all loaded models, whatever computes their pictures: from seeds to pictures. Needs no torch."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     Seeds = Sequence[int] | np.ndarray
 
 CHUNK = 1000
-"""Latents looked at together where no picture is made of them."""
+"""Latents processed together where no pictures are made of them."""
 PREVIEW = 256
-"""Pixels a side above which a notebook's preview shrinks its pictures."""
+"""Pixels per side above which a notebook's preview downscales its pictures."""
 
 
 class Rendering(TypedDict, total=False):
@@ -40,14 +40,14 @@ class Rendering(TypedDict, total=False):
 
 
 class Drawing(Rendering, total=False):
-    """The same, and of what."""
+    """The same, and which pictures."""
 
     seed: SupportsIndex
     label: Label | str | None
 
 
 class BaseModel(ABC):
-    """A generator with its file, that makes pictures by seed."""
+    """A generator with its file, which makes pictures by seed."""
 
     file: DescribedFile
 
@@ -61,21 +61,21 @@ class BaseModel(ABC):
         """
 
     def first_weight(self) -> np.ndarray:
-        """The part [outputs, L] of the first dense layer's weight that latents meet. `ConfigError` without one."""
+        """The part [outputs, L] of the first dense layer's weight for latents. Raises `ConfigError` without one."""
         raise ConfigError(f"{self.file.path} has no readable weights: use directions from the model file")
 
     @property
     def spec(self) -> NetworkSpec:
-        """What the networks are."""
+        """The specification of the networks."""
         return self.file.spec
 
     @property
     def resolution(self) -> int:
-        """Side in pixels of the pictures that the model makes."""
+        """Resolution of the model's pictures, in pixels per side."""
         return self.file.resolution
 
     def describe(self) -> str:
-        """Which file it is and how far it was trained, in a line."""
+        """The file and how far it was trained, in one line."""
         return f"{self.file.path}: {self.file.describe()}"
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ class BaseModel(ABC):
         return f"<{type(self).__name__} {self.describe()}{labels}>"
 
     def preview(self) -> Image.Image:
-        """A small grid of the first seeds, at most some 1,000 pixels wide: what a notebook shows."""
+        """A small grid of the first seeds, at most about 1,000 pixels wide, shown by notebooks."""
         size = self.resolution
         columns, rows = min(max(1024 // size, 3), 8), 2 if size < PREVIEW else 1
         pixels = np.concatenate(list(self.batches(range(columns * rows), batch=columns)))
@@ -118,21 +118,21 @@ class BaseModel(ABC):
     ) -> list[Image.Image] | np.ndarray | Tensor:
         """The pictures of seeds ``seed .. seed + n - 1``.
 
-        label: for all, a class by number or name, K weights of a mixture that add up to 1, or K attributes; else each
-        seed's own (a class for each: `draw`, and `render` with your labels). truncation: psi, 1 = off,
-        toward 0 = more alike and more usual. kind: "pil" a list of pictures, "numpy" uint8 [N, H, W, C], "tensor" uint8
-        [N, C, H, W]. Raises `ConfigError` for what the model does not have.
+        label: for all pictures a class by number or name, K weights of a mixture that add up to 1, or K attributes;
+        else each seed's own (for a class per picture, use `draw`, and `render` with your labels). truncation: psi, 1 =
+        off, towards 0 = more alike and more typical. kind: "pil" a list of pictures, "numpy" uint8 [N, H, W, C],
+        "tensor" uint8 [N, C, H, W]. Raises `ConfigError` for anything that the model does not have.
         """
-        n, seed = index(n), index(seed)  # of numpy's kinds, 254 + 2 may be 0
+        n, seed = index(n), index(seed)  # in NumPy's integer types, 254 + 2 may be 0
         if n < 0:
             raise ConfigError(f"cannot make {n} pictures")
         seeds = range(seed, seed + n)
         return self._as_kind(kind, self.batches(seeds, label=label, truncation=truncation, batch=batch))
 
     def draw(self, seeds: Seeds, label: Label | str | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """What seeds stand for: latents float32 [N, L], and labels int64 [N] or float32 [N, K], or None without labels.
+        """The latents float32 [N, L] of seeds, and their labels int64 [N] or float32 [N, K], or None without labels.
 
-        label: see `sample`. Raises `ConfigError`. To be mixed, moved, and given to `render`.
+        label: see `sample`. Raises `ConfigError`. They can be mixed, moved, and passed to `render`.
         """
         if isinstance(label, str):
             label = self.label(label)
@@ -160,10 +160,10 @@ class BaseModel(ABC):
         batch: int = 16,
         kind: Literal["pil", "numpy", "tensor"] = "pil",
     ) -> list[Image.Image] | np.ndarray | Tensor:
-        """The pictures of latents [N, L] of any source: `draw`, what lies between two of its, edits, a torch tensor.
+        """The pictures of latents [N, L] from any source: `draw`, interpolations, edits, a torch tensor.
 
-        labels: of a model that has some, int [N] or numbers [N, K]; see `Label`. The rest as in `sample`; of what
-        `draw` gives for some seeds these are the seeds' pictures. Raises `ConfigError`.
+        labels: for a model that has labels, int [N] or numbers [N, K]; see `Label`. The rest as in `sample`; for what
+        `draw` returns, these are the pictures of its seeds. Raises `ConfigError`.
         """
         points, of = _as_array(z, np.float32), None if labels is None else _as_array(labels)
         if points.ndim != 2:
@@ -174,7 +174,7 @@ class BaseModel(ABC):
         return self._as_kind(kind, self.pictures(walk, truncation=truncation, batch=batch))
 
     def _as_kind(self, kind: str, made: Iterable[np.ndarray]) -> list[Image.Image] | np.ndarray | Tensor:
-        """Batches of pictures in the form that was asked for. Raises `ConfigError`, before any is made, for none."""
+        """Batches of pictures in the requested form. Raises `ConfigError` for an unknown form, before any are made."""
         if kind not in ("pil", "numpy", "tensor"):
             raise ConfigError(f'kind must be "pil", "numpy" or "tensor", not {kind!r}')
         parts, size = list(made), self.resolution
@@ -220,8 +220,8 @@ class BaseModel(ABC):
     ) -> Iterator[Image.Image]:
         """The frames of a film, each a grid of the walk's cells, from frame `first` on.
 
-        columns: cells to a row. size: pixels a side of a cell, the model's own times or divided by a power of two; None
-        = its own, but at least 64. batch: pictures computed at once. Raises `ConfigError`.
+        columns: cells per row. size: pixels per side of a cell, the model's own times or divided by a power of two;
+        None = its own, but at least 64. batch: pictures computed at once. Raises `ConfigError`.
         """
         _check(truncation, batch)
         walk.check(self.spec)
@@ -230,7 +230,7 @@ class BaseModel(ABC):
         return self._framed(walk, columns, self.shown_size(size), truncation, batch, first)
 
     def shown_size(self, size: int | None) -> int:
-        """Pixels a side at which pictures are shown, see `frames`. Raises `ConfigError` for what cannot be."""
+        """Pixels per side at which pictures are shown, see `frames`. Raises `ConfigError` if that is impossible."""
         if size is None:
             return max(self.resolution, images.SMALLEST_SHOWN)
         images.check_size(size, self.resolution)
@@ -248,7 +248,7 @@ class BaseModel(ABC):
                 del made[:cells]
 
     def label(self, text: str) -> int:
-        """The class of a name or number. Raises `ConfigError` for one that the model does not have."""
+        """The class for a name or number. Raises `ConfigError` if the model does not have it."""
         names = self.file.training.get("class_names") or []
         same = [composed(name) for name in names]
         if composed(text) in same:
@@ -261,7 +261,7 @@ class BaseModel(ABC):
         raise ConfigError(f"unknown class {text!r}; this model has: {known}")
 
     def labels(self, seeds: Sequence[int], label: Label | str | None = None) -> list[str]:
-        """What each seed shows, in words: its class, or its attributes; empty without labels."""
+        """The label of each seed in words: its class, or its attributes; empty without labels."""
         if not self.spec.num_labels:
             return []
         words = []
@@ -279,7 +279,7 @@ class BaseModel(ABC):
 
     @property
     def class_names(self) -> list[str]:
-        """Names of the classes or attributes, their numbers where they have none; empty without labels."""
+        """Names of the classes or attributes, or their numbers if they have none; empty without labels."""
         return self.file.training.get("class_names") or [str(k) for k in range(self.spec.num_labels)]
 
     @property
@@ -290,7 +290,7 @@ class BaseModel(ABC):
 
 
 def _as_array(values: Any, dtype: type | None = None) -> np.ndarray:
-    """An array, or anything that numpy makes one of; of a torch tensor its numbers, wherever it lies."""
+    """An array, or anything that NumPy converts to one; for a torch tensor its values, whatever its device."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         values = values.float() if values.is_floating_point() else values  # numpy has no bfloat16

@@ -1,4 +1,4 @@
-"""Pictures that follow each other, as a film: .mp4 and .webm by PyAV, .gif, .webp and .png by Pillow, or a folder."""
+"""Writes sequences of pictures as films: .mp4 and .webm by PyAV, .gif, .webp and .png by Pillow, or a folder."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ CODECS = {
     ".mp4": ("libx264", {"crf": "18", "preset": "medium"}),
     ".webm": ("libvpx-vp9", {"crf": "24", "b": "0", "row-mt": "1"}),
 }
-"""Encoders and their settings: a quality at which differences are hardly seen, whatever rate of bits that takes."""
+"""Encoders and their settings: a quality at which differences are hardly visible, at whatever bit rate that takes."""
 CONTAINERS = {".mp4": {"movflags": "+faststart"}}
-"""Settings of formats: with its index in front, a film is shown while it is still being loaded."""
+"""Settings of formats: with its index in front, a film plays while it is still loading."""
 STILLS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
-"""Formats of pictures that may move, and their names in Pillow."""
+"""Formats of animated pictures, and their names in Pillow."""
 SLOWEST, FASTEST = 0.05, {".gif": 50.0}
-"""Frames a second. Viewers slow down GIFs that are faster than every second hundredth of a second."""
+"""Frames per second. Viewers slow down GIFs whose frames last less than two hundredths of a second."""
 MOST = 240.0
-"""Frames a second of all other formats."""
+"""Frames per second of all other formats."""
 WIDEST = 16_383
-"""Pixels a side, WebP's limit; nobody has a larger screen."""
+"""Pixels per side: WebP's limit; no screen is larger."""
 MOST_HELD = 2**30
-"""Bytes of different frames that Pillow may hold, which needs them all at once, and two to three times as much."""
+"""Most bytes of distinct frames: Pillow needs them all at once, and two to three times as much memory."""
 BT709, LIMITED = 1, 1
-"""The numbers of a film's colours, those of high definition, and of their range, from 16 to 235."""
+"""Codes of a film's colour space, that of high definition, and of its range, 16 to 235."""
 
 
 def check(path: str | Path, fps: float, count: int = 1, size: tuple[int, int] = (1, 1)) -> None:
-    """Raise `ConfigError` if no film can be written to `path`: to be called before any picture is made for it.
+    """Raise `ConfigError` if no film can be written to `path`; call it before making any pictures for it.
 
-    count: different frames. size: width and height of each.
+    count: distinct frames. size: width and height of each.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -75,8 +75,8 @@ def write(
 ) -> None:
     """Write a film, whole or not at all; without a suffix a folder of frame00000.png, ...
 
-    frames: pictures of one size, in order; one that follows itself lasts longer. notes: what the file says of itself,
-    where its format has a place for that. first: the number of the first of them in a folder, where a part is `kept`.
+    frames: pictures of one size, in order; one that is repeated lasts longer. notes: metadata of the file, where its
+    format has a place for it. first: number of the first frame in a folder of which earlier ones are `kept`.
     """
     check(path, fps)
     path, notes = Path(path), notes or {}
@@ -96,10 +96,10 @@ def write(
 
 
 def kept(path: Path, notes: dict[str, str]) -> int:
-    """How many first frames of a folder are there, made with the same notes. 0 for a film in one file.
+    """The number of first frames already in a folder, made with the same notes. 0 for a film in one file.
 
-    Raises `ConfigError` for a folder with anything else in it, such as frames of another film: what is there is not
-    lost, nor mixed with others.
+    Raises `ConfigError` for a folder with anything else in it, such as frames of another film, so that they are neither
+    lost nor mixed with others.
     """
     number, wanted = 0, {f"growgan:{key}": value for key, value in notes.items()}
     while not path.suffix and (found := _notes_of(frame_path(path, number))) is not None:
@@ -112,24 +112,24 @@ def kept(path: Path, notes: dict[str, str]) -> int:
 
 
 def frame_path(folder: Path, number: int) -> Path:
-    """Where a frame of a folder lies."""
+    """The path of a frame in a folder."""
     return folder / f"frame{number:05d}.png"
 
 
 def frames_in(seconds: float, fps: float) -> int:
-    """Frames of a film so long. Raises `ConfigError` for one without any, or of more than a day."""
+    """Frames of a film of this length. Raises `ConfigError` if there are none, or it is longer than a day."""
     if not math.isfinite(seconds * fps) or not 0 < seconds <= 86_400 or round(seconds * fps) < 1:
         raise ConfigError(f"--seconds must give at least one frame and at most a day, not {seconds:g}")
     return round(seconds * fps)
 
 
 def _notes_of(path: Path) -> dict[str, str] | None:
-    """What a frame says of itself; None for one that is not there, or not whole."""
+    """The notes in a frame; None if it is missing or incomplete."""
     try:
         with Image.open(path) as picture:
             picture.load()
             found = dict(getattr(picture, "text", {}))
-    except (OSError, SyntaxError, ValueError):  # Pillow's ways to say that a file is broken
+    except (OSError, SyntaxError, ValueError):  # Pillow's errors for a broken file
         return None
     return {key: str(value) for key, value in found.items() if key.startswith("growgan:")}
 
@@ -140,7 +140,7 @@ def _write_movie(path: Path, frames: Iterator[Image.Image], fps: float, notes: d
     av = _av(codec)
     with whole(path) as temporary:
         try:
-            # FFmpeg takes a relative name with a colon in it for an address.
+            # FFmpeg takes a relative name containing a colon for a URL.
             with av.open(str(temporary.resolve()), "w", format=suffix[1:], options=CONTAINERS.get(suffix, {})) as film:
                 film.metadata["comment"] = said(notes)
                 stream = None
@@ -159,7 +159,7 @@ def _write_movie(path: Path, frames: Iterator[Image.Image], fps: float, notes: d
 
 
 def _describe(stream: Any, picture: Image.Image) -> None:
-    """Size and colours: players guess the latter by the size, and often wrongly."""
+    """Set size and colours: players guess the latter from the size, often wrongly."""
     stream.width, stream.height = picture.size
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
@@ -168,7 +168,7 @@ def _describe(stream: Any, picture: Image.Image) -> None:
 
 
 def _even(picture: Image.Image) -> Image.Image:
-    """In colour, with even sides, which films have: a last row or column is doubled."""
+    """The picture in colour, with the even sides that films require: a last row or column is duplicated."""
     picture = convert(picture, 3)
     width, height = picture.size
     if width % 2 == height % 2 == 0:
@@ -207,7 +207,7 @@ def _write_stills(path: Path, frames: Iterator[Image.Image], fps: float, notes: 
                 **quality,
                 **metadata_for(kind, notes),
             )
-        except (OverflowError, RuntimeError, ValueError) as error:  # more than the format can count
+        except (OverflowError, RuntimeError, ValueError) as error:  # beyond the format's range
             raise RunError(f"cannot write {path}: {error}") from error
 
 

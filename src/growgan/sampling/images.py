@@ -1,4 +1,4 @@
-"""From a network's images to bytes, grids and PNG files."""
+"""From network outputs to bytes, grids and PNG files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SMALLEST_SHOWN = 64
-"""Pixels a side below which grids enlarge their pictures, so that a person sees something."""
+"""Pixels per side below which grids enlarge their pictures, so that they can be seen."""
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
@@ -28,13 +28,13 @@ def to_uint8(x: Tensor) -> np.ndarray:
 
 
 def round_array(x: np.ndarray) -> np.ndarray:
-    """`to_uint8` of an array."""
+    """`to_uint8` for an array."""
     rounded: np.ndarray = np.rint(x.astype(np.float32) * np.float32(127.5) + np.float32(127.5))
     return rounded.clip(0, 255).astype(np.uint8)
 
 
 def to_picture(pixels: np.ndarray) -> Image.Image:
-    """One picture from uint8 [C, H, W]; of images with other than 1, 3 or 4 channels, the first three."""
+    """One picture from uint8 [C, H, W]; the first three channels unless there are 1, 3 or 4."""
     channels = len(pixels)
     if channels == 1:
         return Image.fromarray(pixels[0])
@@ -44,7 +44,7 @@ def to_picture(pixels: np.ndarray) -> Image.Image:
 
 
 def enlarge(pixels: np.ndarray, resolution: int) -> np.ndarray:
-    """Pictures uint8 [N, C, H, W] as often enlarged as fits in `resolution` pixels a side, nearest neighbour."""
+    """Pictures uint8 [N, C, H, W] enlarged by the largest whole factor that fits `resolution`, nearest neighbour."""
     factor = max(1, resolution // pixels.shape[-1])
     return pixels.repeat(factor, 2).repeat(factor, 3)
 
@@ -58,7 +58,7 @@ def check_size(size: int, resolution: int) -> None:
 
 
 def resized(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Pictures uint8 [N, C, H, W] at `size` pixels a side: enlarged by nearest neighbour, or means of boxes."""
+    """Pictures uint8 [N, C, H, W] at `size` pixels per side: enlarged by nearest neighbour, or averaged over boxes."""
     n, channels, height, _ = pixels.shape
     factor = height // size
     if factor <= 1:
@@ -69,7 +69,7 @@ def resized(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def make_grid(pixels: np.ndarray, columns: int, resolution: int | None = None) -> Image.Image:
-    """Pictures uint8 [N, C, H, W] side by side, `columns` to a row, each enlarged to `resolution` pixels a side.
+    """Pictures uint8 [N, C, H, W] side by side, `columns` per row, each enlarged to `resolution` pixels per side.
 
     resolution: None = their own size, but at least 64 so that small ones can be seen. Missing cells stay black.
     """

@@ -1,4 +1,4 @@
-"""Seeds: one number stands for one latent vector, and with classes for a label too.
+"""Seeds: one number stands for one latent vector and, with classes, for a label as well.
 
 Seed s is ``numpy.random.RandomState(s).standard_normal(L)``, the authors' own generator, so that a seed means the same
 picture in every version. Its label is drawn by the same generator after the latent.
@@ -24,13 +24,13 @@ MOST_ROWS = 1000
 """Label rows that a multi-label model keeps as its distribution."""
 
 Label = int | Sequence[float] | npt.NDArray[Any]
-"""A class, or K numbers: attributes, or a mixture of classes, whose weights add up to 1."""
+"""A class, or K numbers: attributes, or the weights of a mixture of classes, which add up to 1."""
 MIXED = 1e-3
-"""By how much the weights of a mixture may miss that."""
+"""Tolerance for that sum."""
 
 
 def label_distribution(labels: np.ndarray | None, num_labels: int, multi_label: bool) -> dict[str, Any]:
-    """What a model remembers of its training labels: counts a class, or up to 1,000 rows of attributes; JSON values."""
+    """A model's record of its training labels: counts per class, or up to 1,000 rows of attributes; JSON values."""
     if labels is None or not num_labels:
         return {}
     if not multi_label:
@@ -43,7 +43,7 @@ def label_distribution(labels: np.ndarray | None, num_labels: int, multi_label: 
 def draw(
     seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], label: Label | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """What `draw_arrays` draws, as tensors on the CPU."""
+    """The result of `draw_arrays` as tensors on the CPU."""
     import torch
 
     z, labels = draw_arrays(seeds, spec, distribution, label)
@@ -55,7 +55,7 @@ def draw_arrays(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Latents float32 [N, L] and labels of the seeds: int64 [N], float32 [N, K], or None without labels.
 
-    label: one for all, instead of each seed's own. Raises `ConfigError` for a label that the model does not have.
+    label: one for all, instead of each seed's own. Raises `ConfigError` if the model does not have it.
     """
     latents, labels = [], []
     for seed in seeds:
@@ -76,12 +76,12 @@ def draw_arrays(
 
 
 def no_labels(spec: NetworkSpec) -> np.ndarray:
-    """Labels of no picture."""
+    """Labels for zero pictures."""
     return np.zeros((0, spec.num_labels), dtype=np.float32) if spec.multi_label else np.zeros(0, dtype=np.int64)
 
 
 def check_labels(labels: np.ndarray | None, count: int, spec: NetworkSpec) -> None:
-    """Raise `ConfigError` if these are not labels of so many pictures: int [count] or float [count, K]."""
+    """Raise `ConfigError` if these are not labels of `count` pictures: int [count] or float [count, K]."""
     if not spec.num_labels:
         if labels is not None:
             raise ConfigError("this model has no classes")
@@ -101,7 +101,7 @@ def check_labels(labels: np.ndarray | None, count: int, spec: NetworkSpec) -> No
 def check_mixture(labels: np.ndarray, spec: NetworkSpec) -> None:
     """Raise `ConfigError` for numbers [..., K] that are not finite or, with classes, weights that do not add up to 1.
 
-    Such as a list of K classes that was meant for K pictures.
+    An example is a list of K classes meant for K pictures.
     """
     if not np.isfinite(labels).all():
         raise ConfigError("labels must be finite numbers")
@@ -123,7 +123,7 @@ def _drawn_label(random: np.random.RandomState, spec: NetworkSpec, distribution:
 def _checked_label(label: Label, spec: NetworkSpec) -> np.ndarray:
     if isinstance(label, str):  # type: ignore[unreachable]
         raise ConfigError(f"a class is a number here; model.label({label!r}) has that of a name")
-    with suppress(TypeError):  # K numbers are no index
+    with suppress(TypeError):  # K numbers are not an index
         label = operator.index(label)  # type: ignore[arg-type]
     if isinstance(label, int):
         if not 0 <= label < spec.num_labels:

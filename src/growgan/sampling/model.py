@@ -33,11 +33,11 @@ Network = TypeVar("Network", Generator, Discriminator)
 Precision = Literal["auto", "float32", "bfloat16"]
 
 ATTEMPTS = 5
-"""How often a file is opened anew that a run has written anew meanwhile."""
+"""How often to try to open a file that a run keeps replacing."""
 MEASURING = Lock()
-"""Held while a truncation mean is taken."""
+"""Held while a truncation mean is computed."""
 MEAN_LATENTS = 10_000
-"""Latents over which the truncation mean is taken; 1,000 a class with classes (contract of truncation)."""
+"""Latents over which the truncation mean is taken; 1,000 per class with classes (contract of truncation)."""
 
 
 class Model(BaseModel):
@@ -47,20 +47,20 @@ class Model(BaseModel):
     nominally in [-1, 1]. Threads may share a model.
     """
 
-    @torch.inference_mode(False)  # whatever the caller's: the weights may be wanted for gradients later
+    @torch.inference_mode(False)  # whatever the caller's mode: the weights may need gradients later
     def __init__(self, file: ModelFile, device: str | torch.device = "cpu", precision: Precision = "float32") -> None:
         self.file: ModelFile = file
-        # Batches are of any size, and often the only one of theirs: nothing is measured for them.
+        # Batch sizes vary and often occur only once: no time is spent measuring kernels for them.
         if precision not in get_args(Precision):
             raise ConfigError(f"precision must be auto, float32 or bfloat16, not {precision!r}")
         machine = set_up(ExecutionConfig(device=str(device), precision=precision, plan="plain"), own=False)
         self._machine = machine
         self._G = self._prepared(file.generator())
-        # Its weights do not change until somebody else has it; a lone picture takes a fifth less time.
+        # Its weights do not change until the caller accesses `G`; a single picture takes a fifth less time.
         keep_kernels(self._G)
         self._mean = file.truncation_mean()
         self._mean_of_layer: tuple[float, ...] | None = None
-        """What the first layer was like when the mean was taken; None as long as nobody can have changed it."""
+        """Fingerprint of the first layer when the mean was taken; None as long as nobody can have changed the layer."""
 
     def _prepared(self, network: Network) -> Network:
         network.to(device=self._machine.device, memory_format=self._machine.layout)  # type: ignore[call-overload]
@@ -70,7 +70,7 @@ class Model(BaseModel):
 
     @torch.inference_mode(False)
     def discriminator(self) -> Discriminator | None:
-        """The file's D, where G is; None where there is none."""
+        """The file's D, on the device of G; None if there is none."""
         if not self.file.has("D"):
             return None
         D = self.file.network("D")
@@ -81,7 +81,7 @@ class Model(BaseModel):
     def G(self) -> Generator:
         """The network as a torch module, whose weights you may change in any way.
 
-        From here on nothing that was prepared from them is kept from one call to the next.
+        Once it has been accessed, nothing derived from the weights is kept between calls.
         """
         if self._mean_of_layer is None:
             self._mean_of_layer = self._first_layer()
@@ -95,12 +95,12 @@ class Model(BaseModel):
 
     @property
     def resolution(self) -> int:
-        """Side in pixels of the pictures that the model makes."""
+        """Resolution of the model's pictures, in pixels per side."""
         return self._G.resolution
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return next(self._G.parameters()).device
 
     def __call__(
@@ -113,8 +113,8 @@ class Model(BaseModel):
     ) -> Tensor:
         """Float images [N, C, S, S] of latents [N, L], of any type and on any device; see `Generator.forward`.
 
-        psi: truncation, through which gradients flow as through z. Raises `ConfigError` for shapes, labels, sizes and
-        alphas that the network does not take.
+        psi: truncation; gradients flow through it as through z. Raises `ConfigError` for shapes, labels, sizes and
+        alphas that the network does not support.
         """
         if labels is not None and not self.spec.num_labels:
             raise ConfigError("this model has no classes")
@@ -129,7 +129,7 @@ class Model(BaseModel):
             raise ConfigError(str(error)) from error
 
     def first_weight(self) -> np.ndarray:
-        """The part [outputs, L] of the first dense layer's weight that latents meet, as it is used."""
+        """The part [outputs, L] of the first dense layer's weight that acts on latents, scaled."""
         dense = self._G.stage(LOWEST).dense
         weight: np.ndarray = (dense.weight * dense.scale).detach()[:, : self.spec.z_size].float().cpu().numpy()
         return weight
@@ -138,7 +138,7 @@ class Model(BaseModel):
     def _pictures(
         self, z: np.ndarray, labels: np.ndarray | None, truncation: float, offset: np.ndarray | None = None
     ) -> np.ndarray:
-        with torch.autocast(self.device.type, enabled=False):  # the model's precision is its own
+        with torch.autocast(self.device.type, enabled=False):  # the model has its own precision
             of = torch.from_numpy(labels).to(self.device) if labels is not None else None
             x = self._G.first(torch.from_numpy(z).to(self.device, self._dtype), of)
             if offset is not None:
@@ -148,24 +148,24 @@ class Model(BaseModel):
             return images.to_uint8(self._G.synthesize(x))
 
     def _truncated(self, x: Tensor, labels: Tensor | None, psi: float | Tensor) -> Tensor:
-        """What the first layer gives, moved toward its mean."""
+        """The output of the first layer, moved toward its mean."""
         mean = self.truncation_mean(labels).to(x)
         return mean + psi * (x - mean)
 
     @property
     def _dtype(self) -> torch.dtype:
-        """Type of the weights, which whoever has `G` may have changed."""
+        """Type of the weights, which a user of `G` may have changed."""
         return next(self._G.parameters()).dtype
 
     def _first_layer(self) -> tuple[float, ...]:
-        """By which a first layer is known from another: the mean of its output goes with it."""
+        """Fingerprint of the first layer, which changes when the mean of its output may."""
         weights = self._G.stage(LOWEST).dense.parameters()
         return tuple(float(value) for weight in weights for value in (weight.double().sum(), weight.double().norm()))
 
     @property
     def means(self) -> Tensor:
-        """All means that truncation may lead to: [1 or K, width, 4, 4]; see `truncation_mean`."""
-        with MEASURING:  # else threads that all need it would each measure it
+        """All means to which truncation may lead: [1 or K, width, 4, 4]; see `truncation_mean`."""
+        with MEASURING:  # otherwise all threads that need it would measure it
             if self._mean_of_layer is not None and (now := self._first_layer()) != self._mean_of_layer:
                 self._mean, self._mean_of_layer = None, now
             if self._mean is None:
@@ -173,19 +173,19 @@ class Model(BaseModel):
         return self._mean.to(self.device)
 
     def truncation_mean(self, labels: Tensor | None) -> Tensor:
-        """Where truncation leads to: mean outputs of the first layer, [1 or N, width, 4, 4].
+        """The point to which truncation leads: mean outputs of the first layer, [1 or N, width, 4, 4].
 
-        Without classes one mean over 10,000 latents; with classes one a class over 1,000 (mixtures mix them); with
-        attributes one over labels from the training distribution. Computed when first needed, unless the file has it.
+        Without classes, one mean over 10,000 latents; with classes, one per class over 1,000 (mixtures mix them); with
+        attributes, one over labels from the training distribution. Computed when first needed, unless the file has it.
         """
         mean = self.means
         if labels is None or self.spec.multi_label:
             return mean
         if labels.dim() == 1:
-            return mean[labels.long()]  # bytes would be taken for a mask
+            return mean[labels.long()]  # uint8 would be taken for a mask
         return torch.einsum("nk,kchw->nchw", labels.to(mean), mean)
 
-    @torch.inference_mode(False)  # gradients may go past it, if not into it
+    @torch.inference_mode(False)  # gradients may bypass it, but not flow into it
     @torch.no_grad()
     def _measured_mean(self) -> Tensor:
         spec = self.spec
@@ -208,12 +208,11 @@ class Model(BaseModel):
 def load(source: str | Path, device: str | torch.device = "cpu", precision: Precision = "float32") -> Model:
     """A model, ready to make pictures.
 
-    source: a model file (of growgan, or of another program: docs/importing.md), a run folder (its best snapshot,
-    else its newest), the name of a shipped model, or
-    ``hf://OWNER/NAME[@REVISION][/FILE]`` on the Hugging Face Hub (the extra `hub`). precision: "float32", in which a
-    seed's picture is the same on one machine whatever the batch, to one level; "bfloat16", faster where the device has
-    units for it; "auto". Raises `ModelError`, in one line, for what is none of these or is damaged, and `ConfigError`
-    for a device or precision that there is not.
+    source: a model file (of growgan, or of another program: docs/importing.md), a run folder (its best snapshot, else
+    its newest), the name of a shipped model, or ``hf://OWNER/NAME[@REVISION][/FILE]`` on the Hugging Face Hub (the
+    extra `hub`). precision: "float32", in which a seed's picture on one machine does not depend on the batch, to within
+    one level; "bfloat16", faster on devices that support it natively; "auto". Raises `ModelError`, in one line, if it
+    is none of these or is damaged, and `ConfigError` if the device or precision is not available.
     """
     path = find(source)
     if path.suffix == ".onnx":

@@ -1,4 +1,4 @@
-"""A model that was exported to ONNX: its pictures are made by onnxruntime, without torch or the networks' code."""
+"""Models exported to ONNX: onnxruntime makes their pictures, without torch or the networks' code."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from growgan.sampling.latents import check_labels
 from growgan.sampling.sources import find
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
-"""Kinds of device -> what onnxruntime calls them."""
+"""Kinds of device -> onnxruntime's names for them."""
 
 
 class OnnxModel(BaseModel):
-    """An .onnx file that `growgan export` wrote: `sample` pictures by seed, or run it as it is.
+    """An .onnx file written by `growgan export`: `sample` pictures by seed, or call it directly.
 
-    Inputs: ``z`` float32 [N, L]; ``labels`` float32 [N, K] of a conditional model, one-hot or a mixture or attributes;
-    ``psi``, truncation, where the file has it. Output: ``images`` float32 [N, C, S, S], unclipped, nominally in
-    [-1, 1].
+    Inputs: ``z`` float32 [N, L]; ``labels`` float32 [N, K] for a conditional model, one-hot, a mixture or attributes;
+    ``psi``, truncation, if the file has it. Output: ``images`` float32 [N, C, S, S], unclipped, nominally in [-1, 1].
     """
 
     def __init__(self, source: str | Path, device: str = "cpu") -> None:
         """source: a file, or ``hf://OWNER/NAME/FILE.onnx``. device: cpu, cuda, mps or auto.
 
-        Raises `ModelError` for what is no such file or is damaged, `ConfigError` for a device that there is not.
+        Raises `ModelError` if it is no such file or is damaged, and `ConfigError` if the device is not available.
         """
         path = find(source)
         self.device = device
@@ -64,7 +63,7 @@ class OnnxModel(BaseModel):
         return found
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the session, which another process opens anew."""
+        """All but the session, which another process opens again."""
         return {name: value for name, value in self.__dict__.items() if name != "session"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -80,7 +79,7 @@ class OnnxModel(BaseModel):
         return images.round_array(self(z, labels, truncation))
 
     def _check_inputs(self) -> None:
-        """Raise `ModelError` if the graph is not what its description says."""
+        """Raise `ModelError` if the graph does not match its description."""
         inputs = {i.name: i.shape[1:] for i in self.session.get_inputs()}
         outputs = {o.name: o.shape[1:] for o in self.session.get_outputs()}
         size = self.file.resolution
@@ -101,10 +100,10 @@ def _open_session(path: Path, device: str) -> Any:
     if PROVIDERS.get(kind) not in there:
         raise ConfigError(f"this onnxruntime does not support {device!r}")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong is raised; it need not be printed too
+    options.log_severity_level = 4  # errors are raised; they need not be printed as well
     if threads := os.environ.get("OMP_NUM_THREADS"):
         options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
     try:
         return onnxruntime.InferenceSession(path, options, providers=[PROVIDERS[kind]])
-    except Exception as error:  # the library's own kinds, which are a dozen and have no common base
+    except Exception as error:  # the library's own types, a dozen without a common base
         raise ModelError(f"{path} is not an ONNX file that onnxruntime can run: {error}") from error

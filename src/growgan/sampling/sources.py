@@ -1,10 +1,10 @@
-"""Where models are found: files, run folders, names of shipped ones. Needs no torch."""
+"""Finds models: files, run folders, names of shipped ones. Needs no torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from growgan.core.errors import ModelError
+from growgan.core.errors import ModelError, RunError
 from growgan.core.runfiles import RunFiles
 from growgan.core.shipped import explain, shipped
 from growgan.models import hub
@@ -26,8 +26,8 @@ def find(source: str | Path) -> Path:
 
 
 def is_shipped(source: str | Path) -> bool:
-    """Whether `source` stands for a shipped model: a file or a run folder of that name goes first."""
-    # `generate NAME --out NAME` leaves a folder of that name, which is no run: the model is still meant.
+    """Whether `source` stands for a shipped model: a file or a run folder of that name takes precedence."""
+    # `generate NAME --out NAME` leaves a folder of that name, which is not a run: the model is still meant.
     path = Path(source)
     return str(source) in shipped() and not path.is_file() and not RunFiles(path).models.is_dir()
 
@@ -35,13 +35,25 @@ def is_shipped(source: str | Path) -> bool:
 def _of_run(run: Path) -> Path:
     files = RunFiles(run)
     snapshots, milestones = files.snapshots(), files.milestones()
-    if files.best.is_file() and (not snapshots or _resolution(files.best) >= _resolution(snapshots[-1])):
+    if (
+        files.best.is_file()
+        and _measures(files)
+        and (not snapshots or _resolution(files.best) >= _resolution(snapshots[-1]))
+    ):
         return files.best
     if snapshots or milestones:
         return (snapshots or milestones)[-1]
     if files.config.is_file():
         raise ModelError(f"the run {run} has no snapshot yet: resume it with the command that started it")
     raise ModelError(f"the folder {run} holds no model: a run folder has its snapshots in {files.models}")
+
+
+def _measures(files: RunFiles) -> bool:
+    """Whether the run still measures its snapshots; otherwise its best one may be outdated."""
+    try:
+        return files.read_config().snapshots.measure != "none"
+    except RunError:  # of another version, or gone: no reason not to load a network
+        return True
 
 
 def _resolution(path: Path) -> int:

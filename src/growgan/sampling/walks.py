@@ -1,4 +1,4 @@
-"""Closed ways through latent space, a latent for each frame and cell of a film: the last frame leads to the first.
+"""Closed paths through latent space, a latent for each frame and cell of a film: the last frame leads to the first.
 
 `smooth` is the release's film, `through` goes from picture to picture. Needs no torch.
 """
@@ -18,9 +18,9 @@ from growgan.sampling import latents
 from growgan.sampling.latents import Label
 
 MOST = 2**28
-"""Numbers of a walk's latents, or of its offsets: a GiB of them."""
+"""Most numbers in a walk's latents, or in its offsets: 1 GiB."""
 REACH = 4.0
-"""Standard deviations after which the smoothing filter ends, as SciPy's does, which the release uses."""
+"""Standard deviations at which the smoothing filter is cut off, as in SciPy, which the release uses."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,17 @@ class Walk:
     labels: np.ndarray | None
     """Int64 [frames, cells] or float32 [frames, cells, K]; None without labels."""
     offset: np.ndarray | None = None
-    """Float32 [frames, cells, width, 4, 4], added to the first layer's output: pictures that no latent makes."""
+    """Float32 [frames, cells, width, 4, 4], added to the first layer's output, for pictures that no latent produces."""
 
     def check(self, spec: NetworkSpec) -> None:
-        """Raise `ConfigError` if these are not inputs of a model: latents of another length, labels that it has not."""
+        """Raise `ConfigError` if these do not fit a model: wrong latent length, or labels that it does not have."""
         if self.z.ndim != 3 or self.z.shape[2] != spec.z_size:
             raise ConfigError(f"this model's latents are {spec.z_size} numbers each, not {self.z.shape[-1]}")
         labels = self.labels.reshape(-1, *self.labels.shape[2:]) if self.labels is not None else None
         latents.check_labels(labels, self.z.shape[0] * self.z.shape[1], spec)
 
     def each(self, change: Callable[[np.ndarray], np.ndarray]) -> Walk:
-        """The walk of what `change` makes of z, and of labels and offset if there are any."""
+        """The walk with `change` applied to z, and to labels and offset if there are any."""
         labels, offset = (change(one) if one is not None else None for one in (self.labels, self.offset))
         return Walk(change(self.z), labels, offset)
 
@@ -51,14 +51,14 @@ class Walk:
         return self.each(lambda one: one[:, numbers])
 
     def lasting(self, frames: int) -> Walk:
-        """The first frame so many times, of which nothing is copied."""
+        """The first frame repeated `frames` times, without copying."""
         return self.each(lambda one: np.broadcast_to(one[:1], (frames, *one.shape[1:])))
 
 
 def joined(walks: Sequence[Walk], spec: NetworkSpec) -> Walk:
-    """The cells of walks of one model, of as many frames, beside each other."""
+    """The cells of several walks of one model, with equally many frames, side by side."""
     labels: list[np.ndarray] = [walk.labels for walk in walks if walk.labels is not None]
-    if len({one.ndim for one in labels}) > 1:  # classes beside mixtures of such
+    if len({one.ndim for one in labels}) > 1:  # both classes and mixtures
         labels = [np.eye(spec.num_labels, dtype=np.float32)[one] if one.ndim == 2 else one for one in labels]
     offsets = [walk.offset for walk in walks]
     like = next((one for one in offsets if one is not None), None)
@@ -74,7 +74,7 @@ def joined(walks: Sequence[Walk], spec: NetworkSpec) -> Walk:
 
 
 def still(seeds: Sequence[int], spec: NetworkSpec, distribution: dict[str, Any], *, label: Label | None = None) -> Walk:
-    """One frame, a cell for each seed. label: one for all, instead of each seed's own. Raises `ConfigError`."""
+    """One frame with a cell for each seed. label: one for all, instead of each seed's own. Raises `ConfigError`."""
     if not len(seeds):
         raise ConfigError("a frame needs at least one seed")
     check_length(len(seeds) * spec.z_size, 1, len(seeds))
@@ -92,9 +92,9 @@ def smooth(
     sigma: float = 30.0,
     label: Label | None = None,
 ) -> Walk:
-    """Noise that was smoothed over time, going round: the release's `generate_interpolation_video`.
+    """Noise smoothed over time, in a loop: the release's `generate_interpolation_video`.
 
-    RandomState(seed) draws [frames, cells, L]; a Gaussian of `sigma` frames goes over it, and the whole is divided by
+    RandomState(seed) draws [frames, cells, L]; a Gaussian of `sigma` frames smooths it, and the result is divided by
     its root mean square. Each cell keeps its label: `label`, else that of the seeds ``seed .. seed + cells - 1``.
     """
     if not 0 <= sigma < np.inf:
@@ -105,7 +105,7 @@ def smooth(
     for frame in range(frames):
         z[frame] = random.standard_normal((cells, spec.z_size))
     squares = 0.0
-    for cell in range(cells):  # one after the other: the filter needs several times their memory
+    for cell in range(cells):  # one at a time: the filter needs several times their memory
         z[:, cell] = smoothed(z[:, cell], sigma)
         squares += float(np.square(z[:, cell], dtype=np.float64).sum())
     z /= np.float32(np.sqrt(squares / z.size))
@@ -113,21 +113,21 @@ def smooth(
 
 
 def smoothed(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Values [T, ...] under a Gaussian of `sigma` steps along their first axis, which closes on itself."""
+    """Values [T, ...] smoothed by a Gaussian of `sigma` steps along their first axis, which wraps around."""
     radius = int(REACH * sigma + 0.5)
     steps = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * np.square(steps / sigma)) if sigma > 0 else np.ones(1)
     kernel = np.zeros(len(values))
-    np.add.at(kernel, steps % len(values), weights / weights.sum())  # one that is wider than the film goes round it
+    np.add.at(kernel, steps % len(values), weights / weights.sum())  # a kernel wider than the film wraps around it
     spectrum = np.fft.rfft(kernel)[:, None] * np.fft.rfft(values.reshape(len(values), -1), axis=0)
     return np.fft.irfft(spectrum, len(values), axis=0).reshape(values.shape)
 
 
 def through(keys: Walk, frames: int, cells: int, spec: NetworkSpec) -> Walk:
-    """Along the cells of a first frame, on great circles and back, pausing at each; labels and offsets are mixed.
+    """Along great circles through the cells of a first frame and back, pausing at each; labels and offsets are mixed.
 
     The first cell of the walk takes the first part of the keys, the second the next, and so on. Raises `ConfigError` if
-    they cannot be dealt evenly.
+    they cannot be divided evenly.
     """
     count = keys.z.shape[1]
     if count < 2:
@@ -172,11 +172,11 @@ def through(keys: Walk, frames: int, cells: int, spec: NetworkSpec) -> Walk:
 
 
 def arcs(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Points between vectors [..., L] along the great circle; lengths go straight. t: [..., 1], 0 to 1."""
+    """Points between vectors [..., L] along the great circle; lengths change linearly. t: [..., 1], 0 to 1."""
     lengths = [np.linalg.norm(one, axis=-1, keepdims=True) for one in (start, end)]
     a, b = (one / np.maximum(length, 1e-12) for one, length in zip((start, end), lengths, strict=True))
     angle = np.arccos(np.clip(np.sum(a * b, -1, keepdims=True), -1, 1))
-    far = np.sin(angle) > 1e-4  # else the same vector, or its opposite, to which no great circle is the nearest
+    far = np.sin(angle) > 1e-4  # else the same vector, or its opposite, to which no great circle is the shortest
     sine = np.where(far, np.sin(angle), 1.0)
     on_circle = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
     direction = np.where(far, on_circle, (1 - t) * a + t * b)
@@ -184,7 +184,7 @@ def arcs(start: np.ndarray, end: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 def room(frames: int, cells: int, spec: NetworkSpec) -> np.ndarray:
-    """Room for a walk's latents. Raises `ConfigError` for none, or too many."""
+    """An empty array for a walk's latents. Raises `ConfigError` if it would have none, or too many."""
     if frames < 1 or cells < 1:
         raise ConfigError(f"a film needs at least one frame and one cell, not {frames} and {cells}")
     check_length(frames * cells * spec.z_size, frames, cells)
@@ -192,6 +192,6 @@ def room(frames: int, cells: int, spec: NetworkSpec) -> np.ndarray:
 
 
 def check_length(numbers: int, frames: int, cells: int) -> None:
-    """Raise `ConfigError` for a walk of too many numbers."""
+    """Raise `ConfigError` if a walk has too many numbers."""
     if numbers > MOST:
         raise ConfigError(f"a walk of {frames:,} frames of {cells:,} pictures is too long")

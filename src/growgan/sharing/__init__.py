@@ -1,1 +1,1 @@
-"""Layer 6: models for others: shipped files, exports, model cards, the hub."""
+"""Layer 6: sharing models: shipped files, exports, model cards, the hub."""

@@ -1,4 +1,4 @@
-"""The model card: what people have to know of a model before they use it, from what its file says."""
+"""The model card: what people must know about a model before using it, from the description in its file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIELDS = {
     "limits": "what it cannot do, and known problems",
     "notes": "anything else",
 }
-"""What a card may hold, beside what is known from the file."""
+"""What a card may hold in addition to the rest of the file's description."""
 
 USE = "Research, teaching and art: generating pictures, walks through latent space, further training."
 LIMITS = (
@@ -41,7 +41,7 @@ TAGS = ("growgan", "progressive-gan", "gan", "image-generation")
 
 
 def merged(card: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
-    """A card with such as ``license=mit`` put in; an empty text takes a field out. Raises `ConfigError`."""
+    """A card with fields such as ``license=mit`` set; an empty text removes the field. Raises `ConfigError`."""
     card = dict(card)
     for text in texts:
         name, equals, value = text.partition("=")
@@ -54,7 +54,7 @@ def merged(card: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
 
 
 def to_markdown(file: DescribedFile, address: str, card: dict[str, Any], measures: dict[str, Any], sample: str) -> str:
-    """README.md with its front matter, as the hub reads it. sample: the file name of a grid of pictures."""
+    """README.md with its front matter, as the hub reads it. sample: file name of a grid of pictures."""
     title = str(card.get("title") or address.rpartition("/")[2])
     spec, training = file.spec, file.training
     size = f"{file.resolution}x{file.resolution}"
@@ -83,7 +83,7 @@ def to_markdown(file: DescribedFile, address: str, card: dict[str, Any], measure
 
 
 def _front_matter(card: dict[str, Any], conditional: bool) -> str:
-    """What the hub sorts models by; YAML, of which texts as JSON writes them are a part."""
+    """What the hub sorts models by, as YAML, in which JSON strings are valid."""
     lines = ["library_name: growgan", *([] if conditional else ["pipeline_tag: unconditional-image-generation"])]
     if text := str(card.get("license", "")):
         lines += (
@@ -99,7 +99,7 @@ def _data_hash(training: dict[str, Any]) -> str:
 
 
 def _terms_of_parent(training: dict[str, Any]) -> str:
-    """What the model that this one began as asks for: its weights live on in these."""
+    """Requirements of the model that this one started from: its weights live on in this one."""
     parent = training.get("parent", {})
     return f"\n\nIt started from {parent.get('model')}, licensed: {parent['license']}." if parent.get("license") else ""
 

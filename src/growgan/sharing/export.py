@@ -1,4 +1,4 @@
-"""What `growgan export` and `growgan push` have in common: the model, its card and measures, and the formats."""
+"""What `growgan export` and `growgan push` share: the model, its card and measures, and the formats."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATS = (".safetensors", ".onnx", ".pt2")
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, and what is to be said of it."""
+    """A model, and its card and measures."""
 
     model: Model
     measures: dict[str, Any]
@@ -29,9 +29,10 @@ class Subject:
 
 
 def open_subject(source: str, texts: Sequence[str], measures: Path | None) -> Subject:
-    """A model with its card, `texts` put in, and its measures.
+    """A model with its measures, and its card with `texts` set.
 
-    measures: a file that `growgan evaluate` wrote, with numbers of this very file; None = the run's own, if it has one.
+    measures: a file written by `growgan evaluate`, with results for exactly this model file; None = the run's own, if
+    any.
     """
     model = load(source)
     run = RunFiles.holding(model.file.path)
@@ -43,7 +44,7 @@ def open_subject(source: str, texts: Sequence[str], measures: Path | None) -> Su
 
 
 def _licensed(file: DescribedFile) -> dict[str, Any]:
-    """A file's card; where it has no licence of its own, with that of the model which it began as."""
+    """A file's card; if it has no licence of its own, with that of the model that it started from."""
     terms = file.training.get("parent", {}).get("license")
     return ({"license": terms} if terms else {}) | file.card
 
@@ -56,9 +57,10 @@ def export(
     only: str | None = None,
     half: bool | None = None,
 ) -> str:
-    """Write the model in the format that the end of `out` names. Returns how it was tried, in a line.
+    """Write the model in the format given by the suffix of `out`. Returns how it was verified, in one line.
 
-    resolution: .onnx and .pt2. only, half (None = half): .safetensors. Raises `ConfigError` for what does not fit.
+    resolution: for .onnx and .pt2. only, half (None = half): for .safetensors. Raises `ConfigError` for arguments that
+    do not fit the format.
     """
     out = Path(out)
     suffix = out.suffix.lower()
@@ -86,7 +88,7 @@ def export(
 
 
 def _check_replaced(out: Path) -> None:
-    """Raise `ConfigError` where more would be lost than an earlier export: a run's network, or what is no model."""
+    """Raise `ConfigError` if `out` is not just an earlier export: a run's network, or a file that is not a model."""
     if RunFiles.holding(out):
         raise ConfigError(f"{out} is among a run's own networks: choose another OUT")
     check_own(out, "OUT")

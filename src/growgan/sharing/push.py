@@ -1,4 +1,4 @@
-"""A model as a repository on the hub: its shipped file, its card, a grid of its pictures."""
+"""Publishes a model as a repository on the hub: its shipped file, its card, a grid of its pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAMPLES = "samples.png"
 
 
 def push(subject: Subject, address: Address, private: bool = False, half: bool = True) -> str:
-    """Send the shipped form of a model with its card, in one commit. Returns the commit's address."""
+    """Upload the shipped form of a model with its card, in one commit. Returns the commit's address."""
     with tempfile.TemporaryDirectory(prefix="growgan-push-") as temporary:
         folder = Path(temporary)
         export(subject, folder / hub.MODEL, half=half)

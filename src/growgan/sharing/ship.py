@@ -1,4 +1,4 @@
-"""Shipped files: what others need of a model, small, with everything about it in the header."""
+"""Shipped files: what others need from a model, small, with its full description in the header."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from growgan.networks.generator import Generator
 from growgan.sampling.model import Model, load
 
 TRIED = 4
-"""Pictures by which the written file is compared with its origin."""
+"""Pictures by which the written file is compared with its source."""
 
 
 def ship(
@@ -27,10 +27,10 @@ def ship(
     only: str | None = None,
     half: bool = True,
 ) -> int:
-    """Write the averaged G, D if it is there (unless ``only="G_ema"``) and the mean for truncation, in float16.
+    """Write the averaged G, D if present (unless ``only="G_ema"``) and the truncation mean, in float16.
 
-    half: False = float32. Returns by how many levels of 255 its pictures differ from the origin's, at most. Raises
-    `ModelError` where a weight does not fit float16.
+    half: False = float32. Returns the largest difference of its pictures from the source's, in levels of 255. Raises
+    `ModelError` if a weight does not fit float16.
     """
     file = model.file
     networks: dict[str, Generator | Discriminator] = {"G_ema": file.generator()}

@@ -1,4 +1,4 @@
-"""Export to ONNX: one file with everything in it, tried against the model before it gets its name."""
+"""Export to ONNX: one self-contained file, verified against the model before it gets its name."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from growgan.sampling.onnx_model import OnnxModel
 from growgan.sharing.trace import Program, examples, largest_difference, reference, trace
 
 OPSET = 18
-"""Of 2022, which every runtime of today knows; nothing of what is newer is used."""
+"""From 2022, supported by every current runtime; nothing newer is used."""
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def export_onnx(
     model: Model, path: Path, resolution: int | None, measures: dict[str, Any], card: dict[str, Any]
 ) -> float:
-    """Write an .onnx file with `OnnxModel`'s inputs and output. Returns how far its images are from the model's.
+    """Write an .onnx file with `OnnxModel`'s inputs and output. Returns the largest difference from the model's images.
 
-    Raises `ConfigError` where a package is missing, and `ModelError` where the images differ; nothing is written then.
+    Raises `ConfigError` if a package is missing, and `ModelError` if the images differ; nothing is written then.
     """
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
@@ -40,7 +40,7 @@ def export_onnx(
         proto.metadata_props.add(key=key, value=value)
     try:
         content = proto.SerializeToString()
-    except Exception as error:  # protobuf's own kinds
+    except Exception as error:  # protobuf's own types
         raise ModelError(f"{path}: this model exceeds the 2 GB limit of an ONNX file") from error
     with whole(path) as temporary:
         temporary.write_bytes(content)
@@ -48,13 +48,13 @@ def export_onnx(
 
 
 def _to_proto(program: Program) -> Any:
-    """The program as ONNX's ModelProto, without what the exporter notes of this machine, such as paths of sources."""
+    """The program as ONNX's ModelProto, without what the exporter records about this machine, such as source paths."""
     import onnx
     from onnx import numpy_helper
 
     logger = logging.getLogger("torch.onnx")
     level = logger.level
-    logger.setLevel(logging.ERROR)  # it tells of torchvision, which nobody asked for
+    logger.setLevel(logging.ERROR)  # it reports on torchvision, which is not used here
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -80,7 +80,7 @@ def _to_proto(program: Program) -> Any:
     for value in (*graph.input, *graph.output):
         if value.name != "psi":
             value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    # An input with an initializer of its name may be left out.
+    # An input is optional if it has an initializer of the same name.
     one = numpy_helper.from_array(torch.tensor(1.0).numpy(), "psi")
     graph.initializer.append(one)
     onnx.checker.check_model(proto)

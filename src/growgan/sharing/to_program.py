@@ -1,4 +1,4 @@
-"""Export to torch's own form (.pt2): runs where torch is, without growgan, in Python or in C++ (AOTInductor)."""
+"""Export to torch's own format (.pt2): runs with torch but without growgan, in Python or in C++ (AOTInductor)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from growgan.sharing.trace import examples, largest_difference, reference, trace
 def export_program(
     model: Model, path: Path, resolution: int | None, measures: dict[str, Any], card: dict[str, Any]
 ) -> float:
-    """Write a .pt2 file for ``torch.export.load``. Returns how far its images are from the model's.
+    """Write a .pt2 file for ``torch.export.load``. Returns the largest difference from the model's images.
 
-    ``torch.export.load(path).module()(z, psi)``, or ``(z, labels, psi)`` of a conditional model. Raises `ModelError`
-    where the images differ; nothing is written then.
+    ``torch.export.load(path).module()(z, psi)``, or ``(z, labels, psi)`` for a conditional model. Raises `ModelError`
+    if the images differ; nothing is written then.
     """
     program = trace(model, resolution)
     training = model.file.training | {"resolution": program.resolution, "alpha": program.alpha}

@@ -1,7 +1,7 @@
-"""The generator as a graph of plain operations, for runtimes that know nothing of growgan.
+"""The generator as a graph of plain operations, for runtimes that know nothing about growgan.
 
-What training computes anew in every call is folded into constants first: the weights' scale, and the enlarging before a
-convolution, which becomes one transposed convolution. Layers that the exported size does not use are left out.
+What training recomputes in every call is folded into constants first: the weights' scale, and the upscaling before a
+convolution, which becomes one transposed convolution. Layers unused at the exported size are left out.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from growgan.sampling import latents
 from growgan.sampling.model import Model
 
 TOLERANCE = 1e-4
-"""Largest difference of an export's images from the model's, where images lie in [-1, 1]."""
+"""Largest difference allowed between an export's images and the model's, which lie in [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A traced generator, and what it stands for."""
+    """A traced generator, and its properties."""
 
     exported: ExportedProgram
     inputs: tuple[str, ...]
-    """z, labels of a conditional model, and psi."""
+    """z, labels for a conditional model, and psi."""
     resolution: int
     alpha: float
 
 
 def trace(model: Model, resolution: int | None = None) -> Program:
-    """The generator of a model at `resolution` pixels (None: what it has reached) in float32, for any batch.
+    """A model's generator at `resolution` pixels (None: the size that it has reached) in float32, for any batch.
 
-    Its inputs: z [N, L]; labels float [N, K] of a conditional model; psi [], truncation. Raises `ConfigError`.
+    Its inputs: z [N, L]; labels float [N, K] for a conditional model; psi [], truncation. Raises `ConfigError`.
     """
     size = model.resolution if resolution is None else resolution
     if not is_size(size) or size > model.resolution:
@@ -59,13 +59,13 @@ def trace(model: Model, resolution: int | None = None) -> Program:
     inputs["psi"] = torch.tensor(1.0)
     shapes["psi"] = {}
     with torch.enable_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's own, about its own parts
+        warnings.simplefilter("ignore")  # the tracer's own warnings about its internals
         exported = torch.export.export(graph, tuple(inputs.values()), dynamic_shapes=shapes)
     return Program(exported, tuple(inputs), size, alpha)
 
 
 def folded(G: Generator, resolution: int, alpha: float) -> Generator:
-    """A copy of G on the CPU, in float32, that computes nothing from its weights and has what `resolution` needs."""
+    """A copy of G on the CPU, in float32, with all weights precomputed and only what `resolution` needs."""
     G = copy.deepcopy(G).to("cpu", torch.float32, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     G.compute = None
     for size in G.spec.stages:
@@ -81,7 +81,7 @@ def folded(G: Generator, resolution: int, alpha: float) -> Generator:
 
 
 class _Dense(nn.Module):
-    """Stands in for a `Linear`."""
+    """Replaces a `Linear`."""
 
     def __init__(self, layer: Linear) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class _Dense(nn.Module):
 
 
 class _Convolution(nn.Module):
-    """Stands in for a `Conv`: its kernel ready made, [O, I, K, K], or [I, O, 4, 4] where it enlarges."""
+    """Replaces a `Conv`: its kernel precomputed, [O, I, K, K], or [I, O, 4, 4] where it upscales."""
 
     def __init__(self, layer: Conv) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _Convolution(nn.Module):
 def up_kernel(weight: Tensor) -> Tensor:
     """The kernel [I, O, 4, 4] of a transposed convolution, stride 2, that equals `upscale`, then 3x3 by [O, I, 3, 3].
 
-    Enlarging repeats every pixel, which is the same as to repeat the kernel: the sum of its four shifts by half a
+    Upscaling repeats every pixel, which is equivalent to repeating the kernel: the sum of its four shifts by half a
     pixel each way. A transposed convolution runs its kernel backwards, hence the flip.
     """
     return resample.box_sum(weight.flip(2, 3), edges=True).transpose(0, 1).contiguous()
@@ -131,7 +131,7 @@ class _Graph(nn.Module):
     def _images(self, z: Tensor, labels: Tensor | None, psi: Tensor) -> Tensor:
         x = self.G.first(z, labels)
         mean = self.mean if labels is None or self.G.spec.multi_label else labels @ self.mean
-        # Of the forms of mean + psi (x - mean) the one that leaves x as it is where psi = 1.
+        # Of the forms of mean + psi (x - mean), the one that leaves x unchanged at psi = 1.
         x = x + (psi - 1) * (x - mean.view(-1, *x.shape[1:]))
         return self.G.synthesize(x, self.resolution, self.alpha)
 
@@ -149,7 +149,7 @@ class _Conditional(_Graph):
 
 
 def examples(model: Model) -> list[dict[str, np.ndarray]]:
-    """Inputs to try an export with: batches of 1 and 3, every second class, truncation off, half and on."""
+    """Inputs for verifying an export: batches of 1 and 3, every second class, truncation off, half and on."""
     found = []
     for seeds, psi in (((0,), 1.0), ((1, 2, 3), 0.5), ((4,), 0.0)):
         z, labels = latents.draw_arrays(seeds, model.spec, model.distribution)
@@ -162,7 +162,7 @@ def examples(model: Model) -> list[dict[str, np.ndarray]]:
 
 @torch.inference_mode()
 def reference(model: Model, feeds: dict[str, np.ndarray], program: Program) -> np.ndarray:
-    """The images of the model itself, not of the traced one."""
+    """The images of the model itself, not of the traced program."""
     labels = torch.from_numpy(feeds["labels"]).to(model.device) if "labels" in feeds else None
     x = model.G.first(torch.from_numpy(feeds["z"]).to(model.device), labels)
     mean = model.truncation_mean(labels)
@@ -172,7 +172,7 @@ def reference(model: Model, feeds: dict[str, np.ndarray], program: Program) -> n
 
 
 def largest_difference(found: np.ndarray, wanted: np.ndarray, what: str) -> float:
-    """How far an export's images are from the model's. Raises `ModelError` where that is more than rounding."""
+    """An export's largest difference from the model's images. Raises `ModelError` if it is more than rounding."""
     difference = float(np.abs(found - wanted).max()) if found.shape == wanted.shape else float("inf")
     if not difference <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):
         raise ModelError(f"{what} gives different pictures from the model (by {difference:.2g}); not written")

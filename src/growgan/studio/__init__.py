@@ -1,1 +1,1 @@
-"""The browser studio: pictures, edits, walks and runs, looked at without a command for each."""
+"""The browser studio: viewing pictures, edits, walks and runs without a command for each."""

@@ -1,5 +1,5 @@
-"""Routes from addresses to the service: a thin shell of Starlette, without logic. Nothing is written but films, in a
-temporary folder, and nothing is read but what was named on the command line."""
+"""Routes from addresses to the service: a thin Starlette layer without logic. It writes only films, to a temporary
+folder, and reads only what was named on the command line."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ T = TypeVar("T")
 
 WEB = Path(__file__).parent / "web"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""Names by which a studio on this machine alone may be called."""
+"""Host names accepted by a studio that serves only this machine."""
 FOREVER = {"cache-control": "private, max-age=86400, immutable"}
-"""Of a picture in whose address the version stands that made it."""
+"""For a picture whose address includes the version that made it."""
 LOOK_UP = 0.5
-"""Seconds after which it is seen whether somebody still waits."""
+"""Seconds between checks of whether the client is still waiting."""
 
 
 class Json(JSONResponse):
-    """Numbers that JSON does not have, such as the losses of a run that has exploded, are null."""
+    """JSON in which numbers that JSON does not have, such as the losses of a diverged run, are null."""
 
     def render(self, content: Any) -> bytes:
         """The bytes of an answer."""
@@ -51,9 +51,9 @@ class Json(JSONResponse):
 def make_app(
     studio: Studio, runs: Sequence[str], names: Collection[str] = LOOPBACK, addresses: bool = False
 ) -> Starlette:
-    """The studio's pages and answers; its desk is in the app's state, to be closed before the server is.
+    """The studio's pages and answers; its queue is in the app's state, to be closed before the server is.
 
-    runs: run folders to look at. names, addresses: see `Guard`.
+    runs: folders of runs to view. names, addresses: see `Guard`.
     """
     queue: RenderQueue[plans.Key | plans.Frame, bytes] = RenderQueue(studio.pictures, studio.batch)
 
@@ -110,7 +110,7 @@ def make_app(
         job = _film_jobs(request).get(request.path_params["number"])
         if not job.finished:
             raise ConfigError("this film is not finished")
-        if not job.path.is_file():  # somebody has cleared the folder of temporary files
+        if not job.path.is_file():  # the folder of temporary files has been cleared
             raise ConfigError("the file of this film is gone: make it anew")
         return FileResponse(job.path, filename=job.path.name, content_disposition_type="inline")
 
@@ -153,7 +153,7 @@ def _film_jobs(request: Request) -> FilmJobs:
 
 
 async def _made(request: Request, future: Future[T]) -> T:
-    """What a future comes to; an order whose client has left meanwhile is taken back."""
+    """The result of a future; the order is cancelled if the client leaves meanwhile."""
     waiting = asyncio.wrap_future(future)
     while True:
         done, _ = await asyncio.wait({waiting}, timeout=LOOK_UP)
@@ -165,7 +165,7 @@ async def _made(request: Request, future: Future[T]) -> T:
 
 
 async def _body(request: Request) -> bytes:
-    if request.headers.get("content-type", "").split(";")[0] != "application/json":  # as no form of another site has
+    if request.headers.get("content-type", "").split(";")[0] != "application/json":  # forms of other sites cannot
         raise HTTPException(415, "send this as application/json")
     found = bytearray()
     async for part in request.stream():
@@ -197,8 +197,8 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    """Our own fault: the page says it, and the traceback stands on stderr.
+    """Handle a bug of ours: the page shows the error, and the traceback goes to stderr.
 
-    Starlette answers this from outside the guard, which cannot add its headers then.
+    Starlette sends this from outside the guard, which therefore cannot add its headers.
     """
     return Json({"error": f"{type(error).__name__}: {error}"}, 500, HEADERS)

@@ -1,4 +1,4 @@
-"""Films that are made while the studio goes on: one after the other, in a folder that goes when the studio does."""
+"""Films made while the studio goes on: one at a time, in a folder that is deleted with the studio."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from growgan.studio.render_queue import RenderQueue
 from growgan.studio.service import Studio
 
 KEPT = 12
-"""Films that are kept; the oldest goes when there is another."""
+"""Films that are kept; the oldest is deleted when another one is added."""
 WAITING = 4
-"""Films that may be ordered at once, with the one that is at work."""
+"""Films that may be pending at once, including the one in progress."""
 PATIENCE = 3.0
-"""Seconds to wait, when the studio is closed, for a film that is at work."""
+"""Seconds to wait for a film in progress when the studio is closed."""
 
 
 @dataclass
 class FilmJob:
-    """A film, and how far it is."""
+    """A film and its progress."""
 
     number: int
     path: Path
@@ -46,7 +46,7 @@ class FilmJob:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def describe(self) -> dict[str, Any]:
-        """Its state, JSON values. left: seconds, or None where nobody knows."""
+        """Its state, JSON values. left: seconds, or None if unknown."""
         left = None
         if self.started is not None and self.done and not self.finished:
             left = (monotonic() - self.started) / self.done * (self.total - self.done)
@@ -76,7 +76,7 @@ class FilmJobs:
         self._hand.start()
 
     def begin(self, plan: Film) -> FilmJob:
-        """Put a film in the queue. Raises `ConfigError` where too many wait."""
+        """Queue a film. Raises `ConfigError` if too many are pending."""
         if sum(not job.finished and not job.error for job in self._film_jobs.values()) >= WAITING:
             raise ConfigError(f"{WAITING} films are already being made: wait for one or stop one")
         number = next(self._numbers)
@@ -88,28 +88,28 @@ class FilmJobs:
         return job
 
     def all(self) -> list[FilmJob]:
-        """All that are there, the newest first."""
+        """All current films, the newest first."""
         return list(self._film_jobs.values())[::-1]
 
     def get(self, number: int) -> FilmJob:
-        """A film by its number. Raises `ConfigError` for one that is not there."""
+        """A film by its number. Raises `ConfigError` if it does not exist."""
         if number not in self._film_jobs:
             raise ConfigError(f"film {number} no longer exists")
         return self._film_jobs[number]
 
     def forget(self, number: int) -> None:
-        """Stop a film, or throw it away."""
+        """Stop a film, or delete it."""
         job = self.get(number)
         job.stopped.set()
         del self._film_jobs[number]
         job.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Stop all, and throw all away."""
+        """Stop and delete all."""
         for number in list(self._film_jobs):
             self.forget(number)
         self._waiting.put(None)
-        self._hand.join(PATIENCE)  # a film that is being written to the end: its folder goes all the same
+        self._hand.join(PATIENCE)  # a film may still be being written: its folder is deleted regardless
         self._folder.cleanup()
 
     def _work(self) -> None:
@@ -131,11 +131,11 @@ class FilmJobs:
             job.path.unlink(missing_ok=True)
         except UserError as error:
             job.error = " ".join(str(error).split())
-        except Exception as error:  # such as no room on the disk: the page says it, the studio goes on
+        except Exception as error:  # such as a full disk: the page shows it, the studio goes on
             job.error = f"{type(error).__name__}: {error}"
 
     def _one_by_one(self, job: FilmJob, frames: Iterator[Image.Image]) -> Iterator[Image.Image]:
-        """The frames, each a turn at the queue, so that pictures that are asked for meanwhile need not wait for all."""
+        """The frames, each queued separately, so that pictures requested meanwhile need not wait for the whole film."""
         end = object()
         while True:
             turn: Future[Any] = self._queue.call(lambda: next(frames, end))
@@ -149,4 +149,4 @@ class FilmJobs:
 
 
 class _StoppedError(Exception):
-    """Nobody wants the film any more."""
+    """The film is no longer wanted."""

@@ -1,4 +1,4 @@
-"""Whom the studio answers: its own pages, called by a name that is this machine's."""
+"""Which requests the studio answers: those of its own pages, under a name of this machine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-"""Of every answer."""
+"""Added to every answer."""
 
 
 class Guard:
-    """Refuses what pages of other sites ask for, and adds `HEADERS` to every answer.
+    """Refuses requests from pages of other sites, and adds `HEADERS` to every answer.
 
-    names: by which the studio may be called; another one has been pointed here by somebody else's page. addresses:
-    whether any IP address does as well, as where it listens to a network.
+    names: host names that are accepted; any other has been made to resolve here by another site (DNS rebinding).
+    addresses: whether any IP address is accepted as well, as when listening on a network.
     """
 
     def __init__(self, app: ASGIApp, names: Collection[str], addresses: bool = False) -> None:
@@ -33,7 +33,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         asked = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        page = scope["path"].startswith("/web/")  # whose modules have to be of one version
+        page = scope["path"].startswith("/web/")  # its modules must all be of one version
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -54,13 +54,13 @@ class Guard:
             return "the studio only answers its own pages"
         link = (asked.get("sec-fetch-mode"), asked.get("sec-fetch-dest")) == ("navigate", "document")
         if link and scope["path"] == "/" and scope["method"] == "GET":
-            return ""  # a link that somebody was sent
+            return ""  # a link sent to the user
         own = asked.get("sec-fetch-site", "none") in ("same-origin", "none")
         return "" if own else "the studio only answers its own pages"
 
 
 def hostname(host: str) -> str:
-    """The name or address of a header ``Host``, without its port and brackets."""
+    """The name or address in a ``Host`` header, without port and brackets."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.rpartition(":")[0].lower() if ":" in host else host.lower()
@@ -76,5 +76,5 @@ def is_address(name: str) -> bool:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a name or address is this machine's alone."""
+    """Whether a name or address refers only to this machine."""
     return name == "localhost" or (is_address(name) and ipaddress.ip_address(name).is_loopback)

@@ -1,4 +1,4 @@
-"""What the browser asks for: JSON, checked field by field, as plans that the service carries out. Needs no torch."""
+"""Requests from the browser: JSON, checked field by field, as plans that the service carries out. Needs no torch."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from growgan.sampling.films import CODECS, STILLS
 T = TypeVar("T")
 
 LONGEST = 65_536
-"""Letters of a request."""
+"""Longest request, in characters."""
 MOST_KEYS = 500
-"""Pictures of one plan."""
+"""Most pictures in one plan."""
 MOST_FRAMES = 10_000
-"""Frames of one film, or of a walk that is looked at."""
+"""Most frames in a film, or in a walk viewed in the browser."""
 MOST_MOVES = 64
-"""Directions of one picture."""
+"""Most directions per picture."""
 LONGEST_NAME = 60
-"""Letters of a direction's name."""
+"""Longest name of a direction, in characters."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Look:
 
     model: str
     label: int | None
-    """A class, or an attribute alone; None = each seed's own."""
+    """A class, or a single attribute; None = each seed's own."""
     truncation: float
 
 
 @dataclass(frozen=True)
 class Key:
-    """A picture: a seed or a photograph that was found, and how far it is moved along which directions."""
+    """A picture: a seed or a projected photograph, and how far it is moved along which directions."""
 
     number: int
     photo: bool = False
@@ -48,7 +48,7 @@ class Key:
         return (self,)
 
     def told(self) -> dict[str, str]:
-        """What a file says of it, as those of `growgan generate` and `edit`."""
+        """What a file records about it, as files of `growgan generate` and `edit` do."""
         which = {"photo" if self.photo else "seed": str(self.number)}
         return which | ({"move": written(self.moves)} if self.moves else {})
 
@@ -60,11 +60,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Random:
-    """A walk that goes nowhere in particular, as `growgan video --seed`."""
+    """A random walk, as `growgan video --seed`."""
 
     seed: int
     smoothing: float
-    """Seconds of its blur."""
+    """Seconds of smoothing."""
 
     def keys_used(self) -> tuple[Key, ...]:
         """None."""
@@ -77,12 +77,12 @@ class Random:
 
 @dataclass(frozen=True)
 class There:
-    """From a seed or photograph to where its moves lead, and back, as `growgan edit --out FILM`."""
+    """From a seed or photograph to the end of its moves and back, as `growgan edit --out FILM`."""
 
     key: Key
 
     def keys_used(self) -> tuple[Key, ...]:
-        """The one."""
+        """The only one."""
         return (self.key,)
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ Way = Random | There | Through
 
 @dataclass(frozen=True)
 class Sheet:
-    """Pictures beside each other, in one file."""
+    """Pictures side by side in one file."""
 
     look: Look
     keys: tuple[Key, ...]
@@ -121,7 +121,7 @@ class Sheet:
         return self.keys
 
     def told(self) -> dict[str, str]:
-        """What its file says of it."""
+        """What its file records about it."""
         return {"pictures": ", ".join(map(str, self.keys))}
 
 
@@ -134,16 +134,16 @@ class Film:
     seconds: float
     fps: float
     suffix: str
-    """With its dot: the file's format."""
+    """The file's format, with its dot."""
     size: int | None
-    """Pixels a side of a picture; None = its own, from 64."""
+    """Pixels per side of a picture; None = its own, but at least 64."""
 
     def keys_used(self) -> tuple[Key, ...]:
-        """Those of its way."""
+        """Those of its path."""
         return self.way.keys_used()
 
     def told(self) -> dict[str, str]:
-        """What its file says of it."""
+        """What its file records about it."""
         return {"way": str(self.way), "fps": f"{self.fps:g}"}
 
 
@@ -157,17 +157,17 @@ class Frame:
     at: int
 
     def keys_used(self) -> tuple[Key, ...]:
-        """Those of its way."""
+        """Those of its path."""
         return self.way.keys_used()
 
     def told(self) -> dict[str, str]:
-        """What its file says of it."""
+        """What its file records about it."""
         return {"way": str(self.way), "frame": f"{self.at} of {self.frames}"}
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a person said of some seeds: a direction is fitted to it."""
+    """A person's labels of some seeds, to which a direction is fitted."""
 
     model: str
     name: str
@@ -175,7 +175,7 @@ class Said:
 
 
 class Fields:
-    """The values of a JSON object, each asked for once; `end` refuses what nobody asked for."""
+    """The values of a JSON object, each taken once; `end` refuses any that were not taken."""
 
     def __init__(self, values: Any, where: str) -> None:
         if not isinstance(values, dict):
@@ -184,7 +184,7 @@ class Fields:
         self.where = where
 
     def take(self, name: str, kind: type[T] | tuple[type[T], ...], what: str, default: T | None = None) -> T:
-        """The value of a name, which has to be of a kind. Raises `ConfigError`."""
+        """The value of a name, which must be of a kind. Raises `ConfigError`."""
         value = self.values.pop(name, default)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ConfigError(f"{name} of {self.where} should be {what}")
@@ -202,7 +202,7 @@ class Fields:
         """A number from `low` to `high`."""
         what = f"a number from {low:g} to {high:g}"
         value: float = self.take(name, (int, float), what, default)
-        if not low <= value <= high:  # as no NaN is
+        if not low <= value <= high:  # refuses NaN as well
             raise ConfigError(f"{name} of {self.where} should be {what}")
         return float(value)
 
@@ -214,13 +214,13 @@ class Fields:
         return self.take(name, str, "text") or None
 
     def end(self) -> None:
-        """Raise `ConfigError` if something is left."""
+        """Raise `ConfigError` if a field is left."""
         if left := sorted(map(str, self.values)):
             raise ConfigError(f"{self.where} has no {left[0][:40]!r}")
 
 
 def parse(text: str | bytes, read: Callable[[Fields], T]) -> T:
-    """What `read` makes of a request. Raises `ConfigError` for what is none."""
+    """The result of `read` for a request. Raises `ConfigError` if the request is invalid."""
     try:
         if len(text) > LONGEST:
             raise ValueError("it is too long")
@@ -243,7 +243,7 @@ def film(fields: Fields) -> Film:
     """Read a `Film`."""
     look, way, suffix = _look(fields), _way(fields), fields.text("suffix") or ".mp4"
     seconds, fps = fields.number("seconds", 0.05, 3600, 8), fields.number("fps", 1, 240, 30)
-    if suffix not in (*CODECS, *STILLS):  # it becomes part of a file's name
+    if suffix not in (*CODECS, *STILLS):  # it becomes part of a file name
         raise ConfigError(f"suffix of the request should be one of {', '.join((*CODECS, *STILLS))}")
     if seconds * fps > MOST_FRAMES:
         raise ConfigError(f"a film of the studio has at most {MOST_FRAMES:,} frames; growgan video makes longer ones")

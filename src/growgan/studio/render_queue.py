@@ -1,4 +1,4 @@
-"""One thread that makes all pictures: those that wait together are made together, films between them."""
+"""One thread that makes all pictures: waiting ones are made together, with films in between."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 class RenderQueue(Generic[What, Made]):
-    """Takes orders from any thread, and answers with futures. A network is at work for one of them at a time.
+    """Takes orders from any thread and answers with futures. Networks work on one thing at a time.
 
-    together: makes what was ordered of one kind, in order. most: so many at once.
+    together: makes the ordered items of one kind, in order. most: how many at once.
     """
 
     def __init__(self, together: Callable[[Any, Sequence[What]], Sequence[Made]], most: int) -> None:
@@ -33,15 +33,15 @@ class RenderQueue(Generic[What, Made]):
         threading.Thread(target=self._work, name="studio", daemon=True).start()
 
     def order(self, kind: Hashable, what: What) -> Future[Made]:
-        """Something that is made together with others of its kind, where some wait."""
+        """Order something that is made together with waiting orders of its kind."""
         return self._put(kind, what)
 
     def call(self, work: Callable[[], T]) -> Future[T]:
-        """Whatever else needs the networks: it has its turn when what was ordered before is done."""
+        """Order any other work that needs the networks; it runs after everything ordered before."""
         return self._put(None, work)
 
     def close(self) -> None:
-        """Answer all who wait, and whoever comes, that nothing is made any more. A signal's handler may call it."""
+        """Refuse all waiting and future orders. A signal handler may call this."""
         with self._news:
             self._closed = True
             waiting = [*self._at_work, *(order[2] for order in self._orders)]
@@ -65,11 +65,11 @@ class RenderQueue(Generic[What, Made]):
             make = _called if kind is None else partial(self._together, kind)
             alone = len(orders) == 1
             if not _answer(orders, make, tell=alone) and not alone:
-                for one in orders:  # so that what is wrong with one is nobody else's trouble
+                for one in orders:  # so that an error in one does not affect the others
                     _answer([one], make, tell=True)
 
     def _next(self) -> tuple[Hashable, list[tuple[Any, Future[Any]]]]:
-        """The next order that somebody still wants, and others of its kind that wait."""
+        """The oldest order that has not been cancelled, and waiting ones of its kind."""
         some: list[tuple[Any, Future[Any]]] = []
         with self._news:
             while not some:
@@ -89,14 +89,14 @@ def _called(works: list[Callable[[], Any]]) -> list[Any]:
 
 
 def _answer(orders: list[tuple[Any, Future[Any]]], make: Callable[[list[Any]], Sequence[Any]], tell: bool) -> bool:
-    """Make what was ordered. Returns whether that has succeeded. tell: what goes wrong is the answer."""
+    """Make what was ordered. Returns whether that succeeded. tell: whether to answer with an error that occurs."""
     try:
         made = make([what for what, _ in orders])
         if len(made) != len(orders):
             raise ValueError(f"{len(made)} answers to {len(orders)} orders")
         for (_, future), one in zip(orders, made):
             _settle(future, one)
-    except BaseException as error:  # whoever ordered it is told
+    except BaseException as error:  # passed on to those who ordered
         if tell:
             for _, future in orders:
                 _settle(future, error=error)
@@ -105,7 +105,7 @@ def _answer(orders: list[tuple[Any, Future[Any]]], make: Callable[[list[Any]], S
 
 
 def _settle(future: Future[Any], result: Any = None, error: BaseException | None = None) -> None:
-    """Answer a future, unless somebody else has: when the studio is closed."""
+    """Answer a future, unless it was already answered when the studio was closed."""
     with contextlib.suppress(InvalidStateError):
         if error is not None:
             future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Plans in, pictures out: the studio without its pages. One thread at a time (`render_queue`)."""
+"""Plans in, pictures out: the studio without its pages. Used by one thread at a time (`render_queue`)."""
 
 from __future__ import annotations
 
@@ -30,56 +30,56 @@ from growgan.sampling.walks import Walk
 from growgan.studio.plans import Film, Frame, Key, Look, Random, Said, Sheet, There, Through, Way
 
 SHOWN_DIRECTIONS = 12
-"""Directions of a model's own that have a slider: those to which it reacts the most."""
+"""A model's own directions that have a slider: those to which it reacts most."""
 FAST = 1
-"""PNG's level of compression: pictures are looked at once, and travel within a machine."""
+"""PNG compression level: pictures are viewed once, and usually stay on one machine."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What was named on the command line beside models."""
+    """What was named on the command line in addition to models."""
 
     directions: Directions | None = None
     directions_path: Path | None = None
     photographs: Projected | None = None
     photographs_path: Path | None = None
     photographs_hash: str = ""
-    """Beginning of the SHA-256 of their file, for what pictures say of themselves."""
+    """Beginning of their file's SHA-256, for the metadata of pictures."""
     options: tuple[str, ...] = ()
-    """Words of the command line that commands which make the same need too: precision and device."""
+    """Options that equivalent commands need too: precision and device."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A model that is ready."""
+    """A loaded model."""
 
     name: str
     model: BaseModel
     stamp: tuple[str, int]
-    """Path and time of its file."""
+    """Path and modification time of its file."""
     found: Directions | None
     """Directions that its latents can be moved along."""
     from_file: bool
-    """They are those that were given; else the model's own."""
+    """Whether they were given on the command line; else they are the model's own."""
     photographs: Projected | None
     options: tuple[str, ...]
     """See `Given`."""
     taught: tuple[str, ...] = ()
-    """Names of the directions that were fitted here."""
+    """Names of the directions that were fitted in the studio."""
 
     @property
     def foreign(self) -> bool:
-        """Whether its directions were made of another model file."""
+        """Whether its directions were made for another model file."""
         return self.found is not None and self.found.model != self.model.file.hash
 
     @property
     def photographs_foreign(self) -> bool:
-        """Whether the photographs were found in another model file."""
+        """Whether the photographs were projected into another model file."""
         return self.photographs is not None and self.photographs.model != self.model.file.hash
 
     @cached_property
     def version(self) -> str:
-        """What changes when a picture may: with the model, directions, photographs, or how they are computed."""
+        """A hash that changes when a picture may: with model, directions, photographs, or how they are computed."""
         digest = sha256(f"{__version__} {self.model.file.hash} {self.options}".encode())
         if self.found is not None:
             digest.update(repr(self.found.names).encode() + self.found.vectors.tobytes())
@@ -90,7 +90,7 @@ class Opened:
 
 
 class Studio:
-    """Some models, and what is made with them.
+    """One or more models, and what is made with them.
 
     sources: names of models, as `growgan.load` takes them. load: opens one. batch: pictures computed at once.
     """
@@ -106,7 +106,7 @@ class Studio:
         self._last: tuple[Any, Walk] | None = None
 
     def open(self, name: str, anew: bool = False) -> Opened:
-        """A model by its name. anew: look whether a run has come to a better one. Raises `UserError`."""
+        """A model by its name. anew: check whether its run has a better one. Raises `UserError`."""
         if name not in self.names:
             raise ConfigError(f"this studio has no model {name[:80]!r}; it has: {', '.join(self.names)}")
         before = self._opened.get(name)
@@ -121,7 +121,7 @@ class Studio:
         except (OSError, UserError):
             if before is None:
                 raise
-            return before  # its run is throwing that snapshot away
+            return before  # its run is deleting that snapshot
         return self._opened[name]
 
     def _made_ready(self, name: str, stamp: tuple[str, int]) -> Opened:
@@ -130,29 +130,29 @@ class Studio:
         try:
             if found is not None:
                 found.check(model)
-        except ConfigError:  # of latents of another length
+        except ConfigError:  # latents of a different length
             found = None
         from_file = found is not None
         try:
             if found is None:
                 found = directions.of_weights(model, model.spec.z_size)
-        except ConfigError:  # no weights in its file
+        except ConfigError:  # the file has no weights
             found = None
         photographs = self.given.photographs
         try:
             if photographs is not None:
                 photographs.walk(model)
-        except ConfigError:  # of other latents or labels
+        except ConfigError:  # different latents or labels
             photographs = None
         return Opened(name, model, stamp, found, from_file, photographs, given.options)
 
     def is_current(self, name: str, version: str) -> bool:
-        """Whether a version is that of the model as it is opened now: a picture of it will not change."""
+        """Whether a version is that of the model as currently open: its pictures will not change."""
         opened = self._opened.get(name)
         return opened is not None and opened.version == version
 
     def try_given(self) -> None:
-        """Raise `ConfigError` if directions or photographs that were given fit none of the models."""
+        """Raise `ConfigError` if the given directions or photographs fit none of the models."""
         given = self.given
         if given.directions is None and given.photographs is None:
             return
@@ -160,7 +160,7 @@ class Studio:
         for name in self.names:
             try:
                 opened.append(self.open(name))
-            except ModelError:  # a run that has none yet
+            except ModelError:  # a run without a model so far
                 return
         if given.directions is not None and not any(one.from_file for one in opened):
             raise ConfigError(f"{given.directions_path} fits none of these models: its latents have a different length")
@@ -168,7 +168,7 @@ class Studio:
             raise ConfigError(f"{given.photographs_path} fits none of these models: projected with a different one")
 
     def describe(self, name: str, anew: bool = False) -> dict[str, Any]:
-        """What a page has to know of a model, JSON values. anew: see `open`; what was taught goes with a snapshot."""
+        """What a page needs to know about a model, JSON values. anew: see `open`; a new snapshot has nothing taught."""
         opened = self.open(name, anew)
         model, found = opened.model, opened.found
         shown = list(zip(found.names, found.weights)) if found is not None else []
@@ -200,17 +200,17 @@ class Studio:
         }
 
     def teach(self, plan: Said) -> float:
-        """Fit a direction to what was said of some seeds, for as long as the studio and this model are open.
+        """Fit a direction to labels of some seeds, for as long as the studio and this model are open.
 
-        Returns the part of the labels' variance that is predicted of each by the others. Raises `ConfigError`, also for
-        the name of a direction that was not fitted here.
+        Returns the part of the labels' variance predicted by leave-one-out. Raises `ConfigError`, also if the name is
+        that of a direction that was not fitted here.
         """
         opened = self.open(plan.model)
         if opened.found is not None and plan.name in opened.found.names and plan.name not in opened.taught:
             raise ConfigError(f"a direction {plan.name!r} already exists: choose another name")
         fitted = directions.of_labels(opened.model, {plan.name: plan.labels})
         found = fitted
-        if opened.found is not None:  # perhaps of another model file, which the page says
+        if opened.found is not None:  # possibly from another model file, which the page mentions
             found = directions.together(opened.found, replace(fitted, model=opened.found.model))
         taught = (*(name for name in opened.taught if name != plan.name), plan.name)
         self._opened[plan.model] = replace(opened, found=found, taught=taught)
@@ -223,7 +223,7 @@ class Studio:
         return opened.model.words(_first(self._cells(opened, plan.look, plan.keys).labels))
 
     def pictures(self, look: Look, wanted: Sequence[Key | Frame]) -> list[bytes]:
-        """A PNG for each of some pictures of one look, computed together."""
+        """A PNG for each of several pictures of one look, computed together."""
         opened = self.open(look.model)
         each = [self._one(opened, look, one) for one in wanted]
         walk = walks.joined(each, opened.model.spec)
@@ -244,13 +244,13 @@ class Studio:
         return _png(picture, self._notes(opened, plan.look, plan))
 
     def check_film(self, plan: Film) -> tuple[int, int]:
-        """How many frames a film has, and pixels a side. Raises `UserError` for one that cannot be written."""
+        """The number of frames of a film, and its pixels per side. Raises `UserError` if it cannot be written."""
         frames, size = frames_in(plan.seconds, plan.fps), self.open(plan.look.model).model.shown_size(plan.size)
         check_film(f"film{plan.suffix}", plan.fps, frames, (size, size))
         return frames, size
 
     def film(self, plan: Film) -> tuple[int, dict[str, str], Iterator[Image.Image]]:
-        """How many frames a film has, what it says of itself, and the frames. Raises `UserError` before any is made."""
+        """The number of frames of a film, its metadata, and the frames. Raises `UserError` before any are made."""
         opened, (frames, size) = self.open(plan.look.model), self.check_film(plan)
         model = opened.model
         walk = self._walk(opened, plan.look, plan.way, frames, plan.fps)
@@ -262,7 +262,7 @@ class Studio:
         if isinstance(wanted, Key):
             return self._cells(opened, look, [wanted])
         wanted, at = replace(wanted, at=0), wanted.at
-        if self._last is None or self._last[0] != (look, wanted):  # a film is looked at frame by frame
+        if self._last is None or self._last[0] != (look, wanted):  # a film is viewed frame by frame
             self._last = (look, wanted), self._walk(opened, look, wanted.way, wanted.frames, wanted.fps)
         return self._last[1].each(lambda one: one[at : at + 1])
 
@@ -316,13 +316,13 @@ class Studio:
 
 
 def formats() -> list[str]:
-    """Suffixes of films that can be written here, the one to begin with first."""
+    """Suffixes of films that can be written here, the default first."""
     found = []
     for suffix in (*CODECS, *STILLS):
         try:
             check_film(f"film{suffix}", 30)
             found.append(suffix)
-        except ConfigError:  # the package av is not here, or lacks an encoder
+        except ConfigError:  # the package av is missing, or lacks an encoder
             continue
     return found
 

@@ -1,4 +1,4 @@
-"""A run, as it is looked at: how far it is, its curves, and its grids of fakes. Reads only what a run has written."""
+"""The state of a run for viewing: progress, curves and grids of fakes. Reads only what a run has written."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from growgan.core.schedule import Schedule
 from growgan.training import timelapse
 
 MOST_POINTS = 1000
-"""Points of a curve: more than a screen shows."""
+"""Most points of a curve: more than a screen shows."""
 FIELDS = ("nimg", "seconds", "resolution", "alpha", "images_per_second", "g_lr", "augment_p", "D/loss", "G/loss")
-"""Of a line of the log: those that have a curve."""
+"""Fields of the log that have a curve."""
 
 
 def watch(source: str) -> dict[str, Any]:
-    """What a page shows of a run, JSON values. Raises `RunError`."""
+    """What a page shows about a run, JSON values. Raises `RunError`."""
     run = RunFiles(Path(source))
     config, log = run.read_config(), run.read_log()
     schedule = Schedule(config.schedule, config.optim, config.network.resolution)
     last = log[-1] if log else {}
-    # A run may have come further than it was last told to, and earlier versions kept its length in the log alone.
+    # A run may be longer than last configured, and earlier versions recorded its length only in the log.
     total = max(schedule.total, last.get("nimg", 0), round(1000 * float(last.get("total_kimg", 0))))
     stages = [asdict(stage) for stage in schedule.stages]
     stages[-1]["end"] = max(stages[-1]["end"], total)
@@ -52,7 +52,7 @@ def watch(source: str) -> dict[str, Any]:
 
 
 def grid(source: str, nimg: int | None) -> Path:
-    """The file of a grid of fakes; None: of reals. Raises `RunError` for one that is not there."""
+    """The file of a grid of fakes; if None, of reals. Raises `RunError` if it does not exist."""
     run = RunFiles(Path(source))
     path = run.reals if nimg is None else run.fakes(nimg)
     if not path.is_file():
@@ -61,13 +61,13 @@ def grid(source: str, nimg: int | None) -> Path:
 
 
 def thinned(log: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """At most so many lines, spread evenly, the last among them."""
+    """At most `MOST_POINTS` lines, evenly spaced, including the last."""
     step = -(-len(log) // MOST_POINTS) or 1
     return list(log[::-1][::step][::-1])
 
 
 def _measures(log: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Measure -> what was found, of those at the largest size that was measured."""
+    """Measure -> its results at the largest size that was measured."""
     found: dict[str, list[dict[str, Any]]] = {}
     for entry in log:
         for measure in entry.get("measures", {}).values():

@@ -1,1 +1,1 @@
-"""Layer 4: training. Read `step` first: it is the whole of the method on one screen."""
+"""Layer 4: training. Read `step` first: it is the whole method on one screen."""

@@ -1,4 +1,4 @@
-"""Training states on the disk: written whole, read only if they are what was written."""
+"""Training states on disk: written atomically, and verified by checksums when read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from growgan.training.state import TrainState
 
 COUNTERS = "growgan.counters"
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What a disk says that has no room left, as a whole or for this user."""
+"""Error numbers of a disk that is full, as a whole or for this user."""
 
 
 def save(run: RunFiles, state: TrainState, keep: int) -> Path:
@@ -38,7 +38,7 @@ def save(run: RunFiles, state: TrainState, keep: int) -> Path:
 
 
 def making_room(run: RunFiles, write: Callable[[], None]) -> None:
-    """Do what writes; on a disk that is full the oldest state goes first, so that there is room. One always remains."""
+    """Call `write`; on a full disk, delete the oldest state and try again. One state always remains."""
     try:
         write()
     except (OSError, RunError) as error:
@@ -51,10 +51,10 @@ def making_room(run: RunFiles, write: Callable[[], None]) -> None:
 
 
 def restore_newest(run: RunFiles, state: TrainState, warn: Callable[[str], None]) -> bool:
-    """Take up the newest state that is whole. Returns whether there was one to take up.
+    """Restore the newest intact state. Returns whether there was one.
 
-    Damaged ones are passed over with a warning each. Raises `RunError` when there are states and all are damaged, and
-    where one cannot be read just now: a run that went on from an older one would remove what came after it.
+    Damaged ones are skipped with a warning each. Raises `RunError` if there are states but all are damaged, and if one
+    cannot be read at the moment: a run that resumed from an older one would remove what came after it.
     """
     paths = run.states()
     for path in paths:

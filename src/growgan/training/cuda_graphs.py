@@ -1,8 +1,8 @@
-"""The passes of a step as a CUDA GPU repeats them: captured once, then replayed as a whole (CUDA graphs).
+"""The passes of a step as CUDA graphs: captured once, then replayed as a whole.
 
-A step is about a thousand kernels. At small sizes each takes the card a few microseconds, and the processor three times
-as long to launch. A recording reads its inputs from the same places every time: whatever changes from step to step is
-copied there first, and no such value may be baked into the recording.
+A step is about a thousand kernels. At small sizes each runs for a few microseconds on the GPU, and the CPU takes three
+times as long to launch it. A recording reads its inputs from the same places every time: whatever changes from step to
+step is copied there first, and no such value may be baked into the recording.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Figures = dict[str, Tensor]
 Pass = Callable[..., Figures]
 """Called as ``work(state, *inputs)``: leaves gradients in one network, and returns figures."""
 Record = Callable[[Callable[[], None]], Callable[[], None]]
-"""Records what some work has the device do, and returns a function that repeats it."""
+"""Records the device operations of some work, and returns a function that repeats them."""
 Recorder = Callable[[], Record]
 """Begins a group of recordings that are dropped together."""
 
@@ -34,7 +34,7 @@ WARM_UP = 2
 
 
 class Trained(Protocol):
-    """What passes work on, as far as this module knows it: a `TrainState`."""
+    """What passes work on: the part of `TrainState` that this module uses."""
 
     @property
     def G(self) -> nn.Module:
@@ -46,7 +46,7 @@ class Trained(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where both are."""
+        """The device of both."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -63,20 +63,20 @@ class StepInputs(NamedTuple):
 
 
 class Passes:
-    """Does a step's passes: eagerly, or from recordings of them."""
+    """Runs a step's passes, eagerly or from recordings."""
 
     def __init__(self, recorder: Recorder | None = None) -> None:
-        """recorder: None = passes are done eagerly."""
+        """recorder: None = passes run eagerly."""
         self.recorder = recorder
         self.record: Record | None = None
-        """Of the current stage, once there is something to record."""
+        """The current stage's recorder, once there is something to record."""
         self._stage: tuple[int, int, bool] | None = None
         self._kinds: dict[tuple[Pass, bool], _Kind] = {}
 
     def run(self, work: Pass, state: Trained, inputs: StepInputs, lazy: bool = False) -> Figures:
-        """Do a pass. The gradients that it leaves are good until the next one.
+        """Run a pass. Its gradients are valid until the next one.
 
-        lazy: whether lazy penalties are taken in this pass, which makes it another kind than its stage's others.
+        lazy: whether lazy penalties are taken in this pass, which is then recorded separately from the stage's others.
         """
         if self.recorder is None or not len(inputs.reals):  # of several processes one may have nothing to do
             return work(state, *inputs)
@@ -86,13 +86,13 @@ class Passes:
             return kind.run(state, inputs, self)
         except _Refused as error:
             reason = str(error)
-        # Not inside the except clause: as long as the exception lives, so does all that the pass has allocated.
+        # Not inside the except clause: the exception keeps alive all that the pass has allocated.
         self._give_up(state)
         warnings.warn(f"{REFUSED}: {reason}; use --set execution.graphs=never to skip the attempt", stacklevel=2)
         return work(state, *inputs)
 
     def begin_recording(self) -> Record:
-        """Where to record: passes of one stage share it."""
+        """The recorder, which passes of one stage share."""
         assert self.recorder is not None
         self.record = self.record or self.recorder()
         return self.record
@@ -105,7 +105,7 @@ class Passes:
             self._stage = stage
 
     def _give_up(self, state: Trained) -> None:
-        """Record no more, and free what recordings and the pass that was broken off hold."""
+        """Stop recording, and free what recordings and the interrupted pass hold."""
         self.recorder = None
         self.forget()
         for network in (state.G, state.D):
@@ -117,7 +117,7 @@ class Passes:
         return WARM_UP + 1 if self.recorder else 0
 
     def forget(self) -> None:
-        """Drop all recordings: other layers are trained, or passes read other tensors besides their inputs."""
+        """Drop all recordings: other layers are trained, or passes read other tensors than their inputs."""
         for kind in self._kinds.values():
             if kind.recording is not None:
                 kind.recording.finish()
@@ -126,7 +126,7 @@ class Passes:
 
 
 def recorder(device: torch.device) -> Recorder | None:
-    """How passes are recorded on a device; None where they are not."""
+    """The recorder for a device; None if passes are not recorded there."""
     if device.type != "cuda":
         return None
 
@@ -141,7 +141,7 @@ def recorder(device: torch.device) -> Recorder | None:
                 with torch.cuda.device(device), torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
                     work()
             except BaseException:
-                torch.cuda.set_stream(stream)  # a capture that cannot be ended leaves its own behind
+                torch.cuda.set_stream(stream)  # a failed capture leaves its own stream set
                 raise
             return graph.replay
 
@@ -164,7 +164,7 @@ class _Kind:
     recording: _Recording | None = None
 
     def run(self, state: Trained, inputs: StepInputs, passes: Passes) -> Figures:
-        """Do the pass as its turn is. Raises `_Refused`."""
+        """Warm up, capture or replay, whichever is next. Raises `_Refused`."""
         if self.warm_ups < WARM_UP:
             return self._warm_up(state, inputs, passes)
         if self.recording is None:
@@ -183,13 +183,13 @@ class _Kind:
     def _capture(self, state: Trained, inputs: StepInputs, passes: Passes) -> _Recording:
         try:
             return _Recording(passes.begin_recording(), self.work, state, inputs, self.asks)
-        except RuntimeError as error:  # out of memory, or a driver that cannot
+        except RuntimeError as error:  # out of memory, or unsupported by the driver
             raise _Refused(first_line(error)) from error
 
 
 @dataclass(slots=True)
 class _Ask:
-    """Random numbers that a pass asks for, and the place where its recording reads them."""
+    """Random numbers that a pass requests, and the place where its recording reads them."""
 
     rows: Tensor | None
     name: str
@@ -204,7 +204,7 @@ class _Ask:
 
 @dataclass(frozen=True, slots=True)
 class _Noting:
-    """Draws that note what is asked of them."""
+    """Draws that record what is requested of them."""
 
     draws: RandomSource
     asks: list[_Ask]
@@ -225,7 +225,7 @@ class _Noting:
 
 
 class _Placed:
-    """Draws whose numbers are where they were noted, in the order in which they are asked for."""
+    """Draws that return the recorded places, in the order of the requests."""
 
     def __init__(self, asks: Iterable[_Ask]) -> None:
         self._left = iter(asks)
@@ -265,13 +265,13 @@ class _Recording:
             self.names, self.figures = list(figures), torch.stack(list(figures.values()))
             self.gradients = [(weight, weight.grad) for weight in self.weights if weight.grad is not None]
 
-        self._touch()  # kernels that layers keep are of now: the recording has to prepare its own
+        self._touch()  # layers may keep kernels from before: the recording has to prepare its own
         try:
             self._again = record(recorded)
         finally:
             for weight in self.weights:
                 weight.grad = None
-            self._touch()  # and the recording's own change with every replay
+            self._touch()  # and the recording's kernels change with every replay
 
     def replay(self, inputs: StepInputs) -> Figures:
         for ask in self.asks:

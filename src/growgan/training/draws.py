@@ -1,6 +1,6 @@
-"""The random numbers of training: drawn by name for a whole minibatch, whoever computes it.
+"""The random numbers of training: drawn by name for a whole minibatch, whichever process computes it.
 
-Each micro-batch (and each process) takes its rows, so that neither their number nor a resume changes the run.
+Each micro-batch (and each process) takes its own rows, so that neither their number nor a resume changes the run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from growgan.losses import base as losses
 
 
 class RandomSource(losses.RandomSource, Protocol):
-    """Random numbers as a pass asks for them: `Draws`, or what stands in for them."""
+    """Random numbers as a pass requests them: `Draws` or a stand-in."""
 
     def of(self, rows: Tensor) -> Self:
         """The same draws, for some rows of the minibatch."""
@@ -25,11 +25,11 @@ class RandomSource(losses.RandomSource, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """Draws for a minibatch of `n` images at `nimg` on the clock; `rows` of them, [n] int64, or all."""
+    """Draws for a minibatch of `n` images at `nimg` on the clock; `rows`, int64, selects some of them."""
 
     seed: int
     step: str
-    """Which of the steps at this time draws, so that G's numbers are not D's: "D" or "G"."""
+    """Which step draws, "D" or "G", so that they get different numbers at the same time."""
     nimg: int
     n: int
     device: torch.device

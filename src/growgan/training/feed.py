@@ -1,4 +1,4 @@
-"""Real pictures as D gets to see them at a moment of the run."""
+"""Real pictures as D sees them at a given moment of the run."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from growgan.training.ranks import ALONE, Ranks
 from growgan.training.state import TrainState
 
 Values = np.ndarray | Tensor
-"""What comes from the set: arrays, or tensors on any device."""
+"""What the dataset yields: arrays, or tensors on any device."""
 
 
 class Pictures(Protocol):
     """An endless shuffled stream of pictures: `resident.Resident`."""
 
     def prepare(self, state: TrainState, phase: Phase) -> None:
-        """Steps like those of `phase` are about to begin, or to go on."""
+        """Prepare for steps like those of `phase`, which are about to begin or continue."""
 
     def batch(self, nimg: int, n: int, resolution: int, rows: np.ndarray | None = None) -> tuple[Values, Values | None]:
-        """Of pictures nimg .. nimg + n - 1 of the stream `rows`, or all: uint8 [rows, C, S, S], and their labels."""
+        """Pictures nimg .. nimg + n - 1 of the stream, or `rows` of these: uint8 [rows, C, S, S], and their labels."""
 
 
 class Source(Protocol):
-    """Where a training step gets its reals and labels from: a `Feed`, or what stands in for it."""
+    """Where a training step gets its reals and labels from: a `Feed` or a stand-in."""
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
         """This process's images of the minibatch at `nimg`, and their labels.
@@ -46,7 +46,7 @@ class Source(Protocol):
 
 
 class Feed:
-    """The stream of reals, pure in the clock: mirrored, and faded as the networks are."""
+    """The stream of reals, a pure function of the clock: mirrored, and faded as the networks are."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Feed:
         self.labels = torch.from_numpy(label_table) if label_table is not None and config.network.num_labels else None
 
     def prepare(self, state: TrainState, phase: Phase) -> None:
-        """Make ready for steps like those of `phase`. Asked before every step."""
+        """Prepare for steps like those of `phase`. Called before every step."""
         self.pictures.prepare(state, phase)
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
@@ -78,7 +78,7 @@ class Feed:
         if self.config.data.mirror:
             draws = Draws(self.config.seed, "D", nimg, n, self.device, torch.float32, rows)
             x = mirror(x, draws.uniform("mirror") < 0.5)
-        # Reals fade too, else D would know them by a sharpness that G cannot have yet.
+        # Reals fade too: otherwise D would recognise them by a sharpness that G cannot have yet.
         if phase.fading:
             x = lerp(upscale(downscale(x)), x, phase.alpha)
         if self.labels is None or labels is None:

@@ -1,4 +1,4 @@
-"""A new run fitted to the machine that it starts on: its threads, and its length in hours."""
+"""Fit a new run to its machine: the number of threads, and the length in hours."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Say = Callable[[str], None]
 
 
 def with_fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks, say: Say) -> RunConfig:
-    """The configuration with the number of threads that is fastest here, unless it was named."""
+    """The configuration with the number of threads that is fastest here, unless it was set."""
     most = torch.get_num_threads()
-    if ranks.world > 1:  # torchrun has settled it: one, or what OMP_NUM_THREADS says
+    if ranks.world > 1:  # torchrun has set it: one, or the value of OMP_NUM_THREADS
         return config
     if config.execution.threads is not None or machine.device.type != "cpu" or most == 1:
         return config
@@ -47,9 +47,9 @@ def scaled_to_hours(
     hours: float,
     stop: Stop,
 ) -> RunConfig:
-    """The configuration with its schedule scaled to last about `hours` on this machine. Raises `Asked`.
+    """The configuration with its schedule scaled to last about `hours` on this machine. Raises `Asked` if stopped.
 
-    prepare: what a run does before each stage, such as to measure its plan, and what its speed is to be measured with.
+    prepare: what a run does before each stage, such as measuring its plan, so that speed is measured under it.
     """
 
     def ready(state: TrainState, phase: Phase) -> None:
@@ -59,7 +59,7 @@ def scaled_to_hours(
     def look() -> None:
         (asked,) = ranks.all_reduce_max(stop.asked or 0)
         if asked:
-            stop.asked = signal.Signals(asked)  # perhaps another process's
+            stop.asked = signal.Signals(asked)  # perhaps received by another process
             raise Asked
 
     rates = seconds_per_image(config, schedule, machine, ranks, ready, look)

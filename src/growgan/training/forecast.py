@@ -7,7 +7,7 @@ from growgan.core.schedule import Schedule
 from growgan.networks.cost import step_flops
 
 OVERHEAD = 0.03
-"""Seconds of a step that do not grow with its images, by experience: the launching of hundreds of small operations."""
+"""Seconds of a step that do not grow with its images, an empirical value: launching hundreds of small operations."""
 
 
 class Forecast:
@@ -19,33 +19,33 @@ class Forecast:
         self._images: dict[int, float] = {}
         self._seconds: dict[int, float] = {}
         self._between = (0.0, 0.0)
-        """Images, and the seconds beside their steps."""
+        """Images, and the seconds spent between their steps."""
 
     def observe(self, resolution: int, images: int, seconds: float) -> None:
-        """Take note that `images` have taken `seconds`; what is older counts for less."""
+        """Record that `images` took `seconds`; older records count for less."""
         self._images[resolution] = 0.9 * self._images.get(resolution, 0) + images
         self._seconds[resolution] = 0.9 * self._seconds.get(resolution, 0) + seconds
 
     def observe_between(self, images: int, seconds: float) -> None:
-        """Take note of what went on beside the steps of `images`: measures, grids, states, the loading of pictures."""
+        """Record the time between the steps of `images`: measures, grids, states, loading of pictures."""
         self._between = 0.9 * self._between[0] + images, 0.9 * self._between[1] + max(0.0, seconds)
 
     @property
     def _beside(self) -> float:
-        """Seconds that an image takes beside its step."""
+        """Seconds per image that are spent between steps."""
         images, seconds = self._between
         return seconds / images if images else 0.0
 
     def seconds_per_image(self, resolution: int) -> float | None:
-        """Seen at this resolution, or worked out from the nearest one that was seen; None before anything was."""
+        """As observed at this resolution, or estimated from the nearest observed one; None before any was."""
         if not self._images:
             return None
         nearest = min(self._images, key=lambda seen: abs(seen.bit_length() - resolution.bit_length()))
         seen = self._seconds[nearest] / self._images[nearest]
         if nearest == resolution:
             return seen
-        # Small images cost what launching their operations costs, which a count of operations does not see: reckoned by
-        # that alone, a run of a small network looks half as long again as it is, or more, while it stands at 8x8.
+        # The cost of small images is that of launching operations, which a count of operations does not include: by the
+        # count alone, a small network's run looks at least half as long again as it is while at 8x8.
         images, target = self._step_images(nearest), self._step_images(resolution)
         overhead = min(OVERHEAD, 0.8 * seen * images)
         flops = step_flops(self.spec, resolution) * target / (step_flops(self.spec, nearest) * images)

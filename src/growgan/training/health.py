@@ -1,14 +1,14 @@
-"""Whether a run still learns: what has gone wrong is noticed before it is saved, and said with its place.
+"""Whether a run still learns: failures are detected before anything is saved, and reported with their place.
 
-Three kinds of trouble, each with a sign that no healthy run shows:
+Three kinds of failure, each with a sign that no healthy run shows:
 
-- Numbers that are not finite. On a processor each step is looked at before it moves a weight. On a GPU looking would
-  make the processor wait for every step; there the tick's sums are looked at, in which nonsense stays, and all that was
-  done since the last good state is thrown away.
-- Explosion. A penalty of 10,000 is a gradient norm thirty times its target (or, with R1, of 45): no step of a sane rate
-  leads there. Scores of 10,000 times the target's unit are past all bounds that the drift term would keep.
-- Collapse. G's pictures of 16 latents that are always the same differ by less than half a grey level: one picture for
-  every latent. Or D gives them all the same score to the last digits, so that G learns nothing from it.
+- Non-finite numbers. On a CPU each step is checked before it moves a weight. On a GPU checking would make the CPU wait
+  for every step; there the tick's sums are checked, in which non-finite values persist, and everything since the last
+  good state is discarded.
+- Explosion. A penalty of 10,000 is a gradient norm thirty times its target (or, with R1, of 45): no step at a sane
+  learning rate leads there. Scores of 10,000 times the target's unit are far beyond what the drift term allows.
+- Collapse. G's pictures of 16 fixed latents differ by less than half a grey level: one picture for every latent. Or D
+  gives them all the same score to the last digits, so that G learns nothing from it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from growgan.training.step import tick_means
 FAKES = 16
 FIRST_SEED = 0
 ALIKE = 1e-6
-"""Spread of scores, as a share of their size, that float32 can hardly tell from none."""
+"""Relative spread of scores that float32 can hardly tell from zero."""
 PENALTIES = ("D/penalty", "D/r1", "D/r2")
 SCORES = ("D/score_real", "D/score_fake")
 
 
 class TrainingFailure(RunError):
-    """What has gone wrong, in a sentence that begins with where."""
+    """Training has failed; the message begins with where."""
 
     def __init__(self, state: TrainState, phase: Phase, what: str) -> None:
         place = f"after {state.nimg:,} images at {phase.resolution}x{phase.resolution}, alpha {phase.alpha:.3f}"
@@ -40,7 +40,7 @@ class TrainingFailure(RunError):
 
 
 def examine(state: TrainState, phase: Phase) -> None:
-    """Raise `TrainingFailure` if the run must not go on from here. Done before anything of it is written."""
+    """Raise `TrainingFailure` if the run must not continue. Called before anything is written."""
     parted = _parted(state)
     what = state.ranks.on_first(
         lambda: parted or _numbers(state) or _explosion(state) or _weights(state) or _collapse(state, phase)
@@ -50,9 +50,9 @@ def examine(state: TrainState, phase: Phase) -> None:
 
 
 def _parted(state: TrainState) -> str:
-    """Processes that hold other weights than the first one: a fault of a machine, or of its software.
+    """Report processes whose weights differ from the first one's: a hardware or software fault.
 
-    All networks are looked at: every process moves by the same sums, so that a D which has parted leaves no trace in G.
+    All networks are checked: every process applies the same sums, so that a D which has diverged leaves no trace in G.
     """
     if state.ranks.world == 1:
         return ""
@@ -82,7 +82,7 @@ def _explosion(state: TrainState) -> str:
 
 
 def _weights(state: TrainState) -> str:
-    """Weights that are not finite: the run could never be taken up from them."""
+    """Report non-finite weights, from which the run could never be resumed."""
     for name, network in (("G", state.G), ("D", state.D), ("G_ema", state.G_ema)):
         if not torch.stack([p.isfinite().all() for p in network.parameters()]).all():
             return f"the weights of {name} are not finite"
@@ -114,7 +114,7 @@ def _collapse(state: TrainState, phase: Phase) -> str:
 
 
 def _latents(state: TrainState) -> tuple[Tensor, Tensor | None]:
-    """The latents of seeds 0 to 15, and their labels: as far as there are classes, one after the other."""
+    """The latents of seeds 0 to 15, and their labels: the classes in turn."""
     spec = state.spec
     z, labels = latents.draw(range(FIRST_SEED, FIRST_SEED + FAKES), spec, {})
     if labels is not None:

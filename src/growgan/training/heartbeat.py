@@ -1,8 +1,8 @@
-"""Processes that find each other when a run starts, and that none waits for one that has died.
+"""How the processes of a run find each other at the start, and do not wait for one that has died.
 
-Where the dead one's connection breaks, the others know at once. But a machine that has lost its power or its network
-breaks nothing, and NCCL waits long; and how long a live process may take (to measure, to build a set) no limit can say.
-So each one beats from a thread of its own, and ends its process when another has been silent for too long.
+If a dead process's connection breaks, the others know at once. But a machine that loses its power or its network breaks
+no connection, NCCL waits for a long time, and no timeout can say how long a live process may take (to measure, to build
+a dataset). So each process sends heartbeats from its own thread, and exits if another has been silent for too long.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import NoReturn, Self
 from torch.distributed.distributed_c10d import PrefixStore, Store
 
 PERIOD = 5.0
-"""Seconds between two beats."""
+"""Seconds between two heartbeats."""
 SILENCE = 40.0
-"""Seconds after which a silent process counts as dead: with all delays the others are gone within a minute."""
+"""Seconds after which a silent process counts as dead: with all delays the others exit within a minute."""
 STATUS = 1
 MEETING_PERIOD = 0.05
 
 
 def meet(store: Store, rank: int, world: int) -> str:
-    """A name that only the processes of this very start have agreed on, for what they put into the store.
+    """Agree on a name, unique to this start, under which the processes use the store.
 
-    torchrun keeps its store from one restart to the next, and in it what the dead have left: their addresses, to which
-    the living would try to connect. So each process leaves a word of its own; the first makes a roster of all; and a
-    roster counts once everybody has found the own word in it.
+    torchrun keeps its store across restarts, with the entries of dead processes: their addresses, to which live ones
+    would try to connect. So each process stores a random word; the first one lists all words in a roster; and a roster
+    is valid once every process has found its own word in it.
     """
     own, place = uuid.uuid4().hex, PrefixStore("growgan/meeting", store)
     place.set(f"here/{rank}", own)
@@ -50,7 +50,7 @@ def meet(store: Store, rank: int, world: int) -> str:
 
 
 class Heartbeat:
-    """While entered, this process beats, and listens for the others, of which each must have made one by then."""
+    """While entered, this process sends heartbeats and listens for the others; all must have been created by then."""
 
     def __init__(self, store: Store, rank: int, world: int) -> None:
         store.set_timeout(timedelta(seconds=SILENCE / 2))
@@ -88,7 +88,7 @@ class Heartbeat:
                     self._end(f"the processes of this run have lost each other ({str(error).splitlines()[0][:200]})")
                 return
             before, now = now, time.monotonic()
-            if now - before > SILENCE / 2:  # this process was put aside, maybe with all others: their time begins anew
+            if now - before > SILENCE / 2:  # this process was suspended, perhaps like all others: restart their timers
                 heard.clear()
             for number, beat in enumerate(beats):
                 if number not in heard or heard[number][0] != beat:
@@ -100,4 +100,4 @@ class Heartbeat:
         line = f"growgan: {reason}; stopped; rerun the same command to resume from the last saved state\n"
         sys.stderr.write(line)
         sys.stderr.flush()
-        os._exit(STATUS)  # the main thread may wait forever, in a place where no exception reaches it
+        os._exit(STATUS)  # the main thread may be blocked forever where no exception reaches it

@@ -113,7 +113,7 @@ def work(job: Job, stop: Stop | None = None) -> Outcome:
     ranks.local_first(lambda: check_measure(job.config))
     with ExitStack() as stack, stop or Stop(said=ranks.first) as stop:
         exists = ranks.on_first(lambda: _take_over(job.run, stack))
-        ranks.on_all(lambda: check_memory(job.config, job.schedule, job.machine, ranks))
+        ranks.on_all(lambda: check_memory(job.config, job.schedule, job.machine, ranks, len(job.dataset)))
         ranks.on_all(lambda: check_resident(job.config, job.schedule, job.machine, job.dataset, ranks))
         if not exists:
             config = ranks.on_first(lambda: with_fastest_threads(job.config, job.schedule, job.machine, ranks, job.say))

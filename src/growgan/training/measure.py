@@ -107,7 +107,10 @@ class Measure(ABC):
         z, labels = latents.draw(seeds, state.spec, self.distribution)
         labels = labels.to(state.device) if labels is not None else None
         z = z.to(state.device, state.dtype)
-        return images.to_uint8(state.G_ema(z, labels, phase.resolution, phase.alpha))
+        made = state.G_ema(z, labels, phase.resolution, phase.alpha)
+        if not bool(made.isfinite().all()):  # as bytes they would be black pictures
+            raise RunError("pictures of G_ema are not finite numbers")
+        return images.to_uint8(made)
 
     def reals(self, phase: Phase) -> Reals:
         """The pictures of the set, mirrored if those that are trained on are; in the order of `growgan evaluate`."""

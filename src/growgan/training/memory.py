@@ -35,7 +35,9 @@ KERNELS = 7
 numbers for every 9."""
 
 
-def check_memory(config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks = ALONE) -> None:
+def check_memory(
+    config: RunConfig, schedule: Schedule, machine: Machine, ranks: Ranks = ALONE, pictures: int | None = None
+) -> None:
     """Raise `OutOfMemory`, in one line with a remedy, if the largest stage of the run needs more than is free."""
     free = _share_of_free(machine.device, ranks)
     if free is None:
@@ -50,12 +52,12 @@ def check_memory(config: RunConfig, schedule: Schedule, machine: Machine, ranks:
             f"{_advice(config, largest, machine, free, ranks.world)}"
         )
     if machine.device.type == "cpu" and config.snapshots.measure == "swd":
-        _check_measure(config, free)
+        _check_measure(config, free, pictures)
 
 
-def _check_measure(config: RunConfig, free: float) -> None:
+def _check_measure(config: RunConfig, free: float, pictures: int | None) -> None:
     """The measure is taken between steps, and its patches have to fit as well."""
-    count = config.snapshots.measure_images
+    count = min(config.snapshots.measure_images, pictures or config.snapshots.measure_images)
     needed = swd.descriptor_bytes(count, config.network.resolution)
     if needed > free:
         raise OutOfMemory(

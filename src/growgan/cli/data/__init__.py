@@ -1,4 +1,4 @@
-"""``growgan data``: a table of sub-commands, each a module as those of `growgan.cli.main.COMMANDS` are."""
+"""``growgan data``: a table of subcommands, each a module like those in `growgan.cli.main.COMMANDS`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe every sub-command; a module's STATUS tells exit statuses that are not plain success or an error."""
+    """Describe every subcommand; a module's STATUS documents exit statuses other than plain success or an error."""
     commands = parser.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         command = import_module(module)
@@ -33,5 +33,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the sub-command says and return the exit status."""
+    """Run the subcommand and return the exit status."""
     return int(import_module(COMMANDS[args.data_command]).run(args))

@@ -1,4 +1,4 @@
-"""``growgan data align``: the faces in photographs, framed as CelebA-HQ's."""
+"""``growgan data align``: the faces in photographs, framed as in CelebA-HQ."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the set; unreadable files go to stderr, a line each."""
+    """Make the dataset; unreadable files are reported on stderr, one per line."""
     from growgan.data.faces.align import align
     from growgan.data.faces.judge import KEPT, Rules
     from growgan.data.prepare import list_skipped

@@ -1,4 +1,4 @@
-"""``growgan data build``: from any pictures to a finished set."""
+"""``growgan data build``: from any pictures to a finished dataset."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build the set; what was left out goes to stderr, a line each."""
+    """Build the dataset; what was left out is reported on stderr, one per line."""
     from growgan.data.build import build
     from growgan.data.prepare import list_skipped
 

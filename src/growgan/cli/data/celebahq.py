@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the set; what was left out goes to stderr, a line each."""
+    """Make the dataset; what was left out is reported on stderr, one per line."""
     from growgan.data.prepare import list_skipped
 
     report = _make(args) if args.deltas is None else _restore(args)

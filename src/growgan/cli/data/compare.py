@@ -1,4 +1,4 @@
-"""``growgan data compare``: whether two sets hold the same pictures."""
+"""``growgan data compare``: whether two datasets hold the same pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare, and return what `STATUS` says."""
+    """Compare, and return a status as documented by `STATUS`."""
     from growgan.data.compare import compare
     from growgan.data.pictures import strict_pillow
     from growgan.data.sources import open_source

@@ -1,4 +1,4 @@
-"""``growgan data download``: data sets from their official addresses."""
+"""``growgan data download``: datasets from their official addresses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from growgan.core.progress import Progress
 
-SUMMARY = "download cifar10, cifar100, mnist, fashion-mnist, svhn or svhn-extra from its official address"
+SUMMARY = "download cifar10, cifar100, mnist, fashion-mnist, svhn or svhn-extra from its official address (mnist: PyTorch's mirror)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""``growgan data extract``: from a set back to plain files."""
+"""``growgan data extract``: from a dataset back to plain files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the files; what was left out goes to stderr, a line each."""
+    """Write the files; what was left out is reported on stderr, one per line."""
     from growgan.data.extract import extract
     from growgan.data.pictures import strict_pillow
     from growgan.data.prepare import list_skipped

@@ -1,4 +1,4 @@
-"""``growgan data info``: what a set holds, or any pictures, and whether they are sound."""
+"""``growgan data info``: what a dataset or any pictures contain, and whether they are intact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUMMARY = "show what a dataset holds, or what could be built from a source"
 STATUS = "Exit status: 0; 1 if --check finds broken pictures; 2 on errors."
 
 LISTED = 12
-"""Sizes, classes and reasons that are printed; --json has all."""
+"""Most sizes, classes and reasons printed; --json has all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Describe the set; 1 where a check finds broken pictures."""
+    """Describe the dataset; returns 1 if a check finds broken pictures."""
     from growgan.data.dataset import is_finished, open_dataset
     from growgan.data.inspect import check_set, check_source, describe_set, describe_source
     from growgan.data.pictures import strict_pillow

@@ -1,4 +1,4 @@
-"""``growgan data labels``: the labels of a finished set, and new ones."""
+"""``growgan data labels``: show or replace the labels of a finished dataset."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Set the labels, if there are new ones, and print how many pictures each class has."""
+    """Set the labels, if new ones are given, and print how many pictures each class has."""
     from growgan.data.dataset import open_dataset
     from growgan.data.inspect import count_labels
     from growgan.data.relabel import relabel

@@ -10,7 +10,7 @@ from growgan.core.errors import ConfigError
 from growgan.core.geometry import parse_grid
 
 FORMATS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg", ".webp": "webp"}
-"""Ends of names, and the formats of a set's pictures."""
+"""File suffixes, and the picture formats of a dataset."""
 SUMMARY = "draw a contact sheet of a dataset, or of any pictures"
 
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw the sheet and print where it is."""
+    """Draw the sheet and print its path."""
     from growgan.core.files import check_own, whole
     from growgan.data.dataset import is_finished, open_dataset
     from growgan.data.image_metadata import metadata_for

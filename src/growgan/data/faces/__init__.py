@@ -1,1 +1,1 @@
-"""Faces in photographs: found, framed as CelebA-HQ frames them, judged, and made into a set."""
+"""Faces in photographs: detected, framed as in CelebA-HQ, judged, and made into a set."""

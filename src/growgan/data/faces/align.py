@@ -1,4 +1,4 @@
-"""From photographs to a set of faces framed as CelebA-HQ's, with a table and a contact sheet of all that was found."""
+"""From photographs to a set of faces framed as in CelebA-HQ, with a table and a contact sheet of everything found."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Judged = tuple[Verdict, bytes | None, Label | None]
 
 @dataclass(slots=True)
 class AlignReport:
-    """What was done: ``pictures`` looked at, ``counts`` of faces by verdict (KEPT first), and what was no picture."""
+    """The outcome: `pictures` examined, `counts` of faces by verdict (`KEPT` first), and what was skipped."""
 
     path: Path
     table: Path
@@ -84,15 +84,15 @@ def align(
     progress: MakeProgress = Silent,
     say: Callable[[str], None] = print,
 ) -> AlignReport:
-    """Make a set of the faces in a source's pictures at ``out``, OUT.faces.csv and OUT.faces.png beside it.
+    """Build a set of the faces in a source's pictures at `out`, with OUT.faces.csv and OUT.faces.png next to it.
 
-    ``landmarks``: a file with them (`read_landmarks`), else they are found by `Detector` with the ``weights``
-    and, if asked for, fitted to CelebA-HQ's framing by `Refiner`, whose terms ``say`` gets before the work begins.
-    ``kind``, ``split``, ``labels``, ``format``, ``quality``, ``strict`` as in `growgan.data.build.build`; ``limit``: so
-    many faces at most. The same pictures give the same bytes. What the detector found is kept in OUT.faces.found until
-    the set is whole: a build that was killed looks for no face again. DataError, with no set left behind, for
-    impossible wishes, for pictures without a fitting face, and for a full disk; ModelError without the detector's
-    weights.
+    landmarks: a file of them (`read_landmarks`); otherwise they are found by `Detector` with the `weights` and, with
+    `refine`, fitted to CelebA-HQ's framing by `Refiner`, whose terms go to `say` before the work begins. kind, split,
+    labels, format, quality, strict: as in `growgan.data.build.build`. limit: at most this many faces.
+
+    The same pictures give the same bytes. What the detector found is kept in OUT.faces.found until the set is complete,
+    so that resuming a killed build detects no face twice. Raises `DataError`, with no set left behind, for invalid
+    settings, for pictures without a suitable face, and for a full disk; `ModelError` without the detector's weights.
     """
     source, out = Path(source), Path(out)
     check_resolution(rules.resolution)
@@ -138,7 +138,7 @@ def align(
 
 
 def open_upright(content: Content) -> Image.Image:
-    """Return the picture that a source holds, upright, as RGB; raises Rejected."""
+    """Return a picture of a source, upright, as RGB. Raises `Rejected` if it cannot be used."""
     image = open_picture(content) if isinstance(content, bytes) else to_picture(content)
     orientation = read_orientation(image)
     load(image)
@@ -147,7 +147,7 @@ def open_upright(content: Content) -> Image.Image:
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Let torch use one thread a picture: all cores are at work on others, and the sums come out the same anywhere."""
+    """Let torch use one thread per picture: all cores work on other pictures, and sums are the same on any machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -159,7 +159,7 @@ def one_thread_each() -> Iterator[None]:
 def _choose_finder(
     rules: Rules, landmarks: str | Path | None, weights: str | Path | None, refine: bool
 ) -> tuple[Find, str | None]:
-    """Return what finds faces, and what decides what it finds; None where that is a list."""
+    """Return what finds faces, and a string of all that its results depend on; None for a file of landmarks."""
     if landmarks is not None:
         return read_landmarks(Path(landmarks)).find, None
     detector = Detector(rules.min_size, None if weights is None else Path(weights), refine)
@@ -173,7 +173,7 @@ def _choose_finder(
 def _work(
     find: Find, rules: Rules, labelling: Labelling, faces: Collection, item: Record | Skipped
 ) -> Skipped | list[Judged]:
-    """Return the verdicts on one picture; in any thread."""
+    """Return the verdicts on one picture; callable from any thread."""
     if isinstance(item, Skipped):
         return item
     label = labelling.find(item)
@@ -194,7 +194,7 @@ def _work(
 def _faces_in(
     looked: Iterable[Skipped | list[Judged]], report: AlignReport, found: DetectionCache | None, strict: bool
 ) -> Iterator[Judged]:
-    """The faces of all pictures in turn. Counts pictures and what is skipped, or raises `DataError` for that."""
+    """Yield the faces of each picture in turn, counting pictures and skips; if `strict`, a skip raises `DataError`."""
     for item in looked:
         if isinstance(item, Skipped):
             if strict:
@@ -221,7 +221,7 @@ def _write_beside(report: AlignReport, table: Table, sheet: Sheet, say: Callable
 
 
 def _least(sheet: Sheet, rules: Rules) -> str:
-    """What to do about crops that are too small, where some are."""
+    """Return advice about crops that are too small, if there are any."""
     least = f"; crops below {rules.min_size:g} pixels are too small: lower --resolution or --min-size"
     return least if TOO_SMALL in sheet.counts else ""
 

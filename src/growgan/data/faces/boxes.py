@@ -1,4 +1,4 @@
-"""Arithmetic of boxes: float64 [N, 4], left, top, right, bottom in pixels from the picture's upper left corner."""
+"""Box arithmetic: float64 [N, 4], left, top, right, bottom in pixels from the picture's upper left corner."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Boxes = NDArray[np.float64]
 def suppress(
     boxes: Boxes, scores: NDArray[np.floating[Any]], most: float, of: Literal["union", "smaller"]
 ) -> NDArray[np.intp]:
-    """Return the indices of the boxes that no better one overlaps by more than ``most``, best first.
+    """Return the indices of the boxes that survive non-maximum suppression, best first.
 
-    The overlap is a share of the area that the two cover together, or of the ``smaller`` one's.
+    most: the largest overlap with a better box, as a share of the area named by `of`: their union, or the smaller one.
     """
     order = np.argsort(-scores, kind="stable")
     sizes = boxes[:, 2:] - boxes[:, :2]
@@ -32,12 +32,12 @@ def suppress(
 
 
 def move(boxes: Boxes, by: NDArray[np.floating[Any]]) -> Boxes:
-    """Return boxes whose edges are moved by ``by`` [N, 4], in units of their widths and heights."""
+    """Return boxes whose edges are moved by `by` [N, 4], in units of their widths and heights."""
     return boxes + by * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
 
 
 def make_square(boxes: Boxes) -> Boxes:
-    """Return squares around the same centres, as large as the longer sides."""
+    """Return squares around the same centres, with the longer sides as their sides."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     halves = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
     return np.concatenate([centres - halves, centres + halves], axis=1)

@@ -19,27 +19,27 @@ class WildCelebA:
     """The pictures that have landmarks, by name, in the order of their names."""
 
     def __init__(self, path: Path) -> None:
-        """DataError where pictures or landmarks are missing."""
+        """Raise `DataError` if pictures or landmarks are missing."""
         self.path = path
         self.pictures = _find(path, PICTURES, "the folder img_celeba with CelebA's in-the-wild pictures")
         self.landmarks = read_landmarks(_find(path, LANDMARKS, "Anno/list_landmarks_celeba.txt"))
         self.names = sorted(self.landmarks.faces)
 
     def read(self, name: str) -> bytes:
-        """Return a picture's file; raises Rejected."""
+        """Return the bytes of a picture's file. Raises `Rejected` if it cannot be read."""
         try:
             return (self.pictures / name).read_bytes()
         except OSError as error:
             raise Rejected(f"cannot be read ({error.strerror})") from error
 
     def open(self, data: bytes) -> Image.Image:
-        """Return a picture as RGB, not turned: the landmarks are those of the pixels as they are stored."""
+        """Return a picture as RGB, not turned upright: the landmarks refer to the pixels as stored."""
         image = open_picture(data)
         load(image)
         return convert(image, 3)
 
     def find_crop(self, name: str) -> Crop:
-        """Return CelebA-HQ's crop of a picture; raises Rejected."""
+        """Return CelebA-HQ's crop of a picture. Raises `Rejected` if there is none."""
         if name not in self.landmarks.faces:
             raise Rejected(f"has no line in {self.landmarks.path.name}")
         return find_crop(self.landmarks.faces[name][0].landmarks)

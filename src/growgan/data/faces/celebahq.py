@@ -1,4 +1,4 @@
-"""A set like CelebA-HQ, made of CelebA by the paper's recipe (appendix C); `restore` makes the released one."""
+"""A set like CelebA-HQ, made from CelebA by the paper's recipe (appendix C); `restore` makes the released one."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from growgan.data.writer import open_writer
 
 SIDE = 1024
 COUNT = 30_000
-"""Pictures of CelebA-HQ."""
+"""Pictures in CelebA-HQ."""
 
 
 @dataclass(slots=True)
 class CelebAHQReport:
-    """What was done: ``exact`` of ``count`` pictures have the release's checksum; ``ranking``: None with deltas."""
+    """The outcome: `exact` of `count` pictures have the release's checksum; `ranking`: None with deltas."""
 
     path: Path
     resolution: int
@@ -47,14 +47,14 @@ class CelebAHQReport:
     skipped: list[Skipped] = field(default_factory=list)
 
     def skip(self, skipped: Skipped, strict: bool) -> None:
-        """List a picture that cannot be used; DataError where that must not be."""
+        """Record a picture that cannot be used. Raises `DataError` if `strict`."""
         if strict:
             raise DataError(f"{skipped.name}: {skipped.reason}")
         self.skipped.append(skipped)
 
     @contextmanager
     def timed(self, start: float) -> Iterator[None]:
-        """Take the time since ``start``; a full disk becomes a DataError."""
+        """Record the time since `start`; a full disk becomes a `DataError`."""
         try:
             yield
         except OSError as error:
@@ -62,7 +62,7 @@ class CelebAHQReport:
         self.seconds = time.monotonic() - start
 
     def finish(self, faces: Collection, source: WildCelebA, resumable: Resumable) -> None:
-        """Make the set whole; DataError where it is empty."""
+        """Complete the set. Raises `DataError` if it is empty."""
         if not len(faces):
             first = f" ({self.skipped[0].name}: {self.skipped[0].reason})" if self.skipped else ""
             raise DataError(f"{source.path}: no usable picture{first}")
@@ -85,9 +85,9 @@ def make(
 ) -> CelebAHQReport:
     """Make a set like CelebA-HQ from CelebA in the wild: frame every face, rank them by sharpness, keep the best.
 
-    The ranking is OUT.ranking.csv, the set OUT.unfinished until it is whole; both are written as they grow, and a build
-    that was killed goes on with them, if ``settings``, which stand for ``enhance``, and the resolution are the same.
-    DataError for missing files.
+    The ranking is OUT.ranking.csv, the set OUT.unfinished until it is complete; both are written as they grow, and a
+    killed build is resumed from them if the resolution and `settings`, which stand for `enhance`, are the same. Raises
+    `DataError` for missing files.
     """
     start, out = time.monotonic(), Path(out)
     check_resolution(resolution)
@@ -97,7 +97,7 @@ def make(
     path = out.with_name(f"{out.name}.ranking.csv")
     report = CelebAHQReport(out, resolution, considered=len(source.names), ranking=path)
     with report.timed(start):
-        open_writer(out, overwrite).discard()  # or hours of work would be in vain
+        open_writer(out, overwrite).discard()  # fail now, not after hours of work
         frame = partial(_frame, source, resolution, enhance)
         with strict_pillow(), one_thread_each():
             ranking = Ranking(path, f"{resolution} {settings}")
@@ -129,7 +129,7 @@ def make(
 
 
 def _again(frame: Callable[[str], Image.Image], name: str) -> Image.Image:
-    """A face that was ranked. Raises `DataError` if it cannot be made any more."""
+    """Return a ranked face, framed once more. Raises `DataError` if that is no longer possible."""
     try:
         return frame(name)
     except (Rejected, OSError) as error:

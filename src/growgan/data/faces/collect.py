@@ -1,4 +1,4 @@
-"""Numbering the pictures of a set as they come, and ending it with its dataset.json."""
+"""Number the pictures of a set as they come, and complete it with its dataset.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Number = Callable[[Sequence[Label], Sequence[str]], tuple[list[int | list[float]
 
 
 class Collection:
-    """The pictures of a set that is being written; ``class_names`` are known when it is finished."""
+    """The pictures of a set that is being written; `class_names` are known once it is finished."""
 
     def __init__(self, writer: SetWriter, format: str = "png", quality: int | None = None) -> None:
         self._writer = writer
@@ -30,17 +30,17 @@ class Collection:
         return len(self._names)
 
     def encode(self, picture: Image.Image) -> bytes:
-        """Return the file of a picture; from any thread."""
+        """Return the encoded file of a picture; callable from any thread."""
         return encode(picture, self._format, self._quality)
 
     def add(self, data: bytes, origin: str, label: Label | None = None) -> str:
-        """Write one picture's file and return its name; all have a label or none."""
+        """Write one picture's file and return its name; either all pictures have a label or none has."""
         name = self.count(origin, label)
         self._writer.add(name, data)
         return name
 
     def count(self, origin: str, label: Label | None = None) -> str:
-        """Count a picture whose file is there already, and return its name."""
+        """Count a picture whose file exists already, and return its name."""
         index = f"{len(self._names):08d}"
         self._names.append(f"{index[:5]}/img{index}{SUFFIXES[self._format]}")
         self._origins.append(origin)
@@ -48,7 +48,7 @@ class Collection:
         return self._names[-1]
 
     def finish(self, number: Number | None = None) -> None:
-        """Write dataset.json and give the set its name; ``number`` turns labels into numbers and names the classes."""
+        """Write dataset.json and give the set its name. number: turns labels into numbers and names the classes."""
         numbers, self.class_names = number(self._labels, self._origins) if number else number_labels(self._labels)
         labels = numbers or None
         self._writer.add(SIDECAR, format_sidecar(self._names, labels, self.class_names, self._origins))

@@ -1,8 +1,8 @@
-"""From a picture and a crop to the upright face, as CelebA-HQ's release makes it.
+"""From a picture and a crop to the upright face, as in CelebA-HQ's release.
 
-Shrink, cut out, enlarge, continue beyond the edges, turn: the order, the filters and every rounding are those of
-the release, with ``resolution`` in place of 1024, so that its checksums can come out where its versions of Pillow and
-libjpeg are at work.
+Shrink, cut out, enlarge, pad beyond the edges, turn: the order, the filters and every rounding are those of the
+release, with `resolution` in place of 1024, so that its checksums are reproduced with its versions of Pillow and
+libjpeg.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from growgan.data.faces.padding import continue_beyond_edges
 from growgan.data.pictures import Rejected
 
 BORDER = 0.1
-"""Kept around the crop while it is worked on, as a share of its side; LEAST_PADDING and BLUR are such shares too."""
+"""Kept around the crop during processing, as a share of its side; `LEAST_PADDING` and `BLUR` are such shares too."""
 LEAST_BORDER = 3
 LEAST_PADDING = 0.3
 BLUR = 0.02
@@ -26,14 +26,14 @@ SUPERSAMPLING = 4
 
 
 class Enhance(Protocol):
-    """What a network does to the part of a picture that matters, before plain resampling does the rest."""
+    """A network's improvement of the part of a picture that matters, before plain resampling does the rest."""
 
     def __call__(self, image: Image.Image, zoom: float) -> Image.Image:
-        """Return the RGB picture cleaned, perhaps larger by a whole factor; ``zoom``: what is still wanted."""
+        """Return the RGB picture cleaned, possibly enlarged by an integer factor. zoom: the factor still needed."""
 
 
 def crop_face(image: Image.Image, crop: Crop, resolution: int, enhance: Enhance | None = None) -> Image.Image:
-    """Return the RGB face, resolution x resolution, from an upright RGB picture; raises Rejected where it has none."""
+    """Return the RGB face, resolution x resolution, from an upright RGB picture. Raises `Rejected` if outside it."""
     work = _Work(image, crop, resolution)
     work.shrink()
     work.cut_out()
@@ -45,7 +45,7 @@ def crop_face(image: Image.Image, crop: Crop, resolution: int, enhance: Enhance 
 
 
 def glance(image: Image.Image, crop: Crop, side: int) -> Image.Image:
-    """Return the crop quickly, ``side`` pixels wide and high, black beyond the picture; no pixel of it is skipped."""
+    """Return the crop quickly, `side` pixels wide and high, black beyond the picture; every pixel of it contributes."""
     times = max(1, round(crop.side / side))
     corners = [float(value) for value in crop.quad.ravel()]
     size = (side * times, side * times)
@@ -53,7 +53,7 @@ def glance(image: Image.Image, crop: Crop, side: int) -> Image.Image:
 
 
 class _Work:
-    """A picture on its way: ``zoom`` is by how much it still has to be enlarged."""
+    """A picture being processed; `zoom` is the enlargement still needed."""
 
     def __init__(self, image: Image.Image, crop: Crop, resolution: int) -> None:
         self.image = image
@@ -62,14 +62,14 @@ class _Work:
         self.zoom = resolution / crop.side
 
     def shrink(self) -> None:
-        """Bring a large picture to 2 to 4 times the resolution wanted."""
+        """Reduce a large picture to 2 to 4 times the target resolution."""
         factor = math.floor(0.5 / self.zoom)
         if factor > 1:
             width, height = (max(round(side / factor), 1) for side in self.image.size)
             self.image = self.image.resize((width, height), Image.Resampling.LANCZOS)
             self.quad /= np.float32(factor)
             self.zoom *= factor
-        # In pixels of now: the release enlarges the picture afterwards, but not this.
+        # In pixels at this point: the release enlarges the picture afterwards, but not this border.
         self.border = max(round(self.resolution * BORDER / self.zoom), LEAST_BORDER)
 
     def cut_out(self) -> None:
@@ -95,7 +95,7 @@ class _Work:
         self.image = better
 
     def enlarge(self) -> None:
-        """Enlarge by the power of two that suffices: the release's stand-in for super-resolution."""
+        """Enlarge by the smallest sufficient power of two: the release's stand-in for super-resolution."""
         factor = 2 ** math.ceil(math.log2(self.zoom)) if self.zoom > 1 else 1
         if factor > 1:
             size = (self.image.width * factor, self.image.height * factor)
@@ -103,7 +103,7 @@ class _Work:
             self._scale(factor)
 
     def pad(self) -> None:
-        """Continue the picture where the crop comes near its edges or goes beyond them."""
+        """Pad the picture if the crop comes near its edges or extends beyond them."""
         left, top, right, bottom = self._find_bounds()
         width, height = self.image.size
         wanted = [max(overhang + self.border, 0) for overhang in (-left, -top, right - width, bottom - height)]
@@ -115,7 +115,7 @@ class _Work:
         self.quad += np.array(padding[:2], np.float32)
 
     def turn_upright(self) -> Image.Image:
-        """Sample the crop bilinearly, four times as finely as wanted, and shrink that."""
+        """Sample the crop bilinearly at four times the target resolution, and shrink the result."""
         fine = self.resolution * SUPERSAMPLING
         corners = [float(value) for value in (self.quad + np.float32(0.5)).ravel()]
         image = self.image.transform((fine, fine), Image.Transform.QUAD, corners, Image.Resampling.BILINEAR)

@@ -1,9 +1,9 @@
-"""The released deltas of CelebA-HQ: what has to be added to a processed picture of CelebA to have CelebA-HQ's.
+"""The released deltas of CelebA-HQ, which are added to processed pictures of CelebA to obtain CelebA-HQ's.
 
-The layout is the release's: image_list.txt, a head line and a line a picture with idx, orig_idx, orig_file, proc_md5,
-final_md5 (and others); deltasNNNNN.zip, each with a thousand files deltaNNNNN.dat, NNNNN being an idx, in the zip's
-name the first. A delta is uint8 [3, 1024, 1024], compressed by bz2 and encrypted by Fernet with a key made of the
-original JPEG: who has no CelebA has no CelebA-HQ.
+The layout is the release's: image_list.txt, a header line and a line per picture with idx, orig_idx, orig_file,
+proc_md5, final_md5 (and others); deltasNNNNN.zip, each with a thousand files deltaNNNNN.dat, where NNNNN is an idx, in
+the zip's name the first. A delta is uint8 [3, 1024, 1024], compressed with bz2 and encrypted with Fernet under a key
+derived from the original JPEG: without CelebA there is no CelebA-HQ.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ PER_ZIP = 1000
 ITERATIONS = 100_000
 KEY_BYTES = 32
 NEAR = 16
-"""Levels that a processed picture may be off."""
+"""Levels by which a processed picture may be off."""
 INSTALL = "pip install cryptography"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A picture of CelebA-HQ: its number, the file of CelebA that it comes from, MD5 before and after the delta."""
+    """A picture of CelebA-HQ: its number, the file of CelebA it is made from, MD5 before and after the delta."""
 
     idx: int
     orig_file: str
@@ -45,7 +45,7 @@ class Target:
 
 
 def read_image_list(folder: Path) -> list[Target]:
-    """Read image_list.txt; DataError names the line that is wrong."""
+    """Read image_list.txt. Raises `DataError` naming the line that is wrong."""
     path = folder / IMAGE_LIST
     try:
         lines = path.read_text(encoding="ascii").splitlines()
@@ -72,12 +72,12 @@ def read_image_list(folder: Path) -> list[Target]:
 
 
 def hash_list(folder: Path) -> str:
-    """Return a hex digest that tells one image_list.txt from others."""
+    """Return a hex digest of image_list.txt."""
     return hashlib.blake2b((folder / IMAGE_LIST).read_bytes(), digest_size=16).hexdigest()
 
 
 def read_delta(folder: Path, target: Target, original: bytes, side: int) -> Pixels:
-    """Return a delta, uint8 [3, side, side]; ``original``: the bytes of CelebA's JPEG. Raises Rejected."""
+    """Return a delta, uint8 [3, side, side]. original: the bytes of CelebA's JPEG. Raises `Rejected` without one."""
     path = folder / f"deltas{target.idx - target.idx % PER_ZIP:05d}.zip"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -98,7 +98,7 @@ def read_delta(folder: Path, target: Target, original: bytes, side: int) -> Pixe
 
 
 def unseal(sealed: bytes, original: bytes, name: str) -> bytes:
-    """Decrypt a delta with the bytes of its original JPEG; Rejected where these are others than the release's."""
+    """Decrypt a delta with the bytes of its original JPEG. Raises `Rejected` if these differ from the release's."""
     fernet = load_fernet()
     derived = hashlib.pbkdf2_hmac("sha256", original, name.encode("ascii", "replace"), ITERATIONS, KEY_BYTES)
     try:
@@ -109,7 +109,7 @@ def unseal(sealed: bytes, original: bytes, name: str) -> bytes:
 
 
 def load_fernet() -> Any:
-    """Return cryptography's module; DataError where it is not installed."""
+    """Return the module `cryptography.fernet`. Raises `DataError` if it is not installed."""
     try:
         from cryptography import fernet
     except ImportError as error:
@@ -123,10 +123,10 @@ def add(processed: Pixels, delta: Pixels) -> Pixels:
 
 
 def add_nearly(processed: Pixels, delta: Pixels) -> Pixels:
-    """Return the picture where ``processed`` is some levels off, as other versions of Pillow or libjpeg make it.
+    """Return the picture where `processed` is a few levels off, as other versions of Pillow or libjpeg make it.
 
     A delta stands for two differences, d and d - 256. Where both lead to a level in or near 0..255, which is where the
-    sum modulo 256 would turn white into black, the smaller one is taken, and the level kept within 0..255.
+    sum modulo 256 would turn white into black, the smaller one is taken, and the level is clipped to 0..255.
     """
     up = processed.astype(np.int16) + delta
     down = up - 256
@@ -137,5 +137,5 @@ def add_nearly(processed: Pixels, delta: Pixels) -> Pixels:
 
 
 def md5_of(pixels: Pixels) -> str:
-    """Return the MD5 of uint8 [3, H, W], hex, as image_list.txt has it."""
+    """Return the MD5 of uint8 [3, H, W], hex, as in image_list.txt."""
     return hashlib.md5(np.ascontiguousarray(pixels).tobytes(), usedforsecurity=False).hexdigest()

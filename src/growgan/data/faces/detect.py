@@ -1,4 +1,4 @@
-"""Finding faces and their landmarks: MTCNN's cascade, then a closer, upright look at every face that it found."""
+"""Detect faces and their landmarks: MTCNN's cascade, then a closer, upright look at every face found."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from growgan.data.pictures import Rejected
 
 THRESHOLDS = (0.6, 0.7, 0.7)
 PYRAMID_STEP = 0.709
-"""From one size of the picture to the next: half the area, as MTCNN was trained."""
+"""Scale from one size of the picture to the next: half the area, as in MTCNN's training."""
 MOST_WINDOWS = 400
-"""Of the first network's windows the best so many are looked at: a picture full of texture must not take for ever."""
+"""How many of the first network's windows, the best, are examined: a picture full of texture must not take forever."""
 
 BOX_PER_CROP = 0.45
-"""Side of a face's box in MTCNN, which ends at chin and forehead, over that of CelebA-HQ's crop; the smaller ones."""
+"""Side of MTCNN's face box, which ends at chin and forehead, over that of CelebA-HQ's crop; a low estimate."""
 SMALLEST_BOX = 20.0
 WORKING_CROP = 96.0
-"""Pixels that the smallest crop wanted has where it is looked for: the last network sees 48 of a part of it."""
+"""Side in pixels of the smallest wanted crop when it is searched: the last network sees 48 pixels of part of it."""
 
 LOOKS = tuple((size, lowered) for size in (0.55, 0.65, 0.7) for lowered in (0.1, 0.15))
-"""Of the closer looks: the side over the crop's, and how far below its middle, in half sides. Of 315 choices of such
-looks this left the least scatter; more looks, turned, shifted or in other lights, add nothing (docs/faces.md)."""
+"""The closer looks: the side over the crop's, and how far below its centre, in half sides. Of 315 such choices this one
+left the least scatter; further looks, turned, shifted or in other light, add nothing (docs/faces.md)."""
 FIRST_LOOK = ((0.65, 0.1),)
 MIRRORED = [1, 0, 2, 4, 3]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """Landmarks [5, 2] as `geometry` has them, and the probability, 0 to 1, that this is a face."""
+    """Landmarks [5, 2] as in `geometry`, and the probability, 0 to 1, that this is a face."""
 
     landmarks: Points
     confidence: float
@@ -52,9 +52,9 @@ class Detector:
     """Finds faces; may be used from several threads at once."""
 
     def __init__(self, smallest: float, weights: Path | None = None, refine: bool = True) -> None:
-        """``smallest``: side in pixels of the smallest crop that is wanted. ``weights``: a folder (`load_weights`).
+        """smallest: side in pixels of the smallest wanted crop. weights: a folder (`load_weights`).
 
-        ``refine``: whether landmarks are fitted to CelebA-HQ's framing (`Refiner`).
+        refine: whether landmarks are fitted to CelebA-HQ's framing (`Refiner`).
         """
         self._smallest = smallest
         self._refiner = Refiner.load() if refine else None
@@ -67,12 +67,12 @@ class Detector:
             raise ModelError(f"{weights}: not the weights of MTCNN's three networks") from error
 
     def detect(self, image: Image.Image) -> list[Face]:
-        """Return the faces of an upright RGB picture, the surest first."""
+        """Return the faces of an upright RGB picture, the most confident first."""
         image, scale = shrink(image, self._smallest)
         with torch.inference_mode():
             faces = self._run_cascade(image, max(self._smallest * scale * BOX_PER_CROP, SMALLEST_BOX))
             found = [Face(self._look_closer(image, face.landmarks), face.confidence) for face in faces]
-        # A pixel's centre is a whole number, whatever the size of the picture.
+        # Pixel centres are whole numbers, whatever the size of the picture.
         return [Face(_to_float32((face.landmarks + 0.5) / scale - 0.5), face.confidence) for face in found]
 
     def _run_cascade(self, image: Image.Image, smallest_box: float) -> list[Face]:
@@ -98,7 +98,7 @@ class Detector:
         return [Face(_to_float32(landmarks[index]), float(found[index])) for index in kept]
 
     def _propose(self, image: Image.Image, smallest_box: float) -> tuple[Boxes, NDArray[np.float64]]:
-        """Let the first network judge the picture in all sizes, the largest first."""
+        """Run the first network on the picture at all sizes, the largest first."""
         all_boxes, all_scores = [np.zeros((0, 4))], [np.zeros(0)]
         scale = WINDOW[0] / smallest_box
         while min(image.size) * scale >= WINDOW[0]:
@@ -116,7 +116,7 @@ class Detector:
         return np.concatenate(all_boxes), np.concatenate(all_scores)
 
     def _look_closer(self, image: Image.Image, landmarks: Points) -> Points:
-        """Return better landmarks: means over windows turned upright, in several places, each also mirrored."""
+        """Return better landmarks: means over windows turned upright, at several positions, each also mirrored."""
         for places in (FIRST_LOOK, LOOKS):
             try:
                 crop = find_crop(landmarks)
@@ -139,7 +139,7 @@ class Detector:
 
 
 def shrink(image: Image.Image, smallest: float) -> tuple[Image.Image, float]:
-    """Return a picture as small as crops of ``smallest`` pixels and more allow, and by which factor it is smaller."""
+    """Return the picture, shrunk as far as crops of at least `smallest` pixels allow, and the scale factor."""
     scale = min(1.0, WORKING_CROP / smallest)
     if scale < 1:
         size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
@@ -148,7 +148,7 @@ def shrink(image: Image.Image, smallest: float) -> tuple[Image.Image, float]:
 
 
 class _Look:
-    """A window of the last network that is turned as the face is."""
+    """A window of the last network that is turned like the face."""
 
     def __init__(self, crop: Crop, size: float, lowered: float) -> None:
         centre = crop.centre + turn(crop.half) * np.float32(lowered)
@@ -167,7 +167,7 @@ class _Look:
 
 
 def _cut_windows(image: Image.Image, boxes: Boxes, side: int) -> Tensor:
-    """Cut out boxes, black beyond the picture, and bring each to ``side`` pixels."""
+    """Cut out boxes, black beyond the picture, and resize each to `side` pixels."""
     windows = []
     for left, top, right, bottom in boxes:
         x, y = int(np.floor(left)), int(np.floor(top))

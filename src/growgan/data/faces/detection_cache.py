@@ -1,4 +1,4 @@
-"""Faces that were found, in a file that grows as they are, so that killed work is not lost."""
+"""Detected faces, in a file that grows with them, so that a killed build loses no work."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from growgan.data.faces.judge import Find
 
 
 class DetectionCache:
-    """Faces by the pixels that they were found in, whatever these are called. JSON lines.
+    """Faces by the pixels in which they were found, regardless of file names. JSON lines.
 
-    The first line is ``settings``, which say what finds: a file of others is begun anew. Every float comes back as it
-    was. OSError where the file cannot be written.
+    The first line is `settings`, which identify the finder: a file with other settings is started again. Every float is
+    preserved exactly. Raises `OSError` if the file cannot be written.
     """
 
     def __init__(self, path: Path, settings: str) -> None:
@@ -32,13 +32,13 @@ class DetectionCache:
             for line in known:
                 digest, rows = json.loads(line)
                 self._faces[digest] = [Face(np.array(points, np.float32), confidence) for points, confidence in rows]
-        except (ValueError, TypeError):  # damaged: it only saved time
+        except (ValueError, TypeError):  # damaged: only time is lost
             known, self._faces = [], {}
-        path.write_text("".join(f"{line}\n" for line in (first, *known)), encoding="utf-8")  # no last half of a line
+        path.write_text("".join(f"{line}\n" for line in (first, *known)), encoding="utf-8")  # drops a cut-off last line
         self._file = path.open("a", encoding="utf-8")
 
     def before(self, find: Find) -> Find:
-        """Return a ``find``, for any thread, that asks the one given only for what is not known."""
+        """Return a thread-safe `find` that calls the given one only for pictures that are not known."""
 
         def find_or_know(name: str, image: Image.Image) -> list[Face]:
             digest = hashlib.blake2b(f"{image.size}".encode() + image.tobytes(), digest_size=16).hexdigest()
@@ -51,7 +51,7 @@ class DetectionCache:
         return find_or_know
 
     def save(self) -> None:
-        """Write what was found since the last time."""
+        """Write what was found since the last call."""
         while not self._new.empty():
             digest, faces = self._new.get()
             rows = [[face.landmarks.tolist(), face.confidence] for face in faces]
@@ -59,10 +59,10 @@ class DetectionCache:
         self._file.flush()
 
     def close(self) -> None:
-        """Keep the file for the next time."""
+        """Close the file, keeping it for the next build."""
         self._file.close()
 
     def remove(self) -> None:
-        """Remove the file: its faces are in a set."""
+        """Remove the file: its faces are now in a set."""
         self._file.close()
         self._path.unlink(missing_ok=True)

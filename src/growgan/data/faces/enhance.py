@@ -1,8 +1,8 @@
 """Networks from files that clean or enlarge pictures before they are framed: the first step of appendix C.
 
-The paper had an autoencoder against JPEG's artefacts and an adversarially trained super-resolution of factor 4, and
-released neither. Any network does that takes RGB [1, 3, H, W] of 0..1, of any size, and returns the same, or enlarged
-by a whole factor; a TorchScript file, or ONNX with the package onnxruntime.
+The paper used an autoencoder against JPEG artefacts and an adversarially trained super-resolution network of factor 4,
+and released neither. Any network will do that takes RGB [1, 3, H, W] in 0..1, of any size, and returns the same, or
+enlarged by an integer factor: a TorchScript file, or ONNX with the package onnxruntime.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 TILE = 256
 OVERLAP = 32
-"""Pictures are worked on in tiles, which are given so many pixels more on every side, to bound the memory."""
+"""Pixels added to each tile on every side; pictures are processed in tiles to bound the memory."""
 PROBE = 64
 INSTALL = "pip install onnxruntime"
 
 
 class Enhancer:
-    """Artefact removal on every picture, then super-resolution, once, of those that have to be enlarged."""
+    """Artefact removal on every picture, then super-resolution, once, on those that have to be enlarged."""
 
     def __init__(self, artefacts: Path | None = None, superres: Path | None = None) -> None:
-        """ModelError for a file that holds no such network."""
+        """Raise `ModelError` for a file that does not hold such a network."""
         self._clean = None if artefacts is None else _Enlarger(artefacts)
         self._enlarge = None if superres is None else _Enlarger(superres)
         if self._clean is not None and self._clean.factor != 1:
@@ -42,11 +42,11 @@ class Enhancer:
             raise ModelError(f"{superres}: does not enlarge pictures, so it is not a super-resolution model")
 
     def describe(self) -> str:
-        """Return what tells one pair of networks from another: their files' hashes."""
+        """Return an identifier of the pair of networks: their files' hashes."""
         return " ".join("-" if part is None else part.digest for part in (self._clean, self._enlarge))
 
     def __call__(self, image: Image.Image, zoom: float) -> Image.Image:
-        """Return an RGB picture, cleaned and, where ``zoom`` is more than 1, enlarged by the network's factor."""
+        """Return an RGB picture, cleaned and, if `zoom` is more than 1, enlarged by the network's factor."""
         if self._clean is not None:
             image = self._clean(image)
         if self._enlarge is not None and zoom > 1:

@@ -1,4 +1,4 @@
-"""Where CelebA-HQ's crop of a face lies (paper, appendix C; constants and half pixels as the release has them).
+"""Where CelebA-HQ's crop of a face lies (paper, appendix C; constants and half pixels as in the release).
 
 Landmarks are float32 [5, 2]: the eye at the left of the picture, the eye at its right, the nose, the left and the right
 corner of the mouth; each x, y in pixels whose centres are whole numbers.
@@ -23,10 +23,10 @@ CELLS = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crop:
-    """A square that may be turned: its centre, and the way from there to the middle of its right side, both [2].
+    """A square that may be turned: its centre, and the vector from there to the middle of its right side, both [2].
 
-    Pixels are counted from the picture's upper left corner. Float32, as the release computes: only so can its
-    checksums come out.
+    Pixels are counted from the picture's upper left corner. Float32, as in the release: otherwise its checksums would
+    not be reproduced.
     """
 
     centre: Points
@@ -45,11 +45,11 @@ class Crop:
 
     @property
     def angle(self) -> float:
-        """By how many degrees the face is turned in its picture, clockwise, -180 to 180."""
+        """Rotation of the face in its picture in degrees clockwise, -180 to 180."""
         return float(np.degrees(np.arctan2(self.half[1], self.half[0])))
 
     def find_share_inside(self, width: int, height: int) -> float:
-        """Return which share of the square lies inside of its picture, by the middles of 32 x 32 cells."""
+        """Return the share of the square that lies inside its picture, sampled at the centres of 32 x 32 cells."""
         middles = (2 * np.arange(CELLS, dtype=np.float32) + 1) / CELLS - 1
         points = self.centre + middles[:, None, None] * self.half + middles[None, :, None] * turn(self.half)
         inside = (points >= 0) & (points <= np.array([width, height]))
@@ -60,8 +60,8 @@ def find_crop(landmarks: Points) -> Crop:
     """Return the crop for landmarks [5, 2].
 
     With eyes e0, e1 and corners of the mouth m0, m1: x' = e1 - e0, y' = (e0 + e1) / 2 - (m0 + m1) / 2; the centre is
-    (e0 + e1) / 2 - 0.1 y', the side max(4.0 |x'|, 3.6 |y'|), and the upper edge lies along x' - rotate90(y').
-    Raises Rejected where the points span nothing.
+    (e0 + e1) / 2 - 0.1 y', the side max(4.0 |x'|, 3.6 |y'|), and the upper edge lies along x' - rotate90(y'). Raises
+    `Rejected` if the points are degenerate.
     """
     left_eye, right_eye, _, left_mouth, right_mouth = np.asarray(landmarks, dtype=np.float32)
     half_pixel = np.float32(0.5)
@@ -77,7 +77,7 @@ def find_crop(landmarks: Points) -> Crop:
 
 
 def turn(vector: Points) -> Points:
-    """Rotate a vector [2] by 90 degrees: one to the picture's right becomes one to its bottom."""
+    """Rotate a vector [2] by 90 degrees: one that points right in the picture then points down."""
     return np.stack([-vector[1], vector[0]])
 
 

@@ -25,11 +25,11 @@ KEPT, TOO_SMALL = "kept", "too small"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a face must have; ConfigError for impossible wishes.
+    """The requirements on a face. Raises `ConfigError` for impossible ones.
 
-    ``resolution`` of the set. ``min_size``: side of the crop in the photograph, pixels. ``min_confidence``: the
-    detector's probability. ``min_inside``: share of the crop that lies inside of the photograph. ``min_sharpness``:
-    `spectrum`'s measure of the finished face. ``most``: so many faces of one photograph, the largest (None: all).
+    resolution: of the set. min_size: side of the crop in the photograph, pixels. min_confidence: the detector's
+    probability. min_inside: share of the crop that lies inside the photograph. min_sharpness: `spectrum`'s measure of
+    the finished face. most: at most this many faces per photograph, the largest (None: all).
     """
 
     resolution: int
@@ -51,9 +51,9 @@ class Rules:
 
 @dataclass(slots=True)
 class Verdict:
-    """On one face, or on a picture without one: ``reason`` is KEPT or what it lacks, ``detail`` the number behind it.
+    """The verdict on one face, or on a picture without one: `reason` is `KEPT` or a fault, `detail` its number.
 
-    ``picture`` is the finished face where it is kept; ``view`` goes onto the contact sheet.
+    `picture` is the finished face if it is kept; `view` goes onto the contact sheet.
     """
 
     name: str

@@ -19,12 +19,12 @@ COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 NAME_COLUMNS = ("file", "image_id", "name", "image", "filename")
 CONFIDENCE = "confidence"
 Row = tuple[int, str, list[str], str]
-"""Its number, the picture's name, ten numbers, and how sure they are, if it says so."""
+"""Line number, the picture's name, ten numbers, and the confidence, empty if not given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Landmarks:
-    """Landmarks by file name: ``find`` has the form of Detector.detect, but goes by the name."""
+    """Landmarks by file name; `find` has the form of `judge.Find`, but goes by the name alone."""
 
     path: Path
     faces: dict[str, list[Face]]
@@ -35,12 +35,12 @@ class Landmarks:
 
 
 def read_landmarks(path: Path) -> Landmarks:
-    """Read a file of landmarks; DataError names the line that is wrong.
+    """Read a file of landmarks. Raises `DataError` naming the line that is wrong.
 
-    CelebA's list: the number of pictures, the names of ten columns, a line a picture. A CSV: a head line, a column of
-    names (file, image_id ...) and the ten columns of COLUMNS (lefteye_x or left_eye_x), a row a face; a row may lack
-    all ten. A column confidence says how sure they are; else they are.
-    What `data align` writes beside its set is such a CSV.
+    CelebA's list: the number of pictures, the names of ten columns, a line per picture. A CSV: a header line, a column
+    of names (file, image_id ...) and the ten columns of `COLUMNS` (lefteye_x or left_eye_x), a row per face; a row may
+    lack all ten. An optional column confidence gives their confidence, 1 by default. What `data align` writes next to
+    its set is such a CSV.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -99,6 +99,6 @@ def _collect(path: Path, rows: Iterable[Row]) -> dict[str, list[Face]]:
 
 
 def _spell(column: str) -> str:
-    """Return a column's name so that left_eye_x, LeftEye_X and lefteye_x are one."""
+    """Return a column's name in one spelling for left_eye_x, LeftEye_X and lefteye_x."""
     text = column.strip().lower()
     return text if text in NAME_COLUMNS else text.replace("_", "")

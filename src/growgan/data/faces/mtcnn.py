@@ -1,8 +1,8 @@
-"""The three networks of MTCNN (Zhang, Zhang, Li and Qiao 2016): each judges windows of a picture more closely.
+"""The three networks of MTCNN (Zhang, Zhang, Li and Qiao 2016), each of which judges windows of a picture more closely.
 
-Pictures go in as float32 [N, 3, H, W], (RGB - 127.5) / 128. Out come, for each window, the probability of a face, where
-the face's box lies, and from the last network where the five landmarks are. Boxes and landmarks are in units of the
-window's side: differences to its left, top, right, bottom; x of the five points, then their y.
+The inputs are float32 [N, 3, H, W], (RGB - 127.5) / 128. The outputs are, for each window, the probability of a face,
+the face's box and, from the last network, the five landmarks. Boxes and landmarks are in units of the window's side:
+offsets from its left, top, right, bottom; x of the five points, then their y.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _convolve(weights: Mapping[str, Tensor], x: Tensor, number: int) -> Tensor:
 
 
 def _flatten(weights: Mapping[str, Tensor], x: Tensor, number: int) -> Tensor:
-    """The first dense layer; its inputs are ordered column by column, channels last, as in Matlab, whence they come."""
+    """The first dense layer; its inputs are ordered column by column, channels last, as in Matlab, their origin."""
     x = _connect(weights, x.permute(0, 3, 2, 1).flatten(1), f"dense{number}")
     return F.prelu(x, weights[f"prelu{number}.weight"])
 

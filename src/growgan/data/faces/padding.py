@@ -1,4 +1,4 @@
-"""Continuing a picture beyond its edges: mirrored, ever more blurred, then ever more of one colour (appendix C)."""
+"""Continue a picture beyond its edges: mirrored, increasingly blurred, then fading to one colour (appendix C)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from PIL import Image
 Pixels = NDArray[np.float32]
 
 CUT_OFF = 4.0
-"""Standard deviations at which the Gaussian ends."""
+"""Standard deviations at which the Gaussian is truncated."""
 
 
 def continue_beyond_edges(image: Image.Image, padding: Sequence[int], sigma: float) -> Image.Image:
-    """Return an RGB picture with ``padding`` more pixels at its left, top, right and bottom, each at least 1.
+    """Return an RGB picture with `padding` more pixels at its left, top, right and bottom, each at least 1.
 
     With m = 1 - (distance to the nearest outer edge, in paddings of that side), which is 0 at the picture's own edge,
-    the blur of ``sigma`` pixels has the weight 3m + 1 and, after it, the median colour the weight m, both within 0..1.
+    the blur of `sigma` pixels has the weight 3m + 1 and, after it, the median colour the weight m, both clipped to
+    0..1.
     """
     left, top, right, bottom = padding
     pixels = np.pad(np.asarray(image, np.float32), ((top, bottom), (left, right), (0, 0)), "reflect")
@@ -38,8 +39,8 @@ def continue_beyond_edges(image: Image.Image, padding: Sequence[int], sigma: flo
 def blur(plane: Pixels, sigma: float) -> Pixels:
     """Return a Gaussian blur of float32 [H, W]: scipy.ndimage.gaussian_filter's, edges mirrored, by Fourier transform.
 
-    Rows of thousands of pixels and kernels of hundreds make this twenty times as fast as sums. It is done in float64
-    and rounded where scipy rounds, after each axis: the difference is one unit in the last place at most.
+    For rows of thousands of pixels and kernels of hundreds, this is twenty times as fast as direct sums. It is computed
+    in float64 and rounded where scipy rounds, after each axis: the difference is at most one unit in the last place.
     """
     radius = int(CUT_OFF * sigma + 0.5)
     at = np.arange(-radius, radius + 1)
@@ -59,7 +60,7 @@ def _convolve_columns(plane: Pixels, kernel: NDArray[np.float64], radius: int) -
 
 
 def _find_fast_length(least: int) -> int:
-    """Return the next product of 2, 3 and 5, which a Fourier transform is fast for."""
+    """Return the next product of 2s, 3s and 5s, a length for which Fourier transforms are fast."""
     while True:
         rest = least
         for prime in (2, 3, 5):

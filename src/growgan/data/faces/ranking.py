@@ -1,4 +1,4 @@
-"""Pictures ranked by sharpness, in a file that grows as they are measured, so that killed work is not lost."""
+"""Pictures ranked by sharpness, in a file that grows as they are measured, so that a killed build loses no work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAD = ("file", "sharpness", "reason")
 
 
 class Ranking:
-    """Sharpness by name. The file: ``# settings``, a head line, a row a picture; of other settings it is begun anew."""
+    """Sharpness by name. The file: ``# settings``, a header line, a row per picture; other settings restart it."""
 
     def __init__(self, path: Path, settings: str) -> None:
         self._path = path
@@ -32,8 +32,8 @@ class Ranking:
     def complete(
         self, names: Sequence[str], frame: Callable[[str], Image.Image], progress: MakeProgress = Silent
     ) -> None:
-        """Measure what is not measured yet; ``frame`` makes a picture of a name, or raises Rejected."""
-        rest = [name for name in names if name not in self._sharpness]  # what failed once may have been mended
+        """Measure what is not measured yet. frame: returns the picture of a name, or raises `Rejected`."""
+        rest = [name for name in names if name not in self._sharpness]  # what failed before may have been fixed
         self.skipped.clear()
 
         def measure(name: str) -> float | str:
@@ -55,7 +55,7 @@ class Ranking:
                 bar.advance()
 
     def best(self, count: int, names: Sequence[str]) -> list[str]:
-        """Return the sharpest of ``names``, in the order of their names; of equals the earlier names."""
+        """Return the `count` sharpest of `names`, sorted by name; ties go to the earlier names."""
         order = sorted(self._sharpness.keys() & set(names), key=lambda name: (-self._sharpness[name], name))
         return sorted(order[:count])
 
@@ -66,7 +66,7 @@ class Ranking:
             self._sharpness[name] = result
 
     def _read(self) -> None:
-        """Take up what a killed build left, without its last line if that is not whole."""
+        """Resume what a killed build left, without its last line if that is incomplete."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         text = ""
         if self._path.exists():

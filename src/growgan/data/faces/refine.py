@@ -1,8 +1,9 @@
-"""A last step nearer to CelebA-HQ's framing: a linear map from the gradients around eyes and mouth to what is off.
+"""A last step towards CelebA-HQ's framing: a linear map from gradients around eyes and mouth to the remaining error.
 
-MTCNN's last network sees 48 x 48 pixels, and on one face errs in all its looks alike. Histograms of oriented gradients
-(Dalal and Triggs 2005), and a ridge regression from these to the crop that CelebA's annotations lead to, know some of
-what it does not: one step of supervised descent (Xiong and De la Torre 2013). `scripts/fit_landmarks.py` fits the map.
+MTCNN's last network sees 48 x 48 pixels, and all its looks at one face share the same error. Histograms of oriented
+gradients (Dalal and Triggs 2005), and a ridge regression from these to the crop that CelebA's annotations give, recover
+some of what it misses: one step of supervised descent (Xiong and De la Torre 2013). `scripts/fit_landmarks.py` fits the
+map.
 """
 
 from __future__ import annotations
@@ -24,23 +25,24 @@ from growgan.data.pictures import Rejected
 Values = NDArray[np.float32]
 
 FILE = Path(__file__).with_name("refine.safetensors")
-"""The map that is used; its licence is refine.LICENSE.txt, beside it."""
+"""The map that is used; its licence is refine.LICENSE.txt, next to it."""
 TERMS = (
     "landmarks are refined to CelebA-HQ's framing with coefficients licensed for non-commercial research only;"
     " use --no-refine to skip this"
 )
-"""What whoever uses it is told."""
+"""Shown to everyone who uses the map."""
 
 SIDE = 64
-"""Of the window that is described, pixels; SIZE of it over the crop's side, LOWERED in half sides of the crop."""
+"""Side in pixels of the window that is described; `SIZE` is its side over the crop's, `LOWERED` its offset in half
+sides of the crop."""
 SIZE, LOWERED = 0.45, 0.12
-"""Eyes and mouth, no more: with 0.36 and 0.4 as many pictures were framed right, with 0.5 and 0.6 a tenth fewer."""
+"""Eyes and mouth, no more: with 0.36 and 0.4, as many pictures were framed right; with 0.5 and 0.6, a tenth fewer."""
 CELL, BINS = 4, 8
 FEATURES = BINS * (SIDE // CELL) ** 2
 FAINT = 1e-3
-"""Of gradients so weak, in units of white, no more is made."""
+"""Gradients weaker than this, in units of white, are not amplified."""
 LIMITS = np.array([0.03, 0.03, 0.1, 0.1], np.float32)
-"""No face is moved further: the map was fitted to such differences."""
+"""No face is moved further: the map was fitted to differences of this size."""
 MIRRORED = np.array([-1, 1, 1, -1], np.float32)
 
 
@@ -48,22 +50,22 @@ class Refiner:
     """Moves landmarks so that the crop lies where CelebA-HQ's would."""
 
     def __init__(self, weights: Values, bias: Values) -> None:
-        """``weights`` [FEATURES, 4], ``bias`` [4]: to the offset of `move`."""
+        """weights: [FEATURES, 4]. bias: [4]. Together they map features to the offset of `move`."""
         self.weights, self.bias = weights, bias
 
     @classmethod
     def load(cls, path: Path = FILE) -> Refiner:
-        """Return the one of a file."""
+        """Return the refiner stored in a file."""
         tensors = load_file(path)
         return cls(tensors["weights"].numpy(), tensors["bias"].numpy())
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """What a file holds of it."""
+        """Its weights and bias, as stored in a file."""
         return {"weights": torch.from_numpy(self.weights), "bias": torch.from_numpy(self.bias)}
 
     def __call__(self, image: Image.Image, landmarks: Points) -> Points:
-        """Return landmarks [5, 2] of an RGB picture, moved; those that span nothing as they are."""
+        """Return the landmarks [5, 2] of an RGB picture, moved; degenerate ones are returned unchanged."""
         try:
             crop = find_crop(landmarks)
         except Rejected:
@@ -80,10 +82,10 @@ def cut(image: Image.Image, crop: Crop) -> NDArray[np.uint8]:
 
 
 def describe(pixels: NDArray[np.uint8]) -> Values:
-    """Return histograms of gradients [FEATURES]: BINS directions in each cell, by the square root of their share.
+    """Return histograms of gradients [FEATURES]: `BINS` directions in each cell, as the square root of their share.
 
-    Each pixel's gradient is shared by the two directions next to its own. A cell's histogram is divided by the length
-    of those of the 3 x 3 cells around it, so that light and contrast do not matter.
+    Each pixel's gradient is split between the two nearest directions. A cell's histogram is divided by the norm of
+    those of the 3 x 3 cells around it, so that light and contrast do not matter.
     """
     grey = pixels.astype(np.float32).mean(axis=-1) / 255
     across, down = np.zeros_like(grey), np.zeros_like(grey)
@@ -109,16 +111,16 @@ def describe(pixels: NDArray[np.uint8]) -> Values:
 
 
 def move(landmarks: Points, crop: Crop, offset: Values) -> Points:
-    """Return landmarks whose crop is another: moved, scaled and turned as a whole, with the crop's centre as origin.
+    """Return landmarks moved, scaled and turned as a whole about the crop's centre, so that they lead to another crop.
 
-    ``offset`` [4]: to the right and down in sides of the crop and along its axes, the logarithm of the new side over
-    the old, radians clockwise.
+    offset: [4], right and down along the crop's axes in units of its side, the logarithm of the new side over the old,
+    radians clockwise.
     """
     right, down, growth, angle = offset
     turned = np.cos(angle) * crop.half + np.sin(angle) * turn(crop.half)
     across = np.exp(growth) * turned / np.hypot(*crop.half)
     axis = crop.half / np.hypot(*crop.half)
-    # A landmark's pixel has its centre half a pixel further from the corner that the crop counts from.
+    # Landmarks count from a pixel's centre, which is half a pixel from the corner that crops count from.
     apart = landmarks + np.float32(0.5) - crop.centre
     x, y = apart @ axis, apart @ turn(axis)
     centre = crop.centre + 2 * (right * crop.half + down * turn(crop.half))
@@ -128,7 +130,7 @@ def move(landmarks: Points, crop: Crop, offset: Values) -> Points:
 
 
 def find_offset(crop: Crop, wanted: Crop) -> Values:
-    """Return the offset by which `move` brings one crop to another."""
+    """Return the offset by which `move` turns one crop into another."""
     axis = crop.half / np.hypot(*crop.half)
     apart = (wanted.centre - crop.centre) / crop.side
     turned = wanted.half @ np.stack([axis, turn(axis)], axis=1)

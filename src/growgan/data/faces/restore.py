@@ -1,4 +1,4 @@
-"""CelebA-HQ put together from CelebA and the released deltas: every picture checked by the release's MD5."""
+"""Reconstruct CelebA-HQ from CelebA and the released deltas, every picture checked against the release's MD5."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from growgan.data.sources import Skipped
 from growgan.data.survey import explain
 
 FIRST = 8
-"""So many wrong checksums, and no right one, mean that Pillow or libjpeg are not the release's."""
+"""This many wrong checksums, and no right one, mean that Pillow or libjpeg are not the release's."""
 
 EXACT, NEAR = "exact", "near"
 OTHER_PIXELS = "wrong checksum before its delta"
@@ -57,12 +57,12 @@ def restore(
     progress: MakeProgress = Silent,
     side: int = SIDE,
 ) -> CelebAHQReport:
-    """Put CelebA-HQ together from CelebA in the wild and the released deltas, in the order of image_list.txt.
+    """Reconstruct CelebA-HQ from CelebA in the wild and the released deltas, in the order of image_list.txt.
 
-    Every picture is checked by the release's MD5 before and after its delta. The first comes out with Pillow 3.1.1 and
-    libjpeg 8d alone; ``nearly`` also takes pictures that these or others process a few levels differently. ``limit``:
-    so many pictures at most. ``side`` is for tests. A killed build is resumed from OUT.unfinished; pictures that it
-    left out are tried again. DataError for missing files, and where no checksum comes out.
+    Every picture is checked against the release's MD5 before and after its delta. The former is reproduced only with
+    Pillow 3.1.1 and libjpeg 8d. nearly: also accept pictures that these or other versions process a few levels
+    differently. limit: at most this many pictures. side: for tests. A killed build is resumed from OUT.unfinished;
+    pictures that it skipped are tried again. Raises `DataError` for missing files, and if no checksum matches.
     """
     start, out, deltas = time.monotonic(), Path(out), Path(deltas)
     check_limit(limit, "count")
@@ -105,7 +105,7 @@ def restore(
 def _restore(
     source: WildCelebA, deltas: Path, nearly: bool, side: int, faces: Collection, target: Target
 ) -> Skipped | tuple[bytes, str]:
-    """Return a picture's file and whether it is the release's to the bit, EXACT or NEAR; in any thread."""
+    """Return a picture's file and `EXACT` if it is the release's bit for bit, else `NEAR`; callable from any thread."""
     try:
         original = source.read(target.orig_file)
         processed = to_array(crop_face(source.open(original), source.find_crop(target.orig_file), side))
@@ -128,7 +128,7 @@ def _count_standing(
     work: Callable[[Target], Skipped | tuple[bytes, str]],
     limit: int | None,
 ) -> int:
-    """Return how many steps of a killed process stand: up to a picture left out that can be used now, and a limit."""
+    """Return how many steps of a killed process to keep: up to a skipped picture that is usable now, or a limit."""
     made = accumulate(step.stored is not None for step in steps)
     count = next((number for number, files in enumerate(made, 1) if files == limit), len(steps))
     again = [number for number, step in enumerate(steps[:count]) if step.stored is None]

@@ -10,7 +10,7 @@ from growgan.data.faces.judge import KEPT, VIEW, Verdict
 
 COLUMNS = 12
 MOST = {KEPT: 60}
-"""Faces of a group that are shown; of the others, three rows."""
+"""Faces of a group that are shown; of the other groups, three rows."""
 MOST_DROPPED = 36
 
 MARGIN = 6
@@ -21,7 +21,7 @@ INK, PALE, PAPER = "#202020", "#707070", "#ffffff"
 
 @dataclass(slots=True)
 class _Group:
-    """Views at even distances: where there are too many, every second goes and only every second one more comes."""
+    """Evenly spaced views: when there are too many, every second is dropped, and only half as many are added."""
 
     most: int
     count: int = 0
@@ -50,7 +50,7 @@ class Sheet:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many verdicts there are of each reason: KEPT, then the commonest first."""
+        """Verdicts by reason: `KEPT`, then the most common first."""
         order = sorted(self._groups, key=lambda reason: (reason != KEPT, -self._groups[reason].count, reason))
         return {reason: self._groups[reason].count for reason in order}
 

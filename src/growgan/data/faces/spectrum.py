@@ -1,10 +1,11 @@
 """How sharp a picture is, by its power spectrum: the stand-in for the frequency-based measure of appendix C.
 
 The paper ranks pictures by a measure that "favors images whose power spectrum contains a broad range of frequencies and
-is approximately radially symmetric", and gives no formula. This one has both in one number: the share of the spectrum
-that is in use. The spectrum of luminance, times frequency squared (which makes that of a natural picture flat), is
-averaged over rings and sectors; e to the entropy of these means is the number of cells in use, and a share of all.
-Blur empties the outer rings, motion and halftone dots all but a few sectors. Contrast and brightness change nothing.
+is approximately radially symmetric", and gives no formula. This one combines both in one number: the share of the
+spectrum that is in use. The spectrum of luminance, times frequency squared (which makes that of a natural picture
+flat), is averaged over rings and sectors; e to the entropy of these means is the number of cells in use, given as a
+share of all. Blur empties the outer rings, motion and halftone dots all but a few sectors. Contrast and brightness
+change nothing.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from PIL import Image
 
 RINGS = 24
 SECTORS = 16
-"""Of half a turn: the spectrum of real numbers is the same on the other side."""
+"""Over half a turn: the spectrum of a real signal is the same on the other side."""
 ROUNDING = 1.5 / 12
-"""Variance of what rounding adds to a grey level, in the three colours and in their sum; it is no detail."""
+"""Variance that rounding adds to a grey level, in the three colours and in their sum; it is not detail."""
 
 
 def measure_sharpness(image: Image.Image) -> float:
-    """Return the share, 0 to 1, of a square RGB or L picture's spectrum that is in use; 0 where all is one grey.
+    """Return the share, 0 to 1, of a square RGB or L picture's spectrum that is in use; 0 if it is one flat grey.
 
-    CelebA-HQ's pictures have some 0.2 to 0.6 at 1024x1024; enlarged from half that size 0.2, from a quarter 0.14;
-    blurred by four pixels 0.07. At smaller sizes it is much the same.
+    CelebA-HQ's pictures have about 0.2 to 0.6 at 1024x1024; enlarged from half that size 0.2, from a quarter 0.14;
+    blurred by four pixels 0.07. At smaller sizes the values are similar.
     """
     side = image.width
     window, weights, cells, counts = _lay_out(side)
@@ -46,9 +47,9 @@ def measure_sharpness(image: Image.Image) -> float:
 def _lay_out(
     side: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the window, the weight and the cell of each frequency, and their number in each; the last cell is waste.
+    """Return the window, each frequency's weight and cell, and the frequencies per cell; the last cell is discarded.
 
-    Waste are the frequencies that the window smears the mean over, and those beyond the largest circle.
+    It collects the frequencies over which the window smears the mean, and those beyond the largest circle.
     """
     hann = np.hanning(side + 2)[1:-1]
     across, down = np.fft.rfftfreq(side), np.fft.fftfreq(side)[:, None]

@@ -1,4 +1,4 @@
-"""Finding the weights of the face detector, which are not in this package: three files of facenet-pytorch 2.6.0 (MIT).
+"""Find the weights of the face detector, which are not in this package: three files of facenet-pytorch 2.6.0 (MIT).
 
 They are looked for in a given folder or in the installed package, which is never imported.
 """
@@ -24,13 +24,13 @@ SHA256 = {
     "rnet.pt": "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
     "onet.pt": "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
 }
-"""File -> hash in the package; those of a given folder may be others."""
+"""File -> hash in the package; files in a given folder may differ."""
 
 Weights = dict[str, Tensor]
 
 
 def load_weights(given: Path | None = None) -> tuple[Weights, Weights, Weights]:
-    """Return the weights of the three networks, first to last, float32. Raises `ModelError`, in one line."""
+    """Return the weights of the three networks, first to last, float32. Raises `ModelError` with a one-line message."""
     folder = given or installed_folder()
     if folder is None:
         raise ModelError(f"the face detector's weights are missing: install them with `{INSTALL}` (2 MB)")
@@ -39,7 +39,7 @@ def load_weights(given: Path | None = None) -> tuple[Weights, Weights, Weights]:
 
 
 def hash_weights(*networks: Weights) -> str:
-    """Return a hex digest of networks' weights."""
+    """Return a hex digest of the networks' weights."""
     digest = hashlib.sha256()
     for weights in networks:
         for name, tensor in sorted(weights.items()):
@@ -48,7 +48,7 @@ def hash_weights(*networks: Weights) -> str:
 
 
 def installed_folder() -> Path | None:
-    """The folder with the files in the installed package; None if it is not installed."""
+    """Return the folder with the files in the installed package; None if it is not installed."""
     spec = importlib.util.find_spec(MODULE)
     places = spec.submodule_search_locations if spec is not None else None
     return Path(places[0]) / FOLDER if places else None

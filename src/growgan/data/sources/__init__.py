@@ -1,4 +1,4 @@
-"""Places that pictures come from. A new kind is one file here and one line in FORMATS."""
+"""Sources of pictures. A new kind is one file here and one line in `FORMATS`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from growgan.data.framing import Framing
 from growgan.data.pictures import is_picture_name
 
 LARGEST_MEMBER = 512 * 2**20
-"""Bytes beyond which a file is no picture."""
+"""Bytes above which a file is not taken for a picture."""
 
 SIDECAR = "dataset.json"
 
 DRIVE = re.compile(r"[A-Za-z]:")
-"""How a path begins that names a drive of Windows."""
+"""Beginning of a path with a Windows drive letter."""
 
-# name -> "module:attribute", a Source; asked in this order, imported only when a path is to be opened.
+# name -> "module:attribute", a `Source`; tried in this order, imported only when a path is to be opened.
 FORMATS = {
     "lmdb": "growgan.data.sources.lmdb:LmdbSource",
     "cifar": "growgan.data.sources.cifar:CifarSource",
@@ -55,7 +55,7 @@ Label = int | list[float] | str
 class Record(NamedTuple):
     """One picture of a source: its name, with forward slashes; how to read it, in any thread; and its label.
 
-    ``size``: the bytes that it holds or that reading it will take; 0 for little.
+    `size`: the bytes that it holds or that reading it will take; 0 if few.
     """
 
     name: str
@@ -72,12 +72,12 @@ class Skipped(NamedTuple):
 
 
 def weigh(item: Record | Skipped) -> int:
-    """Return the bytes that an item of a source takes in memory, for map_ordered."""
+    """Return the bytes that an item of a source takes in memory, for `map_ordered`."""
     return item.size if isinstance(item, Record) else 0
 
 
 class Entry(NamedTuple):
-    """One file of a source: ``name`` with forward slashes, ``size`` in bytes, and a stamp that tells a change."""
+    """One file of a source: `name` with forward slashes, `size` in bytes, and a `stamp` that changes with it."""
 
     name: str
     size: int
@@ -86,10 +86,10 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What may be asked of a source.
+    """What may be requested of a source.
 
-    ``split``: such as train or test, or all (None: train, as the release, where there is one). ``labels``: the name of
-    one of the source's ``label_sets``.
+    split: such as train or test, or all (None: train, as in the release, if there is one). labels: the name of one of
+    the source's `label_sets`.
     """
 
     split: str | None = None
@@ -97,15 +97,14 @@ class Wishes:
 
 
 class Source(ABC):
-    """Pictures in an order that never changes; may be gone through several times.
+    """Pictures in an order that never changes; may be iterated several times.
 
-    Attributes: ``count``, how many there will be about, None where that is not known before; ``has_labels`` and
-    ``class_names`` of the labels that the records bear; ``label_sets``, the names of the kinds of labels that there
-    are to choose from; ``framing``, the part of the pictures that is used unless another is asked for;
-    ``has_splits``: there may be parts for training and testing to choose from; ``is_named``: the names are those of
-    files, not made up; ``reads_apart``: going through the records reads nothing yet, each is read by itself;
-    ``holds_others``: files that are no pictures may lie among them; ``beside``: files outside of ``path`` that were
-    read too, such as of labels.
+    Attributes: `count`, roughly how many there will be, None if unknown beforehand; `has_labels` and `class_names` of
+    the records' labels; `label_sets`, the names of the kinds of labels to choose from; `framing`, the part of the
+    pictures that is used by default; `has_splits`: there may be parts for training and testing to choose from;
+    `is_named`: the names are those of files, not generated; `reads_apart`: iterating over the records reads nothing
+    yet, each is read by itself; `holds_others`: other files may lie among the pictures; `beside`: files outside `path`
+    that were read too, such as labels.
     """
 
     path: Path
@@ -126,14 +125,14 @@ class Source(ABC):
     @staticmethod
     @abstractmethod
     def accepts(place: Place) -> bool:
-        """Say whether what lies there is of this kind, by its content as far as that is quick."""
+        """Say whether `place` is of this kind, by its content as far as that is quick."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Record | Skipped]:
-        """Yield the pictures, and what cannot be one, in order; DataError where the source itself is damaged."""
+        """Yield the pictures, and what is skipped, in order. Raises `DataError` if the source itself is damaged."""
 
     def fingerprint(self) -> str:
-        """Return a hex digest that changes with the source: of its files' names, sizes and times."""
+        """Return a hex digest of the files' names, sizes and times, which changes with the source."""
         files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]
         digest = hash_files((str(file.relative_to(self.path)), file) for file in files)
         if self.beside:
@@ -141,7 +140,7 @@ class Source(ABC):
         return digest.hexdigest()
 
     def close(self) -> None:  # noqa: B027 (most have nothing to close)
-        """Let go of open files."""
+        """Close open files."""
 
     def __enter__(self) -> Self:
         return self
@@ -153,14 +152,14 @@ class Source(ABC):
 
 
 class Files(Source):
-    """A source whose files can be read in any order: only of these can a finished set be made.
+    """A source whose files can be read in any order; only such a source can be a finished set.
 
-    The entries are sorted by name; nothing but the list is read at opening. Reading works from several threads.
+    The entries are sorted by name; opening reads nothing but the list. Reading works from several threads.
     """
 
     entries: Sequence[Entry]
     sidecar: Entry | None
-    """The dataset.json at the root, which is none of the entries."""
+    """The dataset.json at the root, which is not among the entries."""
     skipped: Sequence[Skipped]
     is_named = True
     reads_apart = True
@@ -168,14 +167,14 @@ class Files(Source):
 
     @abstractmethod
     def read(self, entry: Entry, size: int = -1) -> bytes:
-        """Return one file's bytes, or its first ``size``; raises OSError or the format's own error."""
+        """Return one file's bytes, or its first `size`. Raises `OSError` or the format's own error."""
 
     def read_sidecar(self) -> bytes | None:
-        """Return the bytes of dataset.json, None where there is none; raises as ``read`` does."""
+        """Return the bytes of dataset.json, None if there is none. Raises the same errors as `read`."""
         return None if self.sidecar is None else self.read(self.sidecar)
 
     def _hold(self, files: Iterable[Entry]) -> None:
-        """Take what was found as entries and dataset.json."""
+        """Sort what was found into entries and dataset.json."""
         found = {file.name: file for file in files}
         self.sidecar = found.pop(SIDECAR, None)
         self.entries = sorted(found.values())
@@ -192,7 +191,7 @@ class Files(Source):
 
 
 class Place:
-    """A path that exists, as the kinds of sources look at it to find out whether it is theirs."""
+    """An existing path, as the kinds of sources inspect it to decide whether they accept it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -221,9 +220,9 @@ class Place:
 
 
 def open_source(path: str | Path, kind: str | None = None, wishes: Wishes = Wishes()) -> Source:
-    """Open whatever lies at ``path``, as a ``kind`` of FORMATS or as what it looks like.
+    """Open whatever is at `path`, as a `kind` of `FORMATS` or as what it looks like.
 
-    DataError where nothing lies there, no format takes it, or the wishes cannot be met.
+    Raises `DataError` if nothing is there, no format accepts it, or the wishes cannot be met.
     """
     path = Path(path)
     if kind is not None and kind not in FORMATS:
@@ -233,7 +232,7 @@ def open_source(path: str | Path, kind: str | None = None, wishes: Wishes = Wish
         raise DataError(f"{path}: no such file or folder{hint}")
     place = Place(path)
     if kind is None and SIDECAR in place.names:
-        kind = "folder"  # a finished set, whatever else its folder is called
+        kind = "folder"  # a finished set, whatever its folder is called
     name = kind or next((name for name in FORMATS if _load(name).accepts(place)), None)
     if name is None:
         if is_picture_name(path.name):
@@ -248,7 +247,7 @@ def open_source(path: str | Path, kind: str | None = None, wishes: Wishes = Wish
 
 
 def open_files(path: str | Path) -> Files:
-    """Open the files that a finished set may be made of: a folder's or a zip's; DataError for anything else."""
+    """Open the files that may form a finished set: a folder's or a zip's. Raises `DataError` for anything else."""
     path = Path(path)
     kind = "folder" if path.is_dir() else "zip"
     if path.is_file() and not _load("zip").accepts(Place(path)):
@@ -262,7 +261,7 @@ def _load(name: str) -> type[Source]:
 
 
 def require(package: str, path: Path) -> ModuleType:
-    """Import a package that only some sources need; DataError says how to install it."""
+    """Import a package that only some sources need. Raises `DataError` saying how to install it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
@@ -270,7 +269,7 @@ def require(package: str, path: Path) -> ModuleType:
 
 
 def choose_split(path: Path, wished: str | None, available: Iterable[str], usual: str = "train") -> tuple[str, ...]:
-    """Return the splits that are meant; all of them for ``all``. DataError where the wished one is not there."""
+    """Return the chosen splits; all of them for ``all``. Raises `DataError` if the requested one does not exist."""
     available = tuple(available)
     if wished == "all":
         return available
@@ -290,7 +289,7 @@ def hash_entries(entries: Iterable[Entry]) -> hashlib._Hash:
 
 
 def hash_files(files: Iterable[tuple[str, Path]]) -> hashlib._Hash:
-    """Return a SHA-256 of the names that are given, sizes and times of those that are files."""
+    """Return a SHA-256 of the given names, the sizes and the times of those that are files."""
     status = ((name, file.stat()) for name, file in files if file.is_file())
     return hash_entries(Entry(name, found.st_size, found.st_mtime_ns) for name, found in status)
 
@@ -301,7 +300,7 @@ def is_hidden(name: str) -> bool:
 
 
 def find_name_fault(name: str) -> str | None:
-    """Say what is wrong with the name of an archive's member, None where nothing is."""
+    """Say what is wrong with the name of an archive's member, None if nothing is."""
     parts = name.split("/")
     if parts[0] == "" or ".." in parts or DRIVE.match(name) or "\\" in name or "\0" in name:
         return "name points outside the archive"

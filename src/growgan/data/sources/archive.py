@@ -10,12 +10,12 @@ from pathlib import Path
 from growgan.core.errors import DataError
 from growgan.data.sources import LARGEST_MEMBER, Entry, Files, Place, Skipped, Wishes, find_name_fault, is_hidden
 
-# How the first member begins, and the directory of a zip without any.
+# Beginning of the first member, or of the directory of an empty zip.
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, UnicodeDecodeError, EOFError)
-"""What opening a zip may raise, and reading a member of it: damage, and kinds that nobody here packs or reads."""
+"""Errors from opening a zip or reading a member: damage, and unsupported features."""
 
 
 class ZipSource(Files):
@@ -42,11 +42,11 @@ class ZipSource(Files):
 
     @staticmethod
     def accepts(place: Place) -> bool:
-        """Say whether it begins as a zip does or is called one."""
+        """Say whether it begins like a zip or is named as one."""
         return place.head.startswith(ZIP_MAGIC) or (not place.is_dir and place.path.suffix.lower() == ".zip")
 
     def read(self, entry: Entry, size: int = -1) -> bytes:
-        """Return the member's bytes, its CRC checked, or the first ``size``."""
+        """Return the member's bytes, its CRC checked, or the first `size`."""
         member = self._members[entry.name]
         with self._zip.open(member) as file:
             return file.read(min(size, member.file_size) if size >= 0 else member.file_size)  # the directory may lie

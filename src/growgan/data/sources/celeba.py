@@ -1,6 +1,6 @@
 """CelebA, "align and crop": the folder that holds img_align_celeba, itself a folder or a zip, and its lists.
 
-What is used is the paper's 128x128 around (89, 121); list_attr_celeba gives 40 labels, of which a picture has several.
+The part used is the paper's 128x128 around (89, 121); list_attr_celeba gives 40 labels, several per picture.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from growgan.data.sources import Files, Place, Record, Skipped, Source, Wishes, 
 from growgan.data.sources.archive import UNREADABLE
 
 PICTURES = ("img_align_celeba_png", "img_align_celeba")
-"""Folders, or zips called so. Of the two that its authors offer the release takes the one that lost nothing."""
+"""Folders, or zips of these names. Of the two that its authors offer, the release uses the lossless one."""
 PLACES = (".", "Img")
 ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv")
 LISTS = (".", "Anno")
-"""Where they lie, beside the pictures, in mirrors and in the official release."""
+"""Where the lists are, relative to the pictures, in mirrors and in the official release."""
 
 CROP = Framing((25, 57, 153, 185))
 SIZE = (178, 218)
@@ -52,7 +52,7 @@ class CelebaSource(Source):
 
     @staticmethod
     def accepts(place: Place) -> bool:
-        """Say whether the pictures are there by their name and have CelebA's size."""
+        """Say whether pictures of the usual name and CelebA's size are there."""
         found = _find_pictures(place.path)
         return found is not None and _has_size(found)
 

@@ -26,9 +26,9 @@ SHAPE = (3, 32, 32)
 
 
 class CifarSource(Source):
-    """The pictures of the training part, or of the split asked for, in the order of the batches.
+    """The pictures of the training split, or of the one requested, in the order of the batches.
 
-    CIFAR-100 has 100 ``fine`` labels, which are the usual ones, and 20 ``coarse`` ones.
+    CIFAR-100 has 100 ``fine`` labels, the default, and 20 ``coarse`` ones.
     """
 
     has_splits = True
@@ -54,7 +54,7 @@ class CifarSource(Source):
 
     @staticmethod
     def accepts(place: Place) -> bool:
-        """Say whether a folder has the batches, or their archive alone, or an archive begins with their folder."""
+        """Say whether a folder holds the batches, or only their archive, or an archive begins with their folder."""
         if place.is_dir:
             names = set(place.names)
             unpacked = {TEN_META, *TEN["test"]} <= names or {HUNDRED_META, *HUNDRED["train"]} <= names

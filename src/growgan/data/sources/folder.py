@@ -1,4 +1,4 @@
-"""A folder of pictures, with all the folders in it."""
+"""A folder of pictures, including its subfolders."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from growgan.data.sources import LARGEST_MEMBER, SIDECAR, Entry, Files, Place, S
 
 
 class FolderSource(Files):
-    """Files below a folder, sorted by name; hidden ones are ignored, links followed but never in a circle.
+    """Files below a folder, sorted by name; hidden ones are ignored, links are followed but never in a circle.
 
-    An entry's stamp is its time of change in nanoseconds.
+    An entry's stamp is its modification time in nanoseconds.
     """
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
@@ -31,7 +31,7 @@ class FolderSource(Files):
         return place.is_dir
 
     def read(self, entry: Entry, size: int = -1) -> bytes:
-        """Return the file's bytes, or the first ``size``; DataError if it has changed since the folder was listed."""
+        """Return the file's bytes, or the first `size`. Raises `DataError` if it has changed since it was listed."""
         path = self.path / entry.name
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
@@ -66,7 +66,7 @@ class FolderSource(Files):
         return found
 
     def _look_at(self, item: os.DirEntry[str], name: str) -> list[Entry]:
-        """Return the entry of a file, none where it is left out."""
+        """Return the entry of a file, none if it is skipped."""
         if not item.is_file():
             self.skipped.append(Skipped(name, "broken link" if item.is_symlink() else "not a regular file"))
             return []

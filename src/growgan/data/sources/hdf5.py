@@ -1,6 +1,6 @@
 """The authors' older format: an HDF5 with uint8 [N, C, S, S] in ``data{S}x{S}`` for each size, and NAME-labels.npy.
 
-The largest size is read; the others follow from it. A file with one array of pictures under another name is taken too.
+The largest size is read; the others follow from it. A file with a single array under another name is accepted too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Hdf5Source(Source):
                 self.count = int(self._data.shape[0])
             except DataError:
                 raise
-            except Exception as error:  # a damaged file makes h5py raise of every kind
+            except Exception as error:  # a damaged file makes h5py raise anything
                 raise DataError(f"{path}: not a readable HDF5 file ({' '.join(str(error).split())})") from error
             beside = path.with_name(f"{path.stem}-labels.npy")
             self.beside = [beside] if beside.is_file() else []
@@ -47,7 +47,7 @@ class Hdf5Source(Source):
 
     @staticmethod
     def accepts(place: Place) -> bool:
-        """Say whether it begins as an HDF5 does."""
+        """Say whether it begins like an HDF5 file."""
         return place.head.startswith(MAGIC)
 
     def __iter__(self) -> Iterator[Record | Skipped]:

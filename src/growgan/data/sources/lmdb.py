@@ -1,4 +1,4 @@
-"""An LMDB whose values are the files of pictures, as LSUN's are, in the order of its keys."""
+"""An LMDB whose values are picture files, as in LSUN, in the order of its keys."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from growgan.data.sources import LARGEST_MEMBER, Place, Record, Skipped, Source,
 DATA_FILE = "data.mdb"
 MAGIC = b"\xde\xc0\xef\xbe"
 MAGIC_OFFSETS = (16, 24)
-"""Where a meta page holds it, after a page header of 32- and of 64-bit versions."""
+"""Where a meta page holds it, after the page header of 32- and 64-bit versions."""
 
 
 class LmdbSource(Source):
-    """Values by key; a key that is no text is named in hexadecimal."""
+    """Values by key; a key that is not printable text is named in hexadecimal."""
 
     is_named = True
     reads_apart = True
@@ -29,7 +29,7 @@ class LmdbSource(Source):
         try:
             self._env = self._lmdb.open(str(path), subdir=path.is_dir(), readonly=True, lock=False, readahead=False)
             self.count = int(self._env.stat()["entries"])
-            # Reading beyond the end of a mapped file would end the process without a word.
+            # Reading beyond the end of a mapped file would kill the process without a message.
             last = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
         except self._lmdb.Error as error:
             raise DataError(f"{path}: not a readable LMDB ({error})") from error
@@ -46,7 +46,7 @@ class LmdbSource(Source):
 
     def __iter__(self) -> Iterator[Record | Skipped]:
         try:
-            # With buffers the values are sizes only, until somebody looks.
+            # With buffers, only the sizes of values are read until they are accessed.
             with self._env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
                 for key, value in cursor.iternext():
                     name = bytes(key)

@@ -1,6 +1,6 @@
-"""MNIST and its kin (Fashion-MNIST, Kuzushiji-MNIST ...): idx files, packed with gzip or not; and MNIST-RGB.
+"""MNIST and its relatives (Fashion-MNIST, Kuzushiji-MNIST ...): idx files, gzipped or not; and MNIST-RGB.
 
-28x28 become 32x32 by two black pixels on each side, as in the release.
+28x28 become 32x32 with two black pixels on each side, as in the release.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SPLITS = {"t10k": "test"}
 IDX_UINT8 = b"\x00\x00\x08"
 
 LARGEST_IDX = 2**30
-"""Bytes; the largest of the kin, EMNIST's 814,255 pictures, has 0.64 GB."""
+"""Bytes; the largest relative, EMNIST with 814,255 pictures, has 0.64 GB."""
 
 RGB_COUNT = 1_000_000
 RGB_SEED = 123
 
-# The first labels of a file tell the two sets apart, which share their files' names.
+# The two sets share their files' names; the first labels of a file tell them apart.
 FASHION_BEGINS = ([9, 0, 0, 3, 0, 2, 7, 2, 5, 5], [9, 2, 1, 1, 6, 1, 4, 6, 5, 7])
 FASHION_NAMES = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -37,7 +37,7 @@ FASHION_NAMES = (
 
 
 class MnistSource(Source):
-    """The pictures of the training part, or of the split asked for, in the order of the file."""
+    """The pictures of the training split, or of the one requested, in the order of the file."""
 
     has_splits = True
     reads_apart = True
@@ -62,7 +62,7 @@ class MnistSource(Source):
 
     @staticmethod
     def accepts(place: Place) -> bool:
-        """Say whether a folder has files of images by their usual names, or a file is one."""
+        """Say whether a folder has image files of the usual names, or a file is one."""
         if place.is_dir:
             return any(IMAGES.fullmatch(name) for name in place.names)
         return place.head.startswith(IDX_UINT8) or IMAGES.fullmatch(place.path.name) is not None
@@ -78,8 +78,8 @@ class MnistSource(Source):
 class MnistRgbSource(MnistSource):
     """A million pictures whose red, green and blue are three random digits each: 1,000 modes of equal weight.
 
-    The draws are the release's (RandomState(123)), so that picture i is its picture i. The class, 000 to 999, is the
-    three digits; the paper trains without.
+    The draws are the release's (RandomState(123)), so that picture i is its picture i. The class, 000 to 999, consists
+    of the three digits; the paper trains without labels.
     """
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
@@ -90,7 +90,7 @@ class MnistRgbSource(MnistSource):
 
     @staticmethod
     def accepts(place: Place) -> bool:
-        """No: it is asked for by name."""
+        """Never: it must be requested by name."""
         return False
 
     def __iter__(self) -> Iterator[Record | Skipped]:
@@ -105,7 +105,7 @@ class MnistRgbSource(MnistSource):
 
 
 def read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
-    """Read an idx file of uint8 with so many dimensions, packed or not; DataError where it is damaged."""
+    """Read an idx file of uint8 with this many dimensions, gzipped or not. Raises `DataError` if it is damaged."""
     try:
         with file.open("rb") as opened:
             is_packed = opened.read(2) == b"\x1f\x8b"
@@ -129,7 +129,7 @@ def read_idx(file: Path, dimensions: int) -> NDArray[np.uint8]:
 
 
 def _list_files(path: Path) -> dict[str, Path]:
-    """Return the files of images by split, train first."""
+    """Return the image files by split, train first."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     found: dict[str, Path] = {}
     for file in files:
@@ -148,7 +148,7 @@ def _find_labels(images: Path) -> Path | None:
 
 
 def _pad(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Put small pictures in the middle of the next power of two."""
+    """Centre small pictures in the next power of two."""
     height, width = pixels.shape[1:]
     side = 1 << (max(height, width) - 1).bit_length()
     top, left = (side - height) // 2, (side - width) // 2

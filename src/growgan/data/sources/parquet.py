@@ -1,7 +1,7 @@
-"""Tables of pictures: Parquet files, and what Hugging Face's ``datasets`` saves to disk (Arrow files).
+"""Tables of pictures: Parquet files, and what Hugging Face's `datasets` saves to disk (Arrow files).
 
-A picture is a struct of ``bytes`` and ``path``, or a column of bytes. A class is a ClassLabel, whose names the file's
-metadata hold, or a column called label or class.
+A picture is a struct of `bytes` and `path`, or a column of bytes. A class is a ClassLabel, whose names are in the
+file's metadata, or a column called label or class.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BATCH = 64
 
 
 class ParquetSource(Source):
-    """Rows in the order of the files' names; the labels are those of the column asked for, or the first that fits."""
+    """Rows in the order of the file names; the labels are those of the requested column, or the first suitable one."""
 
     has_splits = True
 
@@ -49,7 +49,7 @@ class ParquetSource(Source):
 
     @staticmethod
     def accepts(place: Place) -> bool:
-        """Say whether it is such a file or a folder of them."""
+        """Say whether it is a Parquet or Arrow file, or a folder of them."""
         if place.is_dir:
             known = {SAVED, SAVED_SPLITS} & set(place.names) and "dataset_info.json" in place.names
             return bool(known) or SAVED_SPLITS in place.names or bool(_list_parquets(place))
@@ -84,7 +84,7 @@ class ParquetSource(Source):
             return [float(number in label) for number in range(len(self.class_names))] if known else None
         if isinstance(label, str) or (isinstance(label, int) and label >= 0):
             return label
-        return None  # -1 says that it is not known
+        return None  # -1 means unknown
 
     def _read_schema(self, file: Path) -> Any:
         if _is_parquet(file):
@@ -114,12 +114,12 @@ class ParquetSource(Source):
     def _guard(self, work: Any, *arguments: Any) -> Any:
         try:
             return work(*arguments)
-        except Exception as error:  # a damaged file makes pyarrow raise of every kind
+        except Exception as error:  # a damaged file makes pyarrow raise anything
             raise DataError(f"{self.path}: not a readable table ({' '.join(str(error).split())})") from error
 
 
 def _list_splits(path: Path) -> dict[str, list[Path]]:
-    """Return the files by split; those of no split are all of ``train``."""
+    """Return the files by split; those without a split all belong to ``train``."""
     if not path.is_dir():
         return {"train": [path]}
     if (path / SAVED_SPLITS).is_file():
@@ -137,7 +137,7 @@ def _list_splits(path: Path) -> dict[str, list[Path]]:
 
 
 def _list_saved(folder: Path) -> list[Path]:
-    """Return the files in the order that the folder's own list has."""
+    """Return the files in the order of the folder's own list."""
     try:
         names = [str(item["filename"]) for item in json.loads((folder / SAVED).read_bytes())["_data_files"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -195,7 +195,7 @@ def _kind(features: dict[str, Any], name: str) -> str:
 
 
 def _class_names(features: dict[str, Any], name: str) -> tuple[str, ...]:
-    """Return the names of a ClassLabel, or of a list of them; empty for another column."""
+    """Return the names of a ClassLabel, or of a list of them; empty for any other column."""
     feature = features.get(name)
     if isinstance(feature, list) and len(feature) == 1:
         feature = feature[0]

@@ -1,4 +1,4 @@
-"""SVHN's cropped digits (train_32x32.mat and its like): X uint8 [32, 32, 3, N], y [N, 1] with 10 for the digit 0."""
+"""SVHN's cropped digits (train_32x32.mat and the like): X uint8 [32, 32, 3, N], y [N, 1] with 10 for the digit 0."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = re.compile(r"(?P<split>train|test|extra)_32x32\.mat")
 
 
 class SvhnSource(Source):
-    """The pictures of the training part, or of the split asked for: train, test, extra or all."""
+    """The pictures of the training split, or of the one requested: train, test, extra or all."""
 
     has_splits = True
     class_names = tuple("0123456789")
@@ -41,7 +41,7 @@ class SvhnSource(Source):
     def __iter__(self) -> Iterator[Record | Skipped]:
         count = 0
         for file, labels in zip(self._files, self._labels):
-            matrices = iterate_matrices(file)  # closes its file when it is let go
+            matrices = iterate_matrices(file)  # closes its file when it is released
             pictures = next((matrix for matrix in matrices if matrix.name == "X"), None)
             if pictures is None or len(pictures.shape) != 4 or pictures.dtype != np.uint8 or pictures.shape[2] != 3:
                 raise DataError(f"{file}: has no X of uint8 [H, W, 3, N]")

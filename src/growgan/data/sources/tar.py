@@ -1,7 +1,7 @@
-"""A tar of pictures, plain or compressed, read from front to back once; or a folder of them (WebDataset).
+"""A tar of pictures, plain or compressed, read once from front to back; or a folder of tars (WebDataset).
 
-Members are only ever read into memory. Members with one stem that follow each other are one sample, as WebDataset
-keeps them: ``0001.jpg`` is the picture and ``0001.cls`` the number of its class. A single tar may have a dataset.json.
+Members are only ever read into memory. Consecutive members with the same stem form one sample, as in WebDataset:
+``0001.jpg`` is the picture and ``0001.cls`` the number of its class. A single tar may have a dataset.json.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class TarSource(Source):
 
     @staticmethod
     def accepts(place: Place) -> bool:
-        """Say whether it is a tar, compressed or not, or a folder with nothing else in it."""
+        """Say whether it is a tar, compressed or not, or a folder of nothing but tars."""
         return is_tar(place) or bool(_list_shards(place))
 
     def __iter__(self) -> Iterator[Record | Skipped]:
@@ -84,7 +84,7 @@ class TarSource(Source):
 
 
 def is_tar(place: Place) -> bool:
-    """Say whether a file begins as a tar does, or is a compressed one that is called a tar."""
+    """Say whether a file begins like a tar, is named as one, or is a compressed one."""
     if place.head[257:262] == b"ustar":
         return True
     if not place.is_dir and place.path.name.lower().endswith(SUFFIXES):
@@ -93,9 +93,9 @@ def is_tar(place: Place) -> bool:
 
 
 def read_members(file: Path, prefix: str = "", seen: set[str] | None = None) -> Iterator[_Member | Skipped]:
-    """Yield a tar's files with their bytes, and what is left out; DataError where the tar is cut off or damaged.
+    """Yield a tar's files with their bytes, and what is skipped. Raises `DataError` if the tar is truncated or damaged.
 
-    Names are given ``prefix``; those in ``seen`` come no second time.
+    prefix: put before every name. seen: names read so far, which are skipped if they occur again.
     """
     seen = set() if seen is None else seen
     count = 0
@@ -116,7 +116,7 @@ def read_members(file: Path, prefix: str = "", seen: set[str] | None = None) -> 
                     raise EOFError("unexpected end of data")
                 count += 1
                 yield _Member(name, data)
-            # Zeros end a tar; Python's reader is content with any end between two members.
+            # Zeros end a tar; Python's reader accepts any end between two members.
             if archive.fileobj is not None and archive.fileobj.tell() <= archive.offset:
                 raise EOFError("unexpected end of data")
     except DAMAGE as error:
@@ -125,7 +125,7 @@ def read_members(file: Path, prefix: str = "", seen: set[str] | None = None) -> 
 
 
 def _read_sidecar(file: Path) -> bytes | None:
-    """Return the dataset.json at the root, wherever it stands in the tar: a plain tar is skipped through to find it."""
+    """Return the dataset.json at the root, wherever it is; a plain tar is searched without reading its files."""
     try:
         with tarfile.open(file) as archive:
             for member in archive:
@@ -134,7 +134,7 @@ def _read_sidecar(file: Path) -> bytes | None:
                     opened = archive.extractfile(member)
                     return None if opened is None else opened.read()
     except DAMAGE:
-        return None  # who reads the pictures will say so
+        return None  # reported when the pictures are read
     return None
 
 
@@ -151,9 +151,9 @@ def _find_fault(member: tarfile.TarInfo) -> str | None:
 
 
 def _gather(members: Iterable[_Member | Skipped]) -> Iterator[list[_Member | Skipped]]:
-    """Yield the members of each sample; one that outgrows the largest picture is handed on in parts.
+    """Yield the members of each sample; one that outgrows the largest picture is yielded in parts.
 
-    Frames called shot.0001.png, shot.0002.png ... share a stem without being a sample: they may be any number.
+    Frames named shot.0001.png, shot.0002.png ... share a stem without being a sample: there may be any number.
     """
     for _, group in groupby(members, key=lambda item: item.stem if isinstance(item, _Member) else ""):
         sample: list[_Member | Skipped] = []
@@ -173,7 +173,7 @@ def _find_pictures(group: list[_Member | Skipped]) -> Iterator[Record | Skipped]
     yield from (item for item in group if isinstance(item, Skipped))
     pictures = [member for member in members if is_picture_name(member.name)]
     label = next((_parse_class(item.data) for item in members if item.name.lower().endswith(CLASS_SUFFIX)), None)
-    for member in pictures or members:  # without any that is called one, each may be a picture under a wrong name
+    for member in pictures or members:  # if none is named as a picture, each may be one under a wrong name
         yield Record(member.name, lambda data=member.data: data, label, len(member.data))  # type: ignore[misc]
 
 

@@ -1,7 +1,7 @@
 """The authors' TFRecords, read without TensorFlow: NAME-r02.tfrecords (4x4) to NAME-r10.tfrecords, NAME-rxx.labels.
 
 A record is its length (uint64), the length's checksum, the data and their checksum; the data are a tf.train.Example in
-protocol buffers with the features ``shape``, three int64 C, H, W, and ``data``, uint8 in that order. The file of the
+protocol buffers with the features `shape`, three int64 C, H, W, and `data`, uint8 in that order. The file of the
 largest size is read; the others follow from it.
 """
 
@@ -27,11 +27,11 @@ from growgan.data.sources import LARGEST_MEMBER, Place, Record, Skipped, Source,
 SUFFIX = ".tfrecords"
 LEVEL = re.compile(r"(?P<name>.*)-r(?P<level>\d\d)\.tfrecords")
 FRAME_BYTES = 16
-"""Length and checksums around the data."""
+"""Length and checksums around the data of a record."""
 
 
 class TfrecordSource(Source):
-    """Pictures in the order of the records; the labels are one-hot rows or several a picture."""
+    """Pictures in the order of the records; the labels are one-hot or multi-label rows."""
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""NumPy's arrays, types and numbers as a pickle describes them; looked at when they are asked for."""
+"""NumPy arrays, types and scalars as a pickle describes them, validated only when they are needed."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ MOST_AXES = 16
 
 @dataclass(eq=False)
 class Type:
-    """A number's type, such as f4, and its byte order."""
+    """A number type, such as f4, and its byte order."""
 
     code: str
     order: str = "<"
 
     def build(self, state: Any) -> None:
-        """Take the byte order from NumPy's state of a type."""
+        """Take the byte order from the pickled state of a NumPy dtype."""
         if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "=", "|"):
             raise Refused("it has a number type of unknown byte order")
         self.order = "<" if state[1] in ("=", "|") and sys.byteorder == "little" else str(state[1])
 
     def numpy(self) -> np.dtype[Any]:
-        """The type, if it is one of plain numbers."""
+        """The NumPy dtype, if it is one of plain numbers."""
         if not re.fullmatch(r"[fiub][1248]", self.code):
             raise Refused(f"it has an array of type {self.code[:20]!r}, not of numbers")
         return np.dtype(self.code).newbyteorder(self.order)  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ class Type:
 
 @dataclass(eq=False)
 class Array:
-    """An array: as `numpy.ndarray` is rebuilt, empty first, then with its state."""
+    """An array, rebuilt as `numpy.ndarray` is: empty first, then with its state."""
 
     dimensions: Any = ()
     type: Any = None
@@ -48,7 +48,7 @@ class Array:
     raw: Any = field(default=None, repr=False)
 
     def build(self, state: Any) -> None:
-        """Take NumPy's state of an array: version, shape, type, whether columns come first, bytes."""
+        """Take the pickled state of a NumPy array: version, shape, type, whether in Fortran order, bytes."""
         if not isinstance(state, tuple) or len(state) not in (4, 5):
             raise Refused("it has an array with an invalid state")
         self.dimensions, self.type, columns_first, self.raw = state[-4:]
@@ -56,7 +56,7 @@ class Array:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape, checked to be one."""
+        """The shape, validated."""
         sizes = self.dimensions
         if not isinstance(sizes, tuple | list) or len(sizes) > MOST_AXES:
             raise Refused("it has an array with an invalid shape")
@@ -65,7 +65,7 @@ class Array:
         return tuple(sizes)
 
     def numpy(self) -> np.ndarray:
-        """The numbers."""
+        """The values."""
         if not isinstance(self.type, Type):
             raise Refused("it has an array without a type")
         kind, shape = self.type.numpy(), self.shape
@@ -81,18 +81,18 @@ class Array:
         return flat.reshape([shape[axis] for axis in order]).transpose(np.argsort(order))
 
     def tensor(self) -> Tensor:
-        """The numbers as a float32 tensor of its own memory."""
+        """The values as a float32 tensor with its own memory."""
         return float_tensor(self.numpy())
 
 
 def float_tensor(values: np.ndarray) -> Tensor:
-    """Numbers as a float32 tensor of its own memory; those beyond its range become infinite."""
+    """Values as a float32 tensor with its own memory; those beyond its range become infinite."""
     with np.errstate(all="ignore"):
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32).copy())
 
 
 def as_bytes(raw: Any) -> bytes | bytearray:
-    """Bytes; of Python 2 they come as characters of the same numbers."""
+    """Bytes; Python 2 pickles hold them as the characters of the same numbers."""
     if isinstance(raw, bytes | bytearray):
         return raw
     if isinstance(raw, Latin):
@@ -104,13 +104,13 @@ def as_bytes(raw: Any) -> bytes | bytearray:
 
 @dataclass(frozen=True)
 class Latin:
-    """Bytes that a pickle writes as text; encoded when they are asked for, so that a small file stays small."""
+    """Bytes that a pickle writes as text; encoded only when they are needed, so that a small file stays small."""
 
     text: str
 
 
 def encode(text: Any, encoding: Any = "latin1") -> Latin:
-    """`_codecs.encode`, by which pickles before protocol 3 write bytes."""
+    """`_codecs.encode`, with which pickles before protocol 3 write bytes."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise Refused("it encodes something that is not text")
     return Latin(text)
@@ -128,10 +128,10 @@ def make_scalar(kind: Any, raw: Any = None) -> Any:
     if not isinstance(kind, Type) or raw is None:
         raise Refused("it has a number without a type")
     if not re.fullmatch(r"[fiub][1248]", kind.code):
-        return Array((), kind, "C", raw)  # a text, say: refused if anything asks for it
+        return Array((), kind, "C", raw)  # a text, say: refused only if something needs it
     return Array((), kind, "C", raw).numpy().item()
 
 
 def from_buffer(raw: Any, kind: Any, shape: Any, order: Any, axes: Any = None) -> Array:
-    """`numpy._core.numeric._frombuffer`, by which protocol 5 writes arrays."""
+    """`numpy._core.numeric._frombuffer`, with which protocol 5 writes arrays."""
     return Array(shape, kind, axes if order == "K" else order, raw)

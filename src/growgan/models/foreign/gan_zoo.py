@@ -1,7 +1,7 @@
 """pytorch_GAN_zoo's progressive GAN: {'config': BaseConfig, 'netG', 'netD', 'avgG': state dicts} by `torch.save`.
 
-Its layers scale what comes out of them, bias and all, by He's constant with gain sqrt(2), also toRGB and the last one.
-The first layer has a bias for each of its 4x4 pixels. `alpha` is the weight of the stage below. D does not fade at 8x8.
+Every layer, including toRGB and the last, scales its output, bias included, by He's constant with gain sqrt(2). The
+first layer has a bias for each of its 4x4 pixels. `alpha` is the weight of the lower stage. D does not fade at 8x8.
 Minibatch stddev: consecutive images, unbiased. The score is D's first output.
 """
 
@@ -30,7 +30,7 @@ MOST_ROWS = 1000
 
 
 def matches(content: Any) -> bool:
-    """Whether a file of PyTorch's holds a progressive GAN of pytorch_GAN_zoo."""
+    """Whether a PyTorch file holds a progressive GAN of pytorch_GAN_zoo."""
     found = content.get("netG") if isinstance(content, dict) else None
     return isinstance(found, dict) and any(str(name).startswith("formatLayer.") for name in _bare(found))
 
@@ -60,7 +60,7 @@ def read(content: Any) -> Imported:
 
 
 def _config(content: dict[Any, Any]) -> dict[str, Any]:
-    """The members of the config object, numbers plain."""
+    """The attributes of the config object, with scalars as plain numbers."""
     config = content.get("config")
     members = config.attributes if isinstance(config, Thing) else config
     if not isinstance(members, dict):
@@ -72,14 +72,14 @@ def _config(content: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _bare(state: dict[Any, Any]) -> dict[str, Any]:
-    """A state dict by names without `module.`, which wrappers add and early files lack."""
+    """A state dict with the prefix `module.`, which wrappers add and early files lack, removed from its names."""
     return {str(name).removeprefix("module.").replace(".module.", "."): value for name, value in state.items()}
 
 
 def _shapes(
     g: dict[str, Any], d: dict[str, Any] | None, config: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields of the spec and its variant, read off the weights."""
+    """Fields of the spec and its variant, inferred from the weights."""
     G = Weights(g, "G")
     stages = sizes_of(sum(name.startswith("toRGBLayers.") and name.endswith(".weight") for name in g))
     widths = {LOWEST: G.shape("groupScale0.0.weight", 4)[0]}
@@ -107,7 +107,7 @@ def _shapes(
 
 
 def _classes(config: dict[str, Any], count: int) -> tuple[dict[str, Any], bool]:
-    """What the model is to know of its labels, and whether they are of several attributes."""
+    """What the model file records about its labels, and whether they are several attributes."""
     keys = config.get("attribKeysOrder")
     if not count:
         return {}, False
@@ -127,7 +127,7 @@ def _classes(config: dict[str, Any], count: int) -> tuple[dict[str, Any], bool]:
 
 
 def _combinations(counts: list[int]) -> list[list[float]]:
-    """Label rows in which every attribute has one of its values: all of them, or 1,000 at random."""
+    """Label rows that give every attribute one of its values: all combinations, or 1,000 random ones."""
     total = int(np.prod(counts, dtype=object))
     if total <= MOST_ROWS:
         choices = [list(choice) for choice in itertools.product(*map(range, counts))]

@@ -1,4 +1,4 @@
-"""How files of other programs begin: enough to tell them from ours without torch."""
+"""First bytes of other programs' files: enough to tell them from ours without torch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ ZIP = b"PK\x03\x04"
 LEGACY = re.compile(
     rb"(?:\x80[\x02-\x05](?:\x95.{8})?\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19|L119547037146038801333356L\n)\.", re.DOTALL
 )
-"""How a file of PyTorch before 1.6 begins: the pickle of a number, in any protocol."""
+"""First bytes of PyTorch files before 1.6: a pickled number, in any protocol."""
 PICKLES = (b"\x80", b"(", b"c", b"]", b"}", b"i")
-"""How pickles of networks begin, in any protocol."""
+"""First bytes of pickled networks, in any protocol."""
 
 
 def is_foreign(path: Path) -> bool:
-    """Whether a file begins as those of other programs do, and not as ours."""
+    """Whether a file begins like one of another program rather than one of ours."""
     if not path.is_file():
         return False
     with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""From the weights of another program's network to ours: every name taken once, every weight of ours filled.
+"""Converts the weights of another program's network to ours: every name used once, every weight of ours filled.
 
-Where both scale their weights at run time, the ratio of the scales goes into the stored weight; where only one does,
-the scale itself. So what acts is the same to rounding.
+The stored weight is multiplied by the ratio of the two programs' run-time scales, which are 1 where a program has none.
+The effective weights are thus equal up to rounding.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from growgan.networks.generator import Generator
 from growgan.networks.layers import HE_GAIN, Equalized
 
 LARGEST = 2**16
-"""Side in pixels beyond which no resolution is believed."""
+"""Largest resolution accepted, in pixels per side."""
 NETWORKS: dict[str, type[Generator] | type[Discriminator]] = {"G": Generator, "D": Discriminator}
 
 
@@ -37,17 +37,17 @@ class Numbers(Protocol):
         """Its shape."""
 
     def tensor(self) -> Tensor:
-        """Its numbers, float32."""
+        """Its values, float32."""
 
 
 @dataclass
 class Imported:
-    """What was read of a file: networks in our layout, and what is to be said of them."""
+    """What was read from a file: networks in our layout, and remarks for the user."""
 
     origin: str
     spec: NetworkSpec
     states: dict[str, dict[str, Tensor]]
-    """State dicts of G, D and G_ema, as far as the file has them."""
+    """State dicts of those of G, D and G_ema that the file has."""
     training: dict[str, Any]
     remarks: list[str] = field(default_factory=list)
 
@@ -62,25 +62,25 @@ class Weights:
         return name in self.values
 
     def shape(self, name: str, axes: int) -> tuple[int, ...]:
-        """Shape of a weight. Raises `Refused` if it is missing or has not so many axes."""
+        """Shape of a weight. Raises `Refused` if it is missing or has a different number of axes."""
         shape = tuple(self._found(name).shape)
         if len(shape) != axes or 0 in shape:
             raise Refused(f"{self.where} has a weight {name} of shape {list(shape)}")
         return shape
 
     def take(self, name: str) -> Tensor:
-        """A weight, float32."""
+        """Take a weight, as float32."""
         found = self._found(name)
         del self.values[name]
         return found.tensor()
 
     def drop(self, name: str) -> None:
-        """Leave out a weight that has no effect."""
+        """Discard a weight that has no effect."""
         self._found(name)
         del self.values[name]
 
     def finish(self) -> None:
-        """Raise `Refused` if a name has not been taken."""
+        """Raise `Refused` if a weight has not been taken."""
         if self.values:
             name = min(map(str, self.values))
             raise Refused(f"{self.where} has an unexpected weight {name[:80]}")
@@ -95,7 +95,7 @@ class Weights:
 
 
 class Filling:
-    """A network of ours that is being filled with weights."""
+    """One of our networks, while it is being filled with weights."""
 
     def __init__(self, kind: str, spec: NetworkSpec, where: str) -> None:
         with torch.device("meta"):
@@ -106,7 +106,7 @@ class Filling:
         self.state: dict[str, Tensor] = {}
 
     def put(self, layer: str, weight: Tensor, bias: Tensor, scale: float, bias_scale: float = 1.0) -> None:
-        """Set a layer: its weight in our order of axes, and the scales that the origin's program multiplies by."""
+        """Set a layer: its weight in our axis order, and the run-time scales that the original program applies."""
         if layer not in self.scales:
             raise Refused(f"{self.where} has an unexpected layer {layer}")
         factor = scale / self.scales[layer]
@@ -120,7 +120,7 @@ class Filling:
             self.state[key] = value.contiguous()
 
     def finish(self) -> dict[str, Tensor]:
-        """The state dict. Raises `Refused` if a weight of ours has not been set."""
+        """The state dict. Raises `Refused` if one of our weights has not been set."""
         for name in self.wanted:
             if name not in self.state:
                 raise Refused(f"{self.where} lacks the layer {name.rpartition('.')[0]}")
@@ -128,12 +128,12 @@ class Filling:
 
 
 def he(weight: Tensor, gain: float = HE_GAIN) -> float:
-    """He's scale of a weight [outputs, inputs, ...]."""
+    """He's constant of a weight [outputs, inputs, ...]."""
     return gain / math.sqrt(math.prod(weight.shape[1:]))
 
 
 def make_spec(**fields: Any) -> NetworkSpec:
-    """A spec from what a file says; raises `Refused` for values that it cannot have."""
+    """A spec from the values in a file. Raises `Refused` if they are invalid."""
     for name, value in {**fields, **fields.get("variant", {})}.items():
         if isinstance(value, list | tuple | bytes) or (isinstance(value, str) and len(value) > LONGEST):
             raise Refused(f"it says {show(value)} for {name}")
@@ -147,9 +147,9 @@ def make_spec(**fields: Any) -> NetworkSpec:
 
 
 def fit_widths(widths: dict[int, int], hidden: int | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fields of a spec, and of its variant, for these feature maps by resolution.
+    """Fields of a spec and of its variant that give these numbers of feature maps by resolution.
 
-    hidden: outputs of D's first dense layer; None where there is no D. The paper's rule where it gives them.
+    hidden: outputs of D's first dense layer; None if there is no D. Uses the paper's rule where it gives these numbers.
     """
     top = max(widths)
     known = widths | ({LOWEST // 2: hidden} if hidden is not None else {})
@@ -161,21 +161,21 @@ def fit_widths(widths: dict[int, int], hidden: int | None = None) -> tuple[dict[
 
 
 def sizes_of(count: int) -> tuple[int, ...]:
-    """Sides of `count` stages from 4 up."""
+    """Resolutions of `count` stages, from 4 up."""
     if not 1 <= count <= LARGEST.bit_length() - LOWEST.bit_length() + 1:
         raise Refused(f"it has {count} stages")
     return stages(LOWEST << (count - 1))
 
 
 def checked_size(value: Any) -> int:
-    """A resolution of a file."""
+    """A resolution from a file, validated."""
     if not isinstance(value, int) or not is_size(value) or value > LARGEST:
         raise Refused("its resolution is not a power of two of at least 4")
     return value
 
 
 def checked_alpha(value: Any) -> float:
-    """The weight of the newest layers in a file."""
+    """The weight of the newest layers from a file, validated."""
     if not isinstance(value, int | float) or not 0 <= value <= 1:
         raise Refused("the weight of its newest layers is not between 0 and 1")
     return float(value)

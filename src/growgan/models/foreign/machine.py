@@ -1,4 +1,4 @@
-"""What the instructions of a pickle work on: its bytes, a stack and a memory; and what they may make of a class."""
+"""The state on which a pickle's instructions work (bytes, stack and memo), and what they may make of a class."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 
 class Refused(ValueError):
-    """What a file may not hold, or holds damaged, in a sentence without the file's name."""
+    """Content that a file must not have, or has damaged; a sentence without the file's name."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """Something that a pickle may name, and what calling it gives here; `make` None: it cannot be called."""
+    """Something that a pickle may name, and what calling it returns here; `make` is None if it cannot be called."""
 
     path: str
     make: Callable[..., Any] | None = None
 
     def call(self, arguments: Any) -> Any:
-        """What the pickle gets for a call."""
+        """The result of a call in the pickle."""
         if self.make is None or not isinstance(arguments, tuple):
             raise Refused(f"it calls {self.path}, which is not a function")
         try:
@@ -31,24 +31,24 @@ class Name:
 
 @dataclass(eq=False)
 class Thing:
-    """An object of a class that is known by name only: what it was made with, and its state."""
+    """An object whose class is known by name only: its constructor arguments and its state."""
 
     path: str
     arguments: tuple[Any, ...] = ()
     state: Any = None
 
     def build(self, state: Any) -> None:
-        """Take the state."""
+        """Set the state."""
         self.state = state
 
     @property
     def attributes(self) -> dict[Any, Any]:
-        """The state, where it is the usual dictionary."""
+        """The state, if it is the usual dictionary."""
         return self.state if isinstance(self.state, dict) else {}
 
 
 SPARE = 2**20
-"""Length that small files may hand to calls beside their own."""
+"""Length that small files may pass to calls in addition to their own."""
 
 
 class Mark:
@@ -57,21 +57,21 @@ class Mark:
 
 @dataclass
 class Machine:
-    """The state of one pickle of `data` that is being read, from `position` on."""
+    """The state of reading one pickle in `data`, from `position` on."""
 
     data: memoryview
     find: Callable[[str, str], Name]
-    """What a module and a name stand for; raises `Refused`."""
+    """Resolves a module and a name; raises `Refused`."""
     persistent: Callable[[Any], Any] | None = None
-    """What an object that is kept outside the pickle stands for."""
+    """Resolves a reference to an object stored outside the pickle."""
     position: int = 0
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
     handed: int = 0
-    """Lengths of all that was handed to calls: each may copy it, and what is remembered can be handed over again."""
+    """Total length of all arguments passed to calls, which may copy them; memoised values can be passed repeatedly."""
 
     def call(self, function: Any, arguments: Any) -> Any:
-        """What a call gives. Memory stays in proportion to the file."""
+        """The result of a call. Memory use stays in proportion to the file."""
         if not isinstance(function, Name):
             raise Refused("it calls something that is not a function")
         self.handed += _length(arguments) + sum(map(_length, arguments if isinstance(arguments, tuple) else ()))
@@ -87,11 +87,11 @@ class Machine:
         return self.data[self.position - count : self.position].tobytes()
 
     def number(self, form: str) -> Any:
-        """The next number of a `struct` form."""
+        """The next number, in a `struct` format."""
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
 
     def line(self) -> bytes:
-        """The next line, without its end."""
+        """The next line, without its newline."""
         start = self.position
         step = 4096
         while start < len(self.data):
@@ -112,17 +112,17 @@ class Machine:
         return self.stack.pop()
 
     def top(self) -> Any:
-        """The topmost value, which stays."""
+        """The topmost value, left in place."""
         value = self.pop()
         self.stack.append(value)
         return value
 
     def push(self, value: Any) -> None:
-        """A new topmost value."""
+        """Push a value."""
         self.stack.append(value)
 
     def to_mark(self) -> list[Any]:
-        """Everything above the last mark, which goes as well."""
+        """Remove and return everything above the last mark, and remove the mark."""
         for i in range(len(self.stack) - 1, -1, -1):
             if isinstance(self.stack[i], Mark):
                 values = self.stack[i + 1 :]
@@ -132,5 +132,5 @@ class Machine:
 
 
 def _length(value: Any) -> int:
-    """Of a text, of bytes, or of what holds values."""
+    """Length of a text, of bytes or of a container."""
     return len(value) if isinstance(value, str | bytes | list | tuple | dict) else 0

@@ -1,4 +1,4 @@
-"""What of a PGGAN an OpenMMLab checkpoint says in its configuration text only. The text is parsed, never run."""
+"""What an OpenMMLab checkpoint records of a PGGAN only in its configuration text. The text is parsed, never run."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from growgan.models.foreign.machine import Refused
 
 LONGEST = 200_000
-"""Characters of a configuration that are believed."""
+"""Largest configuration accepted, in characters."""
 USUAL: dict[str, Any] = {
     "act_cfg": {"type": "LeakyReLU", "negative_slope": 0.2},
     "norm_cfg": {"type": "PixelNorm"},
     "order": ("conv", "act", "norm"),
     "bias": True,
 }
-"""Options of layers that may be given, as long as they say what is usual."""
+"""Layer options that may be given, as long as they have these usual values."""
 DOWNSAMPLINGS = (None, "avgpool")
 
 
@@ -28,11 +28,11 @@ class Options:
     stddev_group: int = 4
     label_size: int = 0
     d_unlike: str = ""
-    """What D has that ours cannot have."""
+    """What D has that growgan does not support."""
 
 
 def options_of(meta: Any) -> Options:
-    """The choices in a checkpoint's meta data, or the programs' defaults. Raises `Refused` for what G cannot be."""
+    """The choices in a checkpoint's metadata, or the programs' defaults. Raises `Refused` if G is not supported."""
     texts = [meta.get(key) for key in ("config", "cfg")] if isinstance(meta, dict) else []
     generator, discriminator = _networks(next((text for text in texts if isinstance(text, str)), ""))
     unlike = _unlike(generator, ("conv_module_cfg", "fused_upconv_cfg"))
@@ -56,7 +56,7 @@ def options_of(meta: Any) -> Options:
 
 
 def _networks(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments of the generator and of the discriminator, as far as they are plain values."""
+    """The arguments of the generator and of the discriminator that are plain values."""
     if not text:
         return {}, {}
     if len(text) > LONGEST:
@@ -76,7 +76,7 @@ def _networks(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _value(node: ast.AST) -> Any:
-    """A literal, or such as dict(a=1) of literals; None for what is neither."""
+    """The value of a literal, or of dict(...) with literals; None for anything else."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict":
         return {keyword.arg: _value(keyword.value) for keyword in node.keywords if keyword.arg}
     try:
@@ -91,7 +91,7 @@ def _type(value: Any) -> str | None:
 
 
 def _unlike(arguments: dict[str, Any], parts: tuple[str, ...]) -> str:
-    """What the options of a network's layers have that ours cannot have; empty if nothing."""
+    """What the layer options of a network have that growgan does not support; empty if nothing."""
     for part in parts:
         for key, value in (arguments.get(part) or {}).items() if isinstance(arguments.get(part), dict) else ():
             usual = (

@@ -1,11 +1,11 @@
 """PGGAN of mmgeneration and MMagic: {'meta', 'state_dict', optimisers, ...} by `torch.save`.
 
 Names begin with generator, generator_ema (in MMagic generator_ema.module) and discriminator; `_curr_scale_int`,
-`_curr_transition_weight` and `shown_nkimg` say how far it has grown. Weights with run-time scale end in weight_orig.
-The fan-in of a transposed convolution counts its outputs. The pixel norm adds 1e-6 to the root. D has a 4x4 convolution
-that it never uses: its last features go straight into the first dense layer. What the weights do not show, such as
-whether a convolution is fused with its resampling, is read from the configuration text in `meta`, else it is what the
-programs do without one.
+`_curr_transition_weight` and `shown_nkimg` record how far it has grown. Weights scaled at run time end in weight_orig.
+The fan-in of a transposed convolution is that of its outputs. The pixel norm adds 1e-6 to the root. D has a 4x4
+convolution that it never uses: its last features go straight into the first dense layer. What the weights do not show,
+such as whether a convolution is fused with its resampling, is read from the configuration text in `meta`; without one,
+the programs' defaults apply.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ COLOURS = "these programs train on blue, green, red: convert to red, green, blue
 
 
 def matches(content: Any) -> bool:
-    """Whether a file of PyTorch's holds a PGGAN of OpenMMLab's."""
+    """Whether a PyTorch file holds a PGGAN of OpenMMLab."""
     state = content.get("state_dict") if isinstance(content, dict) else None
     return isinstance(state, dict) and any("noise2feat." in str(name) for name in state)
 
@@ -72,16 +72,16 @@ def read(content: Any) -> Imported:
 
 
 def _split(state: dict[Any, Any]) -> tuple[dict[str, dict[str, Any]], Weights]:
-    """The weights of each network, and what is beside them."""
+    """The weights of each network, and all other entries."""
     parts: dict[str, dict[str, Any]] = {}
     rest = {}
     for key, value in state.items():
         name = str(key).removeprefix("module.")
         network, _, inner = name.partition(".")
         if name.startswith(("noise2feat.", "conv_blocks.", "torgb_layers.")):
-            network, inner = "generator", name  # a generator that was saved alone
+            network, inner = "generator", name  # a generator saved on its own
         if network == "generator_ema":
-            if inner == "steps":  # how often MMagic has averaged
+            if inner == "steps":  # number of MMagic's averaging steps
                 continue
             inner = inner.removeprefix("module.")
         if network in NETWORKS:
@@ -92,7 +92,7 @@ def _split(state: dict[Any, Any]) -> tuple[dict[str, dict[str, Any]], Weights]:
 
 
 def _key(weights: Weights, layer: str) -> str:
-    """Name of a layer's weight, with or without run-time scale."""
+    """Name of a layer's weight, with or without run-time scaling."""
     name = f"{layer}.weight_orig"
     return name if name in weights else f"{layer}.weight"
 
@@ -106,7 +106,7 @@ def _spec(g: Weights, d: Weights | None, options: Options) -> NetworkSpec:
         labels = d.shape(_key(d, "decision.linear1"), 2)[0] - 1
         hidden, inputs = d.shape(_key(d, "decision.linear0"), 2)
         fields["stddev_group"] = options.stddev_group if inputs == (widths[LOWEST] + 1) * LOWEST**2 else 0
-        fields["d_down"] = "pool_act"  # the programs' other choice fails when it is built
+        fields["d_down"] = "pool_act"  # the programs' other option fails when the network is built
     inputs = g.shape(_key(g, "noise2feat.linear"), 2)[1]
     if not 0 <= labels < inputs:
         raise Refused("its networks disagree about their labels")
@@ -124,7 +124,7 @@ def _spec(g: Weights, d: Weights | None, options: Options) -> NetworkSpec:
 
 
 def _is_fused(g: Weights, spec: NetworkSpec, options: Options) -> bool:
-    """Whether G's upscaling convolutions are transposed: seen where their two sides differ in width, else as said."""
+    """Whether G's upscaling convolutions are transposed: seen where the widths differ, else as configured."""
     for i, size in enumerate(spec.stages[1:]):
         below, here = spec.width(size // 2), spec.width(size)
         if below != here:
@@ -161,7 +161,7 @@ def _put(fill: Filling, weights: Weights, ours: str, theirs: str, gain: float = 
 
 
 def _put_transposed(fill: Filling, weights: Weights, ours: str, theirs: str) -> None:
-    """A transposed convolution [in, out, 3, 3], turned by half a turn; its fan-in is counted from the outputs."""
+    """A transposed convolution [in, out, 3, 3], rotated by 180 degrees; its fan-in is that of its outputs."""
     key = _key(weights, theirs)
     weights.shape(key, 4)
     weight = weights.take(key)
@@ -187,7 +187,7 @@ def _fill_generator(fill: Filling, weights: Weights, spec: NetworkSpec, fused: b
 
 def _fill_discriminator(fill: Filling, weights: Weights, spec: NetworkSpec) -> None:
     for part in (_key(weights, "conv_blocks.0.conv"), "conv_blocks.0.conv.bias"):
-        weights.drop(part)  # made, saved, and never used
+        weights.drop(part)  # created, saved, and never used
     for i, size in enumerate(spec.stages):
         name = stage_name(size)
         _put(fill, weights, f"{name}.fromrgb", f"fromrgb_layers.{i}.conv")

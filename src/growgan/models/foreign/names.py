@@ -1,7 +1,7 @@
-"""What pickles of networks may name, and what each stands for. Nothing here imports, opens or runs anything.
+"""The names that pickled networks may use, and what each resolves to. Nothing here imports, opens or runs anything.
 
-A name that is not listed is refused. Classes of the programs that networks come from are read as `Thing`s: what they
-were made with and their state, as data.
+A name that is not listed is refused. Classes of the programs that networks come from are read as `Thing`s: their
+constructor arguments and their state, as data.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ OF_PROGRAMS = re.compile(
     r"|(argparse\.Namespace|types\.SimpleNamespace|collections\.deque)",
     re.ASCII,
 )
-"""Classes of the programs (the two releases, pytorch_GAN_zoo, OpenMMLab), and of what programs keep beside networks."""
+"""Classes of the programs (the two releases, pytorch_GAN_zoo, OpenMMLab), and of what they store alongside networks."""
 
 
 def find(module: str, name: str) -> Name:
-    """What a module and a name stand for. Raises `Refused` for what no genuine file names."""
+    """What a module and a name resolve to. Raises `Refused` for names that no genuine file uses."""
     path = f"{MOVED.get(module, module)}.{name}"
     if path in KNOWN:
         return Name(path, KNOWN[path])
@@ -42,25 +42,25 @@ MOVED = {
     "numpy.core.multiarray": "numpy._core.multiarray",
     "numpy.core.numeric": "numpy._core.numeric",
 }
-"""Modules that have had another name, by it."""
+"""Current names of renamed modules, by former name."""
 
 
 def _reconstructed(kind: Any, base: Any = None, state: Any = None) -> Any:
-    """`copyreg._reconstructor`: an object of a class, as protocols 0 and 1 make it."""
+    """`copyreg._reconstructor`: an object of a class, as protocols 0 and 1 create it."""
     if not isinstance(kind, Name) or not isinstance(base, Name):
         raise Refused("it makes an object without a class")
     return kind.call(())
 
 
 def _attribute(owner: Any, name: Any) -> Name:
-    """`getattr` of a program's class: its function, as data."""
+    """`getattr` on a program's class: the attribute, known by name only."""
     if not isinstance(owner, Name) or not isinstance(name, str) or not OF_PROGRAMS.fullmatch(owner.path):
         raise Refused("it asks for an attribute of an unknown class")
     return Name(f"{owner.path}.{name}")
 
 
 def _dictionary(pairs: Any = ()) -> dict[Any, Any]:
-    """`OrderedDict`: empty, or of the pairs that Python 2 gives it."""
+    """`OrderedDict`: empty, or from the pairs that Python 2 passes."""
     if not isinstance(pairs, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
         raise Refused("it makes a dictionary from something other than pairs")
     if not all(key is None or isinstance(key, str | int | float | bytes) for key, _ in pairs):
@@ -89,4 +89,4 @@ KNOWN: dict[str, Callable[..., Any] | None] = {
     "numpy._core.multiarray.scalar": arrays.make_scalar,
     "numpy._core.numeric._frombuffer": arrays.from_buffer,
 }
-"""Names of Python and NumPy; None: a class that is named but never called."""
+"""Names of Python and NumPy; None for a class that is named but never called."""

@@ -1,4 +1,4 @@
-"""Opens any model file: ours, or one of another program, told apart by what is in it."""
+"""Opens any model file, ours or another program's, telling them apart by their content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAMAGE = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError),
     *(RecursionError, RuntimeError, TypeError, ValueError, struct.error, zipfile.BadZipFile, zipfile.LargeZipFile),
 )
-"""What reading a damaged file may raise where nothing has foreseen it; none of it comes from running the file."""
+"""Unforeseen errors from reading a damaged file; none of them comes from running the file."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ImportedFile(ModelFile):
     states: dict[str, dict[str, Tensor]] = field(default_factory=dict, repr=False)
     origin: str = ""
     remarks: tuple[str, ...] = ()
-    """What is to be said to the user, such as why D was left out."""
+    """Messages for the user, such as why D was left out."""
 
     def has(self, network: str) -> bool:
         """Whether the file holds this network."""
@@ -46,7 +46,7 @@ class ImportedFile(ModelFile):
         return None
 
     def inspect(self) -> Inspected:
-        """Its layers, as a model file of ours would have them."""
+        """Its layers, as in a model file of ours."""
         shapes = {
             f"{net}.{key}": list(value.shape) for net, state in self.states.items() for key, value in state.items()
         }
@@ -57,14 +57,14 @@ class ImportedFile(ModelFile):
 
 
 def open_any(path: Path) -> ModelFile:
-    """Open a model file of growgan or of another program. Raises `ModelError` with one line for what is neither."""
+    """Open a model file of growgan or of another program. Raises `ModelError` with one line if it is neither."""
     return open_foreign(path) if is_foreign(path) else open_model(path)
 
 
 def open_foreign(path: Path, swap_colours: bool = False) -> ImportedFile:
-    """Open a model file of another program. swap_colours: make red, green, blue of blue, green, red.
+    """Open a model file of another program. swap_colours: convert BGR to RGB.
 
-    Nothing of the file is run. Raises `ModelError` with one line for what is damaged, unknown, or asks for more.
+    Nothing in the file is run. Raises `ModelError` with one line if it is damaged, unknown, or not supported.
     """
     if not path.is_file():
         raise ModelError(f"no such model file: {path}")

@@ -1,8 +1,8 @@
-"""Pickles read as data: a machine for their instructions that builds containers, numbers and texts, and calls nothing.
+"""Reads pickles as data: interprets their instructions to build containers, numbers and texts, and runs nothing.
 
-A pickle is a program. Python's own reader imports what it names and calls it; this one knows a fixed list of names, for
-each of which it has a harmless reading (`growgan.models.foreign.names`), and refuses every other. Memory stays in
-proportion to the file: lengths are checked against what is left of it before anything is made.
+A pickle is a program. Python's own reader imports what it names and calls it; this one knows a fixed list of names,
+each with a harmless reading (`growgan.models.foreign.names`), and refuses all others. Memory use stays in proportion to
+the file: lengths are checked against the bytes left before anything is allocated.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from growgan.core.trees import list_parts, unfold
 from growgan.models.foreign.machine import Machine, Mark, Name, Refused, Thing
 
 MOST_STEPS = 1_000_000
-"""Instructions of a pickle; the largest genuine ones have some ten thousand."""
+"""Most instructions in a pickle; the largest genuine ones have about ten thousand."""
 MOST_DIGITS = 4000
-"""Digits of a number that is written as text."""
+"""Most digits of a number written as text."""
 
 
 def run(m: Machine) -> Any:
-    """The value of a pickle; `m.position` is then the first byte after it. Raises `Refused`."""
+    """The value of a pickle, with `m.position` left at the first byte after it. Raises `Refused`."""
     for _ in range(MOST_STEPS):
         code = m.take(1)
         if code == b".":
@@ -35,7 +35,7 @@ def run(m: Machine) -> Any:
 
 
 def _checked(value: Any) -> Any:
-    """A value that is no larger than its file could write out: of shared parts each counts as often as it occurs."""
+    """The value, unless it is larger than its file could write out, counting shared parts at each occurrence."""
     try:
         count = unfold(value, _parts)
     except ValueError as error:
@@ -50,7 +50,7 @@ def _parts(value: Any) -> Iterable[Any]:
 
 
 STEPS: dict[bytes, Callable[[Machine], None]] = {}
-"""What each instruction does."""
+"""The action of each instruction."""
 
 
 def _step(code: bytes) -> Callable[[Callable[[Machine], None]], Callable[[Machine], None]]:
@@ -72,12 +72,12 @@ def _whole(raw: bytes) -> int:
 
 
 def _quoted(m: Machine) -> str:
-    """A text of Python 2, as its own notation writes it; bytes become the characters of the same numbers."""
+    """A Python 2 string in its own literal notation; bytes become the characters of the same numbers."""
     raw = m.line().strip()
     if len(raw) < 2 or raw[:1] not in (b"'", b'"') or raw[:1] != raw[-1:]:
         raise Refused("it has a string without quotation marks")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of escapes that Python 2 took as they are
+        warnings.simplefilter("ignore")  # about escapes that Python 2 left unchanged
         text: str = codecs.escape_decode(raw[1:-1])[0].decode("latin-1")
     return text
 
@@ -114,7 +114,7 @@ _VALUES: dict[bytes, Callable[[Machine], Any]] = {
     b"]": lambda m: [],
     b"}": lambda m: {},
     b")": lambda m: (),
-    b"\x8f": lambda m: [],  # a set; nothing that is read asks what is in one
+    b"\x8f": lambda m: [],  # a set; nothing that is read needs its contents
     b"(": lambda m: Mark(),
     b"l": lambda m: m.to_mark(),
     b"t": lambda m: tuple(m.to_mark()),
@@ -158,7 +158,7 @@ def _filled(target: Any, pairs: list[Any]) -> None:
     if len(pairs) % 2:
         raise Refused("it has a key without a value")
     if isinstance(target, Thing):
-        return  # of a dictionary of a class of its own: nothing that is read asks for its entries
+        return  # an instance of a dict subclass: nothing that is read needs its entries
     if not isinstance(target, dict):
         raise Refused("it adds entries to something that is not a dictionary")
     for key, value in zip(pairs[::2], pairs[1::2]):
@@ -293,5 +293,5 @@ def _build(m: Machine) -> None:
     state, target = m.pop(), m.top()
     if hasattr(target, "build"):
         target.build(state)
-    elif not isinstance(target, dict):  # attributes that a dictionary carries, such as PyTorch's `_metadata`
+    elif not isinstance(target, dict):  # attributes of a dictionary, such as PyTorch's `_metadata`
         raise Refused("it sets the state of a value that has none")

@@ -1,8 +1,8 @@
 """pro-gan-pth 3: {'generator', 'shadow_generator', 'discriminator': {'conf', 'state_dict'}, ...} by `torch.save`.
 
-He's gain sqrt(2) everywhere, also in toRGB and the last layer. The first layer is a transposed convolution of one pixel
-with fan-in L, and no norm follows it. A saved model does not say how far it has grown, but its usual name does, and the
-generator's optimiser, which has moments of those layers alone that have been trained.
+He's gain is sqrt(2) everywhere, including toRGB and the last layer. The first layer is a transposed convolution of one
+pixel with fan-in L, and no norm follows it. A saved model does not record how far it has grown, but its usual file name
+does, and so does the generator's optimiser, which has moments only for layers that have been trained.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ STDDEV_GROUP = 4
 
 
 def matches(content: Any) -> bool:
-    """Whether a file of PyTorch's holds a saved model of pro-gan-pth."""
+    """Whether a PyTorch file holds a saved model of pro-gan-pth."""
     return bool(_saved(content))
 
 
 def read(content: Any, name: str = "") -> Imported:
-    """G, D and G_ema of a saved model; name: of its file, such as depth_5_epoch_10.bin. Raises `Refused`."""
+    """G, D and G_ema of a saved model. name: its file name, such as depth_5_epoch_10.bin. Raises `Refused`."""
     saved = _saved(content)
     if "G" not in saved and "G_ema" not in saved:
         raise Refused("it holds only a discriminator, no generator")
@@ -65,7 +65,7 @@ def read(content: Any, name: str = "") -> Imported:
 
 
 def _saved(content: Any) -> dict[str, dict[str, Any]]:
-    """Networks by our names: of a whole saved model, or of one network alone."""
+    """Networks by our names, from a whole saved model or from a single network."""
     if not isinstance(content, dict):
         return {}
     if "conf" in content and "state_dict" in content:
@@ -86,7 +86,7 @@ def _equalized(part: dict[str, Any]) -> bool:
 
 
 def _unlike(d: dict[str, Any], count: int) -> str:
-    """What D has that ours cannot have; empty if nothing."""
+    """What D has that growgan does not support; empty if nothing."""
     if d["conf"].get("num_classes") is not None or any("label_embedder" in name for name in d["state_dict"]):
         return "it is conditional by projection, but the generator has no classes"
     depths = sum(name.startswith("from_rgb.") and name.endswith(".weight") for name in d["state_dict"])
@@ -94,14 +94,14 @@ def _unlike(d: dict[str, Any], count: int) -> str:
 
 
 def _named(name: str, spec: NetworkSpec) -> int | None:
-    """The resolution that training had reached, by the name that pro-gan-pth gives to a file."""
+    """The resolution that training had reached, from the file name that pro-gan-pth gives."""
     found = re.match(r"depth_(\d{1,2})_epoch_\d+\b", name, re.ASCII)
     size = 2 ** int(found[1]) if found else None
     return size if size in spec.stages else None
 
 
 def _optimised(content: dict[str, Any], names: list[str]) -> int | None:
-    """The resolution of the highest layer that G's optimiser, which counts the weights, has moments of."""
+    """The resolution of the highest layer for which G's optimiser, which numbers the weights, has moments."""
     optimiser = content.get("gen_optim")
     moments = optimiser.get("state") if isinstance(optimiser, dict) else None
     trained = (

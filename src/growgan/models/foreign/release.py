@@ -1,8 +1,8 @@
 """The authors' TensorFlow release: pickles of `tfutil.Network`, as (G, D, Gs) or one by one.
 
-Its state, version 2: `name`, `static_kwargs` (arguments of the build function), `build_module_src` (source text, which
-a plain unpickling runs; here it is a text), `build_func_name` and `variables`, pairs of a name and an array. Layouts
-after the release's networks.py: convolutions [k, k, in, out], an upscaling fused with its convolution [k, k, out, in].
+Its state, version 2: `name`, `static_kwargs` (arguments of the build function), `build_module_src` (source code, which
+plain unpickling runs; here it stays text), `build_func_name` and `variables`, pairs of a name and an array. Layouts
+follow the release's networks.py: convolutions [k, k, in, out], upscaling fused with its convolution [k, k, out, in].
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from growgan.networks.layers import HE_GAIN
 
 ORIGIN = "the authors' TensorFlow release"
 PLACES = ("G", "D", "G_ema")
-"""What the networks of a triple are."""
+"""Roles of the networks in a triple."""
 SHARED = ("num_channels", "resolution", "label_size", "fmap_base", "fmap_decay", "fmap_max")
 """Arguments that G and D must agree on."""
 DEFAULTS: dict[str, Any] = {
@@ -40,7 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "use_leakyrelu": True,
     "mbstd_group_size": 4,
 }
-"""What the release's build functions do without an argument."""
+"""Defaults of the release's build functions."""
 
 
 def matches(content: Any) -> bool:
@@ -54,7 +54,7 @@ def read(content: Any) -> Imported:
 
 
 def named_networks(content: Any, path: str) -> dict[str, Thing]:
-    """The objects of class `path` in a triple, or alone, by what they are; empty if there are others."""
+    """The objects of class `path` in a triple, or alone, by role; empty if there are others."""
     things = list(content) if isinstance(content, tuple | list) and len(content) <= len(PLACES) else [content]
     if not things or not all(isinstance(thing, Thing) and thing.path == path for thing in things):
         return {}
@@ -67,7 +67,7 @@ def named_networks(content: Any, path: str) -> dict[str, Thing]:
 
 
 def assemble(origin: str, described: dict[str, dict[str, Any]]) -> Imported:
-    """Our networks from descriptions: `kwargs`, `variables` (name to array) of each."""
+    """Our networks from their descriptions: `kwargs` and `variables` (name to array) of each."""
     if "D" in described and len(described) == 1:
         raise Refused("it holds only a discriminator, no generator")
     first = described.get("G_ema") or described["G"]
@@ -104,12 +104,12 @@ def _networks(content: Any) -> dict[str, Thing]:
 
 
 def _generator_kind(thing: Thing) -> str:
-    """G or its average, by the name that the release's training gives it."""
+    """G or its average, by the name that the release's training gives to it."""
     return "G_ema" if thing.attributes.get("name") == "Gs" else "G"
 
 
 def _function(thing: Thing) -> str:
-    """Name of the function that builds a network, of either release."""
+    """Name of the function that builds a network, in either release."""
     spec = thing.attributes.get("build_func_spec")
     name = thing.attributes.get("build_func_name", spec.get("func") if isinstance(spec, dict) else None)
     if not isinstance(name, str):
@@ -136,7 +136,7 @@ def _described(thing: Thing) -> dict[str, Any]:
 
 
 def described_kwargs(kwargs: dict[Any, Any], defaults: dict[str, Any] = DEFAULTS) -> dict[str, Any]:
-    """Arguments of a build function as plain numbers, with the defaults of those that are not given."""
+    """Arguments of a build function as plain numbers, with defaults for those not given."""
     found = {key: kwargs.get(key, default) for key, default in defaults.items()}
     plain = {key: v.numpy().item() if isinstance(v, Array) and v.shape == () else v for key, v in found.items()}
     for key, value in plain.items():
@@ -186,7 +186,7 @@ def _lod(weights: Weights) -> float:
 
 
 def _reached(spec: NetworkSpec, lod: float) -> tuple[int, float]:
-    """Resolution and alpha: lod counts the doublings that are missing, its fraction how much so is the newest."""
+    """Resolution and alpha: lod counts the missing doublings, its fraction the missing part of the newest one."""
     lod = min(max(lod, 0.0), float(log2(spec.resolution // LOWEST)))
     whole = math.floor(lod)
     return spec.resolution >> whole, 1.0 - (lod - whole)
@@ -198,12 +198,12 @@ def _conv(weight: Tensor) -> Tensor:
 
 
 def _fused_up(weight: Tensor) -> Tensor:
-    """[k, k, out, in] of a transposed convolution to [out, in, k, k] of a plain one: turned by half a turn."""
+    """[k, k, out, in] of a transposed convolution to [out, in, k, k] of a plain one: rotated by 180 degrees."""
     return weight.flip(0, 1).permute(2, 3, 0, 1)
 
 
 class _Layers:
-    """Puts layers of the release, by its names, into ours."""
+    """Copies layers of the release, by its names, into ours."""
 
     def __init__(self, fill: Filling, weights: Weights, kwargs: dict[str, Any]) -> None:
         self.fill, self.weights, self.wscale = fill, weights, bool(kwargs["use_wscale"])

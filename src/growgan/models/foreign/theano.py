@@ -1,9 +1,8 @@
 """The authors' older Theano version: pickles of `network.Network`, written by Python 2.
 
-Its state: `build_func_spec` (function and arguments), `param_values` (arrays in the order of the layers, without names)
-and `toplevel_params` (`cur_lod`). Layer by layer come the weight, with a run-time scale that scale, and the bias.
-Theano's convolutions turn their kernels by half a turn. Here the arrays get the names and layouts of the TensorFlow
-release.
+Its state: `build_func_spec` (function and arguments), `param_values` (arrays in layer order, without names) and
+`toplevel_params` (`cur_lod`). Each layer has its weight, its run-time scale if it is scaled, and its bias. Theano's
+convolutions rotate their kernels by 180 degrees. Here the arrays get the names and layouts of the TensorFlow release.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from growgan.models.foreign.machine import Refused, Thing
 ORIGIN = "the authors' Theano version"
 FUNCTIONS = {"G_paper": "G", "G_progressive_8": "G", "D_paper": "D", "D_progressive_8": "D"}
 DEFAULTS = release.DEFAULTS | {"fmap_base": 4096, "fmap_max": 256, "mbstd_group_size": None}
-"""Without an argument; minibatch stddev compares the whole minibatch."""
+"""Defaults; minibatch stddev compares the whole minibatch."""
 
 Array_ = np.ndarray
 Turn = Callable[[Array_], Array_]
 
 
 class Plain:
-    """An array that has been turned into the release's layout."""
+    """An array converted to the release's layout."""
 
     def __init__(self, values: Array_) -> None:
         self.values = values
@@ -43,7 +42,7 @@ class Plain:
         return self.values.shape
 
     def tensor(self) -> Tensor:
-        """Its numbers, float32."""
+        """Its values, float32."""
         return float_tensor(self.values)
 
 
@@ -91,7 +90,7 @@ def _described(thing: Thing) -> dict[str, Any]:
 
 
 def _unlike(kind: str, spec: dict[Any, Any]) -> str:
-    """What a network has that ours cannot have; empty if nothing."""
+    """What a network has that growgan does not support; empty if nothing."""
     if kind == "G":
         if spec.get("tanh_at_end") not in (None, True, 1.0):
             return "a scale after its tanh"
@@ -109,7 +108,7 @@ def _unlike(kind: str, spec: dict[Any, Any]) -> str:
 
 
 class _Arrays:
-    """The arrays of a network, one layer after the other."""
+    """The arrays of a network, one layer after another."""
 
     def __init__(self, values: list[Any], wscale: bool) -> None:
         self.values, self.wscale, self.taken = values, wscale, 0
@@ -125,10 +124,10 @@ class _Arrays:
         return found
 
     def layer(self, name: str, axes: int, turn: Turn, gain: float) -> Iterator[tuple[str, Plain]]:
-        """Weight and bias of a layer, by the release's names; the scale goes into the weight."""
+        """Weight and bias of a layer, under the release's names; the scale is folded into the weight."""
         weight = turn(self.next(axes))
         if self.wscale:
-            # What the release multiplies by in place of the stored scale, the deviation of the first weights.
+            # The release's factor in place of the stored scale, which is the standard deviation of the initial weights.
             he = gain / math.sqrt(max(1, math.prod(weight.shape[:-1])))
             with np.errstate(all="ignore"):
                 weight = weight * (float(self.next(0)) / he)
@@ -152,7 +151,7 @@ def _point(w: Array_) -> Array_:
 
 
 def _first(w: Array_) -> Array_:
-    """[out, in, 4, 4] of a full convolution of one pixel, whose two turns cancel, to [in, out * 16]."""
+    """[out, in, 4, 4] of a full convolution of one pixel, whose two rotations cancel, to [in, out * 16]."""
     return w.transpose(1, 0, 2, 3).reshape(w.shape[1], -1)
 
 
@@ -180,7 +179,7 @@ def _discriminator(arrays: _Arrays, resolution: int, labels: bool) -> Iterator[t
     yield from arrays.layer("4x4/Conv", 4, _conv, RELU)
     yield from arrays.layer("4x4/Dense0", 4, _last, RELU)
     scores = dict(arrays.layer("4x4/Dense1", 2, np.asarray, LINEAR))
-    if labels:  # a layer of their own there, more columns of the same one here
+    if labels:  # a separate layer there, more columns of the same layer here
         logits = dict(arrays.layer("4x4/Dense1", 2, np.asarray, LINEAR))
         scores = {
             name: Plain(np.concatenate([part.values, logits[name].values], axis=-1)) for name, part in scores.items()

@@ -1,7 +1,7 @@
-"""What `torch.save` writes, in both of its formats: a pickle, and beside it the numbers of its tensors.
+"""Files of `torch.save` in both formats: a pickle, and next to it the values of its tensors.
 
-Since PyTorch 1.6 a zip, before that four pickles and then the numbers. Tensors are looked at when they are asked for,
-and never larger than what the file holds of them.
+A zip since PyTorch 1.6; before that, four pickles followed by the values. Tensors are read only when they are needed,
+and are never larger than their data in the file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from growgan.models.foreign.machine import Machine, Name, Refused
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 MOST_ENTRIES = 20_000
-"""Entries of a zip: one for each storage; the largest genuine ones have some two thousand."""
+"""Most entries of a zip, which has one per storage; the largest genuine ones have about two thousand."""
 TYPES = {
     "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16,
@@ -43,17 +43,17 @@ TYPES = {
 
 @dataclass(eq=False)
 class Storage:
-    """The numbers of some tensors, one after the other."""
+    """The values of one or more tensors, one after another."""
 
     type: torch.dtype
     count: int
     read: Callable[[int, int], bytes] | None = field(default=None, repr=False)
-    """Bytes from .. to; None until they are found in the file."""
+    """Bytes from .. to; None until they are located in the file."""
 
 
 @dataclass(eq=False)
 class Stored:
-    """A tensor: where in a storage its numbers are."""
+    """A tensor: the location of its values in a storage."""
 
     storage: Storage
     offset: int
@@ -61,10 +61,10 @@ class Stored:
     strides: tuple[int, ...]
 
     def build(self, state: Any) -> None:
-        """A parameter's attributes: none is needed."""
+        """Ignore a parameter's attributes: none is needed."""
 
     def tensor(self) -> Tensor:
-        """The numbers as a float32 tensor of its own memory."""
+        """The values as a float32 tensor with its own memory."""
         last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides))
         empty = 0 in self.shape
         if self.storage.read is None or not (empty or last < self.storage.count):
@@ -107,10 +107,10 @@ def _parameter(tensor: Any, *_: Any) -> Any:
 
 
 def _with_type(function: Any, kind: Any, arguments: Any, *_: Any) -> Any:
-    """`torch._tensor._rebuild_from_type_v2`: a tensor that carried attributes."""
+    """`torch._tensor._rebuild_from_type_v2`: a tensor that had attributes."""
     if not isinstance(function, Name) or function.make not in (_rebuilt, _parameter):
         raise Refused("it has a tensor without data")
-    return function.call(arguments)  # no other call: what these are handed is not copied
+    return function.call(arguments)  # only these two, which do not copy their arguments
 
 
 AS_TEXT = re.compile(r"\('storage', <class '([\w.]+)'>, '(\d{1,20})', '[\w:]+', (\d{1,15})(?:, None)?\)", re.ASCII)
@@ -132,13 +132,13 @@ KNOWN |= {str(kind): None for kind in TYPES.values()}
 
 
 def find(module: str, name: str) -> Name:
-    """What a module and a name stand for in a file of PyTorch's."""
+    """What a module and a name resolve to in a PyTorch file."""
     path = f"{module}.{name}"
     return Name(path, KNOWN[path]) if path in KNOWN else names.find(module, name)
 
 
 def _storage(reference: Any) -> tuple[Storage, str, Any]:
-    """A storage, its key, and what may come after that, of a reference to it."""
+    """The storage that a reference stands for, its key, and whatever follows the key."""
     if isinstance(reference, str) and (text := AS_TEXT.fullmatch(reference)):
         reference = ("storage", Name(text[1]), text[2], "", int(text[3]))
     if not isinstance(reference, tuple) or len(reference) < 5 or reference[0] != "storage":
@@ -151,12 +151,12 @@ def _storage(reference: Any) -> tuple[Storage, str, Any]:
 
 
 class Zip:
-    """The entries of a zip as they lie in the file. PyTorch compresses none, so that nothing can grow on being read."""
+    """The entries of a zip, read in place. PyTorch compresses none, so nothing can grow when read."""
 
     def __init__(self, file: mmap.mmap) -> None:
         self.data = memoryview(file)
         found = -1
-        for _ in range(MOST_ENTRIES + 1):  # before a list of them is made, which takes ten times the file's memory
+        for _ in range(MOST_ENTRIES + 1):  # before listing them, which takes ten times the file's memory
             found = file.find(b"PK\x01\x02", found + 1)
             if found < 0:
                 break
@@ -166,7 +166,7 @@ class Zip:
             self.entries = {entry.filename: entry for entry in archive.infolist()}
 
     def read(self, name: str) -> memoryview:
-        """The bytes of an entry, checked by its checksum where it has one."""
+        """The bytes of an entry, verified if it has a checksum."""
         entry = self.entries.get(name)
         if entry is None:
             raise Refused(f"it lacks the entry {name[:60]}")
@@ -179,17 +179,17 @@ class Zip:
         if start + entry.file_size > len(self.data):
             raise Refused(f"its entry {name[:60]} is larger than the file")
         found = self.data[start : start + entry.file_size]
-        if entry.CRC and zlib.crc32(found) != entry.CRC:  # PyTorch can be told to write none
+        if entry.CRC and zlib.crc32(found) != entry.CRC:  # PyTorch can be configured to write none
             raise Refused(f"its entry {name[:60]} is damaged")
         return found
 
 
 PROGRAMS = ("/models/model.json", "serialized_exported_program.json")
-"""What tells a program of torch.export from tensors: its graph, by its name now and its earlier one."""
+"""Entries that mark a torch.export program rather than tensors: its graph, under its current and its former name."""
 
 
 def read_zip(file: mmap.mmap) -> Any:
-    """What a zip of PyTorch's holds."""
+    """The content of a PyTorch zip."""
     archive = Zip(file)
     if any(name.endswith(PROGRAMS) for name in archive.entries):
         raise Refused(
@@ -219,7 +219,7 @@ def read_zip(file: mmap.mmap) -> Any:
 
 
 def read_legacy(data: memoryview) -> Any:
-    """What a file of PyTorch before 1.6 holds."""
+    """The content of a PyTorch file from before 1.6."""
     storages: dict[str, Storage] = {}
 
     def persistent(reference: Any) -> Storage:
@@ -241,7 +241,7 @@ def read_legacy(data: memoryview) -> Any:
         return Storage(root.type, view[2], read)
 
     position, parts = 0, []
-    for _ in range(5):  # a number that tells the format, its version, the machine, the content, the storages' keys
+    for _ in range(5):  # magic number, version, machine, content, storage keys
         machine = Machine(data, find, persistent, position)
         parts.append(pickled.run(machine))
         position = machine.position

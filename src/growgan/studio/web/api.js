@@ -1,12 +1,12 @@
-/** What the server answers, and the addresses of its pictures. */
+/** Requests to the server, and the addresses of its pictures. */
 
-/** Ask for JSON. Throws an Error with the server's line, and `answered` where it was the server that refused. */
+/** Request JSON. Throws an Error with the server's message, and `answered` if the server itself refused. */
 export const ask = (path, query = {}, options = {}) => read(path + text(query), options);
 
-/** Order a film. Throws an Error with the server's line. */
+/** Order a film. Throws an Error with the server's message. */
 export const order = (plan) => send("/api/films", plan);
 
-/** Have a direction fitted to labels of seeds. Throws an Error with the server's line. */
+/** Have a direction fitted to labels of seeds. Throws an Error with the server's message. */
 export const teach = (said) => send("/api/directions", said);
 
 function send(path, what) {
@@ -14,7 +14,7 @@ function send(path, what) {
   return ask(path, {}, { method: "POST", headers, body: JSON.stringify(what) });
 }
 
-/** Why an address gives no picture, in the server's words; empty if it does. */
+/** The server's reason why an address has no picture; empty if it has one. */
 export async function trouble(address) {
   try {
     await read(address);
@@ -38,8 +38,8 @@ async function read(address, options = {}) {
 }
 
 /**
- * The address of one picture: a plan with a key, or with a way, frames and at. The version of what made it is part of
- * it, so that the browser may keep it.
+ * The address of one picture: a plan with a key, or with a way, frames and at. It includes the version that made the
+ * picture, so that the browser may cache it.
  */
 export const pictureAt = (plan, version) => "/api/picture" + text({ plan: JSON.stringify(plan), version });
 

@@ -1,4 +1,4 @@
-/** A curve or several over the images shown, as SVG. */
+/** One or more curves over the images shown, as SVG. */
 import { html } from "./html.js";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [560, 170, 46, 22, 8];
@@ -30,7 +30,7 @@ export function Chart({ title, lines, end, stages }) {
   </figure>`;
 }
 
-/** Lowest and highest value that are drawn: a spike of few points does not press the rest flat. */
+/** Lowest and highest value drawn: a spike of a few points does not flatten the rest. */
 export function spread(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (part) => sorted[Math.round(part * (sorted.length - 1))];

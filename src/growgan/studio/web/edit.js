@@ -11,7 +11,7 @@ export function Edit({ state, change, model, keep }) {
   const key = keyOf(state.key, model);
   const bare = key.photo !== undefined ? { photo: key.photo } : { seed: key.seed };
   const look = lookOf(state);
-  // Those that an address names, or that were moved in another model: they have to be seen to be undone.
+  // Moves from an address or another model: they must be visible in order to be undone.
   const others = Object.keys(key.moves ?? {}).filter((one) => !knows(model, one)).map((name) => ({ name }));
   const move = (name, amount) => {
     const { [name]: _, ...others } = key.moves ?? {};
@@ -56,7 +56,7 @@ export function Edit({ state, change, model, keep }) {
     </main>`;
 }
 
-/** The key, if this model has such a photograph. */
+/** The key, unless this model lacks its photograph. */
 const keyOf = (key, model) => (key.photo !== undefined && key.photo >= model.photographs.length ? { seed: 0 } : key);
 
 const nameOf = (key) => `${key.photo !== undefined ? "photo" : "seed"}${String(key.photo ?? key.seed).padStart(4, "0")}${isMoved(key) ? "-edited" : ""}.png`;
@@ -64,6 +64,6 @@ const nameOf = (key) => `${key.photo !== undefined ? "photo" : "seed"}${String(k
 function lineOf(state, key, model) {
   if (!isMoved(key)) return "";
   const from = model.directions_file ? ["--directions", model.directions_file] : [];
-  if (key.photo !== undefined || !canTell(key, model)) return ""; // edit takes all photographs of a file
+  if (key.photo !== undefined || !canTell(key, model)) return ""; // edit uses all photographs of a file
   return command("edit", state.model, "--seeds", key.seed, `--move=${moves(key)}`, from, making(state, model), "--out", "edited");
 }

@@ -1,4 +1,4 @@
-/** Pages are functions of state: Preact's, written as templates. */
+/** Pages are functions of state: Preact, written as templates. */
 import { h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 

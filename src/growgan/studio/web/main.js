@@ -10,7 +10,7 @@ import { lookOf, same, told, useStudio } from "./state.js";
 import { Walk } from "./walk.js";
 
 const PAGES = { pictures: Pictures, edit: Edit, teach: Teach, walk: Walk };
-/** A page more is a function here; runs have one of their own, since they need no model. */
+/** To add a page, add a function here; runs are separate, since they need no model. */
 
 function Studio({ about }) {
   const [state, change] = useStudio();
@@ -40,7 +40,7 @@ function Studio({ about }) {
       <footer>${footerOf(model)}</footer>`}`;
 }
 
-/** The pictures that were kept, for walks: a row along the lower edge. all: with photographs of other models. */
+/** The pictures kept for walks: a row along the lower edge. all: including photographs of other models. */
 function Kept({ state, all, change, model }) {
   if (!state.kept.length) return null;
   const others = (key) => all.filter((one) => !same(one, key));
@@ -75,12 +75,12 @@ function footerOf(model) {
   ].filter(Boolean).join(" · ");
 }
 
-/** What the server says of a model, what is wrong, and a function that asks again. */
+/** The server's description of a model, an error, and a function that requests it again. */
 function useModel(name) {
   const [found, setFound] = useState({ name: null, model: null, wrong: "" });
   const wanted = useRef(name);
   wanted.current = name;
-  /** anew: of a run, take up its newest or best snapshot; what was taught the one before goes with that. */
+  /** anew: for a run, load its newest or best snapshot; directions taught to the previous one are lost. */
   const look = (anew = false) => {
     const set = (model, wrong) => wanted.current === name && setFound({ name, model, wrong });
     ask("/api/model", { name, ...(anew && { anew }) }).then((model) => set(model, ""), (error) => set(null, error.message));

@@ -1,10 +1,10 @@
-/** What several pages are made of. */
+/** Components that several pages share. */
 import { trouble } from "./api.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 
 /**
- * A picture of an address that changes: the newest is asked for when the one before has come, those between never.
- * come: is told the address of the one that is seen.
+ * A picture whose address changes: the newest is requested once the previous one has arrived, those in between never.
+ * come: called with the address of the picture that is visible.
  */
 export function Picture({ src, alt, large, come }) {
   const [shown, setShown] = useState("");
@@ -39,7 +39,7 @@ export function Picture({ src, alt, large, come }) {
   </div>`;
 }
 
-/** A number on a scale, and beside it as a text that can be typed. */
+/** A number as a slider, with a text field next to it. */
 export function Scale({ name, value, low, high, step = 0.05, rest, onInput, note }) {
   const read = (event) => {
     const number = Number(event.target.value);
@@ -52,7 +52,7 @@ export function Scale({ name, value, low, high, step = 0.05, rest, onInput, note
   </label>`;
 }
 
-/** A whole number that is typed. */
+/** A whole number in a text field. */
 export function Whole({ name, value, low = 0, high, onChange }) {
   const read = (event) => {
     const number = Math.round(Number(event.target.value));
@@ -63,7 +63,7 @@ export function Whole({ name, value, low = 0, high, onChange }) {
     <input type="number" min=${low} max=${high} value=${value} onChange=${read} /></label>`;
 }
 
-/** One of several. choices: [value, what it is called]. */
+/** A choice between several. choices: [value, name]. */
 export function Choice({ name, value, choices, onChange }) {
   return html`<label class="row"><span>${name}</span>
     <select value=${value} onChange=${(event) => onChange(event.target.value)}>
@@ -81,7 +81,7 @@ export function Look({ state, change, model }) {
       value=${String(state.label ?? "")} onChange=${(label) => change({ label: label === "" ? null : Number(label) })} />`}`;
 }
 
-/** The command that makes the same, to be copied. */
+/** The command that makes the same, for copying. */
 export function Command({ line, why }) {
   const [done, setDone] = useState("");
   const code = useRef(null);
@@ -89,7 +89,7 @@ export function Command({ line, why }) {
     try {
       await navigator.clipboard.writeText(line);
       setDone("copied");
-    } catch { // a page that is not on this machine may not
+    } catch { // not allowed for a page served from another machine
       getSelection().selectAllChildren(code.current);
       setDone("selected: press Ctrl-C");
     }
@@ -100,7 +100,7 @@ export function Command({ line, why }) {
     <button class="plain" onClick=${copy}><span role="status">${done || "copy"}</span></button></div>`;
 }
 
-/** A time as people read it. */
+/** A time in human-readable form. */
 export function clock(seconds) {
   if (seconds === null || seconds === undefined) return "?";
   const all = Math.round(seconds);

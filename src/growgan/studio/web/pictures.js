@@ -6,7 +6,7 @@ import { Choice, Command, Look, Picture, Whole } from "./parts.js";
 import { LARGEST_SEED, lookOf, same, told } from "./state.js";
 
 const COLUMNS = 8;
-const COUNTS = [16, 24, 48, 96, 192]; // whole rows: generate --grid would go on with seeds
+const COUNTS = [16, 24, 48, 96, 192]; // whole rows: generate --grid would fill up the last one with more seeds
 
 export function Pictures({ state, change, model, keep }) {
   const last = LARGEST_SEED - state.count + 1;
@@ -46,7 +46,7 @@ export function Pictures({ state, change, model, keep }) {
     </main>`;
 }
 
-/** What each picture shows, of models with classes. */
+/** The label of each picture in words, for models with classes. */
 function useWords(model, state, sheet) {
   const [words, setWords] = useState({ of: "", words: [] });
   const of = JSON.stringify(sheet);

@@ -1,4 +1,4 @@
-/** How a run goes. */
+/** The progress of a run. */
 import { ask, gridAt } from "./api.js";
 import { Chart } from "./chart.js";
 import { command } from "./command.js";
@@ -6,12 +6,12 @@ import { html, useEffect, useState } from "./html.js";
 import { Choice, Command, clock } from "./parts.js";
 
 const AGAIN = 5000;
-/** Milliseconds until a run is looked at again. */
+/** Milliseconds between updates of a run. */
 
 export function Runs({ state, change, runs }) {
   const name = runs.includes(state.run) ? state.run : runs[0];
   const [run, wrong] = useRun(name);
-  const [at, setAt] = useState(null); // which grid; null: the newest, also when another one comes
+  const [at, setAt] = useState(null); // which grid; null: always the newest
   useEffect(() => setAt(null), [name]);
   if (!run) return html`<main><p class=${wrong ? "wrong" : "quiet"}>${wrong || "loading the run ..."}</p></main>`;
   const last = run.fakes.length - 1;
@@ -69,7 +69,7 @@ function Charts({ run }) {
     ${one("augmentation", ["p", "augment_p"])}`;
 }
 
-/** What the server says of a run, again and again; and what is wrong. */
+/** The server's description of a run, updated periodically, and an error. */
 function useRun(name) {
   const [found, setFound] = useState({ name: "", run: null, wrong: "" });
   useEffect(() => {

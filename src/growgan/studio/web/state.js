@@ -1,15 +1,15 @@
-/** What the studio shows, kept in the address, so that a page can be reloaded, bookmarked and passed on. */
+/** The studio's state, kept in the address, so that a page can be reloaded, bookmarked and shared. */
 import { useEffect, useState } from "./html.js";
 
 /**
- * A picture: a seed, or a photograph that was found; moved along directions.
+ * A picture: a seed or a projected photograph, moved along directions.
  * @typedef {{seed?: number, photo?: number, moves?: Object<string, number>}} Key
  */
 
 export const LARGEST_SEED = 2 ** 32 - 1;
 
 const SETTLED = 300;
-/** Milliseconds after which a change stands in the address. */
+/** Milliseconds after which a change is written to the address. */
 
 const START = {
   page: "pictures",
@@ -33,7 +33,7 @@ const START = {
   seconds: 8,
 };
 
-/** The state, and a function that changes some of it. */
+/** The state, and a function that changes parts of it. */
 export function useStudio() {
   const [state, setState] = useState(fromAddress);
   useEffect(() => {
@@ -44,14 +44,14 @@ export function useStudio() {
   useEffect(() => {
     const address = toAddress(state);
     if (location.hash === address) return undefined;
-    if (fromAddress().page !== state.page) return void history.pushState(null, "", address); // to go back from
-    const timer = setTimeout(() => history.replaceState(null, "", address), SETTLED); // not at each step of a slider
+    if (fromAddress().page !== state.page) return void history.pushState(null, "", address); // so that the back button works
+    const timer = setTimeout(() => history.replaceState(null, "", address), SETTLED); // not for each step of a slider
     return () => clearTimeout(timer);
   }, [state]);
   return [state, (changes) => setState((before) => ({ ...before, ...changes }))];
 }
 
-/** What differs from the start, as JSON behind the page's name. Exported for tests. */
+/** What differs from the initial state, as JSON after the page's name. Exported for tests. */
 export function toAddress(state) {
   const { page, ...rest } = state;
   const told = Object.entries(rest).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(START[name]));
@@ -71,7 +71,7 @@ function isKey(value) {
   return moves !== null && typeof moves === "object" && Object.values(moves).every(isNumber(-10, 10));
 }
 
-/** What an address may say of each; the rest are texts. */
+/** Valid values in an address; the rest are texts. */
 const GOOD = {
   truncation: isNumber(0, 2),
   label: (value) => value === null || isSeed(value),
@@ -86,7 +86,7 @@ const GOOD = {
   seconds: isNumber(1, 300),
 };
 
-/** The state of an address; what cannot be read has its start. */
+/** The state in an address; invalid parts keep their initial value. */
 export function fromAddress(address = location.hash) {
   const [page, query = ""] = address.slice(1).split("?");
   const found = { ...START, page: page || START.page };
@@ -102,16 +102,16 @@ export function fromAddress(address = location.hash) {
   return found;
 }
 
-/** Whether two keys are the same picture. */
+/** Whether two keys denote the same picture. */
 export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** Whether a key is moved at all. */
 export const isMoved = (key) => Object.values(key.moves ?? {}).some((amount) => amount !== 0);
 
-/** Whether a model has a direction of a name. */
+/** Whether a model has a direction with this name. */
 export const knows = (model, name) => model.directions.some((one) => one.name === name);
 
-/** Whether a command can move a key so: not along directions that were fitted here, which no file has. */
+/** Whether a command can make these moves: not along directions fitted here, which are in no file. */
 export const canTell = (key, model) =>
   Object.keys(key.moves ?? {}).every((name) => model.directions.some((one) => one.name === name && !one.taught));
 

@@ -1,4 +1,4 @@
-/** A direction of one's own: say of some seeds whether they have something, and have it fitted. */
+/** Custom directions: label some seeds as having an attribute or not, and fit a direction to it. */
 import { pictureAt, teach } from "./api.js";
 import { command } from "./command.js";
 import { html, useEffect, useRef, useState } from "./html.js";
@@ -10,9 +10,9 @@ const KEYS = { y: 1, n: 0 };
 
 export function Teach({ state, change, model, again }) {
   const [said, setSaid] = useState(() => read(model));
-  const [earlier, setEarlier] = useState(null); // what was said of the snapshot that the model had before
+  const [earlier, setEarlier] = useState(null); // labels given to the model's previous snapshot
   const [result, setResult] = useState({ line: "", wrong: "" });
-  const [seen, setSeen] = useState(""); // address of the picture that is seen: a label is about that one
+  const [seen, setSeen] = useState(""); // address of the visible picture, to which a label applies
   const before = useRef(model);
   useEffect(() => {
     const was = before.current;

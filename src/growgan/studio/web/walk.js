@@ -1,4 +1,4 @@
-/** Ways through latent space: to be looked at, and as films. */
+/** Walks through latent space: for viewing, and as films. */
 import { ask, order, pictureAt } from "./api.js";
 import { command, making, moves, seeds } from "./command.js";
 import { html, useEffect, useRef, useState } from "./html.js";
@@ -7,10 +7,10 @@ import { LARGEST_SEED, canTell, isMoved, lookOf } from "./state.js";
 
 const FPS = 30;
 const SHOWN = 12;
-/** Frames a second that are asked for while a walk is played; a film has them all. */
+/** Frames per second requested while a walk is played; a film has them all. */
 const EVERY = FPS / SHOWN;
 const AHEAD = 4;
-/** Frames that are asked for before their time: the server makes those that wait together. */
+/** Frames requested in advance: the server makes waiting ones together. */
 
 export function Walk({ state, change, model }) {
   const way = wayOf(state);
@@ -52,7 +52,7 @@ export function Walk({ state, change, model }) {
     </main>`;
 }
 
-/** Frames one after the other: each is shown when it has come, and not before its time. */
+/** Plays frames in order: each is shown once it has arrived, but not before it is due. */
 function usePlay(playing, plan, version, frames, place, setAt, stop) {
   const where = useRef(place);
   where.current = place;
@@ -81,7 +81,7 @@ function usePlay(playing, plan, version, frames, place, setAt, stop) {
         const [come] = await Promise.allSettled([image.decode(), new Promise((wake) => setTimeout(wake, 1000 / SHOWN))]);
         if (ended) return;
         if (come.status === "rejected") return stop();
-        fetched.delete(frame); // a long walk is not held in memory
+        fetched.delete(frame); // so that a long walk does not fill the memory
         where.current = frame;
         setAt(frame);
       }
@@ -109,7 +109,7 @@ function lineOf(state, model) {
   return command("video", state.model, "--seeds", seeds(state.kept.map((key) => key.seed)), more, `walk${suffix}`);
 }
 
-/** The films that were ordered here, and a form for another one. */
+/** The films ordered here, and a form for another one. */
 function Films({ state, change, model, way }) {
   const suffix = suffixOf(state, model);
   const size = state.size;
@@ -141,11 +141,11 @@ function Reel({ reel, set, drop }) {
   const open = !reel.finished && !reel.error;
   useEffect(() => {
     if (!open) return;
-    // What the server says ends it; where none answers, it is perhaps the network that is away, and not the film.
+    // An answer from the server is final; without one, the network may be down rather than the film gone.
     const missed = (error) => set(error.answered ? { ...reel, error: error.message } : { ...reel });
     const timer = setTimeout(() => ask(`/api/films/${reel.number}`).then(set, missed), 500);
     return () => clearTimeout(timer);
-  }, [reel]); // not at every frame that is played meanwhile
+  }, [reel]); // not for every frame that is played meanwhile
   const file = `/api/films/${reel.number}/file`;
   const moving = /\.(mp4|webm)$/.test(reel.name);
   return html`<div class="reel">
@@ -163,7 +163,7 @@ function Reel({ reel, set, drop }) {
   </div>`;
 }
 
-/** The format of a film: what was chosen, if it can be written here. */
+/** The format of a film: the chosen one, if it can be written here. */
 const suffixOf = (state, model) => (model.formats.includes(state.suffix) ? state.suffix : model.formats[0]);
 
 const sizeOf = (bytes) => (bytes < 1e5 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
