@@ -17,7 +17,7 @@ COLOURS = {2: 1, 4: 3}
 CHANGES = 5
 """Brightness, saturation, contrast, translation, cutout: each applied to an image or not."""
 NUMBERS = CHANGES + 7
-"""Random numbers per image: one per change for whether, three for the colours, two each for the positions."""
+"""Random numbers per image: one per change to switch it on, three for the colours, two each for the positions."""
 
 
 def mirror(x: Tensor, flip: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ class Augment:
     """The augmentation of a run.
 
     Adaptive (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", section 3): if D gives
-    too many of its reals the sign of a real, it has begun to memorise them. r = E[sign(D(real))] is held at a target by
-    raising and lowering p in small steps.
+    more than a certain share of its reals the sign of a real, it has begun to memorise them. r = E[sign(D(real))] is
+    held at a target by raising and lowering p in small steps.
     """
 
     def __init__(self, config: AugmentConfig, device: torch.device, shortened: float = 1.0) -> None:
@@ -40,8 +40,7 @@ class Augment:
             self.state["p"] = torch.full((), config.start, device=device)
 
     def p(self, progress: float) -> Tensor | float:
-        """Probability of each change to each image; if adaptive, a tensor on the device. progress: see
-        `Phase.progress`."""
+        """Probability of each change to each image; adaptive: on the device. progress: see `Phase.progress`."""
         return self.state["p"] if self.config.adaptive else between(self.config.start, self.config.p_end, progress)
 
     def works_at(self, resolution: int) -> bool:

@@ -140,7 +140,7 @@ class HealthConfig:
     penalty_limit: float = 1e4
     """Mean weighted gradient penalty over a tick above which it counts as exploded."""
     score_limit: float = 1e4
-    """Mean score above which D has diverged (wgan_gp: times loss.gp_target, where that is above 1)."""
+    """Mean score above which D has diverged (wgan_gp: times loss.gp_target, if that is above 1)."""
     diversity_limit: float = 0.5
     """Grey levels (of 255) by which images of different latents must differ: below that, G has collapsed."""
 
@@ -162,21 +162,21 @@ class ExecutionConfig:
     """auto, cpu, cuda, cuda:1 or mps."""
     precision: Precision = "auto"
     """Type of the arithmetic. bfloat16: convolutions except G's toRGB, dense layers except D's last, and the
-    activations between them; weights, Adam, averages, norms, G's images, scores and losses stay float32. auto:
-    bfloat16 where the processor has units for it, float32 otherwise."""
+    activations between them; weights, Adam, averages, norms, G's images, scores and losses stay float32. auto: bfloat16
+    where the hardware supports it, float32 otherwise."""
     microbatch: int | None = None
     """Images per pass; None = the whole minibatch. Saves memory at the same gradients."""
     plan: Literal["measured", "plain"] = "measured"
-    """How convolution algorithms are chosen on a processor: by a short benchmark, kept with the run and cached for the
-    next one, or plain: always PyTorch's own."""
+    """How convolution algorithms are chosen on a CPU: by a short benchmark, kept with the run and cached for the next
+    one, or plain: always PyTorch's own."""
     graphs: Literal["auto", "never"] = "auto"
-    """Whether a CUDA GPU replays a step's passes from CUDA graphs. never: kernels are launched one by one, for a card
-    or driver that has trouble with graphs."""
+    """Whether a CUDA GPU replays a step's passes from CUDA graphs. never: kernels are launched one by one, for a GPU or
+    driver that has trouble with graphs."""
     resident: Literal["auto", "never", "always"] = "auto"
     """Whether the current stage's pictures are kept in device memory, as bytes. auto: on a CUDA GPU, if they fit next
     to the training step. always: on any device, with an error if they do not fit. never: batches are read as needed."""
     threads: int | None = None
-    """Processor threads; None = the number that is fastest when the run starts."""
+    """CPU threads; None = the number that is fastest when the run starts."""
 
     def __post_init__(self) -> None:
         kinds = get_args(Precision)

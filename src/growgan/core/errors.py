@@ -26,7 +26,7 @@ class ConfigError(UserError):
 
 
 class DataError(UserError):
-    """A picture, archive or data set that cannot be used."""
+    """A picture, archive or dataset that cannot be used."""
 
 
 class ModelError(UserError):

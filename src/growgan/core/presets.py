@@ -164,7 +164,7 @@ def transfer() -> RunConfig:
     No low stages: the schedule begins where the model ended. The learning rates are the paper's; they ramp up over the
     first steps, in which a fresh Adam takes only the sign of a gradient. The average forgets the old pictures within a
     few thousand images. Everything D sees is augmented; otherwise it soon memorises a hundred pictures (Zhao et al.
-    2020). The best snapshot is left to the eye: SWD to a hundred pictures keeps falling while faces fall apart
+    2020). The best snapshot must be picked by eye: SWD to a hundred pictures keeps falling while faces fall apart
     (docs/training.md), so none is chosen automatically and the newest twenty are kept.
     """
     return RunConfig(

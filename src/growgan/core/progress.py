@@ -1,4 +1,4 @@
-"""A line of progress on stderr: rewritten in place on a terminal, a plain line now and then in a log."""
+"""A progress line on stderr: rewritten in place on a terminal, a plain line now and then in a log."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Progress:
             self._shown = now
             self._show(now)
 
-    def counting(self, things: Iterable[T], each: int = 1) -> Iterator[T]:
-        """Yield `things`, counting each as `each` once the next one is requested."""
+    def counting(self, things: Iterable[T]) -> Iterator[T]:
+        """Yield `things`, counting each once the next one is requested."""
         for thing in things:
             yield thing
-            self.advance(each)
+            self.advance()
 
     def clear(self) -> None:
         """Erase the line from a terminal to make room for other output; the next update starts a new one."""

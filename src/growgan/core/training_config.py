@@ -86,7 +86,7 @@ class OptimConfig:
     reset: bool = True
     """Reset Adam's moments when a fade starts and when it ends."""
     ema_factor: float = 0.999
-    """Decay of the moving average of G per step (the paper's); used where ema_kimg is None."""
+    """Decay of the moving average of G per step (the paper's); used if ema_kimg is None."""
     ema_kimg: float | None = None
     """Half-life of the moving average in thousands of images, whatever the minibatch."""
     ema_kimg_end: float | None = None

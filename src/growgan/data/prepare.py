@@ -12,7 +12,7 @@ from pathlib import Path
 
 from growgan.core.cache import cache_dir
 from growgan.core.errors import DataError
-from growgan.core.progress import MakeProgress, Silent
+from growgan.core.progress import MakeProgress, Silent, tell
 from growgan.core.text import counted, printable
 from growgan.data.build import BuildReport, build
 from growgan.data.dataset import ImageSet, is_finished, open_dataset
@@ -38,7 +38,7 @@ def prepare(
     channels: int | None = None,
     hint: str = "",
     progress: MakeProgress = Silent,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = tell,
 ) -> ImageSet:
     """Open `path` for training, with its pyramid built.
 

@@ -48,14 +48,12 @@ class MeasureContext:
         self,
         block: SeedBlock,
         device: torch.device,
-        inception: FeatureStore | None = None,
-        vgg: FeatureStore | None = None,
         progress: MakeProgress = Silent,
     ) -> None:
         self.block = block
         self.device = device
-        self.inception = inception
-        self.vgg = vgg
+        self.inception: FeatureStore | None = None
+        self.vgg: FeatureStore | None = None
         self.progress = progress
         self._kept: tuple[Sample, Descriptors] | None = None
 

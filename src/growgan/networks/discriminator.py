@@ -54,8 +54,7 @@ class Discriminator(nn.Module):
         self.resolution = spec.resolution
         self.alpha = 1.0
         self.compute: torch.dtype | None = None
-        """Type that convolutions are computed in, such as bfloat16; None = that of the weights, and always of
-        scores."""
+        """Type of convolutions, such as bfloat16; None = that of the weights, which scores always have."""
         self._activate = partial(layers.leaky, slope=spec.variant.slope)
         self._stddev = variants.minibatch_stddev(spec.variant)
         self.add_module(stage_name(LOWEST), Head(spec))

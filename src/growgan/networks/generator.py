@@ -19,8 +19,8 @@ from growgan.networks.layers import Conv, Linear
 def latent_vectors(spec: NetworkSpec, z: Tensor, labels: Tensor | None) -> Tensor:
     """z [N, L] with the labels appended, [N, L + K]: the input of the first layer.
 
-    Classes are int64 [N], attributes or mixtures of classes as float [N, K]. The norm spans z and labels together, as
-    in the release (in a variant, z alone). Raises `ValueError` if labels are missing or do not fit.
+    Classes are int64 [N], attributes or mixtures of classes float [N, K]. The norm spans z and labels together, as in
+    the release (in a variant, z alone). Raises `ValueError` if labels are missing or do not fit.
     """
     if z.dim() != 2 or z.shape[1] != spec.z_size:
         raise ValueError(f"z should be [N, {spec.z_size}], not {list(z.shape)}")
@@ -98,8 +98,7 @@ class Generator(nn.Module):
         self.resolution = spec.resolution
         self.alpha = 1.0
         self.compute: torch.dtype | None = None
-        """Type that convolutions are computed in, such as bfloat16; None = that of the weights, and always of
-        images."""
+        """Type of convolutions, such as bfloat16; None = that of the weights, which images always have."""
         self._activate = partial(layers.leaky, slope=spec.variant.slope) if spec.leaky_relu else F.relu
         self._norm = variants.pixel_norm(spec.variant)
         self.add_module(stage_name(LOWEST), Base(spec))

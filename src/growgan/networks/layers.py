@@ -86,8 +86,7 @@ class Linear(Equalized):
         return self.project(x, compute) + self.bias
 
     def project(self, x: Tensor, compute: torch.dtype | None = None) -> Tensor:
-        """The product with the weight, without the bias. Whichever is scaled, x or the product, is smaller than the
-        weight.
+        """The product with the weight alone. The scale is applied to x or the product, which are smaller.
 
         compute: type that it is computed in; the result has the type of the weight.
         """

@@ -1,4 +1,4 @@
-"""A training job: from what the user asked for to a run that trains. Here the parts of the house meet."""
+"""A training job: from the user's request to a training run. All parts of the package meet here."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from growgan.training.stop import Asked, Stop
 from growgan.training.tuning import Tuning
 
 FEW = 1000
-"""Pictures below which a run that begins from nothing is warned of."""
+"""Pictures below which a run from scratch gets a warning."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A configuration and the set it was made for."""
+    """A configuration and the dataset that it was made for."""
 
     run: RunFolder
     config: RunConfig
@@ -55,7 +55,7 @@ class Job:
     say: Callable[[str], None]
     ranks: Ranks = ALONE
     hours: float | None = None
-    """How long a run that begins is to last."""
+    """How long a new run should last."""
 
     @property
     def schedule(self) -> Schedule:
@@ -64,9 +64,9 @@ class Job:
 
 
 def plan(request: Request, ranks: Ranks = ALONE) -> Job:
-    """Settle the configuration, without changing anything in the run folder. Raises the errors a user can cause.
+    """Settle the configuration, without changing anything in the run folder. Raises `UserError`.
 
-    The first process of the run settles it for all; each opens the data for itself.
+    The first process of the run settles it for all; each opens the data itself.
     """
     run = RunFolder(request.out)
     if not ranks.first:
@@ -89,7 +89,7 @@ def _joined(config: RunConfig, dataset: ImageSet, request: Request, ranks: Ranks
         raise DataError(f"{dataset.path} differs between machines: names, sizes, times or labels differ")
     machine = set_up(config.execution)
     check_device(ranks, machine.device)
-    # A run that was begun by one process has settled on threads for that one: several would wait for each other.
+    # A run started by one process has the number of threads for that one: several would wait for each other.
     if ranks.local_world > 1 and machine.device.type == "cpu" and not request.names("execution.threads"):
         torch.set_num_threads(min(torch.get_num_threads(), max(1, count_cores() // ranks.local_world)))
     return machine
@@ -102,13 +102,13 @@ class Outcome:
     nimg: int
     """Images shown by now."""
     ended: bool
-    """Whether the schedule has come to its end."""
+    """Whether the schedule is complete."""
     signal: int | None
     """The signal that stopped it, if one did."""
 
 
 def work(job: Job, stop: Stop | None = None) -> Outcome:
-    """Train, from the start or from where the run was left. stop: ends it from elsewhere; else the signals do."""
+    """Train, from the start or from where the run left off. stop: stops it from elsewhere; None = only signals do."""
     ranks, hours = job.ranks, job.hours
     ranks.local_first(lambda: check_measure(job.config))
     with ExitStack() as stack, stop or Stop(said=ranks.first) as stop:
@@ -136,7 +136,7 @@ def work(job: Job, stop: Stop | None = None) -> Outcome:
 
 
 def _take_over(run: RunFolder, stack: ExitStack) -> bool:
-    """Make the run folder and lock it until `stack` is left. Returns whether there is a run in it."""
+    """Create the run folder and lock it until `stack` is closed. Returns whether there is a run in it."""
     run.create()
     stack.enter_context(run.locked())
     run.clear_leftovers()
@@ -161,7 +161,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
     else:
         ranks.on_first(lambda: _begin_state(job, state))
         _warn_of_few(job)
-        if config.start.model:  # else all have drawn the same weights
+        if config.start.model:  # otherwise all have drawn the same weights
             _share(state)
     _warn_of_idle(job, state.nimg)
     table = job.dataset.labels if config.network.num_labels else None
@@ -190,7 +190,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
 
 
 def _restored(job: Job, state: TrainState) -> bool:
-    """Become the newest state of the run that is whole, in every process. Returns whether there was one."""
+    """Restore the run's newest intact state in every process. Returns whether there was one."""
     found = state.ranks.on_first(lambda: checkpoint.restore_newest(job.run, state, job.say))
     if found:
         _share(state)
@@ -205,14 +205,14 @@ def _share(state: TrainState) -> None:
 
 
 def _begin_state(job: Job, state: TrainState) -> None:
-    """Fill the state and write it before the first step: the disk is tried now, not at the first tick."""
+    """Initialise the state and save it before the first step: the disk is tried now, not at the first tick."""
     job.run.check_untrained()
     start.begin(state, job.dataset.class_names, job.say)
     checkpoint.save(job.run, state, job.config.snapshots.keep_states)
 
 
 def _warn_of_few(job: Job) -> None:
-    """Say it if there are too few pictures to learn from nothing how such look."""
+    """Warn if there are too few pictures to train from scratch."""
     if len(job.dataset) < FEW and not job.config.start.model:
         few = f"{counted(len(job.dataset), 'picture')} {'is' if len(job.dataset) == 1 else 'are'} too few"
         few += " to train from scratch"
@@ -220,7 +220,7 @@ def _warn_of_few(job: Job) -> None:
 
 
 def _warn_of_idle(job: Job, nimg: int) -> None:
-    """Say it if some processes will have nothing to do: a run may go on with more of them than it was begun with."""
+    """Warn if some processes will be idle: a run may resume with more of them than it was started with."""
     groups, resolution = fewest_groups(job.schedule, job.config.network, nimg)
     if job.ranks.world > groups:
         idle = f"{job.ranks.world - groups} of {job.ranks.world} processes"
@@ -228,7 +228,7 @@ def _warn_of_idle(job: Job, nimg: int) -> None:
 
 
 def _roll_back(job: Job, state: TrainState, report: Report, failure: TrainingFailure) -> None:
-    """Become the last good state, with lower rates. Raises `RunError` where that is not wanted, or was done enough."""
+    """Restore the last good state, at lower rates. Raises `RunError` if that is disabled, or was done too often."""
     health, rollbacks, rate = job.config.health, state.rollbacks, state.rate
     kept = report.keep_failure(state, job.schedule.at(state.held), str(failure))
     if health.policy == "stop" or rollbacks >= health.max_rollbacks:
@@ -241,7 +241,7 @@ def _roll_back(job: Job, state: TrainState, report: Report, failure: TrainingFai
         raise state.ranks.raised_by_all(RunError(f"{failure}{kept}; there is no state to go back to")) from failure
     state.rollbacks, state.rate = rollbacks + 1, rate * health.rollback_rate
     report.rewind(state.nimg)
-    # A kill is not to bring the old rates back.
+    # If the run is killed now, the old rates must not come back.
     report.save(state, job.schedule.at(state.held), grid=False, leaving=False)
     to = f"back to {state.nimg / 1000:g} kimg, resuming at {state.rate:g} times the scheduled learning rates"
     report.say(f"warning: {failure}{kept}; {to}")
@@ -250,12 +250,12 @@ def _roll_back(job: Job, state: TrainState, report: Report, failure: TrainingFai
 def _keep_changes(job: Job) -> None:
     try:
         job.run.keep_changes(job.config)
-    except RunError as error:  # a full disk ends no run
+    except RunError as error:  # a full disk must not end a run
         job.say(f"warning: the run's new length or data path could not be saved: {error}")
 
 
 def _begin(job: Job) -> None:
-    """Write what a run folder has from the start."""
+    """Write the files that a run folder has from the start."""
     columns, rows = grid_shape(job.config.network.resolution)
     chosen = Sampler(len(job.dataset), job.config.seed).indices(0, columns * rows)
     pixels = job.dataset.images(chosen, job.config.network.resolution)

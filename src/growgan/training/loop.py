@@ -1,4 +1,4 @@
-"""The run around the step: rounds, ticks, stages, and when to save."""
+"""The training loop around the step: rounds, ticks, stages, and when to save."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from growgan.training.stop import Stop
 
 
 class Callbacks(Protocol):
-    """What a run calls as it goes: reports and saves."""
+    """What the loop calls: reports and saves."""
 
     def before_stage(self, state: TrainState, phase: Phase) -> None:
-        """Steps like those of `phase` are about to begin, or to go on. Asked before every round."""
+        """Prepare for steps like those of `phase`, which are about to begin or continue. Called before every step."""
 
     def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
         """A step has taken `seconds`."""
@@ -32,21 +32,21 @@ class Callbacks(Protocol):
         """The stage of `phase` is over, and the next one's layers are about to be faded in."""
 
     def save(self, state: TrainState, phase: Phase, grid: bool, leaving: bool) -> None:
-        """Write the state down, so that the run can be taken up from here, and a grid of fakes if asked.
+        """Save the state, so that the run can be resumed from here, and a grid of fakes if `grid` is true.
 
-        leaving: the run is stopped, and what it has come to by now may be wanted.
+        leaving: the run is being stopped, and its current model may be wanted.
         """
 
 
 def train(state: TrainState, schedule: Schedule, feed: Feed, callbacks: Callbacks, stop: Stop) -> bool:
-    """Train from wherever `state` is until the schedule ends or `stop` is asked for. Returns whether it ended.
+    """Train from `state` on until the schedule ends or `stop` is requested. Returns whether the schedule ended.
 
     A round holds its phase for `minibatch_repeats` minibatches. Ticks and stages end with rounds; the state may be
-    saved after any step, and goes on from there to the same end. Raises `TrainingFailure` when the run has gone wrong,
-    before anything of that is written.
+    saved after any step, and resumes to the same result. Raises `TrainingFailure` if the run has gone wrong, before
+    anything of that is written.
     """
     saved, throttle = time.monotonic(), StepThrottle(state.device)
-    # A round is finished that had begun before the end, but none of a schedule that was cut shorter than the run is.
+    # A round that has begun is finished, unless the schedule was shortened to less than what the run has already done.
     while state.nimg < schedule.total or (state.repeat and state.held < schedule.total):
         phase = begin_round(state, schedule) if state.repeat == 0 else schedule.at(state.held)
         callbacks.before_stage(state, phase)
@@ -80,7 +80,7 @@ def train(state: TrainState, schedule: Schedule, feed: Feed, callbacks: Callback
 
 
 def begin_round(state: TrainState, schedule: Schedule) -> Phase:
-    """Read the schedule for the round that starts now; forget Adam's moments if other layers are at work."""
+    """Read the schedule for the round that starts now; reset Adam's moments if the set of active layers changes."""
     before = schedule.at(state.held) if state.nimg else None
     phase = schedule.at(state.nimg)
     state.held = state.nimg

@@ -33,14 +33,14 @@ from growgan.training.stop import Stop
 T = TypeVar("T")
 
 BATCH = 64
-"""Pictures that are made and looked at at once, of up to 256x256."""
+"""Pictures, of up to 256x256, that are generated and measured at once."""
 REMEDY = "turn it off with --set snapshots.measure=none, or lower snapshots.measure_images"
 BLOCK = SeedBlock(0)
-"""Random choices that `growgan evaluate` never takes."""
+"""Random seeds that `growgan evaluate` never uses."""
 
 
 def check_measure(config: RunConfig) -> None:
-    """Raise `ModelError` where the network of the measure is not to be had."""
+    """Raise `ModelError` if the measure's network is not available."""
     if config.snapshots.measure == "kid":
         find_inception()
 
@@ -48,7 +48,7 @@ def check_measure(config: RunConfig) -> None:
 def make_measure(
     config: RunConfig, dataset: ImageSet, labels: dict[str, Any], device: torch.device, stop: Stop | None = None
 ) -> Measure | None:
-    """The measure that a configuration names. stop: what breaks a measure off, which may take long."""
+    """The measure that a configuration names. stop: interrupts a measurement, which may take long."""
     match config.snapshots.measure:
         case "swd":
             return SwdMeasure(config, dataset, labels, stop)
@@ -59,7 +59,7 @@ def make_measure(
 
 
 class Measure(ABC):
-    """A distance of G_ema's pictures to the reals of the same size. Raises `UserError` in all processes alike."""
+    """A distance of G_ema's pictures from reals of the same size. Raises `UserError` in all processes alike."""
 
     metric: str
 
@@ -72,7 +72,7 @@ class Measure(ABC):
 
     @abstractmethod
     def __call__(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
-        """The distance at the phase's resolution; None where the measure is not defined."""
+        """The distance at the phase's resolution; None if the measure is not defined."""
 
     def share(
         self,
@@ -83,9 +83,9 @@ class Measure(ABC):
         make: Callable[[range], T],
         take: Callable[[T], None],
     ) -> None:
-        """Make something of each batch of `numbers`, and have the first process take it all, in their order.
+        """Call `make` on each batch of `numbers`, and `take` in the first process on each result, in order.
 
-        Every process makes its share of the batches, which are the same for any number of processes.
+        The batches are shared among the processes, but are the same for any number of processes.
         """
         size = batch_size(phase.resolution)
         starts = range(numbers.start, numbers.stop, size)
@@ -113,11 +113,11 @@ class Measure(ABC):
         return images.to_uint8(made)
 
     def reals(self, phase: Phase) -> Reals:
-        """The pictures of the set, mirrored if those that are trained on are; in the order of `growgan evaluate`."""
+        """The dataset's pictures, mirrored if training mirrors them; in the order of `growgan evaluate`."""
         return Reals(self.dataset, phase.resolution, self.mirrored)
 
     def result(self, phase: Phase, value: float, protocol: str, reference: dict[str, Any] | None) -> dict[str, Any]:
-        """What every measure tells of itself."""
+        """What every measure reports."""
         return {
             "name": titled(self.metric, self.count),
             "value": value,
@@ -142,7 +142,7 @@ class SwdMeasure(Measure):
         if phase.resolution < COARSEST or state.spec.channels not in (1, 3):
             return None
         if self._known is None or self._known[0] != phase.resolution:
-            self._known = None  # the descriptors of two sizes need not fit at once
+            self._known = None  # the descriptors of two sizes may not fit into memory together
             self._known = phase.resolution, *self._describe_reals(state.ranks, phase, _quick(state.device))
         _, reals, reference = self._known
         fakes = Descriptors(BLOCK.patches[1], _quick(state.device))
@@ -154,7 +154,7 @@ class SwdMeasure(Measure):
     def _describe_reals(
         self, ranks: Ranks, phase: Phase, device: torch.device
     ) -> tuple[Descriptors, dict[str, Any] | None]:
-        """The reals, and their distance from as many others, or between the halves of a set too small for that."""
+        """The reals, and their distance from as many others, or between the halves of a dataset too small for that."""
         source = self.reals(phase)
 
         def read(batch: range) -> np.ndarray:
@@ -180,7 +180,7 @@ class SwdMeasure(Measure):
 
 
 class KidMeasure(Measure):
-    """Kernel inception distance: of content where SWD is of texture, at the price of Inception for every fake."""
+    """Kernel inception distance: it compares content where SWD compares texture, but runs Inception on every fake."""
 
     metric = "kid"
 
@@ -215,9 +215,10 @@ class KidMeasure(Measure):
         return self.network.features(self.fakes(state, phase, batch))
 
     def _look_at_reals(self, phase: Phase) -> None:
-        """Features of the reals, kept in the user's cache as those of `growgan evaluate` are.
+        """Compute the features of the reals, cached like those of `growgan evaluate`.
 
-        The distance of their halves stands beside the fakes': what it is on average does not depend on the number.
+        The distance between their halves is reported with the fakes': its expectation does not depend on the number of
+        images.
         """
         store = FeatureStore(self.network, batch_size(phase.resolution), Progress)
         self._reals = store.all_rows(Sample(self.reals(phase), 0, self.count))
@@ -229,12 +230,12 @@ class KidMeasure(Measure):
 
 
 def _quick(device: torch.device) -> torch.device:
-    """Where patches are compared: on a card that has float64, else on the processor."""
+    """Where patches are compared: on a CUDA GPU, which has float64, else on the CPU."""
     return device if device.type == "cuda" else torch.device("cpu")
 
 
 def batch_size(resolution: int) -> int:
-    """Pictures of a measure that are made at once: so few of large ones that a train step needs more memory."""
+    """Pictures that a measure generates at once: so few at large sizes that a training step needs more memory."""
     return max(4, min(BATCH, BATCH * 256**2 // resolution**2))
 
 

@@ -1,4 +1,4 @@
-"""Whether the largest stage of a run fits into memory: worked out before the first step, not found out days later."""
+"""Whether the largest stage of a run fits into memory: estimated before the first step, not discovered days later."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from growgan.training.state import TrainState
 from growgan.training.trial_steps import TrialSteps
 
 MARGIN = 3.0
-"""How much more a step takes than what backward keeps: gradients on their way, the convolutions' own room, fragments.
-Seen on a processor: 3.1 for the small network at 64x64."""
+"""Memory of a step relative to what backward keeps: intermediate gradients, workspaces of convolutions, fragmentation.
+Measured on a CPU: 3.1 for the small network at 64x64."""
 LARGE = 1.75
-"""The same of a process so large that it gives holes back (`core.allocator`). Seen at 1024x1024 in float32: 1.4, and
+"""The same for a process so large that it returns holes (`core.allocator`). Measured at 1024x1024 in float32: 1.4, and
 1.6 while a plan is measured."""
 SPARE = 0.5
-"""Share of what steps leave free that pictures may take: measures are taken between the steps, libraries want room to
-work in, and what a step needs is an estimate."""
+"""Share of the memory left free by steps that pictures may take: measures run between the steps, libraries need
+workspace, and what a step needs is an estimate."""
 KERNELS = 7
-"""Times the weights that the kernels of measured algorithms may take in float32: scaled, and transformed to 16 and 36
-numbers for every 9."""
+"""Memory of the kernels of measured algorithms in float32, as a multiple of the weights: scaled, and transformed to 16
+and 36 numbers for every 9."""
 
 
 def check_memory(
@@ -56,7 +56,7 @@ def check_memory(
 
 
 def _check_measure(config: RunConfig, free: float, pictures: int | None) -> None:
-    """The measure is taken between steps, and its patches have to fit as well."""
+    """Raise `OutOfMemory` if the patches of the measure, which runs between steps, do not fit either."""
     count = min(config.snapshots.measure_images, pictures or config.snapshots.measure_images)
     needed = swd.descriptor_bytes(count, config.network.resolution)
     if needed > free:
@@ -69,11 +69,11 @@ def _check_measure(config: RunConfig, free: float, pictures: int | None) -> None
 def needed_memory(config: RunConfig, phase: Phase, machine: Machine, world: int = 1) -> float:
     """Bytes that a step of `phase` needs: weights, Adam, gradients, kernels, and all that backward keeps.
 
-    world: processes that share the minibatch; meant is the one that needs the most. Counted by running the step on
+    world: processes that share the minibatch; the result is for the one that needs most. Counted by running the step on
     PyTorch's meta device, which knows shapes but holds no numbers.
     """
     rows = _at_once(config, phase, world)
-    # What backward keeps has the type that convolutions are done in; weights and moments have their own.
+    # What backward keeps has the type that convolutions are computed in; weights and moments have their own.
     shapes = Machine(torch.device("meta"), dtype=machine.compute or machine.dtype)
     state = TrainState(config, shapes, keep=True)
     weights = sum(p.numel() for network in (state.G, state.D) for p in network.parameters()) * machine.dtype.itemsize
@@ -92,23 +92,23 @@ def needed_memory(config: RunConfig, phase: Phase, machine: Machine, world: int 
 
 
 def fullest_phases(schedule: Schedule) -> list[Phase]:
-    """The phase of each stage that needs most: a fade keeps a little more than what comes after it."""
+    """The phase of each stage that needs most memory: a fade keeps a little more than what follows it."""
     return [schedule.trained(stage, 0.5 if stage.faded > stage.start else 1.0) for stage in schedule.stages]
 
 
 def spare_memory(
     config: RunConfig, phase: Phase, machine: Machine, taken: float = 0.0, ranks: Ranks = ALONE
 ) -> float | None:
-    """Bytes that may be given to pictures beside steps of `phase`; None where that cannot be told.
+    """Bytes available for pictures next to steps of `phase`; None if unknown.
 
-    taken: bytes that such a step needs and this process has already, which are therefore not among the free ones.
+    taken: bytes needed by such a step that this process already holds, and that therefore do not count as free.
     """
     free = _share_of_free(machine.device, ranks)
     return None if free is None else SPARE * max(0.0, free + taken - needed_memory(config, phase, machine, ranks.world))
 
 
 def _share_of_free(device: torch.device, ranks: Ranks) -> float | None:
-    """What a process may have of it: those of one machine have one memory, but each its own GPU."""
+    """A process's share of free memory: those on one machine share its memory, but each has its own GPU."""
     free = free_memory(device)
     return free if free is None or device.type != "cpu" else free / ranks.local_world
 
@@ -119,13 +119,13 @@ def _at_once(config: RunConfig, phase: Phase, world: int) -> int:
 
 
 def _pixels(config: RunConfig, phase: Phase, world: int) -> int:
-    """Feature values that a minibatch fills in D: what a step's memory grows with."""
+    """Feature values of a minibatch in D, with which a step's memory grows."""
     spec, images = config.network, _at_once(config, phase, world)
     return images * sum(spec.width(size) * size**2 for size in geometry.stages(phase.resolution))
 
 
 def _kept_bytes(state: TrainState, losses: Callable[[TrialSteps], Iterator[Tensor]]) -> int:
-    """The most that backward keeps for one of the losses, which come one after the other."""
+    """The most bytes that backward keeps for any of the losses, which come one after the other."""
     storages: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:

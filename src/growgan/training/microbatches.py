@@ -1,6 +1,6 @@
-"""How a minibatch is cut so that its parts give the gradients of the whole: into processes, and into micro-batches.
+"""Splitting a minibatch among processes and into micro-batches, such that the parts give the gradients of the whole.
 
-Minibatch stddev compares the images of a group, so that a part must be made of whole groups.
+Minibatch stddev compares the images of a group, so a part must consist of whole groups.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Part:
     """Images that are computed at once."""
 
     rows: Tensor
-    """Which of the minibatch they are, int64."""
+    """Their indices in the minibatch, int64."""
     own: slice
-    """Which they are of the images that this process computes."""
+    """Their position among the images that this process computes."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -33,8 +33,8 @@ class Part:
 def parts(n: int, most: int | None, spec: NetworkSpec, rank: int = 0, world: int = 1) -> tuple[Part, ...]:
     """The parts, of about `most` images each, in which process `rank` of `world` computes its share of a minibatch.
 
-    Shares and parts may be unequal, and are never smaller than a group: their gradients are to be weighted by their
-    size. With more processes than groups the last ones have nothing to do.
+    Shares and parts may be unequal, and are never smaller than a group: their gradients must be weighted by their size.
+    With more processes than groups the last ones have nothing to do.
     """
     group = spec.stddev_group if spec.has_stddev else 1
     contiguous = spec.variant.stddev_groups == "contiguous"
@@ -44,12 +44,12 @@ def parts(n: int, most: int | None, spec: NetworkSpec, rank: int = 0, world: int
     groups = each + (rank < odd)
 
     def fits(count: int) -> bool:
-        """Whether D, which looks for the largest divisor of what it gets, finds the same groups in so many of them."""
+        """Whether D, which takes the largest divisor of its batch, finds the same groups in `count` of them."""
         return count == 0 or stddev_group_size(spec.variant, count * size, group) == size
 
     wanted = groups if most is None else max(1, min(most // size, groups))
     together = next((g for g in range(wanted, 0, -1) if fits(g) and fits(groups % g)), 1)
-    # Image i is in group i mod their number, or in contiguous groups in group i // size.
+    # Image i is in group i mod (number of groups); with contiguous groups, in group i // size.
     members = torch.arange(n).reshape(-1, size) if contiguous else torch.arange(n).reshape(size, -1).T
     members = members[first : first + groups]
     cuts = range(0, groups, together)
@@ -64,7 +64,7 @@ def own_rows(parts: tuple[Part, ...]) -> Tensor:
 
 
 def fewest_groups(schedule: Schedule, spec: NetworkSpec, nimg: int = 0) -> tuple[int, int]:
-    """How many processes can share every minibatch from `nimg` on, and the resolution that allows no more."""
+    """How many processes can share every minibatch from `nimg` on, and the resolution that limits this."""
     group = spec.stddev_group if spec.has_stddev else 1
     left = [schedule.trained(stage) for stage in schedule.stages if stage.end > nimg] or [schedule.at(nimg)]
     sizes = {phase.minibatch: stddev_group_size(spec.variant, phase.minibatch, group) for phase in left}

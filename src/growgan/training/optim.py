@@ -13,26 +13,26 @@ from growgan.core.schedule import Phase, between
 
 
 class Adam:
-    """Adam (Kingma and Ba 2015) with TensorFlow's epsilon, a rate for each step, and a way to forget.
+    """Adam (Kingma and Ba 2015) with TensorFlow's epsilon, a learning rate per step, and a reset.
 
-    TensorFlow adds epsilon to the root of the *uncorrected* variance; PyTorch adds it to the corrected one. Dividing
-    epsilon by the correction makes the two the same. Layers that are not at work have no gradients and stand still, as
-    those do that are frozen when this is made.
+    TensorFlow adds epsilon to the root of the *uncorrected* second moment; PyTorch adds it to the corrected one.
+    Dividing epsilon by the correction makes the two the same. Inactive layers have no gradients and are not updated,
+    nor are layers that are frozen when this is created.
     """
 
     def __init__(self, network: nn.Module, config: OptimConfig) -> None:
         self.config = config
         self.names = {parameter: name for name, parameter in network.named_parameters() if parameter.requires_grad}
         self.rows = {parameter: _as_it_lies(parameter.detach(), parameter) for parameter in self.names}
-        """The same memory, so seen that it is contiguous: of others the fused form makes copies, three times the work,
-        and it takes for granted that gradients lie as their weights do."""
+        """Contiguous views of the same memory: the fused form copies other tensors, at three times the work, and
+        assumes that gradients are laid out as their weights are."""
         betas = config.beta1, config.beta2
         self.adam = torch.optim.Adam(self.rows.values(), lr=0.0, betas=betas, fused=_can_fuse(network))
         self.steps = 0
-        """Steps since the moments were last forgotten."""
+        """Steps since the moments were last reset."""
 
     def step(self, lr: float, beta2: float) -> None:
-        """One update from the gradients, which are cleared. The correction is that of a `beta2` that always was so."""
+        """Update from the gradients, which are then cleared. The bias correction assumes that `beta2` never changed."""
         self.steps += 1
         for group in self.adam.param_groups:
             group["lr"] = lr
@@ -42,12 +42,12 @@ class Adam:
             gradient, parameter.grad = parameter.grad, None
             rows.grad = None if gradient is None else _as_it_lies(gradient, parameter).contiguous()
         self.adam.step()
-        # The fused form changes weights behind autograd's back; what is made of them has to be made anew.
+        # The fused form changes weights behind autograd's back; kernels prepared from them must be prepared again.
         torch.autograd.graph.increment_version(self.names)
         self.adam.zero_grad(set_to_none=True)
 
     def forget(self) -> None:
-        """Start anew, as the release does whenever the set of layers at work changes."""
+        """Reset the moments, as the release does whenever the set of active layers changes."""
         self.adam.state.clear()
         self.steps = 0
 
@@ -60,7 +60,7 @@ class Adam:
         }
 
     def restore(self, tensors: dict[str, Tensor], steps: int) -> None:
-        """Take up what `tensors` returned."""
+        """Restore what `tensors` returned."""
         self.forget()
         self.steps = steps
         parameters = {name: parameter for parameter, name in self.names.items()}
@@ -73,7 +73,7 @@ class Adam:
 
 
 def _as_it_lies(value: Tensor, parameter: Tensor) -> Tensor:
-    """A value of the parameter's shape, seen in the order in which the parameter lies in memory."""
+    """A value of the parameter's shape, viewed in the order of the parameter's memory."""
     return value.permute(0, 2, 3, 1) if value.dim() == 4 and _is_last(parameter) else value
 
 
@@ -86,10 +86,7 @@ def _can_fuse(network: nn.Module) -> bool:
 
 
 def ema_factor(config: OptimConfig, phase: Phase, nimg: int, shortened: float = 1.0) -> float:
-    """How much of the average stays at a step: fixed (the paper's), or by the half-life in images, times `shortened`.
-
-    The half-life may rise with `nimg`, the images shown so far (Karras et al. 2020, ADA, appendix C).
-    """
+    """The decay of the average at a step: fixed (the paper's), or from the half-life in images, times `shortened`."""
     if config.ema_kimg is None:
         return config.ema_factor
     half_life = between(config.ema_kimg, config.ema_kimg_end, phase.progress) * shortened * 1000
@@ -103,5 +100,5 @@ def average(ema: Iterable[Tensor], current: Iterable[Tensor], factor: float) -> 
     """ema <- factor ema + (1 - factor) current."""
     ema = list(ema)
     torch._foreach_lerp_(ema, list(current), 1 - factor)
-    # On a GPU this form does not count as a change either: kernels made of the average would stay as they were.
+    # On a GPU this form does not bump versions either: kernels prepared from the average would become stale.
     torch.autograd.graph.increment_version(ema)

@@ -1,4 +1,4 @@
-"""Pictures of a run: how its losses went, and how the same latents grew from stage to stage."""
+"""Plots of a run: its losses, and how the same latents change from stage to stage."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def draw_losses(run: RunFiles, out: Path) -> Path:
 
 
 def save(figure: Any, out: Path) -> Path:
-    """Write a figure of matplotlib as a PNG, whole or not at all."""
+    """Write a matplotlib figure as a PNG, completely or not at all."""
     with whole(out) as temporary:
         figure.savefig(temporary, format="png", dpi=110, pil_kwargs=metadata_for("PNG", {"plot": out.stem}))
     return out
@@ -53,7 +53,7 @@ def save(figure: Any, out: Path) -> Path:
 
 @torch.no_grad()
 def draw_growth(run: RunFiles, out: Path, pictures: int = 12) -> Path:
-    """Draw the same latents through each stage's milestone, a stage a row, all enlarged to the last one's size.
+    """Draw the same latents through each stage's milestone, one row per stage, all enlarged to the last one's size.
 
     Milestones are used because a finished network's lower toRGB layers are stale: each was trained for its stage only.
     """

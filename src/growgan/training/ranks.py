@@ -1,8 +1,8 @@
-"""Several processes that train one run: who computes what, what they add up, and how they agree.
+"""Several processes that train one run: who computes what, what is summed, and how they agree.
 
-Every process holds the whole networks and both Adams, computes its rows of each minibatch (`microbatches`), and moves
-by the sum of all gradients: the same numbers in all of them, so that their weights never part. The first process alone
-decides and writes; what it decides is handed on. Started by torchrun, which sets the variables that `join` reads.
+Every process holds the whole networks and both Adams, computes its rows of each minibatch (`microbatches`), and applies
+the sum of all gradients: the same numbers in all of them, so that their weights never diverge. Only the first process
+decides and writes; its decisions are broadcast. Started by torchrun, which sets the variables that `join` reads.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from growgan.training.heartbeat import Heartbeat, meet
 
 T = TypeVar("T")
 Layout = tuple[list[str], list[str]]
-"""Paths of the weights that have gradients, and names of the figures, in the order in which they are added up."""
+"""Paths of the weights that have gradients, and names of the figures, in the order of the all-reduce."""
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun sets for each process."""
 PATIENCE = timedelta(hours=2)
-"""How long processes wait for one that measures, or builds a set; one that has died is noticed by its heartbeat."""
+"""How long processes wait for one that measures or builds a dataset; a dead one is detected by its heartbeat."""
 NCCL_PATIENCE = timedelta(minutes=20)
-"""How long cards wait for one that has not come to the end of its step. A card may hang while its process lives; and
-all that a process does meanwhile that takes longer is to write down what it has."""
+"""How long GPUs wait for one that has not finished its step. A GPU may hang while its process lives, and nothing that a
+process does between steps takes longer than writing its files."""
 ALIGN = 64
-"""Numbers to whose multiples each gradient's place in the bucket is rounded up, for the vector units' sake."""
+"""Each gradient's place in the bucket is a multiple of this many numbers, for the vector units' sake."""
 
 
 class Ranks:
-    """This process among those of the run; alone, everything here hands back what it was given."""
+    """This process among those of the run; alone, every method returns what it was given."""
 
     def __init__(self, rank: int = 0, world: int = 1, local: int = 0, local_world: int = 1) -> None:
         self.rank, self.world = rank, world
@@ -49,7 +49,7 @@ class Ranks:
         """The same on this machine."""
         self.first = rank == 0
         self.nccl_group: dist.ProcessGroup | None = None
-        """By whom gradients on CUDA GPUs are added up."""
+        """The group that sums gradients on CUDA GPUs."""
         self._layouts: WeakKeyDictionary[nn.Module, dict[tuple[int, bool], Layout]] = WeakKeyDictionary()
 
     # In every step
@@ -57,8 +57,8 @@ class Ranks:
     def all_reduce_gradients(self, network: nn.Module, figures: dict[str, Tensor], phase: Phase) -> None:
         """Replace the gradients of `network` and the `figures` by their sums over the processes: one all-reduce.
 
-        DistributedDataParallel would want one forward and one backward a step and all weights in use; here a step has
-        three forwards, gradients of gradients, and layers that are not at work yet.
+        DistributedDataParallel expects one forward and one backward pass per step and all weights in use; here a step
+        has three forward passes, gradients of gradients, and layers that are not active yet.
         """
         if self.world == 1:
             return
@@ -79,7 +79,7 @@ class Ranks:
             figures.update(zip(names, bucket[places[-1] :].clone().unbind()))
 
     def all_reduce_max(self, *values: int) -> tuple[int, ...]:
-        """The largest of every process's values, each in its place. On the processor: no GPU waits for it."""
+        """The elementwise maximum over all processes. On the CPU, so that no GPU waits for it."""
         if self.world == 1:
             return values
         largest = torch.tensor(values)
@@ -96,10 +96,10 @@ class Ranks:
             known[key] = self.on_first(lambda: (at_work, list(figures)))
         return known[key]
 
-    # Now and then
+    # Occasionally
 
     def on_first(self, work: Callable[[], T]) -> T:
-        """What `work` returns in the first process, handed to all. An error that a user can cause ends them all."""
+        """The result of `work` in the first process, broadcast to all. A `UserError` is raised in all of them."""
         if self.world == 1:
             return work()
         told: list[Any] = [None]
@@ -117,7 +117,7 @@ class Ranks:
         return value  # type: ignore[no-any-return]
 
     def on_all(self, work: Callable[[], T]) -> T:
-        """Do `work` in every process. An error that a user can cause in one ends them all, and is said once."""
+        """Run `work` in every process. A `UserError` in one is raised in all, and reported once."""
         if self.world == 1:
             return work()
         error: UserError | None = None
@@ -134,18 +134,18 @@ class Ranks:
         return value
 
     def raised_by_all(self, error: UserError) -> UserError:
-        """What to raise where every process has met `error` at once, so that one of them says it."""
+        """What to raise if every process has met the same `error`, so that only one reports it."""
         return error if self.first else RemoteError(str(error))
 
     def local_first(self, work: Callable[[], T]) -> T:
-        """As `on_all`, but on each machine one process goes first: what it leaves on the disk the others find."""
+        """Like `on_all`, but on each machine one process goes first, so that the others find what it leaves on disk."""
         if self.world == 1:
             return work()
         done = self.on_all(lambda: [work()] if self.local == 0 else [])
         return self.on_all(lambda: done[0] if done else work())
 
     def gather(self, value: T) -> list[T]:
-        """Every process's value, in the first one; none in the others."""
+        """Every process's value in the first one; an empty list in the others."""
         if self.world == 1:
             return [value]
         values: list[Any] | None = [None] * self.world if self.first else None
@@ -156,7 +156,7 @@ class Ranks:
     def broadcast_state(
         self, tensors: dict[str, Tensor], counters: dict[str, Any]
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The first process's tensors and counters, in all."""
+        """The first process's tensors and counters, in all processes."""
         if self.world == 1:
             return tensors, counters
         forms = {name: (value.shape, value.dtype) for name, value in tensors.items()}
@@ -176,7 +176,7 @@ ALONE = Ranks()
 
 @contextlib.contextmanager
 def join() -> Iterator[Ranks]:
-    """The processes that torchrun has started with this one, or this one alone. Raises `ConfigError`."""
+    """The processes that torchrun has started, or this one alone. Raises `RunError` if they cannot connect."""
     given = [os.environ.get(name, "") for name in VARIABLES]
     if not all(given) or int(given[1]) == 1:
         yield ALONE
@@ -198,14 +198,14 @@ def join() -> Iterator[Ranks]:
     try:
         with heartbeat:
             yield ranks
-            ranks.on_all(lambda: None)  # nobody falls silent before the last one has written what it has to,
-        ranks.on_all(lambda: None)  # nor takes the store away while others listen to it
+            ranks.on_all(lambda: None)  # no heartbeat stops before the last process has written its files,
+        ranks.on_all(lambda: None)  # and the store stays while others still listen to it
     except UserError as error:
         leave(say(error))
 
 
 def leave(status: int) -> NoReturn:
-    """End this process of several at once. On the long way out gloo's threads now and then abort it."""
+    """Exit this process of several immediately. On a normal exit gloo's threads occasionally abort it."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
@@ -224,10 +224,10 @@ def check_device(ranks: Ranks, device: torch.device) -> None:
 
 @contextlib.contextmanager
 def _peer_loss_as_run_error() -> Iterator[None]:
-    """What torch raises when another process is gone, said as what it means."""
+    """Turn what torch raises when another process is gone into a `RunError` that says so."""
     try:
         yield
-    except torch.OutOfMemoryError:  # nobody's absence
+    except torch.OutOfMemoryError:  # not a lost process
         raise
     except RuntimeError as error:  # torch's DistError is one
         reason = str(error).strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""What a run shows and writes down: the line of progress, the log, TensorBoard, grids, snapshots, states."""
+"""What a run shows and writes: the progress line, the log, TensorBoard, grids, snapshots, states."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GRID_BATCH = 16
 
 
 class Report:
-    """The callbacks of a run (`loop.Callbacks`). Every process has one; that of the first alone shows and writes."""
+    """The callbacks of a run (`loop.Callbacks`). Every process has one; only the first one's shows and writes."""
 
     def __init__(
         self,
@@ -48,9 +48,9 @@ class Report:
         stream: TextIO | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> None:
-        """writes: whether this process shows and writes. tell: gets the lines that stay; None: they go to the stream.
+        """writes: whether this process shows and writes. tell: receives permanent lines; None = they go to the stream.
 
-        stream: where the line of progress is redrawn; None = stderr.
+        stream: where the progress line is redrawn; None = stderr.
         """
         self.run = run
         self.tuning = tuning
@@ -71,7 +71,7 @@ class Report:
         self._pending: list[dict[str, Any]] = []
 
     def say(self, line: str) -> None:
-        """Tell a line that stays."""
+        """Show a permanent line."""
         if not self.writes:
             return
         if self.live:
@@ -79,7 +79,7 @@ class Report:
         self._tell(line)
 
     def write_first(self, state: TrainState, phase: Phase) -> None:
-        """Write the grid of fakes before the first step. Raises `RunError`: the disk is tried now."""
+        """Write the grid of fakes before the first step. Raises `RunError` if the disk cannot be written."""
         grid = self.draw_fakes(state, phase)
         state.ranks.on_first(lambda: images.save_png(self.run.fakes(state.nimg), grid) if grid is not None else None)
 
@@ -88,7 +88,7 @@ class Report:
         self.tuning.prepare(state, phase)
 
     def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
-        """Redraw the line of progress now and then."""
+        """Redraw the progress line if it is due."""
         if not self.writes:
             return
         if self._recent[0] != phase.resolution:
@@ -108,7 +108,7 @@ class Report:
             self.say(line)
 
     def after_tick(self, state: TrainState, phase: Phase, last: bool) -> None:
-        """Write the log, a grid and, when it is due, a snapshot."""
+        """Write the log and, if due, a grid and a snapshot."""
         self._see_that_it_is_there()
         self._observe_between(state)
         due = last or state.tick % self.snapshots.config.snapshots.image_ticks == 0
@@ -167,9 +167,9 @@ class Report:
             self._attempt(lambda: self.snapshots.write_stage(state, phase))
 
     def save(self, state: TrainState, phase: Phase, grid: bool, leaving: bool) -> None:
-        """Write the state, a grid if asked, and a snapshot when leaving; let the run go on if that cannot be done.
+        """Write the state, a grid if asked, and a snapshot when leaving; if that fails, the run continues.
 
-        No state is written before what the disk still owes of earlier moments: a run taken up from it would lack that.
+        No state is written before pending files of earlier moments: a run resumed from it would lack them.
         """
         fakes = self.draw_fakes(state, phase) if grid else None
         if not self.writes:
@@ -187,13 +187,13 @@ class Report:
             self._attempt(lambda: self.snapshots.write(state, phase, None))
 
     def keep_failure(self, state: TrainState, phase: Phase, what: str) -> str:
-        """Write the networks as they are when `what` has gone wrong. Returns part of a sentence: where they are."""
+        """Write the networks as they are when `what` has gone wrong. Returns a phrase that says where they are."""
         self._see_that_it_is_there()
         path = self._attempt(lambda: self.snapshots.write_trouble(state, phase, what)) if self.writes else None
         return f" (networks saved as {path})" if path else ""
 
     def rewind(self, nimg: int) -> None:
-        """Forget what was said of moments after `nimg`, to which the run has gone back."""
+        """Discard what was recorded after `nimg`, to which the run has gone back."""
         if self.writes:
             self.run.forget_after(nimg)
         self._pending.clear()
@@ -207,7 +207,7 @@ class Report:
     def draw_fakes(self, state: TrainState, phase: Phase) -> Image | None:
         """The grid of fakes from the latents of seeds 0, 1, 2, ...: always the same ones.
 
-        Every process draws a part of it; the first has the whole.
+        Every process draws a part of it; the first gets the whole, the others None.
         """
         spec = state.spec
         columns, rows = geometry.grid_shape(spec.resolution)
@@ -225,7 +225,7 @@ class Report:
         return images.make_grid(np.concatenate(in_order), columns, full)
 
     def close(self) -> None:
-        """Leave the line of progress and close what is open."""
+        """Clear the progress line and close TensorBoard."""
         if self.live and self.writes:
             write(self.stream, "\r" + " " * self._width + "\r")
         if self.board is not None:
@@ -235,7 +235,7 @@ class Report:
         try:
             self.run.check_place()
         except Moved:
-            self.board = None  # which would open its file anew, and fail in a thread of its own
+            self.board = None  # which would reopen its file, and fail in a thread of its own
             raise
 
     def _flush(self) -> None:
@@ -247,7 +247,7 @@ class Report:
             self._pending.clear()
 
     def _attempt(self, work: Any) -> Any:
-        """Write, or say why not: a full disk is no reason to lose a run."""
+        """Call `work`, or say why it failed: a full disk is no reason to lose a run."""
         try:
             return work()
         except (OSError, RunError) as error:
@@ -262,7 +262,7 @@ class Report:
         self._recent = (0, 0, 0.0)
 
     def _observe_between(self, state: TrainState) -> None:
-        """Tell the forecast what else than steps there was between the ends of two ticks."""
+        """Tell the forecast how long everything but steps took between the ends of two ticks."""
         now = time.monotonic()
         if self._ticked is not None:
             then, nimg, seconds = self._ticked
@@ -286,7 +286,7 @@ class Report:
     def _write_board(self, entry: dict[str, Any], nimg: int) -> None:
         if self.board is None:
             return
-        board, self.board = self.board, None  # a board that fails once is not asked again
+        board, self.board = self.board, None  # a board that has failed once is not used again
         for name, value in entry.items():
             if isinstance(value, int | float) and name not in ("nimg", "kimg", "tick"):
                 board.add_scalar(name if "/" in name else f"run/{name}", value, nimg)
@@ -299,7 +299,7 @@ class Report:
 def grid_latents(
     state: TrainState, distribution: dict[str, Any], columns: int, rows: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Latents and labels of a grid's cells; with classes, a class to a row."""
+    """Latents and labels of a grid's cells; with classes, one class per row."""
     z, labels = latents.draw(range(columns * rows), state.spec, distribution)
     if labels is not None and not state.spec.multi_label:
         labels = torch.arange(rows).repeat_interleave(columns) % state.spec.num_labels
@@ -314,7 +314,7 @@ def _open_board(folder: Path, nimg: int, say: Any) -> Any:
         say("no TensorBoard log: enable it with pip install tensorboard")
         return None
     try:
-        # What another start has written of later moments is not to be shown twice.
+        # What an earlier start has written for later moments must not appear twice.
         return SummaryWriter(folder, purge_step=nimg)
     except OSError as error:
         say(f"warning: no TensorBoard log: {error}")

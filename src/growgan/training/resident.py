@@ -1,6 +1,6 @@
-"""The present stage's pictures in the memory of the device, where they fit: a batch is then one gather there.
+"""The current stage's pictures in device memory, if they fit: a batch is then one gather there.
 
-What is served is the loader's stream, bit for bit; the loader serves what does not fit.
+The result is the loader's stream, bit for bit; the loader itself serves what does not fit.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ class Resident:
         """The pictures at that resolution, uint8 [N, C, S, S], and their labels: on the device."""
 
     def prepare(self, state: TrainState, phase: Phase) -> None:
-        """Keep what steps like those of `phase` want, in place of what was kept. Asked before every step.
+        """Keep what steps like those of `phase` need, in place of what was kept. Called before every step.
 
-        Raises `OutOfMemory` where ``execution.resident`` is always and it cannot be kept.
+        Raises `OutOfMemory` if `execution.resident` is always and the pictures cannot be kept.
         """
         if phase.resolution == self._resolution:
             return
         self._resolution, self._kept = phase.resolution, None
         if not self.wanted:
             return
-        state.passes.forget()  # recordings of the stage before hold the memory that they need
+        state.passes.forget()  # recordings of the previous stage hold on to memory
         if self.machine.device.type == "cuda":
-            torch.cuda.empty_cache()  # what the stage before has left is free for pictures of another size
+            torch.cuda.empty_cache()  # makes the previous stage's memory available for pictures of another size
         self._kept = state.ranks.on_all(lambda: self._fetch(state, phase))
 
     def batch(self, nimg: int, n: int, resolution: int, rows: np.ndarray | None = None) -> tuple[Values, Values | None]:
-        """See `data.sampler.Loader.batch`; tensors on the device where the pictures are kept there."""
+        """See `data.sampler.Loader.batch`; tensors on the device if the pictures are kept there."""
         if self._kept is None or resolution != self._resolution:
             return self.loader.batch(nimg, n, resolution, rows)
         pictures, labels = self._kept
@@ -70,7 +70,7 @@ class Resident:
         return pictures.index_select(0, wanted), None if labels is None else labels.index_select(0, wanted)
 
     def _fetch(self, state: TrainState, phase: Phase) -> tuple[Tensor, Tensor | None] | None:
-        """What is to be kept; None where the loader has to serve."""
+        """What to keep; None if the loader has to serve."""
         dataset, size = self.loader.dataset, phase.resolution
         taken = sum(tensor.nbytes for tensor in state.tensors().values())
         obstacle = _obstacle(dataset, size, spare_memory(self.config, phase, self.machine, taken, state.ranks))
@@ -104,7 +104,7 @@ class Resident:
 def check_resident(
     config: RunConfig, schedule: Schedule, machine: Machine, dataset: ImageSet, ranks: Ranks = ALONE
 ) -> None:
-    """Raise `OutOfMemory` before the first step if pictures are always to be kept and those of a stage do not fit."""
+    """Raise `OutOfMemory` before the first step if pictures must always be kept and those of a stage do not fit."""
     if config.execution.resident != "always":
         return
     for phase in fullest_phases(schedule):
@@ -119,7 +119,7 @@ def _refused(obstacle: str) -> OutOfMemory:
 
 
 def _obstacle(dataset: ImageSet, size: int, spare: float | None) -> str | None:
-    """Why the pictures cannot be kept, as far as that can be told beforehand."""
+    """Why the pictures cannot be kept, as far as can be told beforehand."""
     needed = _bytes(dataset, size)
     if spare is None or needed <= spare:
         return None

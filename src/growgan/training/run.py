@@ -1,4 +1,4 @@
-"""The run folder: who works in it, and what its configuration allows."""
+"""The run folder: who writes to it, and what a resumed run may change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Override = tuple[str, str]
 
 LENGTH = "schedule.total_kimg"
 FREE = (LENGTH, "snapshots.", "health.", "execution.", "data.path")
-"""What a resumed run may change: its length, what it writes, what it does in trouble, and how the work is done."""
+"""What a resumed run may change: its length, what it writes, how it handles failures, and how the work is done."""
 
 
 class Moved(UserError):
@@ -32,15 +32,15 @@ class RunFolder(RunFiles):
     """A run's files, and who may write them."""
 
     _place: os.stat_result | None = None
-    """The folder, where this process holds its lock."""
+    """The folder's identity, if this process holds its lock."""
 
     def check(self) -> None:
-        """Raise `RunError` if the folder holds something else than a run; nothing is written."""
+        """Raise `RunError` if the folder holds something other than a run; nothing is written."""
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file; --out must be a folder")
         try:
             str(self.path).encode()
-        except UnicodeEncodeError:  # torch's and safetensors' writers know no other
+        except UnicodeEncodeError:  # torch's and safetensors' writers accept only that
             raise RunError(f"{self.path} is not valid UTF-8; choose another --out") from None
         if not self.exists() and self.path.is_dir() and any(self.path.iterdir()):
             # A start that was killed early leaves some of these; anything else is not ours.
@@ -50,7 +50,7 @@ class RunFolder(RunFiles):
                 raise RunError(f"{self.path} is not empty and holds no run; choose a new folder for --out")
 
     def create(self) -> None:
-        """Make the folder, or see that it can be written. Raises `RunError` otherwise."""
+        """Create the folder if it does not exist. Raises `RunError` if that fails."""
         self.check()
         try:
             for folder in (self.path, self.models, self.state):
@@ -63,7 +63,7 @@ class RunFolder(RunFiles):
         write_text(self.config, json.dumps(to_json(config), indent=2) + "\n")
 
     def keep_changes(self, config: RunConfig) -> None:
-        """Write into config.json what going on is not to forget: the run's length from now on, and its data's place."""
+        """Write into config.json what a resume must not forget: the run's new length, and the path of its data."""
         stored = self.read_config()
         schedule = replace(stored.schedule, total_kimg=config.schedule.total_kimg)
         changed = replace(stored, schedule=schedule, data=replace(stored.data, path=config.data.path))
@@ -71,16 +71,16 @@ class RunFolder(RunFiles):
             self.write_config(changed)
 
     def write_data(self, fingerprint: dict[str, int | str]) -> None:
-        """Write data.json: what the run's set was made of when it was started."""
+        """Write data.json: what the run's dataset consisted of when it was started."""
         write_text(self.data, json.dumps(fingerprint, indent=2) + "\n")
 
     def name_changes(self, fingerprint: dict[str, int | str]) -> str:
-        """How a set differs from the one that the run was started with."""
+        """How a dataset differs from the one that the run was started with."""
         try:
             before = json.loads(self.data.read_text(encoding="utf-8"))
             then, now = before["pictures"], fingerprint["pictures"]
             changed = [part for part in ("names", "contents", "labels") if before.get(part) != fingerprint[part]]
-        except (OSError, ValueError, KeyError, TypeError):  # of an earlier version, or gone
+        except (OSError, ValueError, KeyError, TypeError):  # from an earlier version, or missing
             return "names, sizes, times or labels differ"
         if then != now:
             return f"it had {then:,} pictures and now has {now:,}"
@@ -89,7 +89,7 @@ class RunFolder(RunFiles):
         return f"{', '.join(words[part] for part in changed) or 'something'} differ"
 
     def check_untrained(self) -> None:
-        """Raise `RunError` if the run has been trained: without a state it could only begin anew over its own files."""
+        """Raise `RunError` if the run has been trained: without a state it could only overwrite its own files."""
         logged = self.log.is_file() and self.log.stat().st_size > 0
         if logged or self.all_models():
             raise RunError(
@@ -97,25 +97,24 @@ class RunFolder(RunFiles):
             )
 
     def cut_log(self, nimg: int) -> None:
-        """Drop what the log says of moments after `nimg`, and a line that was cut off."""
+        """Drop log entries after `nimg`, and an incomplete last line."""
         if not self.log.is_file():
             return
         text = self.log.read_text(encoding="utf-8")
         kept = "".join(f"{line}\n" for line in text.splitlines() if _clock(line) <= nimg)
-        if kept != text:  # else there is no need of a disk with room for it
+        if kept != text:  # an unchanged log needs no free space on the disk
             write_text(self.log, kept)
 
     def clear_leftovers(self) -> None:
-        """Remove what writers that were killed have left half-written; only under the lock."""
+        """Remove the half-written files of killed writers; only under the lock."""
         for folder in (self.path, self.models, self.state):
             for path in folder.glob(".*.tmp"):
                 path.unlink(missing_ok=True)
 
     def forget_after(self, nimg: int) -> None:
-        """Drop what was written of moments after `nimg`, to which a run has gone back: the log's lines, and files.
+        """Drop what was written after `nimg`, to which a run has gone back: log entries and files.
 
-        What is left is what a run that was never stopped would have by now, but for later milestones and the
-        best, which stay.
+        What is left is what an uninterrupted run would have by now, except that later milestones and the best stay.
         """
         self.cut_log(nimg)
         for path in (*self.states(), *self.snapshots(), *self.grids()):
@@ -123,7 +122,7 @@ class RunFolder(RunFiles):
                 path.unlink(missing_ok=True)
 
     def append_log(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Add lines to log.jsonl, all of them on the disk afterwards. Raises OSError, and has then added none."""
+        """Append lines to log.jsonl, synced to disk. Raises `OSError`, in which case none was added."""
         with self.log.open("ab") as file:
             before = file.tell()
             try:
@@ -132,12 +131,12 @@ class RunFolder(RunFiles):
                 os.fsync(file.fileno())
             except OSError:
                 with contextlib.suppress(OSError):
-                    os.truncate(self.log, before)  # half a line would spoil the next one
+                    os.truncate(self.log, before)  # half a line would corrupt the next one
                 raise
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other trainer out; the system lets go of the lock when its process dies."""
+        """Keep every other trainer out; the system releases the lock when its process dies."""
         try:
             file = self.lock.open("a+", encoding="utf-8")
         except OSError as error:
@@ -151,12 +150,12 @@ class RunFolder(RunFiles):
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
             self._place = self.path.stat()
-            yield  # the file stays afterwards: were it removed, two could hold a lock of that name
+            yield  # the file stays: if it were removed, two processes could hold a lock of that name
 
     def check_place(self) -> None:
-        """Raise `Moved` if this is not the folder any more that was locked: another one would be written.
+        """Raise `Moved` if this is no longer the folder that was locked: the wrong one would be written.
 
-        A disk that does not answer says nothing of that.
+        A disk that does not respond proves nothing.
         """
         try:
             if self._place is None or os.path.samestat(self._place, self.path.stat()):
@@ -172,12 +171,11 @@ class RunFolder(RunFiles):
 
 
 def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None, scaled: bool = False) -> RunConfig:
-    """The stored configuration with what the command may change of it.
+    """The stored configuration with the changes that the command may make.
 
-    A run whose schedule was scaled to some hours has another length than the one that is stored. scaled: a length that
-    the command names is scaled too, as at the first start, and as beside a scale; else it is meant as it is.
-    Only the fields that the command names are compared. Raises `RunError` that shows the first difference which would
-    make it another run.
+    The length of a run that was scaled to some hours differs from the stored one. scaled: a length that the command
+    sets is scaled too, as at the first start and as with a scale; otherwise it is taken literally. Only fields that the
+    command sets are compared. Raises `RunError`, with the first difference, if they would make it another run.
     """
     if preset is not None and preset != stored.preset:
         raise RunError(f"this run was started with preset {stored.preset!r}, not {preset!r}; use a new --out")
@@ -195,7 +193,7 @@ def resumed(stored: RunConfig, overrides: Sequence[Override], preset: str | None
 
 
 def _value(config: Any, path: str) -> str:
-    """A field's value as a command would name it."""
+    """A field's value as written on the command line."""
     for name in path.split("."):
         config = getattr(config, name)
     return str(config) if isinstance(config, str | PerResolution) else json.dumps(to_json(config))

@@ -1,4 +1,4 @@
-"""The configuration of a job: what the command names, what it leaves to a preset, a model and the data."""
+"""The configuration of a job: from the command and, where that is silent, a preset, a model and the data."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SETTLED = {
     "start.license": "--from",
     "start.resolution": "--from",
 }
-"""Fields that say what was given, with the flags that give it."""
+"""Fields that record the inputs, with the flags that set them."""
 
 
 def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
-    """Whether there is a run to go on with, and the configuration of what is asked for."""
+    """Whether there is a run to resume, and the requested configuration."""
     if request.data and request.data.is_dir() and request.out.resolve().is_relative_to(request.data.resolve()):
         raise ConfigError(f"--out {request.out} is inside --data: the run's own pictures would be trained on")
     if request.data and is_run(request.data):
@@ -68,13 +68,13 @@ def _started(request: Request) -> RunConfig:
 
 
 def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
-    """The set to train on. first: whether this process is the one that shows progress."""
+    """The dataset to train on. first: whether this process is the one that shows progress."""
     path = request.data or (Path(config.data.path) if config.data.path else None)
     if path is None:
         raise ConfigError("a new run needs --data: a folder or zip of pictures")
     if request.data is None and not path.exists():
         raise DataError(f"{path}, this run's data, no longer exists: set --data to its new path")
-    # A run that goes on wants the set that it had, whatever wish that was made by.
+    # A resumed run needs the dataset that it had, however that was requested.
     goes_on = config.built_resolution if config.data.content_hash else None
     wanted = goes_on or (config.network.resolution if request.names("network.resolution") else None)
     return prepare(
@@ -82,16 +82,16 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
         resolution=wanted,
         at_most=config.data.build_resolution,
         hint="; use --resolution for another size",
-        at_least=None if goes_on else wanted,  # a smaller one is another than the run's, and is told as such
+        at_least=None if goes_on else wanted,  # a smaller one is reported as a change of the run's data
         progress=Progress if first else Silent,
         say=request.say,
     )
 
 
 def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 1) -> RunConfig:
-    """The configuration with what comes from the data: size, channels, labels; unless it was named.
+    """The configuration with what comes from the data, unless it was set: size, channels, labels.
 
-    A model that the run starts from keeps its size, where the data's are not smaller.
+    A run that starts from a model keeps the model's size, unless the data is smaller.
 
     world: processes that have to share its minibatches.
     """
@@ -110,7 +110,7 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
         elif not request.names(f"network.{name}"):
             network = replace(network, **{name: value})
     path = str((request.data or dataset.path).resolve())
-    # The wish is kept, not what came of it, so that a resume finds the set which was built for it.
+    # The request is stored, not its outcome, so that a resume finds the dataset that was built for it.
     built, wanted = Path(path) != dataset.path.resolve(), request.names("network.resolution")
     data = replace(
         config.data,
@@ -127,7 +127,7 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
 
 
 def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig:
-    """The stored configuration, if the set is still the one that the run was started with."""
+    """The stored configuration. Raises `RunError` if the dataset is not the one that the run was started with."""
     if dataset.content_hash != config.data.content_hash:
         changes = RunFolder(request.out).name_changes(dataset.fingerprint())
         wrong = f"{request.data or config.data.path} is not the dataset this run was started with: {changes}"
@@ -138,9 +138,9 @@ def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunC
 
 
 def _long_enough(config: RunConfig, request: Request) -> RunConfig:
-    """The same with a total, unless one was named, that finishes the largest size: a preset may be made for less.
+    """The configuration, long enough to finish the largest size unless a length was set: a preset may be made for less.
 
-    Without growing as well, since comparisons with and without it are of equal lengths (docs/fidelity.md).
+    Also without growing, since comparisons with and without it have equal lengths (docs/fidelity.md).
     """
     if request.names(LENGTH):
         return config
@@ -156,7 +156,7 @@ def _long_enough(config: RunConfig, request: Request) -> RunConfig:
 
 
 def _warn_of_lone_pictures(config: RunConfig, request: Request) -> None:
-    """Say it if some stage's minibatch has no groups to compare: the largest divisor of 7 up to 4 is 1."""
+    """Warn if some stage's minibatch has no groups to compare: the largest divisor of 7 up to 4 is 1."""
     spec, schedule = config.network, Schedule(config.schedule, config.optim, config.network.resolution)
     for phase in map(schedule.trained, schedule.stages) if spec.has_stddev and spec.stddev_group != 1 else ():
         if phase.minibatch > 1 and stddev_group_size(spec.variant, phase.minibatch, spec.stddev_group) == 1:
@@ -166,7 +166,7 @@ def _warn_of_lone_pictures(config: RunConfig, request: Request) -> None:
 
 
 def _warn_of_no_augmentation(config: RunConfig, request: Request) -> None:
-    """Say it if augmentation was set up, but the preset has none: its strength alone does not turn it on."""
+    """Warn if augmentation was configured but not turned on: its strength alone does not do that."""
     named = [name for name, _ in request.overrides if name.startswith("augment.")]
     if named and not config.augment.changes and "augment.policy" not in named:
         remedy = "--set augment.policy=colour,translation,cutout turns augmentation on"
@@ -181,7 +181,7 @@ def _check_groups(config: RunConfig, world: int) -> None:
         return
     fitting = [name for name, most in (("v2-2gpus", 2), ("v2-4gpus", 4), ("v2-8gpus", 8)) if world <= most]
     remedy = f"use --preset {fitting[0] if fitting else f'v2-8gpus --minibatch {4 * world}'}"
-    if groups == 1 and not config.preset.startswith("v"):  # others' minibatches, rates and D: another experiment
+    if groups == 1 and not config.preset.startswith("v"):  # with other minibatches, rates and D: another experiment
         remedy = f"start one process, or {remedy}, which is another recipe"
     if config.start.model:  # whose groups are the model's
         remedy = f"use --set network.stddev_group=4 --minibatch {4 * world}"

@@ -1,4 +1,4 @@
-"""Models that a run leaves behind: the newest few, each stage's last, and the best."""
+"""Models that a run saves: the newest few, each stage's last, and the best."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from growgan.networks.generator import Generator
 from growgan.training.state import TrainState
 
 Measure = Callable[[TrainState, Phase], dict[str, Any] | None]
-"""Measures G_ema at its stage: {"name": ..., "value": ... (smaller is better), ...}, or None where it cannot."""
+"""Measures G_ema at its stage: {"name": ..., "value": ... (smaller is better), ...}, or None if it cannot."""
 
 
 class Snapshots:
@@ -39,11 +39,11 @@ class Snapshots:
         self._pending: dict[int, tuple[dict[str, Generator | Discriminator], dict[str, Any]]] = {}
 
     def take_measure(self, state: TrainState, phase: Phase) -> dict[str, Any] | None:
-        """The measure of this moment; every process of a run takes part in it."""
+        """The current measurement, in which every process takes part; None if there is none."""
         return self.measure(state, phase) if self.measure is not None and not phase.fading else None
 
     def write(self, state: TrainState, phase: Phase, measured: dict[str, Any] | None) -> None:
-        """Write the newest snapshot, drop the oldest, and see whether it is the best."""
+        """Write a snapshot, copy it if it is the best, and drop the oldest."""
         path = self.run.snapshot(state.nimg)
         measures = {measured["name"]: measured} if measured else {}
         save_model(path, _networks(state), training=self._training(state, phase), measures=measures)
@@ -53,33 +53,33 @@ class Snapshots:
             old.unlink(missing_ok=True)
 
     def write_stage(self, state: TrainState, phase: Phase) -> None:
-        """Write the milestone of a stage that is over: its toRGB layer is never trained again."""
+        """Write the milestone of a finished stage, whose toRGB layer is never trained again."""
         networks, training = _networks(state), self._training(state, phase)
         try:
             save_model(self.run.stage(phase.resolution), networks, training=training)
         except RunError:
-            # The run goes on and changes its networks, but the milestone is to be had later all the same.
+            # The run continues and changes its networks, so a copy is kept to be written later.
             self._pending[phase.resolution] = copy.deepcopy(networks), training
             raise
 
     def write_owed(self) -> None:
-        """Write the milestones that could not be written in their time. Raises `RunError` if they still cannot."""
+        """Write the milestones that could not be written when due. Raises `RunError` if they still cannot."""
         for resolution, (networks, training) in list(self._pending.items()):
             save_model(self.run.stage(resolution), networks, training=training)
             del self._pending[resolution]
 
     def forget_owed(self) -> None:
-        """Owe nothing: the run has gone back, and comes by those moments again."""
+        """Drop pending milestones: the run has gone back, and will reach those moments again."""
         self._pending.clear()
 
     def write_trouble(self, state: TrainState, phase: Phase, what: str) -> Path:
-        """Write the networks as they are, for a person to look into: `what` has gone wrong."""
+        """Write the networks as they are, for inspection: `what` has gone wrong."""
         path = self.run.failure(state.nimg)
         save_model(path, _networks(state), training=self._training(state, phase), card={"failure": what})
         return path
 
     def _training(self, state: TrainState, phase: Phase) -> dict[str, Any]:
-        """How far the networks are, for the file."""
+        """The state of training, for the model file."""
         return {
             "growgan": __version__,
             "preset": self.config.preset,
@@ -98,7 +98,7 @@ class Snapshots:
         }
 
     def _beats_best(self, nimg: int, phase: Phase, measured: dict[str, Any]) -> bool:
-        """Whether there is no best of this resolution that is better."""
+        """Whether no better snapshot of this resolution is known."""
         try:
             best = open_model(self.run.best)
         except ModelError:
@@ -110,13 +110,13 @@ class Snapshots:
             known.get(term) == measured.get(term) for term in ("images", "protocol", "mirrored", "against_hash")
         )
         if not alike or best.training["nimg"] > nimg:
-            return True  # not to be compared, or of a moment that the run has gone back behind
-        # Equal counts, so that a run that is taken up again ends with the same file.
+            return True  # not comparable, or from a moment that the run has undone
+        # A tie counts, so that a resumed run ends with the same file.
         return bool(measured["value"] <= known["value"])
 
 
 def _parent(start: StartConfig) -> dict[str, Any]:
-    """The model that the networks began as; of a path its last name alone, since the file may be given away."""
+    """The model that the networks started from; of a path only its last part, since the file may be shared."""
     if not start.model:
         return {}
     name = Path(start.model).name if Path(start.model).is_absolute() else start.model
@@ -132,5 +132,5 @@ def _copy(source: Path, target: Path) -> None:
     with whole(target) as temporary:
         try:
             os.link(source, temporary)
-        except OSError:  # no links here
+        except OSError:  # no hard links here
             shutil.copyfile(source, temporary)

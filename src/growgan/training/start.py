@@ -1,4 +1,4 @@
-"""Where a run's networks come from when it does not start from nothing: a trained pair, with which it goes on."""
+"""Start a run from a trained pair of networks instead of from scratch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from growgan.sampling.sources import find, is_shipped
 from growgan.training.state import TrainState
 
 OTHERWISE = {"G": "G_ema", "G_ema": "G", "D": "D"}
-"""Which network is taken where a file does not hold the one of the name."""
+"""Which network is used if a file lacks the one of that name."""
 
 
 def open_pair(source: str) -> ModelFile:
@@ -40,9 +40,9 @@ def open_pair(source: str) -> ModelFile:
 
 
 def starting_from(config: RunConfig, source: str, file: ModelFile, own_loss: bool) -> RunConfig:
-    """A preset's configuration with the networks of a model, at the size that these have reached.
+    """A preset's configuration with the networks of a model, at the size that they have reached.
 
-    own_loss: take the loss that the pair was trained with, where its file tells; D's scores are on that loss's scale.
+    own_loss: use the loss that the pair was trained with, if its file says so; D's scores are on that loss's scale.
     """
     top = _settled(file)
     return replace(
@@ -57,10 +57,10 @@ def starting_from(config: RunConfig, source: str, file: ModelFile, own_loss: boo
 
 
 def fitted_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
-    """The configuration, with latents of the model's length, once its network fields have been named.
+    """The configuration with latents of the model's length, after network fields were set.
 
-    Stages may be several times as wide as the model's. Raises `ConfigError` if layers of the model have other shapes
-    in these networks, whatever their pictures and beside the width.
+    Stages may be several times as wide as the model's. Raises `ConfigError` if layers of the model have other shapes in
+    these networks for any reason but width, resolution, channels or labels.
     """
     spec, own = config.network, file.spec
     if spec.latent_size is None and spec.z_size != own.z_size:
@@ -80,9 +80,9 @@ def fitted_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
 
 
 def check_frozen(config: RunConfig, before: int, channels: int) -> None:
-    """Raise `ConfigError` if a D whose first layers stand still is to see colours, or an alpha, that it cannot.
+    """Raise `ConfigError` if D's frozen first layers would see colours or an alpha that they cannot know.
 
-    Grey it sees as three equal colours.
+    Grey they see as three equal colours.
     """
     if config.start.freeze_d and channels > before:
         raise ConfigError(
@@ -122,7 +122,7 @@ def _check_shapes(spec: NetworkSpec, file: ModelFile) -> None:
 
 
 def fitted_to_data(config: RunConfig) -> RunConfig:
-    """The configuration once its resolution is settled: a smaller one than the model's cuts the start short."""
+    """The configuration once its resolution is settled: if it is below the model's, the start is limited to it."""
     start, network, schedule = config.start, config.network, config.schedule
     if start.resolution is None:
         return config
@@ -134,9 +134,9 @@ def fitted_to_data(config: RunConfig) -> RunConfig:
 
 
 def check_same(source: str, start: StartConfig, say: Callable[[str], None]) -> None:
-    """Raise `RunError` if a run that is taken up was not started from the model that the command names.
+    """Raise `RunError` if a resumed run was not started from the model that the command names.
 
-    Under the name that the run knows the model may have changed since, or be gone: the run goes on with what it has.
+    A model of the name that the run knows may have changed or be gone: the run continues with its own weights.
     """
     if not start.model:
         raise RunError(f"this run was started from scratch, not from {source}; use a new --out")
@@ -150,9 +150,9 @@ def check_same(source: str, start: StartConfig, say: Callable[[str], None]) -> N
 
 
 def begin(state: TrainState, class_names: Sequence[str], say: Callable[[str], None]) -> None:
-    """Give a state that is new the networks that its configuration starts from.
+    """Fill a new state with the networks that its configuration starts from.
 
-    Raises `RunError` if the model is not the one any more that the configuration was made for.
+    Raises `RunError` if the model is no longer the one that the configuration was made for.
     """
     config, start = state.config, state.config.start
     if start.resolution is None:
@@ -170,10 +170,11 @@ def begin(state: TrainState, class_names: Sequence[str], say: Callable[[str], No
 
 @torch.no_grad()
 def _rescale(state: TrainState, file: ModelFile, before: LossConfig | None, now: LossConfig) -> None:
-    """Bring D's scores onto the slope that the gradient penalty asks for in a run of another size.
+    """Bring D's scores to the slope that the gradient penalty requires in a run of another size.
 
-    It asks for a norm by the *full-size* image (see `losses.wgan_gp`): at one stage the native norm grows with the
-    size that the run ends with. Without this D would first have to unlearn its scale, against the full penalty.
+    The penalty's target is a norm with respect to the *full-size* image (see `losses.wgan_gp`): at a given stage the
+    native norm grows with the final size of the run. Without this D would first have to unlearn its scale, against the
+    full penalty.
     """
     if before is None or not before.name == now.name == "wgan_gp":
         return
@@ -185,24 +186,24 @@ def _rescale(state: TrainState, file: ModelFile, before: LossConfig | None, now:
 
 
 def _averaged(optim: OptimConfig) -> OptimConfig:
-    """A half-life that does not rise: it would do away with the model's average, which is its best network."""
+    """A half-life that does not rise: otherwise the model's average, its best network, would soon be lost."""
     if optim.ema_kimg is None or optim.ema_kimg_end is None:
         return replace(optim, ema_rampup=0.0)
     return replace(optim, ema_rampup=0.0, ema_kimg=max(optim.ema_kimg, optim.ema_kimg_end))
 
 
 def _settled(file: ModelFile) -> int:
-    """The highest stage whose layers are faded in: a fade in which the model is goes on from half-trained layers."""
+    """The highest stage that is fully faded in: a model saved during a fade repeats it with half-trained layers."""
     return file.resolution if file.alpha == 1 else max(file.resolution // 2, LOWEST)
 
 
 def _highest(file: ModelFile, spec: NetworkSpec) -> int:
-    """The highest stage that is taken over."""
+    """The highest stage that is transferred."""
     return min(file.resolution, spec.resolution)
 
 
 def _loss(file: ModelFile) -> LossConfig | None:
-    """The loss that the model was trained with, as far as its file tells."""
+    """The loss that the model was trained with, if its file says so."""
     known = file.training.get("loss_settings") or {"name": file.training.get("loss")}
     try:
         return from_json(LossConfig, known)
@@ -211,7 +212,7 @@ def _loss(file: ModelFile) -> LossConfig | None:
 
 
 def _same_labels(file: ModelFile, spec: NetworkSpec, names: Sequence[str]) -> tuple[int | None, ...]:
-    """For each label of the run the model's that means the same: of the same name, or without names of its number."""
+    """For each label of the run, the model's with the same name (or number, without names); None if there is none."""
     known, names = ([composed(name) for name in some] for some in (file.training.get("class_names") or [], names))
     if file.spec.multi_label != spec.multi_label:
         return (None,) * spec.num_labels
@@ -221,7 +222,7 @@ def _same_labels(file: ModelFile, spec: NetworkSpec, names: Sequence[str]) -> tu
 
 
 def _widened(spec: NetworkSpec, top: int) -> NetworkSpec:
-    """Widths for stages above `top`, the model's last, of an imported network that lists its own: halved each time."""
+    """Add widths above stage `top`, the model's last, to an imported network that lists its own: halved each time."""
     widths = spec.variant.widths
     new = [size for size in stages(spec.resolution) if size > top and widths and size not in dict(widths.at)]
     if widths is None or not new:
@@ -231,18 +232,18 @@ def _widened(spec: NetworkSpec, top: int) -> NetworkSpec:
 
 
 def _name(source: str) -> str:
-    """What config.json calls the model: a path from the root, or a name that is the same everywhere."""
+    """The model's name in config.json: an absolute path, or a name that is valid everywhere."""
     return source if hub.is_address(source) or is_shipped(source) else str(Path(source).resolve())
 
 
 def _license(file: ModelFile) -> str:
-    """What the model's card says of its licence, or that of the model which it began as; a card is anybody's text."""
+    """The licence on the model's card, or that of the model it started from; a card may hold anything."""
     found = file.card.get("license") or file.training.get("parent", {}).get("license") or ""
     return found if isinstance(found, str) else ""
 
 
 def _describe(config: RunConfig, file: ModelFile, labels: Sequence[int | None]) -> str:
-    """What is taken over and what is not, in a line."""
+    """One line on what is transferred and what is not."""
     spec, before, top = config.network, file.spec, config.start.resolution or LOWEST
     parts = [f"stages up to {stage_name(_highest(file, spec))} transferred"]
     if spec.resolution > top:

@@ -1,4 +1,4 @@
-"""All that a run is at one moment: networks, optimisers, and the clock."""
+"""The complete state of a run: networks, optimisers, and the clock."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from growgan.training.ranks import ALONE, Ranks
 
 
 class TrainState:
-    """What `step.train_step` advances and a resume restores, whole.
+    """What `step.train_step` advances and a resume restores completely.
 
     The clock is `nimg`, the real images shown. `held` is the clock's value from which the current phase was read, and
     `repeat` how many minibatches it has been held for.
     """
 
     def __init__(self, config: RunConfig, machine: Machine, ranks: Ranks = ALONE, *, keep: bool = False) -> None:
-        """keep: whether kernels that are prepared from weights are kept while these do not change, which is faster.
+        """keep: whether kernels prepared from weights are kept while these do not change, which is faster.
 
-        Only for one whose every update is a `step`: others need not bump a weight's version, as `optim` and
-        `cuda_graphs` do (`layers.keep_kernels`).
+        Only if every update is a `step`: other code need not bump a weight's version as `optim` and `cuda_graphs` do
+        (`layers.keep_kernels`).
         """
         self.config = config
         self.ranks = ranks
         self.spec = config.network
         self.device = machine.device
         self.dtype = machine.dtype
-        with torch.device("meta"):  # drawn below, by names: the global random state is not touched
+        with torch.device("meta"):  # drawn below, by name: the global random state is not touched
             self.G = Generator(self.spec)
             self.D = Discriminator(self.spec)
         for name, network in (("G", self.G), ("D", self.D)):
-            if machine.device.type != "meta":  # as where networks may not fit
+            if machine.device.type != "meta":  # meta is used where networks may not fit
                 network.to_empty(device="cpu")
             initialize(network, config.seed, name)
             network.compute = machine.compute
@@ -68,11 +68,11 @@ class TrainState:
         self.held = 0
         self.repeat = 0
         self.rate = 1.0
-        """Factor on the schedule's learning rates: lowered where the run went back after trouble."""
+        """Factor on the schedule's learning rates: lowered by rollbacks."""
         self.rollbacks = 0
-        """How often that was."""
+        """Number of rollbacks so far."""
         self.seconds = 0.0
-        """Time spent in training, over all the times that the run was taken up."""
+        """Training time over all starts of the run."""
         self.tick = 0
         self.tick_start = 0
         self.tick_seconds = 0.0
@@ -89,16 +89,16 @@ class TrainState:
         return StepInfo(phase.resolution, self.spec.resolution / phase.resolution, penalised, phase.progress)
 
     def updates(self, phase: Phase) -> int:
-        """Updates of D before this one, were all minibatches as large as this one."""
+        """Updates of D before this one, as if all minibatches were as large as this one."""
         return self.nimg // phase.minibatch
 
     def critic(self, phase: Phase, draws: RandomSource) -> Callable[..., tuple[Tensor, Tensor]]:
-        """D as a loss sees it at this moment: at the phase's fade, of images augmented by `draws`."""
+        """D as a loss sees it at this moment: at the phase's fade, with images augmented by `draws`."""
         D = partial(self.D, alpha=phase.alpha)
         return self.augment.before(D, draws, phase.progress) if self.augment.works_at(phase.resolution) else D
 
     def parts(self, phase: Phase) -> tuple[Part, ...]:
-        """What this process computes of a minibatch, a micro-batch each."""
+        """The micro-batches of a minibatch that this process computes."""
         most, ranks = self.config.execution.microbatch, self.ranks
         return parts(phase.minibatch, most, self.spec, ranks.rank, ranks.world)
 
@@ -132,7 +132,7 @@ class TrainState:
         }
 
     def restore(self, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
-        """Become what `tensors` and `counters` describe. Raises KeyError or RuntimeError if they do not fit."""
+        """Become what `tensors` and `counters` describe. Raises `KeyError` or `RuntimeError` if they do not fit."""
         self.passes.forget()
         groups: dict[str, dict[str, Tensor]] = {}
         for path, value in tensors.items():
@@ -140,17 +140,17 @@ class TrainState:
             groups.setdefault(group, {})[key] = value
         for name, network in (("G", self.G), ("D", self.D), ("G_ema", self.G_ema)):
             network.load_state_dict(groups[name])
-            network.zero_grad(set_to_none=True)  # a step that was broken off may have left nonsense in them
+            network.zero_grad(set_to_none=True)  # an interrupted step may have left nonsense in them
         self.opt_G.restore(groups.get("opt_G", {}), counters["opt_G_steps"])
         self.opt_D.restore(groups.get("opt_D", {}), counters["opt_D_steps"])
-        # Copied: else the run would keep the state's file open, of which these are parts.
+        # Copied, since these are parts of the state's file, which would otherwise stay open.
         own = {
             group: {key: value.to(self.device, copy=True) for key, value in groups.get(group, {}).items()}
             for group in ("loss", "augment", "tick")
         }
         self.loss.state, self.tick_sums = own["loss"], own["tick"]
         self.augment.state |= own["augment"]
-        # States of earlier versions lack the one, and call the other otherwise.
+        # States of earlier versions lack `rate`, and call `rollbacks` `went_back`.
         counters = {"rate": 1.0, "rollbacks": counters.get("went_back", 0)} | counters
         for name in self.counters():
             if not name.startswith("opt_"):

@@ -50,7 +50,7 @@ def d_step(state: TrainState, phase: Phase, reals: Tensor, labels: Tensor | None
 
 
 def d_pass(state: TrainState, phase: Phase, draws: RandomSource, reals: Tensor, labels: Tensor | None) -> Figures:
-    """D's gradients, through fakes that G is not taught by."""
+    """D's gradients, with fakes that G does not learn from."""
     figures: Figures = {}
     for part in state.parts(phase):
         of, some = draws.of(part.rows), labels[part.own] if labels is not None else None
@@ -64,7 +64,7 @@ def d_pass(state: TrainState, phase: Phase, draws: RandomSource, reals: Tensor, 
 
 
 def g_step(state: TrainState, phase: Phase, feed: Source, reals: Tensor) -> Figures:
-    """Update G on fresh latents and labels, through a D that stands still; `reals`: what D was updated on last."""
+    """Update G on fresh latents and labels, through a frozen D. reals: those that D was last updated on."""
     draws = state.draws("G", phase)
     labels = feed.random_labels(draws.of(own_rows(state.parts(phase))))
     figures = state.passes.run(g_pass, state, StepInputs(phase, draws, reals, labels))
@@ -75,7 +75,7 @@ def g_step(state: TrainState, phase: Phase, feed: Source, reals: Tensor) -> Figu
 
 
 def g_pass(state: TrainState, phase: Phase, draws: RandomSource, reals: Tensor, labels: Tensor | None) -> Figures:
-    """G's gradients; labels: the fakes'."""
+    """G's gradients. labels: those of the fakes."""
     figures: Figures = {}
     with frozen(state.D):
         for part in state.parts(phase):
@@ -96,7 +96,7 @@ def backward(terms: Terms, share: float, figures: Figures, network: str) -> None
 
 
 def read(figures: Figures) -> dict[str, float]:
-    """Figures as plain numbers, for which a device is waited for once and not for each."""
+    """Figures as plain numbers, waiting for the device only once."""
     return dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True)) if figures else {}
 
 
@@ -106,7 +106,8 @@ def tick_means(state: TrainState) -> dict[str, float]:
 
 
 def check_finite(figures: Figures, network: str) -> None:
-    """Move no weight by a loss that is not finite; on a GPU, which looking would hold up, `health` finds it later."""
+    """Raise `FloatingPointError` if the loss is not finite. On a GPU this would stall: there `health` finds it
+    later."""
     loss = figures[f"{network}/loss"]
     if loss.device.type == "cpu" and not loss.isfinite():
         named = ", ".join(f"{name} {value:g}" for name, value in read(figures).items())
@@ -115,7 +116,7 @@ def check_finite(figures: Figures, network: str) -> None:
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """No gradients for the network's weights meanwhile; those that had none before have none afterwards."""
+    """Disable gradients for the network's weights while entered; weights that had none before have none afterwards."""
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     network.requires_grad_(False)
     try:

@@ -14,24 +14,25 @@ from typing import Any, Self
 from growgan.core.errors import Terminated
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-"""Ctrl-C, a queue that ends a job, a terminal that is closed."""
+"""Ctrl-C, a job queue that ends a job, a terminal that is closed."""
 
 
 class Asked(Exception):
-    """The work was to stop at a moment at which there is nothing to save yet."""
+    """A stop was requested while there is nothing to save yet."""
 
 
 ECHO = 2.0
-"""Seconds in which one signal may arrive by several ways."""
+"""Seconds within which one signal may arrive by several routes."""
 ANSWER = b"\nfinishing this step and saving; press Ctrl-C again after two seconds to quit at once\n"
 
 
 class Stop:
     """While entered in the main thread, the first of `SIGNALS` sets `asked`; a later one ends at once.
 
-    What follows within `ECHO` seconds is the same wish: torchrun hands a signal on to processes that may have had it.
+    Signals within `ECHO` seconds count as the same request: torchrun forwards a signal to processes that may have had
+    it.
 
-    One that is ignored already, as SIGHUP under nohup, stays so.
+    A signal that is ignored already, such as SIGHUP under nohup, stays ignored.
     """
 
     def __init__(self, said: bool = False) -> None:
@@ -42,7 +43,7 @@ class Stop:
         self._before: dict[signal.Signals, Any] = {}
 
     def ask(self) -> None:
-        """Ask for it, as SIGTERM would: for programs that train in a thread."""
+        """Request a stop, as SIGTERM would: for programs that train in a thread."""
         self.asked = signal.SIGTERM
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -52,7 +53,7 @@ class Stop:
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
         self.asked = signal.Signals(number)
         self._first = time.monotonic()
-        if self.said:  # not by way of Python's stream, which may be in the midst of a line; a closed one is no matter
+        if self.said:  # bypasses Python's stream, which may be in the middle of a line; a closed stderr does not matter
             with contextlib.suppress(OSError):
                 os.write(2, ANSWER)
 

@@ -1,6 +1,6 @@
-"""How many threads a run is to train on: measured once a machine and kind of run, then kept in the user's cache.
+"""The number of threads a run trains on: measured once per machine and kind of run, then kept in the user's cache.
 
-Measured anew each time, the same command would now and then settle on another number, and compute another run.
+If it were measured every time, the same command would occasionally choose another number, and compute another run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from growgan.training.trial_steps import fastest_threads
 
 
 def settled_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> int:
-    """How many threads a new run is to train on. A cache that cannot be written is done without."""
+    """The number of threads a new run trains on. A cache that cannot be written is ignored."""
     most = torch.get_num_threads()
     run = f"{config.network}, {config.schedule.minibatch}, {machine.dtype}, {machine.compute}, {machine.name()}"
     known = _read()
@@ -39,7 +39,7 @@ def _path() -> Path:
 
 
 def _read() -> dict[str, object]:
-    """What the cache holds; nothing if there is no such file, or a damaged one."""
+    """The cache's contents; empty if the file is missing or damaged."""
     try:
         stored = json.loads(_path().read_text(encoding="utf-8"))
     except (OSError, ValueError):

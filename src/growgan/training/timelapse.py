@@ -1,4 +1,4 @@
-"""How a run learnt to see: its grids of fakes, which show the same latents all along, as the frames of a film."""
+"""A time lapse of a run: its grids of fakes, which show the same latents throughout, as the frames of a film."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from growgan.sampling.images import SMALLEST_SHOWN
 
 PAPER, INK = (0, 0, 0), (230, 230, 230)
 GAP = "   "
-"""Between the words of a caption."""
+"""Separator between the words of a caption."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Moment:
     path: Path
     nimg: int
     seconds: float
-    """Of training until then."""
+    """Training time until then."""
     resolution: int
     alpha: float
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What a caption says of it."""
+        """The words of its caption."""
         fade = (f"fade {self.alpha:.0%}",) if self.alpha < 1 else ()
         return f"{self.resolution}x{self.resolution}", *fade, f"{self.nimg / 1000:,.0f} kimg", clock(self.seconds)
 
 
 def moments(run: RunFiles) -> list[Moment]:
-    """The run's grids, oldest first; times between lines of the log are interpolated. Raises `RunError` without any."""
+    """The run's grids, oldest first; times between log entries are interpolated. Raises `RunError` without any grid."""
     grids = run.grids()
     if not run.exists() or not grids:
         raise RunError(f"{run.path} has no grids of fakes")
@@ -56,7 +56,7 @@ def moments(run: RunFiles) -> list[Moment]:
         nimg = images_shown(path)
         phase, entry = schedule.at(nimg), logged.get(nimg, {})
         size, alpha = entry.get("resolution"), entry.get("alpha")
-        if not (isinstance(size, int) and isinstance(alpha, int | float)):  # else it knows what was held for a round
+        if not (isinstance(size, int) and isinstance(alpha, int | float)):  # else the log has what was held for a round
             size, alpha = phase.resolution, phase.alpha
         found.append(Moment(path, nimg, float(np.interp(nimg, shown, seconds)), size, float(alpha)))
     return found
@@ -67,9 +67,9 @@ def chosen(
 ) -> list[Moment]:
     """The moment that each of `count` frames shows; the last `held` of them, but never all, show the last moment.
 
-    A film that is at t, from 0 to 1, shows what there was at t^warp of the whole ("time": of training; "images": of
-    images shown), as the release's `generate_training_video` does: with more than 1 the lively beginning lasts longer.
-    A run whose log is lost goes by images.
+    At t, from 0 to 1, the film shows what there was at t^warp of the whole (by "time": of training time; by "images":
+    of images shown), as the release's `generate_training_video` does: above 1, the lively beginning lasts longer. A run
+    whose log is lost goes by images.
     """
     if by == "images" or not found[-1].seconds:
         places = [float(moment.nimg) for moment in found]
@@ -83,10 +83,11 @@ def chosen(
 def frames(
     shown: list[Moment], resolution: int, cells: tuple[int, int] | None = None, captions: bool = True, first: int = 0
 ) -> Iterator[Image.Image]:
-    """The frames that show `shown`, from frame `first` on; a moment that is shown longer is the same picture again.
+    """The frames that show `shown`, from frame `first` on; a moment shown in several frames is the same picture again.
 
-    resolution: the run's. cells: only the first columns and rows of the grids. captions: size, images shown and time of
-    training below. Raises `ConfigError` for more cells than there are, and `RunError` for a grid that cannot be read.
+    resolution: the run's. cells: only the first columns and rows of the grids. captions: size, images shown and
+    training time below. Raises `ConfigError` for more cells than there are, and `RunError` for a grid that cannot be
+    read.
     """
     side = max(resolution, SMALLEST_SHOWN) if cells else None
     size = _read(shown[0], cells, side).size
@@ -101,7 +102,7 @@ def _framed(
     for moment in shown:
         if before is None or before[0] is not moment:
             picture = _read(moment, cells, side)
-            if picture.size != size:  # of an earlier start, with other settings
+            if picture.size != size:  # from an earlier start, with other settings
                 picture = picture.resize(size, Image.Resampling.NEAREST)
             before = moment, caption.below(picture, moment) if caption else picture
         yield before[1]
@@ -110,7 +111,7 @@ def _framed(
 def _read(moment: Moment, cells: tuple[int, int] | None, side: int | None) -> Image.Image:
     try:
         with Image.open(moment.path) as file:
-            file.load()  # what is in colour already is converted to itself
+            file.load()  # needed where `convert` returns the picture itself
             picture = convert(file, 3)
     except (OSError, SyntaxError, ValueError, Rejected) as error:
         raise RunError(f"{moment.path} cannot be read: {error}") from error
@@ -123,7 +124,7 @@ def _read(moment: Moment, cells: tuple[int, int] | None, side: int | None) -> Im
 
 
 class Caption:
-    """Text below the pictures of a film: in one line, or, where one of them would be too wide for that, in several."""
+    """Text below the pictures of a film: on one line or, if any caption would be too wide for that, on several."""
 
     def __init__(self, width: int, shown: list[Moment]) -> None:
         self.size = max(12, min(28, width // 36))

@@ -1,4 +1,4 @@
-"""Steps on made-up pictures: to learn what a stage needs in memory and time before the run begins."""
+"""Steps on synthetic pictures: to measure what memory and time a stage needs before the run begins."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TrialSteps:
         self.spec = state.spec
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
-        """As much grey as this process has of a minibatch."""
+        """Grey images for this process's share of a minibatch."""
         own = len(own_rows(self.state.parts(phase)))
         return self._grey(phase, own), self._labels(own)
 
@@ -41,10 +41,10 @@ class TrialSteps:
         return self._labels(draws.count)
 
     def d_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
-        """D's loss on `rows` images, not yet backward, in the parts that are sent there one after the other.
+        """D's loss on `rows` images, before backward, in the groups that are backpropagated one after the other.
 
-        With its lazy penalties, whatever the moment, and then without, if not every step has them: what is measured
-        by it holds for every step of the stage.
+        First with its lazy penalties, whatever the moment, then without if not every step has them: what is measured
+        this way holds for every step of the stage.
         """
         state, draws = self.state, self._draws(phase, rows)
         with torch.no_grad():
@@ -55,7 +55,7 @@ class TrialSteps:
                 yield terms.total
 
     def g_losses(self, phase: Phase, rows: int) -> Iterator[Tensor]:
-        """G's loss on `rows` images, not yet backward."""
+        """G's loss on `rows` images, before backward."""
         state, draws = self.state, self._draws(phase, rows)
         fakes = state.G(draws.normal("z", self.spec.z_size), self._labels(rows), phase.resolution, phase.alpha)
         D, reals = state.critic(phase, draws), self._grey(phase, rows)
@@ -84,10 +84,10 @@ def seconds_per_image(
     prepare: Prepare | None = None,
     look: Callable[[], None] = lambda: None,
 ) -> dict[int, float]:
-    """Seconds that an image takes to train at each resolution of the run, half of its time fading.
+    """Training seconds per image at each resolution of the run, with half of the time fading.
 
-    Every process takes part, and has the first one's figures. prepare: done before each stage, and not timed. look:
-    done now and then; it may break the work off by raising. Raises `RunError` where losses are not finite.
+    Every process takes part, and gets the first one's figures. prepare: called before each stage, and not timed. look:
+    called now and then; it may interrupt by raising. Raises `RunError` if losses are not finite.
     """
     state = TrainState(config, machine, ranks, keep=True)
     trial = TrialSteps(state)
@@ -103,10 +103,10 @@ def seconds_per_image(
 
 
 def fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> int:
-    """How many of the processor's threads train fastest just now: all of them, half, or one (`threads` keeps it).
+    """The number of CPU threads that currently trains fastest: all of them, half, or one (`threads` keeps it).
 
-    All are best on a machine of one's own. Beside another busy process they can be ten times slower than one: they wait
-    for each other after every operation, and so each time for the one that was put aside.
+    All are best on a machine that does nothing else. Next to another busy process they can be ten times slower than
+    one: they wait for each other after every operation, and so for any thread that has been suspended.
     """
     most = torch.get_num_threads()
     sizes = [stage for stage in schedule.stages if stage.resolution <= 32] or list(schedule.stages[:1])
@@ -121,10 +121,10 @@ def fastest_threads(config: RunConfig, schedule: Schedule, machine: Machine) -> 
 
 
 def kinds_of_steps(config: RunConfig, phase: Phase) -> list[tuple[int, float]]:
-    """A moment of the clock at which steps are of each kind, and the share of all steps that are.
+    """For each kind of step, a moment of the clock at which steps are of that kind, and its share of all steps.
 
-    Of `d_repeats` updates of D one more has lazy penalties in some steps than in the others: in those from 0 on, and
-    not in those from the second minibatch on. Where all have as many there is one kind.
+    Among the `d_repeats` updates of D, some steps have one more with lazy penalties than others: those at 0 have it,
+    those at the second minibatch do not. If all steps have equally many, there is one kind.
     """
     every = config.loss.every(phase.resolution)
     heavy = config.schedule.d_repeats % every / every
@@ -132,7 +132,7 @@ def kinds_of_steps(config: RunConfig, phase: Phase) -> list[tuple[int, float]]:
 
 
 def _step_seconds(state: TrainState, phase: Phase, trial: TrialSteps, look: Callable[[], None] = lambda: None) -> float:
-    """The mean over a few steps of each kind, after one to warm up, or as many as it takes to record them."""
+    """Mean seconds over a few steps of each kind, after one to warm up, or as many as it takes to record them."""
     mean = 0.0
     for nimg, share in kinds_of_steps(state.config, phase):
         look()
@@ -145,7 +145,7 @@ def _step_seconds(state: TrainState, phase: Phase, trial: TrialSteps, look: Call
 
 
 def _seconds_at(nimg: int, state: TrainState, phase: Phase, trial: TrialSteps) -> float:
-    """The mean over a few steps at the same moment of the clock."""
+    """Mean seconds over a few steps at the same moment of the clock."""
     for _ in range(max(1, state.passes.settling)):
         state.nimg = nimg
         train_step(state, phase, trial)

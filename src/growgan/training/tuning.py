@@ -1,10 +1,10 @@
-"""How a run's convolutions are computed: measured before a stage begins, and kept with the run.
+"""Which algorithms compute a run's convolutions: measured before a stage begins, and kept with the run.
 
 The choices are read from the run first, then from the user's cache, and only what neither holds is measured: so a
-resumed run computes as before, bit for bit. They are on the disk before the first step that uses them.
+resumed run computes as before, bit for bit. They are written to disk before the first step that uses them.
 
-A stage follows the choices that its own steps ask for, and no others: what else is known depends on how far the run, or
-another one, has come, and would change the last digits of a grid or a measure, whose batches are of other sizes.
+A stage uses only the choices that its own steps need: what else is known depends on how far this or another run has
+come, and would change the last digits of a grid or a measure, whose batches have other sizes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Tuning:
         self.say = say
         self.measures = measures and machine.device.type == "cpu"
         self.known: dict[str, str] = {}
-        """Choices of this machine, for whatever stage or run they were measured."""
+        """Choices measured on this machine, for any stage or run."""
         self._stage: tuple[int, int] | None = None
         self._pending = False
         if not self.measures:
@@ -44,7 +44,7 @@ class Tuning:
         self.known = read_plan(cached_plan(self.name))[1] | choices
 
     def prepare(self, state: TrainState, phase: Phase) -> None:
-        """Measure what the stage of `phase` needs and is not known yet, in the first process for all."""
+        """Measure what the stage of `phase` needs and is not yet known, in the first process for all."""
         stage = phase.resolution, phase.minibatch
         if not self.measures or stage == self._stage:
             return
@@ -75,7 +75,7 @@ class Tuning:
         return self.plan.choices
 
     def write_owed(self) -> None:
-        """Write the plan if it could not be written so far. Raises `RunError` if that still holds."""
+        """Write the plan if it could not be written so far. Raises `RunError` if it still cannot be."""
         if self._pending:
             write_plan(self.run.plan, self.name, self.known)
             self._pending = False

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from growgan.core.progress import Progress
 
-SUMMARY = "download cifar10, cifar100, mnist, fashion-mnist, svhn or svhn-extra from its official address (mnist: PyTorch's mirror)"
+SUMMARY = "download cifar10, cifar100, mnist (PyTorch's mirror), fashion-mnist, svhn or svhn-extra from its address"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

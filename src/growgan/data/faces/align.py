@@ -18,7 +18,7 @@ from PIL import Image
 from growgan import __version__
 from growgan.core.errors import DataError
 from growgan.core.files import whole
-from growgan.core.progress import MakeProgress, Silent
+from growgan.core.progress import MakeProgress, Silent, tell
 from growgan.data.build import check_limit, check_places
 from growgan.data.faces.collect import Collection
 from growgan.data.faces.detect import Detector, Face
@@ -82,7 +82,7 @@ def align(
     quality: int | None = None,
     overwrite: bool = False,
     progress: MakeProgress = Silent,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = tell,
 ) -> AlignReport:
     """Build a set of the faces in a source's pictures at `out`, with OUT.faces.csv and OUT.faces.png next to it.
 

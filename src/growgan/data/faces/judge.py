@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from growgan.core.errors import ConfigError
-from growgan.data.faces.crop import Enhance, crop_face, glance
+from growgan.data.faces.crop import crop_face, glance
 from growgan.data.faces.detect import Face
 from growgan.data.faces.geometry import Crop, find_crop
 from growgan.data.faces.spectrum import measure_sharpness
@@ -67,9 +67,7 @@ class Verdict:
     view: Image.Image | None = None
 
 
-def judge_picture(
-    name: str, image: Image.Image, find: Find, rules: Rules, enhance: Enhance | None = None
-) -> list[Verdict]:
+def judge_picture(name: str, image: Image.Image, find: Find, rules: Rules) -> list[Verdict]:
     """Return a verdict on each face of an upright RGB picture, the largest first, or one that there is none."""
     found = []
     for face in find(name, image):
@@ -86,14 +84,12 @@ def judge_picture(
     for face, crop in found:
         full = rules.most is not None and sum(verdict.reason == KEPT for verdict in verdicts) >= rules.most
         verdict = Verdict(name, "", face=face, crop=crop, inside=crop.find_share_inside(*image.size))
-        _judge(verdict, image, face, crop, rules, enhance, full)
+        _judge(verdict, image, face, crop, rules, full)
         verdicts.append(verdict)
     return verdicts
 
 
-def _judge(
-    verdict: Verdict, image: Image.Image, face: Face, crop: Crop, rules: Rules, enhance: Enhance | None, full: bool
-) -> None:
+def _judge(verdict: Verdict, image: Image.Image, face: Face, crop: Crop, rules: Rules, full: bool) -> None:
     if face.confidence < rules.min_confidence:
         verdict.reason, verdict.detail = "unsure", f"{face.confidence:.2f}"
     elif crop.side < rules.min_size:
@@ -103,7 +99,7 @@ def _judge(
     elif full:
         verdict.reason, verdict.detail = "one too many", f"{crop.side:.0f}"
     else:
-        picture = crop_face(image, crop, rules.resolution, enhance)
+        picture = crop_face(image, crop, rules.resolution)
         verdict.sharpness = measure_sharpness(picture)
         verdict.detail = f"{verdict.sharpness:.2f}"
         if verdict.sharpness < rules.min_sharpness:

@@ -268,13 +268,13 @@ def require(package: str, path: Path) -> ModuleType:
         raise DataError(f"{path}: reading it needs {package}: pip install {package.partition('.')[0]}") from error
 
 
-def choose_split(path: Path, wished: str | None, available: Iterable[str], usual: str = "train") -> tuple[str, ...]:
+def choose_split(path: Path, wished: str | None, available: Iterable[str]) -> tuple[str, ...]:
     """Return the chosen splits; all of them for ``all``. Raises `DataError` if the requested one does not exist."""
     available = tuple(available)
     if wished == "all":
         return available
     if wished is None:
-        return (usual,) if usual in available else available
+        return ("train",) if "train" in available else available
     if wished not in available:
         raise DataError(f"{path}: has no split {wished} (choose from {', '.join((*available, 'all'))})")
     return (wished,)
