@@ -90,7 +90,7 @@ FROZEN: dict[str, list[str]] = {
         "MODEL",
         "--out FILE = directions.safetensors",
         "--sheet FILE.png",
-        "--count K = 8",
+        "--count K",
         "--labels FILE.csv",
         "--without NAMES",
         "--seeds S = 0-2",
@@ -127,7 +127,7 @@ FROZEN: dict[str, list[str]] = {
         "--starts N = 500",
         "--class K",
         "--batch N = 4",
-        "--device D = cpu",
+        "--device D",
     ],
     "evaluate": [
         "MODEL_OR_DATA",
@@ -141,7 +141,7 @@ FROZEN: dict[str, list[str]] = {
         "--inception FILE",
         "--vgg FILE",
         "--batch N = 16",
-        "--device D = cpu",
+        "--device D",
     ],
     "neighbours": [
         "MODEL",
@@ -157,7 +157,7 @@ FROZEN: dict[str, list[str]] = {
         "--inception FILE",
         "--vgg FILE",
         "--batch N = 16",
-        "--device D = cpu",
+        "--device D",
     ],
     "info": ["MODEL", "--json (switch)"],
     "export": [

@@ -1,4 +1,4 @@
-"""What D promises beyond its arithmetic: switches, defaults, parts, the noise hook, and what it refuses."""
+"""What D promises beyond its arithmetic: switches, defaults, parts, the hook on inputs, and what it refuses."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_defaults_are_what_the_weights_have_reached() -> None:
     assert torch.equal(scores(D, x[4], alpha=0.2), scores(D, x[4], alpha=1.0)), "the first stage has nothing to fade"
 
 
-def test_noise_meets_the_input_of_every_3x3_and_4x4_convolution() -> None:
+def test_the_hook_meets_the_input_of_every_3x3_and_4x4_convolution() -> None:
     _, D = make_nets(make_spec(16))
     met: dict[str, tuple[int, ...]] = {}
 
@@ -76,7 +76,7 @@ def test_noise_meets_the_input_of_every_3x3_and_4x4_convolution() -> None:
         return x
 
     x = normal(4, 3, 16, 16)
-    assert torch.equal(scores(D, x, noise=look), scores(D, x))
+    assert torch.equal(scores(D, x, on_input=look), scores(D, x))
     w = D.spec.width
     assert met == {
         "16x16.conv0": (w(16), 16, 16),
@@ -87,8 +87,8 @@ def test_noise_meets_the_input_of_every_3x3_and_4x4_convolution() -> None:
         "4x4.dense0": (w(4), 4, 4),
     }
     for name in met:
-        other = scores(D, x, noise=lambda layer, x, name=name: 2 * x if layer == name else x)
-        assert not torch.allclose(other, scores(D, x)), f"noise at {name} has no effect"
+        other = scores(D, x, on_input=lambda layer, x, name=name: 2 * x if layer == name else x)
+        assert not torch.allclose(other, scores(D, x)), f"the hook at {name} has no effect"
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class Quiet:
         self.stages: list[int] = []
         self.saved: list[int] = []
 
-    def after_step(self, state, phase, figures, seconds) -> None:
+    def after_step(self, state, phase, stats, seconds) -> None:
         self.steps.append(state.nimg)
 
     def after_tick(self, state, phase, last) -> None:

@@ -76,8 +76,8 @@ def gradients(name: str, ranks: Ranks = ALONE) -> dict[str, torch.Tensor]:
 
     state.opt_D.step, state.opt_G.step = note(state.D), note(state.G)
     reals, labels = feed.reals(0, phase)
-    figures = d_step(state, phase, reals, labels) | g_step(state, phase, feed, reals)
-    return found | figures
+    stats = d_step(state, phase, reals, labels) | g_step(state, phase, feed, reals)
+    return found | stats
 
 
 def launch(words: list[str], world: int, **environment: str) -> list[subprocess.Popen[str]]:

@@ -72,6 +72,6 @@ def test_a_fixed_p_needs_no_sign(p):
     config = replace(small(), augment=AugmentConfig(policy="cutout", from_resolution=4, p=p))
     config.check_whole()
     state, schedule, feed = begin(config, half_and_half())
-    figures = train_step(state, schedule.at(0), feed)
-    assert figures["D/loss"].isfinite() and "D/sign" not in figures
+    stats = train_step(state, schedule.at(0), feed)
+    assert stats["D/loss"].isfinite() and "D/sign" not in stats
     assert not state.augment.state

@@ -88,12 +88,12 @@ def steps(
         state.loss.state["d"].fill_(0.9)
     feed = Feed(Memory(half_and_half(), LABELS), LABELS, config, machine)
     schedule = Schedule(config.schedule, config.optim, 8)
-    figures = []
+    stats = []
     for i in range(count):
         alpha = min(1.0, 2 * (i + 1) / count)
         phase = replace(schedule.trained(schedule.stages[-1], alpha), progress=i / count)
-        figures.append(train_step(state, phase, feed))
-    return state, figures
+        stats.append(train_step(state, phase, feed))
+    return state, stats
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -128,8 +128,8 @@ def test_a_pass_is_recorded_once_a_stage_and_kind() -> None:
 def test_figures_of_a_step_stay_when_the_next_one_is_done() -> None:
     """Though a recording writes to the same places every time."""
     machine, config = Machine(torch.device("cpu"), dtype=torch.float64), config_of("logistic")
-    _, figures = steps(config, machine, 20, Passes(lambda: taped))
-    kept = [{key: float(value) for key, value in step.items()} for step in figures]
+    _, stats = steps(config, machine, 20, Passes(lambda: taped))
+    kept = [{key: float(value) for key, value in step.items()} for step in stats]
     _, by_hand = steps(config, machine, 20, Passes())
     for step, expected in zip(kept, by_hand, strict=True):
         assert step == pytest.approx({key: float(value) for key, value in expected.items()}, rel=1e-6, abs=1e-8)

@@ -135,9 +135,9 @@ def test_a_gpu_fetches_values_by_itself() -> None:
 
 
 def test_figures_are_read_at_once() -> None:
-    figures = {"D/loss": torch.tensor(0.1), "G/loss": torch.tensor(float("nan")), "D/penalty": torch.tensor(3.0)}
+    stats = {"D/loss": torch.tensor(0.1), "G/loss": torch.tensor(float("nan")), "D/penalty": torch.tensor(3.0)}
     with Watch() as watch:
-        found = read(figures)
-    assert watch.reads == 0 and found.keys() == figures.keys()
-    assert found["D/loss"] == figures["D/loss"].item() and math.isnan(found["G/loss"]) and found["D/penalty"] == 3
+        found = read(stats)
+    assert watch.reads == 0 and found.keys() == stats.keys()
+    assert found["D/loss"] == stats["D/loss"].item() and math.isnan(found["G/loss"]) and found["D/penalty"] == 3
     assert read({}) == {}

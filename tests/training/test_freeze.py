@@ -97,7 +97,7 @@ def test_a_frozen_run_goes_on_bit_for_bit():
     assert train(whole, schedule, feed, Quiet(), Stop())
 
     class Once(Quiet):
-        def after_step(self, state, phase, figures, seconds):
+        def after_step(self, state, phase, stats, seconds):
             stop.asked = 15 if state.nimg == 20 else None
 
     first, schedule, feed = begin(config, half_and_half(size=16))

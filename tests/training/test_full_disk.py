@@ -75,8 +75,8 @@ def run_of_three_ticks(path: Path, trouble) -> tuple[RunFolder, list[str]]:
     report.say = said.append
     for number in range(3):
         phase = schedule.at(0)
-        figures = train_step(state, phase, feed)
-        state.tick_steps, state.tick_sums = 1, dict(figures)
+        stats = train_step(state, phase, feed)
+        state.tick_steps, state.tick_sums = 1, dict(stats)
         with trouble if number == 1 else contextlib.nullcontext():
             if number == 1:
                 report.after_stage(state, phase)

@@ -111,7 +111,7 @@ def test_what_is_not_looked_at_is_no_trouble():
     examine(state, schedule.at(0))
 
 
-@pytest.mark.parametrize("name", ["weights", "figures"])
+@pytest.mark.parametrize("name", ["weights", "stats"])
 def test_nonsense_that_no_step_has_met(name):
     """On a GPU no step is looked at: the weights and the sums of the tick tell before anything is written."""
     state, schedule, _ = begin(small(), half_and_half())
@@ -150,7 +150,7 @@ def test_processes_that_hold_other_weights(name):
 
 
 def test_nonsense_within_a_tick_is_noticed_at_its_end(monkeypatch):
-    monkeypatch.setattr(step, "check_finite", lambda figures, network: None)
+    monkeypatch.setattr(step, "check_finite", lambda stats, network: None)
     said, callbacks = failing_run("wgan_gp", 1e18, 1e18)
     assert "non-finite values" in said
     assert callbacks.saved == callbacks.ticks == []

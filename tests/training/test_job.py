@@ -543,7 +543,8 @@ def test_a_disk_that_is_full_for_a_while_costs_the_run_nothing(tmp_path, monkeyp
     with planned.dataset:
         assert job.work(planned).ended
     assert sum("No space left on device; training continues" in line for line in said) == 8
-    assert sum(line.startswith("tick ") for line in said) == 6 and capsys.readouterr().err == ""
+    ticks = len(RunFolder(tmp_path / "full").read_log())
+    assert sum(line.startswith("tick ") for line in said) == ticks > 3 and capsys.readouterr().err == ""
     newest = [max((tmp_path / name / "models").glob("snapshot*")) for name in ("whole", "full")]
     for key, value in open_model(newest[0]).network("G").state_dict().items():
         assert torch.equal(open_model(newest[1]).network("G").state_dict()[key], value)

@@ -23,9 +23,9 @@ def train(data: Path, out: Path, kimg: float, doing: Doing, monkeypatch: pytest.
     step = loop.train_step
 
     def stepping(state, phase, feed):
-        figures = step(state, phase, feed)
+        stats = step(state, phase, feed)
         doing(state.nimg, stop)
-        return figures
+        return stats
 
     overrides = [("schedule.total_kimg", str(kimg)), ("execution.threads", "1"), ("snapshots.measure", "none")]
     with monkeypatch.context() as patch:

@@ -25,8 +25,8 @@ class StopAfter(Quiet):
         super().__init__()
         self.stop, self.left = stop, steps
 
-    def after_step(self, state, phase, figures, seconds) -> None:
-        super().after_step(state, phase, figures, seconds)
+    def after_step(self, state, phase, stats, seconds) -> None:
+        super().after_step(state, phase, stats, seconds)
         self.left -= 1
         if self.left == 0:
             self.stop.asked = signal.SIGTERM
@@ -103,7 +103,7 @@ def test_ticks_tell_means_over_their_own_steps():
     state, schedule, feed = begin(small(resolution=4, total_kimg=0.08), half_and_half(size=4))
     losses: list[float] = []
     callbacks = Quiet()
-    callbacks.after_step = lambda state, phase, figures, seconds: losses.append(figures["D/loss"].item())
+    callbacks.after_step = lambda state, phase, stats, seconds: losses.append(stats["D/loss"].item())
     train(state, schedule, feed, callbacks, Stop())
     assert [nimg for nimg, _ in callbacks.ticks] == [40, 80]
     assert callbacks.ticks[0][1]["D/loss"] == pytest.approx(np.mean(losses[:10]), rel=1e-5)

@@ -29,10 +29,10 @@ def gradients(compute):
 
 
 def test_step_is_near_the_float32_one():
-    figures, grads = gradients(None)
-    low_figures, low_grads = gradients(torch.bfloat16)
-    assert torch.equal(low_figures["D/loss"], low_figures["D/loss"].float())
-    assert abs(low_figures["D/loss"] - figures["D/loss"]) < 0.02 * abs(figures["D/loss"])
+    stats, grads = gradients(None)
+    low_stats, low_grads = gradients(torch.bfloat16)
+    assert torch.equal(low_stats["D/loss"], low_stats["D/loss"].float())
+    assert abs(low_stats["D/loss"] - stats["D/loss"]) < 0.02 * abs(stats["D/loss"])
     flat, low = (torch.cat([g[k].flatten() for k in grads]) for g in (grads, low_grads))
     assert low.dtype == torch.float32
     assert not torch.equal(flat, low)  # else it was not done in bfloat16

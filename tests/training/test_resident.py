@@ -130,7 +130,7 @@ def test_a_run_that_keeps_its_pictures_is_the_one_that_reads_them(
     stage = [(f"schedule.{name}_kimg", "0.064") for name in ("training", "transition", "tick")]
     words = (("schedule.total_kimg", "0.32"), ("snapshots.measure", "none"), *stage)
     assert run(data, tmp_path / "read", *words).ended
-    assert "pictures:" not in capsys.readouterr().err
+    assert "pictures:" not in capsys.readouterr().out
 
     train, batch = job.train, Loader.batch
 
@@ -156,7 +156,7 @@ def test_a_run_that_keeps_its_pictures_is_the_one_that_reads_them(
         return run(None if begun else data, tmp_path / "kept", *words, ("execution.resident", how))
 
     assert go_on("always", 120).nimg == 120
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("pictures:")]
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("pictures:")]
     assert said == [f"pictures: keeping 24 of {size} in memory, 0.0 MiB" for size in ("4x4", "8x8")]
     assert go_on("never", 176).nimg == 176
     assert go_on("always", None).ended

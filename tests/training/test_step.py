@@ -14,7 +14,7 @@ from growgan.training.step import d_step, g_step, train_step
 
 
 def steps_without_moving(config, pictures, labels, fading_at: int, n: int):
-    """Gradients of D's and of G's weights, and all figures, of a D step and a G step in which neither moves."""
+    """Gradients of D's and of G's weights, and all stats, of a D step and a G step in which neither moves."""
     state, schedule, feed = begin(config, pictures, labels)
     phase = replace(schedule.at(fading_at), minibatch=n)
     assert phase.fading
@@ -31,8 +31,8 @@ def steps_without_moving(config, pictures, labels, fading_at: int, n: int):
 
     state.opt_D.step, state.opt_G.step = note("D", state.D), note("G", state.G)
     reals, some = feed.reals(0, phase)
-    figures = d_step(state, phase, reals, some) | g_step(state, phase, feed, reals)
-    return gradients, figures
+    stats = d_step(state, phase, reals, some) | g_step(state, phase, feed, reals)
+    return gradients, stats
 
 
 def test_average_takes_G_before_its_update_and_G_stands_still_in_the_D_step():

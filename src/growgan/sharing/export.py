@@ -36,6 +36,8 @@ def open_subject(source: str, texts: Sequence[str], measures: Path | None) -> Su
     """
     model = load(source)
     run = RunFiles.holding(model.file.path)
+    if measures is not None and not measures.is_file():
+        raise ConfigError(f"cannot read the measures in {measures}: no such file")
     file = measures or (run.measures if run is not None else None)
     found = results.of_model(file, model.file.hash) if file is not None else {}
     if measures is not None and not found:

@@ -19,10 +19,10 @@ from growgan.core.errors import first_line
 from growgan.core.schedule import Phase
 from growgan.training.draws import RandomSource
 
-Figures = dict[str, Tensor]
+Stats = dict[str, Tensor]
 """Named scalars of a step, detached."""
-Pass = Callable[..., Figures]
-"""Called as ``work(state, *inputs)``: leaves gradients in one network, and returns figures."""
+Pass = Callable[..., Stats]
+"""Called as ``work(state, *inputs)``: leaves gradients in one network, and returns stats."""
 Record = Callable[[Callable[[], None]], Callable[[], None]]
 """Records the device operations of some work, and returns a function that repeats them."""
 Recorder = Callable[[], Record]
@@ -73,7 +73,7 @@ class Passes:
         self._stage: tuple[int, int, bool] | None = None
         self._kinds: dict[tuple[Pass, bool], _Kind] = {}
 
-    def run(self, work: Pass, state: Trained, inputs: StepInputs, lazy: bool = False) -> Figures:
+    def run(self, work: Pass, state: Trained, inputs: StepInputs, lazy: bool = False) -> Stats:
         """Run a pass. Its gradients are valid until the next one.
 
         lazy: whether lazy penalties are taken in this pass, which is then recorded separately from the stage's others.
@@ -163,7 +163,7 @@ class _Kind:
     asks: list[_Ask] = field(default_factory=list)
     recording: _Recording | None = None
 
-    def run(self, state: Trained, inputs: StepInputs, passes: Passes) -> Figures:
+    def run(self, state: Trained, inputs: StepInputs, passes: Passes) -> Stats:
         """Warm up, capture or replay, whichever is next. Raises `_Refused`."""
         if self.warm_ups < WARM_UP:
             return self._warm_up(state, inputs, passes)
@@ -171,7 +171,7 @@ class _Kind:
             self.recording = self._capture(state, inputs, passes)
         return self.recording.replay(inputs)
 
-    def _warm_up(self, state: Trained, inputs: StepInputs, passes: Passes) -> Figures:
+    def _warm_up(self, state: Trained, inputs: StepInputs, passes: Passes) -> Stats:
         self.warm_ups, self.asks = self.warm_ups + 1, []
         try:
             return self.work(state, *inputs._replace(draws=_Noting(inputs.draws, self.asks)))
@@ -261,8 +261,8 @@ class _Recording:
         placed = replace(phase, alpha=self.alpha if phase.fading else 1.0, progress=self.progress)  # type: ignore[arg-type]
 
         def recorded() -> None:
-            figures = work(state, placed, _Placed(self.asks), self.reals, self.labels)
-            self.names, self.figures = list(figures), torch.stack(list(figures.values()))
+            stats = work(state, placed, _Placed(self.asks), self.reals, self.labels)
+            self.names, self.stats = list(stats), torch.stack(list(stats.values()))
             self.gradients = [(weight, weight.grad) for weight in self.weights if weight.grad is not None]
 
         self._touch()  # layers may keep kernels from before: the recording has to prepare its own
@@ -273,7 +273,7 @@ class _Recording:
                 weight.grad = None
             self._touch()  # and the recording's kernels change with every replay
 
-    def replay(self, inputs: StepInputs) -> Figures:
+    def replay(self, inputs: StepInputs) -> Stats:
         for ask in self.asks:
             ask.fill(inputs.draws)
         self.reals.copy_(inputs.reals)
@@ -285,7 +285,7 @@ class _Recording:
         self._touch()
         for weight, gradient in self.gradients:
             weight.grad = gradient
-        return dict(zip(self.names, self.figures.clone(), strict=True))
+        return dict(zip(self.names, self.stats.clone(), strict=True))
 
     def finish(self) -> None:
         """Wait until the device is done with it."""

@@ -32,7 +32,7 @@ class Pictures(Protocol):
         """Pictures nimg .. nimg + n - 1 of the stream, or `rows` of these: uint8 [rows, C, S, S], and their labels."""
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Where a training step gets its reals and labels from: a `Feed` or a stand-in."""
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
@@ -68,7 +68,7 @@ class Feed:
         self.pictures.prepare(state, phase)
 
     def reals(self, nimg: int, phase: Phase) -> tuple[Tensor, Tensor | None]:
-        """This process's images of the minibatch at `nimg`, and their labels: see `Source.reals`."""
+        """This process's images of the minibatch at `nimg`, and their labels: see `BatchSource.reals`."""
         n, config, ranks = phase.minibatch, self.config, self.ranks
         rows = own_rows(parts(n, config.execution.microbatch, config.network, ranks.rank, ranks.world))
         if not len(rows):

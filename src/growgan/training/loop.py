@@ -8,7 +8,7 @@ from typing import Protocol
 
 from growgan.core.schedule import Phase, Schedule
 from growgan.devices import StepThrottle
-from growgan.training.cuda_graphs import Figures
+from growgan.training.cuda_graphs import Stats
 from growgan.training.feed import Feed
 from growgan.training.health import TrainingFailure, examine
 from growgan.training.state import TrainState
@@ -22,7 +22,7 @@ class Callbacks(Protocol):
     def before_stage(self, state: TrainState, phase: Phase) -> None:
         """Prepare for steps like those of `phase`, which are about to begin or continue. Called before every step."""
 
-    def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
+    def after_step(self, state: TrainState, phase: Phase, stats: Stats, seconds: float) -> None:
         """A step has taken `seconds`."""
 
     def after_tick(self, state: TrainState, phase: Phase, last: bool) -> None:
@@ -51,11 +51,11 @@ def train(state: TrainState, schedule: Schedule, feed: Feed, callbacks: Callback
         phase = begin_round(state, schedule) if state.repeat == 0 else schedule.at(state.held)
         callbacks.before_stage(state, phase)
         feed.prepare(state, phase)
-        seconds, figures = _timed_step(state, phase, feed, throttle)
+        seconds, stats = _timed_step(state, phase, feed, throttle)
         state.repeat = (state.repeat + 1) % schedule.config.minibatch_repeats
         state.seconds += seconds
-        _add_up(state, figures)
-        callbacks.after_step(state, phase, figures, seconds)
+        _add_up(state, stats)
+        callbacks.after_step(state, phase, stats, seconds)
         ended = state.repeat == 0 and state.nimg >= schedule.total
         grown = ended or (state.repeat == 0 and schedule.stage_at(state.nimg).resolution > phase.resolution)
         ticked = ended or (state.repeat == 0 and state.nimg - state.tick_start >= phase.tick_images)
@@ -90,17 +90,17 @@ def begin_round(state: TrainState, schedule: Schedule) -> Phase:
     return phase
 
 
-def _timed_step(state: TrainState, phase: Phase, feed: Feed, throttle: StepThrottle) -> tuple[float, Figures]:
+def _timed_step(state: TrainState, phase: Phase, feed: Feed, throttle: StepThrottle) -> tuple[float, Stats]:
     started = time.perf_counter()
     try:
-        figures = train_step(state, phase, feed)
+        stats = train_step(state, phase, feed)
         throttle.step()
     except FloatingPointError as error:
         raise TrainingFailure(state, phase, str(error)) from error
-    return time.perf_counter() - started, figures
+    return time.perf_counter() - started, stats
 
 
-def _add_up(state: TrainState, figures: Figures) -> None:
+def _add_up(state: TrainState, stats: Stats) -> None:
     state.tick_steps += 1
-    for name, value in figures.items():
+    for name, value in stats.items():
         state.tick_sums[name] = state.tick_sums.get(name, 0) + value

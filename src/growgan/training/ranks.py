@@ -27,7 +27,7 @@ from growgan.training.heartbeat import Heartbeat, meet
 
 T = TypeVar("T")
 Layout = tuple[list[str], list[str]]
-"""Paths of the weights that have gradients, and names of the figures, in the order of the all-reduce."""
+"""Paths of the weights that have gradients, and names of the stats, in the order of the all-reduce."""
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun sets for each process."""
@@ -54,8 +54,8 @@ class Ranks:
 
     # In every step
 
-    def all_reduce_gradients(self, network: nn.Module, figures: dict[str, Tensor], phase: Phase) -> None:
-        """Replace the gradients of `network` and the `figures` by their sums over the processes: one all-reduce.
+    def all_reduce_gradients(self, network: nn.Module, stats: dict[str, Tensor], phase: Phase) -> None:
+        """Replace the gradients of `network` and the `stats` by their sums over the processes: one all-reduce.
 
         DistributedDataParallel expects one forward and one backward pass per step and all weights in use; here a step
         has three forward passes, gradients of gradients, and layers that are not active yet.
@@ -63,20 +63,20 @@ class Ranks:
         if self.world == 1:
             return
         with _peer_loss_as_run_error():
-            paths, names = self._layout(network, figures, phase)
+            paths, names = self._layout(network, stats, phase)
             weights = [network.get_parameter(path) for path in paths]
             places = [0]
             for weight in weights:
                 places.append(places[-1] + -(-weight.numel() // ALIGN) * ALIGN)
             bucket = weights[0].new_zeros(places[-1] + len(names))
             sums = [bucket.as_strided(w.shape, w.stride(), place) for w, place in zip(weights, places)]
-            if figures:  # else this process has no rows, and adds nothing
+            if stats:  # else this process has no rows, and adds nothing
                 torch._foreach_copy_(sums, [weight.grad for weight in weights if weight.grad is not None])
-                bucket[places[-1] :] = torch.stack([figures[name].to(bucket) for name in names])
+                bucket[places[-1] :] = torch.stack([stats[name].to(bucket) for name in names])
             dist.all_reduce(bucket, group=self.nccl_group if bucket.is_cuda else None)
             for weight, gradient in zip(weights, sums):
                 weight.grad = gradient
-            figures.update(zip(names, bucket[places[-1] :].clone().unbind()))
+            stats.update(zip(names, bucket[places[-1] :].clone().unbind()))
 
     def all_reduce_max(self, *values: int) -> tuple[int, ...]:
         """The elementwise maximum over all processes. On the CPU, so that no GPU waits for it."""
@@ -87,13 +87,13 @@ class Ranks:
             dist.all_reduce(largest, dist.ReduceOp.MAX)
         return tuple(largest.tolist())
 
-    def _layout(self, network: nn.Module, figures: dict[str, Tensor], phase: Phase) -> Layout:
-        """Names of the weights that have gradients and of the figures, as the first process has them at this stage."""
+    def _layout(self, network: nn.Module, stats: dict[str, Tensor], phase: Phase) -> Layout:
+        """Names of the weights that have gradients and of the stats, as the first process has them at this stage."""
         known = self._layouts.setdefault(network, {})
         key = phase.resolution, phase.fading
         if key not in known:
             at_work = [path for path, weight in network.named_parameters() if weight.grad is not None]
-            known[key] = self.on_first(lambda: (at_work, list(figures)))
+            known[key] = self.on_first(lambda: (at_work, list(stats)))
         return known[key]
 
     # Occasionally

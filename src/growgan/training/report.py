@@ -20,7 +20,7 @@ from growgan.core.progress import clock, write
 from growgan.core.schedule import Phase, Schedule
 from growgan.sampling import images, latents
 from growgan.training import checkpoint
-from growgan.training.cuda_graphs import Figures
+from growgan.training.cuda_graphs import Stats
 from growgan.training.forecast import Forecast
 from growgan.training.run import Moved, RunFolder
 from growgan.training.snapshots import Snapshots
@@ -87,7 +87,7 @@ class Report:
         """See `loop.Callbacks`."""
         self.tuning.prepare(state, phase)
 
-    def after_step(self, state: TrainState, phase: Phase, figures: Figures, seconds: float) -> None:
+    def after_step(self, state: TrainState, phase: Phase, stats: Stats, seconds: float) -> None:
         """Redraw the progress line if it is due."""
         if not self.writes:
             return
@@ -100,7 +100,7 @@ class Report:
         if now - self._shown < (LIVE_SECONDS if self.live else PLAIN_SECONDS):
             return
         self._shown = now
-        line = self._line(state, phase, read(figures))
+        line = self._line(state, phase, read(stats))
         if self.live:
             write(self.stream, "\r" + line.ljust(self._width))
             self._width = len(line)

@@ -86,7 +86,7 @@ def seconds_per_image(
 ) -> dict[int, float]:
     """Training seconds per image at each resolution of the run, with half of the time fading.
 
-    Every process takes part, and gets the first one's figures. prepare: called before each stage, and not timed. look:
+    Every process takes part, and gets the first one's stats. prepare: called before each stage, and not timed. look:
     called now and then; it may interrupt by raising. Raises `RunError` if losses are not finite.
     """
     state = TrainState(config, machine, ranks, keep=True)

@@ -274,11 +274,13 @@ def test_the_terms_of_the_fit_are_told_where_it_is_used(
     image.save(folder / "a.png")
     words = ["data", "align", str(folder), str(tmp_path / "set.zip"), "--resolution", "32", "--overwrite"]
     assert main(words) == 0
-    first = capsys.readouterr().out.splitlines()[0]
+    said = capsys.readouterr()
+    first = said.err.splitlines()[0]
+    assert "non-commercial" not in said.out
     assert "non-commercial" in first and "--no-refine" in first
     for without in (["--no-refine"], ["--landmarks", str(tmp_path / "set.zip.faces.csv")]):
         assert main([*words, *without]) == 0
-        assert "non-commercial" not in capsys.readouterr().out
+        assert "non-commercial" not in capsys.readouterr().err
 
 
 def write_photos(folder: Path) -> None:
