@@ -24,10 +24,10 @@ from growgan.training.stop import Stop
 def main(photos: str, out: str, model: str, seconds: float = 60, **fields: str) -> float:
     """Train for `seconds`. fields: as for ``--set``. Returns the sliced Wasserstein distance to the photos."""
     request = Request(data=Path(photos), out=Path(out), start=model, overrides=list(fields.items()))
-    stop, planned = Stop(), job.plan(request)
+    stop, prepared = Stop(), job.prepare(request)
     timer = threading.Timer(seconds, stop.ask)  # or a button
-    with planned.dataset, ThreadPoolExecutor() as pool:
-        work = pool.submit(job.work, planned, stop)
+    with prepared.dataset, ThreadPoolExecutor() as pool:
+        work = pool.submit(job.train, prepared, stop)
         timer.start()
         outcome = work.result()  # raises what went wrong, as a growgan.UserError if the user can fix it
         timer.cancel()

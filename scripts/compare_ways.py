@@ -114,12 +114,12 @@ def train(one: Run, args: argparse.Namespace) -> None:
     fields = COMMON | {f"schedule.{name}_kimg": f"{value:g}" for name, value in lengths.items()}
     fields |= {"network.resolution": size, "schedule.initial_resolution": size, "seed": str(one.seed)}
     fields |= {"execution.precision": PRECISION[one.way]}
-    planned = job.plan(Request(data=args.data, out=one.folder, preset="laptop", overrides=list(fields.items())))
+    prepared = job.prepare(Request(data=args.data, out=one.folder, preset="laptop", overrides=list(fields.items())))
     forced = Forced(PREFERRED[one.way]) if one.way in PREFERRED else None
     if forced:
-        planned = replace(planned, machine=replace(planned.machine, plan=forced))
-    with planned.dataset:
-        outcome = job.work(planned)
+        prepared = replace(prepared, machine=replace(prepared.machine, plan=forced))
+    with prepared.dataset:
+        outcome = job.train(prepared)
     if forced and forced.taken:
         write_text(one.folder / "ways.json", json.dumps(dict(sorted(forced.taken.items())), indent=1) + "\n")
     if not outcome.ended:

@@ -162,7 +162,7 @@ def test_a_file_is_whole_or_not_there(tmp_path):
 def test_a_disk_that_is_really_full_for_a_while(small_disk, tmp_path, colour_set, monkeypatch, capsys):
     words = ["train", "--data", str(colour_set), *TINY, "--set", "snapshots.measure=none", "--out"]
     assert main([*words, str(tmp_path / "whole")]) == 0
-    kept, filler = job.train, small_disk / "filler"
+    kept, filler = job.loop.train, small_disk / "filler"
 
     def filled(state, schedule, feed, callbacks, stop):
         told = callbacks.after_step
@@ -180,7 +180,7 @@ def test_a_disk_that_is_really_full_for_a_while(small_disk, tmp_path, colour_set
         callbacks.after_step = after_step
         return kept(state, schedule, feed, callbacks, stop)
 
-    monkeypatch.setattr(job, "train", filled)
+    monkeypatch.setattr(job.loop, "train", filled)
     capsys.readouterr()
     assert main([*words, str(small_disk / "run")]) == 0
     assert "No space left on device; training continues" in capsys.readouterr().err

@@ -173,9 +173,9 @@ def test_a_fresh_run_is_healthy_at_every_stage(loss, labels):
 
 def start(out, data, *words: tuple[str, str]) -> job.Outcome:
     request = Request(data=data, out=out, preset="tiny", overrides=words)
-    planned = job.plan(request)
-    with planned.dataset:
-        return job.work(planned)
+    prepared = job.prepare(request)
+    with prepared.dataset:
+        return job.train(prepared)
 
 
 SHORT = [("schedule.total_kimg", "0.4"), ("schedule.training_kimg", "0.1"), ("schedule.transition_kimg", "0.1")]

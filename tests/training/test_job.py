@@ -53,9 +53,9 @@ def request(data: Path | None, out: Path, *overrides: tuple[str, str], preset: s
 
 
 def run(data: Path | None, out: Path, *overrides: tuple[str, str], **more) -> job.Outcome:
-    planned = job.plan(request(data, out, *overrides, **more))
-    with planned.dataset:
-        return job.work(planned)
+    prepared = job.prepare(request(data, out, *overrides, **more))
+    with prepared.dataset:
+        return job.train(prepared)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_a_job_taken_up_again_equals_the_one_never_stopped(tmp_path, monkeypatch
     short = [("schedule.total_kimg", "0.4")]
     assert run(data, tmp_path / "whole", *short).ended
 
-    kept = job.train
+    kept = job.loop.train
 
     def interrupted(state, schedule, feed, callbacks, stop):
         told = callbacks.after_step
@@ -156,10 +156,10 @@ def test_a_job_taken_up_again_equals_the_one_never_stopped(tmp_path, monkeypatch
         callbacks.after_step = after_step
         return kept(state, schedule, feed, callbacks, stop)
 
-    monkeypatch.setattr(job, "train", interrupted)
+    monkeypatch.setattr(job.loop, "train", interrupted)
     first = run(data, tmp_path / "parts", *short)
     assert (first.nimg, first.ended, first.signal) == (216, False, 15)
-    monkeypatch.setattr(job, "train", kept)
+    monkeypatch.setattr(job.loop, "train", kept)
     assert run(None, tmp_path / "parts", preset=None).ended
     for name in ("models/snapshot-000000000416.safetensors", "models/stage-0004x0004.safetensors"):
         whole, parts = (open_model(tmp_path / which / name) for which in ("whole", "parts"))
@@ -192,17 +192,17 @@ def test_a_length_that_cannot_be_kept_ends_no_run(tmp_path, monkeypatch):
         raise RunError("No space left on device")
 
     monkeypatch.setattr(RunFolder, "write_config", full)
-    longer = job.plan(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.2")), say=said.append))
+    longer = job.prepare(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.2")), say=said.append))
     with longer.dataset:
-        assert job.work(longer).nimg == 224
+        assert job.train(longer).nimg == 224
     assert any("the run's new length or data path could not be saved: No space left" in line for line in said)
 
 
 def test_a_set_s_new_place_is_kept_and_few_pictures_are_warned_of(tmp_path, monkeypatch):
     data, said = make_set(tmp_path / "data", size=4), []
-    first = job.plan(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.1")), say=said.append))
+    first = job.prepare(replace(request(data, tmp_path / "run", ("schedule.total_kimg", "0.1")), say=said.append))
     with first.dataset:
-        job.work(first)
+        job.train(first)
     few = "warning: 128 pictures are too few to train from scratch"
     assert f"{few}: use --from MODEL to start from a trained one, such as faces-128" in said
     data.rename(tmp_path / "moved")
@@ -218,9 +218,9 @@ def test_a_stopped_run_keeps_the_length_it_was_given_last(tmp_path):
     run(data, tmp_path / "run", ("schedule.total_kimg", "0.1"))
     stop = Stop()
     stop.ask()
-    longer = job.plan(request(data, tmp_path / "run", ("schedule.total_kimg", "0.3")))
+    longer = job.prepare(request(data, tmp_path / "run", ("schedule.total_kimg", "0.3")))
     with longer.dataset:
-        assert not job.work(longer, stop).ended
+        assert not job.train(longer, stop).ended
     assert run(None, tmp_path / "run", preset=None).nimg == 320
 
 
@@ -273,17 +273,17 @@ def test_a_changed_set_is_noticed_and_the_change_named(tmp_path, change):
 
 def test_hours_scale_the_whole_schedule(tmp_path, monkeypatch):
     monkeypatch.setattr(fit_to_machine, "seconds_per_image", lambda *args: {4: 0.01, 8: 0.02})
-    planned = job.plan(request(make_set(tmp_path / "data", size=8), tmp_path / "run"))
-    with planned.dataset:
-        made = planned.config, planned.schedule, planned.machine, ALONE, planned.say
+    prepared = job.prepare(request(make_set(tmp_path / "data", size=8), tmp_path / "run"))
+    with prepared.dataset:
+        made = prepared.config, prepared.schedule, prepared.machine, ALONE, prepared.say
         scaled = fit_to_machine.scaled_to_hours(*made, lambda state, phase: None, 1.0, Stop())
         with pytest.raises(ConfigError, match=r"hours are .* times what this schedule takes here"):
             fit_to_machine.scaled_to_hours(*made, lambda state, phase: None, 1e5, Stop())
-    assert scaled.network == planned.config.network
+    assert scaled.network == prepared.config.network
     schedule = Schedule(scaled.schedule, scaled.optim, 8)
     seconds = sum((stage.end - stage.start) * {4: 0.01, 8: 0.02}[stage.resolution] for stage in schedule.stages)
     assert seconds == pytest.approx(3600, rel=0.001)
-    before, factor = planned.schedule.stages, scaled.schedule.scale
+    before, factor = prepared.schedule.stages, scaled.schedule.scale
     for one, other in zip(before, schedule.stages, strict=True):
         for name in ("start", "faded", "end"):
             assert getattr(other, name) == pytest.approx(factor * getattr(one, name), abs=1)
@@ -298,9 +298,9 @@ def test_a_stop_ends_the_measuring_of_the_machine(tmp_path):
             stop.ask()
 
     asked = request(make_set(tmp_path / "data"), tmp_path / "run", ("execution.threads", "1"))
-    planned = job.plan(replace(asked, hours=1.0, say=hear))
-    with planned.dataset:
-        outcome = job.work(planned, stop)
+    prepared = job.prepare(replace(asked, hours=1.0, say=hear))
+    with prepared.dataset:
+        outcome = job.train(prepared, stop)
     assert (outcome.nimg, outcome.ended) == (0, False)
     assert [line for line in said if "measuring" in line] == [f"measuring this machine at {n}x{n} ..." for n in (4, 8)]
     assert not RunFolder(tmp_path / "run").exists()
@@ -310,16 +310,16 @@ def test_a_stop_ends_the_measuring_of_the_machine(tmp_path):
 def test_measuring_the_machine_by_steps_that_explode_is_refused(tmp_path):
     rates = [("optim.g_lr", "1e18"), ("optim.d_lr", "1e18"), ("execution.threads", "1"), ("execution.device", "cpu")]
     asked = request(make_set(tmp_path / "data"), tmp_path / "run", *rates)
-    planned = job.plan(replace(asked, hours=1.0))
-    with planned.dataset, pytest.raises(RunError, match=r"in trial steps at 4x4, the loss of \w is not finite"):
-        job.work(planned)
+    prepared = job.prepare(replace(asked, hours=1.0))
+    with prepared.dataset, pytest.raises(RunError, match=r"in trial steps at 4x4, the loss of \w is not finite"):
+        job.train(prepared)
 
 
 @pytest.mark.parametrize(("minibatch", "warned"), [("7", True), ("6", False), ("8,16:5", True), ("1", False)])
 def test_a_minibatch_without_groups_is_warned_of(tmp_path, minibatch, warned):
     said = []
     asked = request(make_set(tmp_path / "data"), tmp_path / "run", ("schedule.minibatch", minibatch))
-    job.plan(replace(asked, say=said.append)).dataset.close()
+    job.prepare(replace(asked, say=said.append)).dataset.close()
     assert any("no groups for minibatch stddev" in line for line in said) == warned
 
 
@@ -327,7 +327,7 @@ def test_a_minibatch_without_groups_is_warned_of(tmp_path, minibatch, warned):
 def test_augmentation_that_was_set_up_but_not_turned_on_is_warned_of(tmp_path, policy, warned):
     said = []
     asked = request(make_set(tmp_path / "data"), tmp_path / "run", ("augment.strength", "adaptive"), *policy)
-    job.plan(replace(asked, say=said.append)).dataset.close()
+    job.prepare(replace(asked, say=said.append)).dataset.close()
     told = "warning: augment.strength has no effect while augment.policy is none: --set augment.policy="
     assert any(line.startswith(told) for line in said) == warned
 
@@ -408,11 +408,11 @@ def test_a_stage_that_does_not_fit_is_refused_with_a_remedy_before_the_first_ste
 
 def test_threads_are_settled_by_what_is_faster_and_kept(tmp_path, monkeypatch):
     said: list[str] = []
-    planned = job.plan(replace(request(make_set(tmp_path / "data", size=8), tmp_path / "run"), say=said.append))
+    prepared = job.prepare(replace(request(make_set(tmp_path / "data", size=8), tmp_path / "run"), say=said.append))
     before = torch.get_num_threads()
 
     def with_fastest_threads(config):
-        return fit_to_machine.with_fastest_threads(config, planned.schedule, planned.machine, ALONE, planned.say)
+        return fit_to_machine.with_fastest_threads(config, prepared.schedule, prepared.machine, ALONE, prepared.say)
 
     try:
         torch.set_num_threads(4)
@@ -424,14 +424,14 @@ def test_threads_are_settled_by_what_is_faster_and_kept(tmp_path, monkeypatch):
                 lambda *args, fastest=fastest: 1.0 + abs(torch.get_num_threads() - fastest),
             )
             torch.set_num_threads(4)
-            config = with_fastest_threads(planned.config)
+            config = with_fastest_threads(prepared.config)
             assert config.execution.threads == torch.get_num_threads() == fastest
             assert len(said) == lines
         monkeypatch.setattr(fit_to_machine, "settled_threads", pytest.fail)
         assert with_fastest_threads(config) == config
     finally:
         torch.set_num_threads(before)
-        planned.dataset.close()
+        prepared.dataset.close()
 
 
 def test_forecast_learns_from_what_it_sees():
@@ -518,7 +518,7 @@ def test_a_disk_that_is_full_for_a_while_costs_the_run_nothing(tmp_path, monkeyp
     data = make_set(tmp_path / "data", size=4)
     words = [("schedule.total_kimg", "0.6"), ("schedule.tick_kimg", "0.1")]
     assert run(data, tmp_path / "whole", *words).ended
-    kept = job.train
+    kept = job.loop.train
 
     def failing(state, schedule, feed, callbacks, stop):
         attempts = []
@@ -536,12 +536,12 @@ def test_a_disk_that_is_full_for_a_while_costs_the_run_nothing(tmp_path, monkeyp
         callbacks._attempt = attempt
         return kept(state, schedule, feed, callbacks, stop)
 
-    monkeypatch.setattr(job, "train", failing)
+    monkeypatch.setattr(job.loop, "train", failing)
     capsys.readouterr()
     said = []
-    planned = job.plan(replace(request(data, tmp_path / "full", *words), say=said.append))
-    with planned.dataset:
-        assert job.work(planned).ended
+    prepared = job.prepare(replace(request(data, tmp_path / "full", *words), say=said.append))
+    with prepared.dataset:
+        assert job.train(prepared).ended
     assert sum("No space left on device; training continues" in line for line in said) == 8
     ticks = len(RunFolder(tmp_path / "full").read_log())
     assert sum(line.startswith("tick ") for line in said) == ticks > 3 and capsys.readouterr().err == ""

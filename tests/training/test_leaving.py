@@ -30,9 +30,9 @@ def train(data: Path, out: Path, kimg: float, doing: Doing, monkeypatch: pytest.
     overrides = [("schedule.total_kimg", str(kimg)), ("execution.threads", "1"), ("snapshots.measure", "none")]
     with monkeypatch.context() as patch:
         patch.setattr(loop, "train_step", stepping)
-        planned = job.plan(Request(data=data, out=out, preset="tiny", overrides=overrides, say=lambda line: None))
-        with planned.dataset:
-            return job.work(planned, stop)
+        prepared = job.prepare(Request(data=data, out=out, preset="tiny", overrides=overrides, say=lambda line: None))
+        with prepared.dataset:
+            return job.train(prepared, stop)
 
 
 def stopping(after: int) -> Doing:

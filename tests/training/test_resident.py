@@ -117,9 +117,9 @@ def test_what_steps_see_is_the_same_bit_for_bit(
 def run(data: Path | None, out: Path, *words: tuple[str, str]) -> job.Outcome:
     named = (("execution.device", "cpu"), ("execution.threads", "1"), ("execution.plan", "plain"), *words)
     asked = Request(data=data, out=out, preset="tiny" if data else None, overrides=named, say=print)
-    planned = job.plan(asked)
-    with planned.dataset:
-        return job.work(planned)
+    prepared = job.prepare(asked)
+    with prepared.dataset:
+        return job.train(prepared)
 
 
 def test_a_run_that_keeps_its_pictures_is_the_one_that_reads_them(
@@ -132,7 +132,7 @@ def test_a_run_that_keeps_its_pictures_is_the_one_that_reads_them(
     assert run(data, tmp_path / "read", *words).ended
     assert "pictures:" not in capsys.readouterr().out
 
-    train, batch = job.train, Loader.batch
+    train, batch = job.loop.train, Loader.batch
 
     def go_on(how: str, until: int | None) -> job.Outcome:
         def stopping(state: Any, schedule: Any, feed: Any, callbacks: Any, stop: Any) -> bool:
@@ -150,7 +150,7 @@ def test_a_run_that_keeps_its_pictures_is_the_one_that_reads_them(
             assert how == "never", "the loader was asked"
             return batch(*args)
 
-        monkeypatch.setattr(job, "train", stopping)
+        monkeypatch.setattr(job.loop, "train", stopping)
         monkeypatch.setattr(Loader, "batch", reading)
         begun = (tmp_path / "kept" / "config.json").exists()
         return run(None if begun else data, tmp_path / "kept", *words, ("execution.resident", how))

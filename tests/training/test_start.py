@@ -45,10 +45,10 @@ def grey_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "set.zip"
 
 
-def planned(data: Path, source: Path | str, out: Path, *named: tuple[str, str], preset: str | None = "tiny"):
+def prepared(data: Path, source: Path | str, out: Path, *named: tuple[str, str], preset: str | None = "tiny"):
     """The configuration, and the state that its first step would find."""
     named = (("execution.precision", "float32"), *named)
-    done = job.plan(replace(request(data, out, *named, preset=preset), start=str(source)))
+    done = job.prepare(replace(request(data, out, *named, preset=preset), start=str(source)))
     with done.dataset:
         state = TrainState(done.config, done.machine)
         said: list[str] = []
@@ -74,7 +74,7 @@ def assert_taken(state: TrainState, file: ModelFile, top: int, factor: float = 1
 
 
 def test_of_equal_size_everything_is_taken_and_trained_at_once(colour_set, tiny_run, tmp_path):
-    config, state, said = planned(colour_set, tiny_run, tmp_path / "run")
+    config, state, said = prepared(colour_set, tiny_run, tmp_path / "run")
     file = open_model(find(tiny_run))
     assert_taken(state, file, 16)
     assert config.network == file.spec
@@ -85,8 +85,8 @@ def test_of_equal_size_everything_is_taken_and_trained_at_once(colour_set, tiny_
 
 
 def test_a_larger_run_grows_on_from_the_models_size(big_set, tiny_run, tmp_path):
-    assert planned(big_set, tiny_run, tmp_path / "run")[0].network.resolution == 16
-    config, state, said = planned(big_set, tiny_run, tmp_path / "run", ("network.resolution", "32"))
+    assert prepared(big_set, tiny_run, tmp_path / "run")[0].network.resolution == 16
+    config, state, said = prepared(big_set, tiny_run, tmp_path / "run", ("network.resolution", "32"))
     file = open_model(find(tiny_run))
     assert_taken(state, file, 16, factor=2)
     first, second = Schedule(config.schedule, config.optim, 32).stages
@@ -104,7 +104,7 @@ def test_the_penalty_of_a_run_of_another_size_is_that_of_the_models_own(big_set,
     reals = torch.rand(8, 3, 16, 16) * 2 - 1
     penalties = []
     for data, size in ((colour_set, "16"), (big_set, "32")):
-        config, state, _ = planned(data, tiny_run, tmp_path / "run", ("network.resolution", size))
+        config, state, _ = prepared(data, tiny_run, tmp_path / "run", ("network.resolution", size))
         phase = Schedule(config.schedule, config.optim, config.network.resolution).at(0)
         draws = state.draws("D", replace(phase, minibatch=8))
         terms = joined(state.loss.d_terms(state.D, reals, reals.flip(0), None, draws, state.step_info(phase)))
@@ -113,7 +113,7 @@ def test_the_penalty_of_a_run_of_another_size_is_that_of_the_models_own(big_set,
 
 
 def test_a_smaller_run_takes_the_stages_that_fit(colour_set, tiny_run, tmp_path):
-    config, state, said = planned(colour_set, tiny_run, tmp_path / "run", ("network.resolution", "8"))
+    config, state, said = prepared(colour_set, tiny_run, tmp_path / "run", ("network.resolution", "8"))
     assert_taken(state, open_model(find(tiny_run)), 8, factor=0.5)
     assert [s.resolution for s in Schedule(config.schedule, config.optim, 8).stages] == [8]
     assert (config.start.resolution, config.schedule.initial_resolution) == (8, 8)
@@ -125,15 +125,15 @@ def test_a_model_that_has_not_ended_goes_on_from_its_last_whole_stage(colour_set
     G, D = make_nets(make_spec(), torch.float32)
     training = {"resolution": reached, "alpha": alpha}
     save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training=training)
-    assert planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run")[0].network.resolution == reached
-    config, state, _ = planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run", ("network.resolution", "16"))
+    assert prepared(colour_set, tmp_path / "m.safetensors", tmp_path / "run")[0].network.resolution == reached
+    config, state, _ = prepared(colour_set, tmp_path / "m.safetensors", tmp_path / "run", ("network.resolution", "16"))
     assert Schedule(config.schedule, config.optim, 16).stages[0].resolution == begins
     assert_taken(state, open_model(tmp_path / "m.safetensors"), reached)
     assert torch.equal(state.G.stage(16).conv0.weight, G.stage(16).conv0.weight) == (reached == 16)
 
 
 def test_a_wider_run_begins_as_the_model_acts(colour_set, tiny_run, tmp_path):
-    config, state, said = planned(colour_set, tiny_run, tmp_path / "run", ("network.fmap_max", "32"))
+    config, state, said = prepared(colour_set, tiny_run, tmp_path / "run", ("network.fmap_max", "32"))
     file = open_model(find(tiny_run))
     assert file.spec.width(4) == file.spec.width(8) == config.network.width(8) == 16 and config.network.width(4) == 32
     assert config.network.z_size == file.spec.z_size
@@ -148,18 +148,18 @@ def test_a_wider_run_begins_as_the_model_acts(colour_set, tiny_run, tmp_path):
 @pytest.mark.parametrize(("preset", "kimg"), [("fast", 20), ("robust", 20), ("laptop", 5)])
 def test_the_models_average_is_not_thrown_away(colour_set, tiny_run, tmp_path, preset, kimg):
     """A half-life that rises from nothing would make G_ema the raw G after one step."""
-    config, _, _ = planned(colour_set, tiny_run, tmp_path / "run", preset=preset)
+    config, _, _ = prepared(colour_set, tiny_run, tmp_path / "run", preset=preset)
     phase = Schedule(config.schedule, config.optim, 16).at(0)
     assert ema_factor(config.optim, phase, phase.minibatch) == pytest.approx(0.5 ** (phase.minibatch / (kimg * 1000)))
-    config, _, _ = planned(colour_set, tiny_run, tmp_path / "run", ("optim.ema_rampup", "0.1"), preset=preset)
+    config, _, _ = prepared(colour_set, tiny_run, tmp_path / "run", ("optim.ema_rampup", "0.1"), preset=preset)
     assert config.optim.ema_rampup == 0.1
 
 
 def test_pictures_are_brought_to_the_models_size(tiny_run, tmp_path):
     photos = save_discs(tmp_path / "photos", 12, sizes=((70, 80),))
-    config, _, _ = planned(photos, tiny_run, tmp_path / "run", preset="laptop")
+    config, _, _ = prepared(photos, tiny_run, tmp_path / "run", preset="laptop")
     assert config.network.resolution == 16
-    config, _, _ = planned(photos, tiny_run, tmp_path / "run", ("network.resolution", "64"))
+    config, _, _ = prepared(photos, tiny_run, tmp_path / "run", ("network.resolution", "64"))
     assert config.network.resolution == 64 and config.schedule.initial_resolution == 16
 
 
@@ -171,7 +171,7 @@ def test_a_shipped_file_in_float16(colour_set, tiny_run, tmp_path):
     assert main(["export", str(tiny_run), str(tmp_path / "small.safetensors")]) == 0
     file = open_model(tmp_path / "small.safetensors")
     assert not file.has("G")
-    _, state, _ = planned(colour_set, tmp_path / "small.safetensors", tmp_path / "run")
+    _, state, _ = prepared(colour_set, tmp_path / "small.safetensors", tmp_path / "run")
     assert_taken(state, file, 16)
     assert state.G.stage(8).conv0.weight.dtype == torch.float32
     whole = tensors(open_model(find(tiny_run)), "G_ema")
@@ -182,7 +182,7 @@ def test_a_network_of_another_kind_carries_over_and_grows_by_halves(big_set, tmp
     variant = Variant(widths=per(6, {4: 10, 8: 8}), slope=0.1, tanh=True, stddev_groups="contiguous")
     G, D = make_nets(make_spec(variant=variant), torch.float32)
     save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training={})
-    config, state, _ = planned(big_set, tmp_path / "m.safetensors", tmp_path / "run", ("network.resolution", "32"))
+    config, state, _ = prepared(big_set, tmp_path / "m.safetensors", tmp_path / "run", ("network.resolution", "32"))
     assert_taken(state, open_model(tmp_path / "m.safetensors"), 16)  # of a loss that nothing is known of
     assert [config.network.width(size) for size in (4, 8, 16, 32)] == [10, 8, 6, 3]
     assert config.network.variant == replace(variant, widths=config.network.variant.widths)
@@ -192,7 +192,7 @@ def test_a_network_of_another_kind_carries_over_and_grows_by_halves(big_set, tmp
 def test_a_network_of_another_kind_keeps_the_widths_that_it_has_not_reached_yet(big_set, tmp_path, reached):
     G, D = make_nets(make_spec(variant=Variant(widths=per(6, {4: 10, 8: 8}))), torch.float32)
     save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training=reached)
-    config, state, _ = planned(big_set, tmp_path / "m.safetensors", tmp_path / "run", ("network.resolution", "32"))
+    config, state, _ = prepared(big_set, tmp_path / "m.safetensors", tmp_path / "run", ("network.resolution", "32"))
     assert [config.network.width(size) for size in (4, 8, 16, 32)] == [10, 8, 6, 3]
     assert_taken(state, open_model(tmp_path / "m.safetensors"), 8)
 
@@ -203,9 +203,9 @@ def test_a_frozen_d_is_not_shown_other_channels(grey_set, colour_set, tiny_run, 
     save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training={})
     freeze = ("start.freeze_d", "1")
     with pytest.raises(ConfigError, match=r"freezes D's fromRGB, trained on 1 channel: .* the 3 of these pictures"):
-        planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run", freeze, *named)
-    planned(grey_set, tmp_path / "m.safetensors", tmp_path / "run", freeze)
-    planned(grey_set, tiny_run, tmp_path / "run", freeze)  # grey is three equal colours, which it knows
+        prepared(colour_set, tmp_path / "m.safetensors", tmp_path / "run", freeze, *named)
+    prepared(grey_set, tmp_path / "m.safetensors", tmp_path / "run", freeze)
+    prepared(grey_set, tiny_run, tmp_path / "run", freeze)  # grey is three equal colours, which it knows
 
 
 def test_photographs_of_mixed_sizes_stay_the_runs_own(tiny_run, tmp_path, capsys):
@@ -228,10 +228,10 @@ def test_the_loss_is_the_models_own_unless_a_preset_is_named(colour_set, tmp_pat
         ({"loss": "lsgan"}, 1.0),
     ):
         save_model(tmp_path / "m.safetensors", {"G_ema": G, "D": D}, training=settings)
-        config, _, _ = planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run", preset=None)
+        config, _, _ = prepared(colour_set, tmp_path / "m.safetensors", tmp_path / "run", preset=None)
         assert (config.preset, config.loss.label_weight) == ("transfer", known)
         assert config.loss.name == ("logistic" if known == 3 else "lsgan")
-    config, _, _ = planned(colour_set, tmp_path / "m.safetensors", tmp_path / "run", preset="laptop")
+    config, _, _ = prepared(colour_set, tmp_path / "m.safetensors", tmp_path / "run", preset="laptop")
     assert config.loss.name == "wgan_gp"
 
 
@@ -239,7 +239,7 @@ def test_the_loss_is_the_models_own_unless_a_preset_is_named(colour_set, tmp_pat
 
 
 def test_grey_pictures(grey_set, tiny_run, tmp_path):
-    config, state, said = planned(grey_set, tiny_run, tmp_path / "run")
+    config, state, said = prepared(grey_set, tiny_run, tmp_path / "run")
     assert config.network.channels == 1
     assert "toRGB and fromRGB adapted from 3 to 1 channels" in said[0]
     G = open_model(find(tiny_run)).network("G")
@@ -251,7 +251,7 @@ def test_classes_are_known_by_their_names(labelled_run, tmp_path):
     for name, colour in (("white", (255, 255, 255)), ("blue", (0, 0, 99)), ("red", (255, 0, 0))):
         save_discs(tmp_path / "pictures" / name, 8, colour)
     build(tmp_path / "pictures", tmp_path / "set.zip", labels="folders")
-    _, state, said = planned(tmp_path / "set.zip", labelled_run, tmp_path / "run")
+    _, state, said = prepared(tmp_path / "set.zip", labelled_run, tmp_path / "run")
     file = open_model(find(labelled_run))
     assert file.training["class_names"] == ["green", "red", "white"]
     z = torch.randn(4, state.spec.z_size)
@@ -263,9 +263,9 @@ def test_classes_are_known_by_their_names(labelled_run, tmp_path):
 
 
 def test_labels_that_come_or_go(labelled_set, colour_set, labelled_run, tiny_run, tmp_path):
-    config, _, said = planned(labelled_set, tiny_run, tmp_path / "run")
+    config, _, said = prepared(labelled_set, tiny_run, tmp_path / "run")
     assert config.network.num_labels == 3 and "0 of 3 labels are among its 0" in said[0]
-    config, _, said = planned(colour_set, labelled_run, tmp_path / "run")
+    config, _, said = prepared(colour_set, labelled_run, tmp_path / "run")
     assert config.network.num_labels == 0 and "no labels, instead of its 3" in said[0]
 
 
@@ -362,7 +362,7 @@ def test_a_run_says_where_it_comes_from_and_needs_the_model_no_more(colour_set, 
 def test_a_run_of_nothing_takes_no_model_later(colour_set, tiny_run, tmp_path):
     run = shutil.copytree(tiny_run, tmp_path / "run")
     with pytest.raises(RunError, match=r"was started from scratch, not from .*"):
-        job.plan(replace(request(None, run, preset=None), start=str(tiny_run)))
+        job.prepare(replace(request(None, run, preset=None), start=str(tiny_run)))
 
 
 def test_a_run_that_was_killed_before_its_first_state_starts_from_the_model_after_all(colour_set, tiny_run, tmp_path):
@@ -385,9 +385,9 @@ def test_a_run_that_was_killed_before_its_first_state_starts_from_the_model_afte
     forget()
     shutil.copy(find(tiny_run).with_name("stage-0008x0008.safetensors"), source)
     with pytest.raises(UserError, match="has changed since this run was started from it"):
-        done = job.plan(request(None, killed, preset=None))
+        done = job.prepare(request(None, killed, preset=None))
         with done.dataset:
-            job.work(done)
+            job.train(done)
 
 
 @pytest.mark.slow

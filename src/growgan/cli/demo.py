@@ -54,17 +54,17 @@ def run(args: argparse.Namespace) -> int:
 
     hours = args.minutes / 60
     request = Request(data=working_copy(), out=args.out, preset=PRESET, overrides=SETTINGS, hours=hours)
-    planned = job.plan(request)
-    with planned.dataset:
-        outcome = job.work(planned)
+    prepared = job.prepare(request)
+    with prepared.dataset:
+        outcome = job.train(prepared)
     if not outcome.ended:
         print(f"stopped and saved; run growgan demo --out {args.out} to resume", file=sys.stderr)
         return 128 + (outcome.signal or 0)
     made = {
         "training pictures": args.out / "reals.png",
-        "generated pictures": planned.run.grids()[-1],
-        "the same latents, from 4x4 to 32x32": plots.draw_growth(planned.run, args.out / "growth.png"),
-        "losses": plots.draw_losses(planned.run, args.out / "losses.png"),
+        "generated pictures": prepared.run.grids()[-1],
+        "the same latents, from 4x4 to 32x32": plots.draw_growth(prepared.run, args.out / "growth.png"),
+        "losses": plots.draw_losses(prepared.run, args.out / "losses.png"),
     }
     for name in shipped():
         made[f"pictures from the shipped model {name}"] = _draw(name, args.out / f"{name}.png")

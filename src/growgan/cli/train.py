@@ -87,14 +87,14 @@ def run(args: argparse.Namespace) -> int:
     )
     with ranks.join() as joined:
         with named_by_flag(args, FLAGS):
-            planned = job.plan(request, joined)
-        with planned.dataset:
+            prepared = job.prepare(request, joined)
+        with prepared.dataset:
             if args.dry_run:
                 if joined.first:
-                    print(json.dumps(to_json(planned.config), indent=2))
+                    print(json.dumps(to_json(prepared.config), indent=2))
                 return 0
             try:
-                outcome = job.work(planned)
+                outcome = job.train(prepared)
             except KeyboardInterrupt:
                 tell("stopped at once; rerun the same command to resume from the last saved state")
                 raise

@@ -21,12 +21,11 @@ from growgan.data.sampler import Loader, Sampler
 from growgan.devices import Machine, set_up
 from growgan.sampling import images
 from growgan.sampling.latents import label_distribution
-from growgan.training import checkpoint, settings, start
+from growgan.training import checkpoint, loop, settings, start
 from growgan.training.feed import Feed
 from growgan.training.fit_to_machine import scaled_to_hours, with_fastest_threads
 from growgan.training.forecast import Forecast
 from growgan.training.health import TrainingFailure
-from growgan.training.loop import train
 from growgan.training.measure import check_measure, make_measure
 from growgan.training.memory import check_memory
 from growgan.training.microbatches import fewest_groups
@@ -63,7 +62,7 @@ class Job:
         return Schedule(self.config.schedule, self.config.optim, self.config.network.resolution)
 
 
-def plan(request: Request, ranks: Ranks = ALONE) -> Job:
+def prepare(request: Request, ranks: Ranks = ALONE) -> Job:
     """Settle the configuration, without changing anything in the run folder. Raises `UserError`.
 
     The first process of the run settles it for all; each opens the data itself.
@@ -71,10 +70,10 @@ def plan(request: Request, ranks: Ranks = ALONE) -> Job:
     run = RunFolder(request.out)
     if not ranks.first:
         request = replace(request, say=lambda line: None)
-    stored, config = ranks.on_first(lambda: settings.asked(request, run))
+    stored, config = ranks.on_first(lambda: settings.stored_or_new(request, run))
     dataset = ranks.local_first(lambda: settings.open_data(request, config, ranks.first))
     try:
-        fit = settings.resumed_data if stored else partial(settings.fitted, world=ranks.world)
+        fit = settings.check_data if stored else partial(settings.fit_to_data, world=ranks.world)
         config = ranks.on_first(lambda: fit(config, dataset, request))
         machine = ranks.on_all(lambda: _joined(config, dataset, request, ranks))
     except BaseException:
@@ -107,7 +106,7 @@ class Outcome:
     """The signal that stopped it, if one did."""
 
 
-def work(job: Job, stop: Stop | None = None) -> Outcome:
+def train(job: Job, stop: Stop | None = None) -> Outcome:
     """Train, from the start or from where the run left off. stop: stops it from elsewhere; None = only signals do."""
     ranks, hours = job.ranks, job.hours
     ranks.local_first(lambda: check_measure(job.config))
@@ -132,7 +131,7 @@ def work(job: Job, stop: Stop | None = None) -> Outcome:
             if hours is not None:
                 length = f"{job.schedule.total / 1000:g} kimg"
                 job.say(f"the run's length is already set to {length}; change it with --kimg, without --hours")
-        return _train(job, stop)
+        return _train_locked(job, stop)
 
 
 def _take_over(run: RunFolder, stack: ExitStack) -> bool:
@@ -143,7 +142,7 @@ def _take_over(run: RunFolder, stack: ExitStack) -> bool:
     return run.exists()
 
 
-def _train(job: Job, stop: Stop) -> Outcome:
+def _train_locked(job: Job, stop: Stop) -> Outcome:
     config, schedule, ranks = job.config, job.schedule, job.ranks
     processes = f", {ranks.world} processes" if ranks.world > 1 else ""
     size = config.network.resolution
@@ -180,7 +179,7 @@ def _train(job: Job, stop: Stop) -> Outcome:
             feed = Feed(pictures, table, config, job.machine, ranks)
             while True:
                 try:
-                    ended = train(state, schedule, feed, report, stop)
+                    ended = loop.train(state, schedule, feed, report, stop)
                     break
                 except TrainingFailure as failure:
                     _roll_back(job, state, report, failure)

@@ -35,7 +35,7 @@ SETTLED = {
 """Fields that record the inputs, with the flags that set them."""
 
 
-def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
+def stored_or_new(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
     """Whether there is a run to resume, and the requested configuration."""
     if request.data and request.data.is_dir() and request.out.resolve().is_relative_to(request.data.resolve()):
         raise ConfigError(f"--out {request.out} is inside --data: the run's own pictures would be trained on")
@@ -43,14 +43,14 @@ def asked(request: Request, run: RunFolder) -> tuple[bool, RunConfig]:
         raise ConfigError(f"--data {request.data} is a run folder; use --from to start from its model")
     run.check()
     if not run.exists():
-        return False, _started(request)
+        return False, _new(request)
     stored = run.read_config()
     if request.start is not None:
         start.check_same(request.start, stored.start, request.say)
     return True, resumed(stored, request.overrides, request.preset, request.hours is not None)
 
 
-def _started(request: Request) -> RunConfig:
+def _new(request: Request) -> RunConfig:
     """The configuration that a new run starts from: preset, model, then flags and ``--set`` in their order."""
     name = request.preset or (usual_preset(request.overrides) if request.start is None else "transfer")
     config = find_preset(name)
@@ -59,12 +59,12 @@ def _started(request: Request) -> RunConfig:
         if find_preset(name.partition(",")[0]).network != config.network:
             raise ConfigError(f"--preset {name} changes the networks, which --from takes from the model")
         file = start.open_pair(request.start)
-        config = start.starting_from(config, request.start, file, own_loss=request.preset is None)
+        config = start.config_from_model(config, request.start, file, own_loss=request.preset is None)
     for path, text in request.overrides:
         if path in SETTLED:
             raise ConfigError(f"{path} cannot be set: use {SETTLED[path]}")
         config = replaced(config, path, text)
-    return config if file is None else start.fitted_to_model(config, file)
+    return config if file is None else start.fit_to_model(config, file)
 
 
 def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
@@ -88,7 +88,7 @@ def open_data(request: Request, config: RunConfig, first: bool) -> ImageSet:
     )
 
 
-def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 1) -> RunConfig:
+def fit_to_data(config: RunConfig, dataset: ImageSet, request: Request, world: int = 1) -> RunConfig:
     """The configuration with what comes from the data, unless it was set: size, channels, labels.
 
     A run that starts from a model keeps the model's size, unless the data is smaller.
@@ -118,7 +118,7 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
         content_hash=dataset.content_hash,
         build_resolution=network.resolution if built and wanted else config.data.build_resolution,
     )
-    config = _long_enough(start.fitted_to_data(replace(config, network=network, data=data)), request)
+    config = _long_enough(start.fit_to_data(replace(config, network=network, data=data)), request)
     config.check_whole()
     _check_groups(config, world)
     _warn_of_lone_pictures(config, request)
@@ -126,7 +126,7 @@ def fitted(config: RunConfig, dataset: ImageSet, request: Request, world: int = 
     return config
 
 
-def resumed_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig:
+def check_data(config: RunConfig, dataset: ImageSet, request: Request) -> RunConfig:
     """The stored configuration. Raises `RunError` if the dataset is not the one that the run was started with."""
     if dataset.content_hash != config.data.content_hash:
         changes = RunFolder(request.out).name_changes(dataset.fingerprint())

@@ -39,7 +39,7 @@ def open_pair(source: str) -> ModelFile:
     return file
 
 
-def starting_from(config: RunConfig, source: str, file: ModelFile, own_loss: bool) -> RunConfig:
+def config_from_model(config: RunConfig, source: str, file: ModelFile, own_loss: bool) -> RunConfig:
     """A preset's configuration with the networks of a model, at the size that they have reached.
 
     own_loss: use the loss that the pair was trained with, if its file says so; D's scores are on that loss's scale.
@@ -56,7 +56,7 @@ def starting_from(config: RunConfig, source: str, file: ModelFile, own_loss: boo
     )
 
 
-def fitted_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
+def fit_to_model(config: RunConfig, file: ModelFile) -> RunConfig:
     """The configuration with latents of the model's length, after network fields were set.
 
     Stages may be several times as wide as the model's. Raises `ConfigError` if layers of the model have other shapes in
@@ -121,7 +121,7 @@ def _check_shapes(spec: NetworkSpec, file: ModelFile) -> None:
                 )
 
 
-def fitted_to_data(config: RunConfig) -> RunConfig:
+def fit_to_data(config: RunConfig) -> RunConfig:
     """The configuration once its resolution is settled: if it is below the model's, the start is limited to it."""
     start, network, schedule = config.start, config.network, config.schedule
     if start.resolution is None:
