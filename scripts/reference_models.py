@@ -23,6 +23,25 @@ FINISHED = (
     *SPARSELY,
 )
 """How it was then continued, at falling rates."""
+FEW_PICTURES = (
+    *("--preset", "transfer", "--set", "augment.strength=adaptive", "--minibatch", "16"),
+    *("--set", "loss.name=logistic", "--set", "loss.r1_interval=16"),
+    *SPARSELY,
+)
+"""What both runs of faces-256 share: CelebA-HQ's set at hand has a tenth of the pictures of CelebA's."""
+GROWN_TO_256 = (
+    *FEW_PICTURES,
+    *("--set", "loss.r1_gamma=0.8,128:0.3", "--set", "optim.ema_kimg=5"),
+    *("--set", "optim.g_lr=0.006", "--set", "optim.d_lr=0.006", "--set", "optim.lr_end=0.5"),
+    *("--set", "schedule.training_kimg=600,128:1", "--set", "schedule.transition_kimg=10"),
+)
+"""As faces-256 was grown on from faces-128."""
+FINISHED_256 = (
+    *FEW_PICTURES,
+    *("--set", "loss.r1_gamma=0.8", "--set", "optim.ema_kimg=8", "--set", "optim.rampup_kimg=2"),
+    *("--set", "optim.g_lr=0.005", "--set", "optim.d_lr=0.005", "--set", "optim.lr_end=0.1"),
+)
+"""As it continued from there, at falling rates."""
 
 WIDTHS = {"cpu": ("1024", "128"), "gpu": ("2048", "256")}
 """fmap_base and fmap_max, by kind of device."""
@@ -106,7 +125,9 @@ RECIPES = {
         title="Faces at 256x256",
         pictures=CELEBAHQ,
         resolution=256,
-        kimg={"cpu": 300, "gpu": 5000},
+        kimg={"cpu": 64, "gpu": 5000},
+        before=(*GROWN_TO_256, "--kimg", "44"),
+        train=FINISHED_256,
         parent="faces-128",
     ),
 }

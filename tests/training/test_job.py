@@ -490,6 +490,21 @@ def test_forecast_of_larger_images_keeps_what_launching_costs_apart(seconds, sha
     assert least < forecast.seconds_per_image(64) / by_operations < most
 
 
+def test_forecast_tells_launching_from_computing_by_two_sizes():
+    config = preset("fast")
+    schedule = Schedule(config.schedule, config.optim, 64)
+    forecast = Forecast(schedule, config.network)
+
+    def seconds(size):  # of a step
+        images = schedule.config.minibatch(size)
+        return 0.004 + 2e-12 * step_flops(config.network, size) * images
+
+    for size in (8, 16):
+        forecast.observe(size, schedule.config.minibatch(size), seconds(size))
+    for size in (32, 64):
+        assert forecast.seconds_per_image(size) * schedule.config.minibatch(size) == pytest.approx(seconds(size))
+
+
 def test_labels_of_a_set_reach_the_model(tmp_path):
     data = make_set(tmp_path / "data", size=4, count=16)
     names = sorted(path.name for path in data.iterdir())

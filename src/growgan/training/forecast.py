@@ -31,25 +31,35 @@ class Forecast:
         self._between = 0.9 * self._between[0] + images, 0.9 * self._between[1] + max(0.0, seconds)
 
     @property
-    def _beside(self) -> float:
+    def _between_per_image(self) -> float:
         """Seconds per image that are spent between steps."""
         images, seconds = self._between
         return seconds / images if images else 0.0
 
     def seconds_per_image(self, resolution: int) -> float | None:
-        """As observed at this resolution, or estimated from the nearest observed one; None before any was."""
+        """As measured at this resolution, else extrapolated from the nearest measured ones; None without any."""
         if not self._images:
             return None
-        nearest = min(self._images, key=lambda seen: abs(seen.bit_length() - resolution.bit_length()))
-        seen = self._seconds[nearest] / self._images[nearest]
+        nearest, *others = sorted(self._images, key=lambda seen: abs(seen.bit_length() - resolution.bit_length()))
         if nearest == resolution:
-            return seen
-        # The cost of small images is that of launching operations, which a count of operations does not include: by the
-        # count alone, a small network's run looks at least half as long again as it is while at 8x8.
-        images, target = self._step_images(nearest), self._step_images(resolution)
-        overhead = min(OVERHEAD, 0.8 * seen * images)
-        flops = step_flops(self.spec, resolution) * target / (step_flops(self.spec, nearest) * images)
-        return (overhead + (seen * images - overhead) * flops) / target
+            return self._seconds[nearest] / self._images[nearest]
+        # Small images cost what launching their operations costs, which a count of operations misses: estimated from
+        # the count alone, a small network's run looks half as long again as it is, or more, while it is at 8x8.
+        step, operations = self._step(nearest)
+        overhead = min(OVERHEAD, 0.8 * step)
+        if others:  # two sizes tell the one from the other
+            other_step, other_operations = self._step(others[0])
+            per_operation = (step - other_step) / (operations - other_operations)
+            if per_operation > 0:
+                overhead = max(0.0, step - per_operation * operations)
+        target = step_flops(self.spec, resolution) * self._step_images(resolution)
+        return (overhead + (step - overhead) * target / operations) / self._step_images(resolution)
+
+    def _step(self, resolution: int) -> tuple[float, float]:
+        """Seconds and operations of a step at a measured resolution."""
+        images = self._step_images(resolution)
+        seconds = self._seconds[resolution] / self._images[resolution] * images
+        return seconds, step_flops(self.spec, resolution) * images
 
     def _step_images(self, resolution: int) -> float:
         return self.schedule.config.minibatch(resolution) * self.schedule.config.d_repeats
@@ -58,7 +68,7 @@ class Forecast:
         """Seconds until the current stage ends."""
         stage = self.schedule.stage_at(nimg)
         rate = self.seconds_per_image(stage.resolution)
-        return None if rate is None else max(0, stage.end - nimg) * (rate + self._beside)
+        return None if rate is None else max(0, stage.end - nimg) * (rate + self._between_per_image)
 
     def run_left(self, nimg: int) -> float | None:
         """Seconds until the run ends."""
@@ -67,5 +77,5 @@ class Forecast:
             rate = self.seconds_per_image(stage.resolution)
             if rate is None:
                 return None
-            total += max(0, stage.end - max(stage.start, nimg)) * (rate + self._beside)
+            total += max(0, stage.end - max(stage.start, nimg)) * (rate + self._between_per_image)
         return total
