@@ -87,7 +87,7 @@ def test_the_card_before_it_is_sent(growgan: Growgan, tiny_run: Path) -> None:
     assert (
         status == 0
         and out.startswith("---\n")
-        and err == "growgan: the card states no licence; add one with --license ID\n"
+        and err == "growgan: warning: the card states no licence; add one with --license ID\n"
     )
     assert growgan("push", tiny_run, "hf://me/discs", "--dry-run", "--license", "mit").err == ""
 

@@ -13,7 +13,7 @@ from growgan.cli.model import PRECISIONS, add_latents, add_making, add_model, fo
 from growgan.cli.parsing import check_png, parse_seeds
 from growgan.core.errors import ConfigError
 from growgan.core.files import check_own
-from growgan.core.progress import Progress
+from growgan.core.progress import Progress, warn
 
 if TYPE_CHECKING:
     from growgan.editing.directions import Directions
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if found is None:
         found = directions.of_weights(model, model.spec.z_size)
     elif found.model != model.file.hash:
-        print(f"growgan: {args.directions} was made from a different model file", file=sys.stderr)
+        warn(f"{args.directions} was made from a different model file")
     photos, of = None, {"seeds": args.seeds}
     if args.latents is not None:
         photos, of = found_latents(args.latents, model, label)

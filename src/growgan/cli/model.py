@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from growgan.core.allocator import keep_memory
 from growgan.core.errors import ConfigError
+from growgan.core.progress import warn
 from growgan.core.shipped import shipped
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def found_latents(path: Path, model: BaseModel, label: Label | None) -> tuple[Pr
     found = projected.read(path)
     if found.model != model.file.hash:
         told = "were projected with a different model file: unless this one is its export, pictures will not match"
-        print(f"growgan: warning: the photographs in {path} {told}", file=sys.stderr)
+        warn(f"the photographs in {path} {told}")
     return found, {"latents": file_hash(path)}
 
 

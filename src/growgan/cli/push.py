@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from growgan.cli.export import add_card_arguments, card_texts, parse_precision, remind
 from growgan.cli.model import add_model
+from growgan.core.progress import warn
 
 SUMMARY = "upload a model and its card to the Hugging Face Hub, for growgan.load('hf://OWNER/NAME')"
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     address = hub.parse_repository(args.address)
     subject = open_subject(args.model, card_texts(args), args.measures)
     if "license" not in subject.card:
-        print("growgan: the card states no licence; add one with --license ID", file=sys.stderr)
+        warn("the card states no licence; add one with --license ID")
     if args.dry_run:
         print(card_of(subject, address), end="")
         return 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from growgan.cli.model import PRECISIONS, add_computing, file_hash, kinds, load_model
 from growgan.core.errors import ConfigError
+from growgan.core.progress import warn
 from growgan.core.runfiles import is_run
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.host in EVERYWHERE:
         print(f"from other machines: http://{socket.gethostname()}:{port}/", file=sys.stderr)
     if not local:
-        print("growgan: anyone who can reach this machine can use the studio: there is no password", file=sys.stderr)
+        warn("anyone who can reach this machine can use the studio: there is no password")
     print("press Ctrl-C to stop", file=sys.stderr)
     print(address, flush=True)
     if args.open:

@@ -27,6 +27,11 @@ def tell(line: str) -> None:
     write(sys.stderr, line + "\n")
 
 
+def warn(line: str) -> None:
+    """Show a command's warning on stderr: it goes on, but the user may want to act."""
+    tell(f"growgan: warning: {line}")
+
+
 class Progress:
     """Counts `what` up to `total` (None: unknown) and shows rate and time left.
 

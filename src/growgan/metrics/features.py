@@ -19,7 +19,7 @@ from torch import Tensor
 from growgan.core.cache import cache_dir
 from growgan.core.errors import RunError
 from growgan.core.files import whole
-from growgan.core.progress import MakeProgress, Progress, Silent, tell
+from growgan.core.progress import MakeProgress, Progress, Silent, warn
 from growgan.metrics.fid import Statistics, statistics
 from growgan.metrics.inception import FeatureNetwork
 from growgan.metrics.streams import Sample, Source
@@ -121,7 +121,7 @@ class FeatureStore:
                 np.save(file, rows)
         except (OSError, RunError) as error:
             if not self._unwritten:
-                tell(f"growgan: warning: features are not kept for another time: {error}")
+                warn(f"features are not kept for another time: {error}")
             self._unwritten[path] = rows
 
 
