@@ -28,6 +28,11 @@ def test_lines_that_were_cut_off_are_passed_over_and_what_is_lacking_is_known(tm
     path.write_text(path.read_text() + 'ect_hash": "def"}')  # whole, but for its end of line
     assert [line["metric"] for line in results.read([path])] == ["swd2k", "kid2048"]
     assert results.lacking(path, "abc", ("swd", "kid")) == ["kid"] and results.lacking(path, "def", ("swd",)) == ["swd"]
+    names = ("swd16k", "fid50k_full", "pr_inception10k_precision", "pr_inception10k_recall", "fid2048_clean")
+    path.write_text("".join(f'{{"metric": "{name}", "subject_hash": "abc"}}\n' for name in names))
+    assert results.lacking(path, "abc", ("swd16k", "swd", "fid50k_full", "pr_inception10k", "pr_inception")) == []
+    lacking = ("swd1", "pr", "fid50k", "fid2048", "fid10k", "pr_inception1")
+    assert results.lacking(path, "abc", lacking) == list(lacking)
     path.write_text('{"metric": \n{"metric": "kid2048", "subject_hash": "abc"}\n')
     with pytest.raises(ConfigError, match=r"is not a file of measures \(line 1\)"):
         results.read([path])

@@ -163,5 +163,6 @@ def test_a_cache_that_takes_nothing_loses_nothing(
         assert torch.equal(store.all_rows(Sample(source, 0, 20)), expected)
         assert torch.equal(store.all_rows(Sample(source, 0, 20)), expected) and source.asked == [*range(20)]
     assert not list(cache.rglob("*.npy"))
+    assert len(store.all_rows(Sample(source, 0, 24))) == 24 and list(cache.rglob("*.npy"))  # there is room again
     said = capsys.readouterr().err
     assert said.startswith("growgan: warning: features are not kept for another time: ") and said.count("\n") == 1

@@ -327,5 +327,13 @@ def test_changed_weights_have_a_mean_of_their_own(make_model: MakeModel) -> None
     z, _ = draw(range(MEAN_LATENTS), model.spec, {})
     with torch.no_grad():
         torch.testing.assert_close(changed, G.first(z).mean(0, keepdim=True), rtol=1e-3, atol=1e-3)
+    with torch.no_grad():  # by another order of the same weights too
+        dense = G.stage(4).dense
+        dense.weight.copy_(dense.weight.flip(0))
+        torch.testing.assert_close(model.means, G.first(z).mean(0, keepdim=True), rtol=1e-3, atol=1e-3)
+    called: list[int] = []
+    G.register_forward_hook(lambda *_: called.append(1))
+    model(z[:2])
+    assert called == [1]
     G.double()
     assert model(z[:2]).dtype == torch.float64 and len(model.sample(2, truncation=0.5)) == 2

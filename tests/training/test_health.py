@@ -218,7 +218,7 @@ def test_going_back_after_a_loss_that_was_not_finite(tmp_path, colour_set, capsy
 
 def test_going_back_again_and_again_ends(tmp_path, colour_set, capsys):
     words = [*HOSTILE, ("health.policy", "rollback"), ("health.rollback_rate", "0.9"), ("health.max_rollbacks", "2")]
-    with pytest.raises(RunError, match="stopped after going back 2 times; the last saved state is kept"):
+    with pytest.raises(RunError, match="stopped after 2 rollbacks; the last saved state is kept"):
         start(tmp_path / "run", colour_set, *words)
     assert capsys.readouterr().err.count("back to 0 kimg") == 2
 

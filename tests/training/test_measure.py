@@ -142,21 +142,3 @@ def test_memory_that_runs_out_in_a_measure_ends_no_run(
 
 def test_fewer_large_pictures_are_made_at_once() -> None:
     assert [measure.batch_size(size) for size in (16, 256, 512, 1024)] == [64, 64, 16, 4]
-
-
-def test_so_does_the_usual_one(
-    colour_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = measure.SwdMeasure.fakes
-
-    def stopping(self: measure.SwdMeasure, state: Any, phase: Any, batch: range) -> Any:
-        assert self.stop is not None
-        self.stop.asked = signal.SIGTERM
-        return made(self, state, phase, batch)
-
-    monkeypatch.setattr(measure, "BATCH", 16)
-    monkeypatch.setattr(measure.SwdMeasure, "fakes", stopping)
-    words = ["--preset", "tiny", "--set", "execution.threads=1", "--set", "snapshots.measure_images=64"]
-    assert main(["train", "--data", str(colour_set), "--out", str(tmp_path / "run"), *words]) == 128 + signal.SIGTERM
-    assert "not measured: the run is stopping" in capsys.readouterr().err
-    assert len(RunFiles(tmp_path / "run").states()) > 0

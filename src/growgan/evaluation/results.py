@@ -169,7 +169,7 @@ def lacking(file: Path, subject_hash: str, metrics: Sequence[str]) -> list[str]:
     """Those of `metrics`, such as ``kid`` or ``swd16k``, that a file of measures lacks for a model."""
     have = [line["metric"] for line in read([file]) if line.get("subject_hash") == subject_hash]
     # A name without a number stands for any, and one whose measure has parts for these.
-    forms = {name: rf"{name}{'' if name[-1].isdigit() else '[0-9]+k?'}(_precision|_recall)?" for name in metrics}
+    forms = {name: rf"{name}{'' if re.search('[0-9]', name) else '[0-9]+k?'}(_precision|_recall)?" for name in metrics}
     return [name for name, form in forms.items() if not any(re.fullmatch(form, metric) for metric in have)]
 
 

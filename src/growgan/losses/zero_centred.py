@@ -23,7 +23,7 @@ class ZeroCentred(Loss):
     def penalties(self, scores: Tensor, images: Tensor, names: tuple[str, ...], info: StepInfo) -> dict[str, Tensor]:
         """The penalties `names`, one for each of the equal parts of a `watched` batch.
 
-        In steps without lazy penalties they are 0, so that every step of a stage has the same figures.
+        In steps without lazy penalties they are 0, so that every step of a stage has the same stats.
         """
         gammas = {name: self._gamma(name, info) for name in names}
         if not images.requires_grad:

@@ -119,6 +119,7 @@ class FeatureStore:
         try:
             with whole(path) as temporary, temporary.open("wb") as file:
                 np.save(file, rows)
+            self._unwritten.pop(path, None)
         except (OSError, RunError) as error:
             if not self._unwritten:
                 warn(f"features are not kept for another time: {error}")

@@ -59,8 +59,8 @@ class Model(BaseModel):
         # Its weights do not change until the caller accesses `G`; a single picture takes a fifth less time.
         keep_kernels(self._G)
         self._mean = file.truncation_mean()
-        self._mean_of_layer: tuple[float, ...] | None = None
-        """Fingerprint of the first layer when the mean was taken; None as long as nobody can have changed the layer."""
+        self._mean_weights: list[Tensor] | None = None
+        """The first layer's weights that the mean belongs to; None as long as nobody can have changed them."""
 
     def _prepared(self, network: Network) -> Network:
         network.to(device=self._machine.device, memory_format=self._machine.layout)  # type: ignore[call-overload]
@@ -83,8 +83,8 @@ class Model(BaseModel):
 
         Once it has been accessed, nothing derived from the weights is kept between calls.
         """
-        if self._mean_of_layer is None:
-            self._mean_of_layer = self._first_layer()
+        if self._mean_weights is None:
+            self._mean_weights = [weight.clone() for weight in self._first_layer()]
         keep_kernels(self._G, False)
         return self._G
 
@@ -121,10 +121,10 @@ class Model(BaseModel):
         try:
             z = torch.as_tensor(z).to(self.device, self._dtype)
             labels = torch.as_tensor(labels).to(self.device) if labels is not None else None
-            x = self._G.first(z, labels)
-            if isinstance(psi, Tensor) or psi != 1:
-                x = self._truncated(x, labels, psi)
-            return self._G.synthesize(x, resolution, alpha)
+            if not isinstance(psi, Tensor) and psi == 1:
+                images_: Tensor = self._G(z, labels, resolution, alpha)
+                return images_
+            return self._G.synthesize(self._truncated(self._G.first(z, labels), labels, psi), resolution, alpha)
         except (ValueError, TypeError) as error:
             raise ConfigError(str(error)) from error
 
@@ -157,19 +157,26 @@ class Model(BaseModel):
         """Type of the weights, which a user of `G` may have changed."""
         return next(self._G.parameters()).dtype
 
-    def _first_layer(self) -> tuple[float, ...]:
-        """Fingerprint of the first layer, which changes when the mean of its output may."""
-        weights = self._G.stage(LOWEST).dense.parameters()
-        return tuple(float(value) for weight in weights for value in (weight.double().sum(), weight.double().norm()))
+    def _first_layer(self) -> list[Tensor]:
+        """The weights that the mean depends on."""
+        return [weight.detach() for weight in self._G.stage(LOWEST).dense.parameters()]
+
+    @property
+    def _is_mean_current(self) -> bool:
+        if self._mean is None or self._mean_weights is None:
+            return self._mean is not None
+        return all(torch.equal(now, then) for now, then in zip(self._first_layer(), self._mean_weights, strict=True))
 
     @property
     def means(self) -> Tensor:
         """All means to which truncation may lead: [1 or K, width, 4, 4]; see `truncation_mean`."""
-        with MEASURING:  # otherwise all threads that need it would measure it
-            if self._mean_of_layer is not None and (now := self._first_layer()) != self._mean_of_layer:
-                self._mean, self._mean_of_layer = None, now
-            if self._mean is None:
-                self._mean = self._measured_mean()
+        if not self._is_mean_current:
+            with MEASURING:  # otherwise every thread that needs it would measure it
+                if not self._is_mean_current:
+                    now = [weight.clone() for weight in self._first_layer()]
+                    self._mean = self._measured_mean()
+                    self._mean_weights = None if self._mean_weights is None else now
+        assert self._mean is not None
         return self._mean.to(self.device)
 
     def truncation_mean(self, labels: Tensor | None) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from growgan.core.errors import ModelError, RunError
+from growgan.core.errors import ModelError
 from growgan.core.runfiles import RunFiles
 from growgan.core.shipped import explain, shipped
 from growgan.models import hub
@@ -35,25 +35,13 @@ def is_shipped(source: str | Path) -> bool:
 def _of_run(run: Path) -> Path:
     files = RunFiles(run)
     snapshots, milestones = files.snapshots(), files.milestones()
-    if (
-        files.best.is_file()
-        and _measures(files)
-        and (not snapshots or _resolution(files.best) >= _resolution(snapshots[-1]))
-    ):
+    if files.best.is_file() and (not snapshots or _resolution(files.best) >= _resolution(snapshots[-1])):
         return files.best
     if snapshots or milestones:
         return (snapshots or milestones)[-1]
     if files.config.is_file():
         raise ModelError(f"the run {run} has no snapshot yet: resume it with the command that started it")
     raise ModelError(f"the folder {run} holds no model: a run folder has its snapshots in {files.models}")
-
-
-def _measures(files: RunFiles) -> bool:
-    """Whether the run still measures its snapshots; otherwise its best one may be outdated."""
-    try:
-        return files.read_config().snapshots.measure != "none"
-    except RunError:  # of another version, or gone: no reason not to load a network
-        return True
 
 
 def _resolution(path: Path) -> int:

@@ -27,7 +27,7 @@ class Forecast:
         self._seconds[resolution] = 0.9 * self._seconds.get(resolution, 0) + seconds
 
     def observe_between(self, images: int, seconds: float) -> None:
-        """Record the time between the steps of `images`: measures, grids, states, loading of pictures."""
+        """Record the time between the steps of `images`: measures, grids, states, a stage's pictures onto the GPU."""
         self._between = 0.9 * self._between[0] + images, 0.9 * self._between[1] + max(0.0, seconds)
 
     @property

@@ -231,7 +231,7 @@ def _roll_back(job: Job, state: TrainState, report: Report, failure: TrainingFai
     health, rollbacks, rate = job.config.health, state.rollbacks, state.rate
     kept = report.keep_failure(state, job.schedule.at(state.held), str(failure))
     if health.policy == "stop" or rollbacks >= health.max_rollbacks:
-        tried = f" after going back {rollbacks} times" if rollbacks else ""
+        tried = f" after {counted(rollbacks, 'rollback')}" if rollbacks else ""
         remedy = "use --set health.policy=rollback to resume at lower rates" if health.policy == "stop" else ""
         stopped = f"stopped{tried}; the last saved state is kept"
         said = f"{failure}{kept}; {stopped}{': ' if remedy else ''}{remedy}"

@@ -51,7 +51,7 @@ def make_measure(
     """The measure that a configuration names. stop: interrupts a measurement, which may take long."""
     match config.snapshots.measure:
         case "swd":
-            return SwdMeasure(config, dataset, labels, stop)
+            return SwdMeasure(config, dataset, labels)
         case "kid":
             network = FeatureNetwork(find_inception(), "legacy", device, choose_layout(device))
             return KidMeasure(config, dataset, labels, network, stop)

@@ -189,7 +189,7 @@ class Report:
     def keep_failure(self, state: TrainState, phase: Phase, what: str) -> str:
         """Write the networks as they are when `what` has gone wrong. Returns a phrase that says where they are."""
         self._see_that_it_is_there()
-        path = self._attempt(lambda: self.snapshots.write_trouble(state, phase, what)) if self.writes else None
+        path = self._attempt(lambda: self.snapshots.write_failure(state, phase, what)) if self.writes else None
         return f" (networks saved as {path})" if path else ""
 
     def rewind(self, nimg: int) -> None:
@@ -197,7 +197,7 @@ class Report:
         if self.writes:
             self.run.forget_after(nimg)
         self._pending.clear()
-        self.snapshots.forget_owed()
+        self.snapshots.forget_pending()
         self._recent, self._ticked = (0, 0, 0.0), None
         if self.board is not None:
             self._attempt(self.board.close)
@@ -240,8 +240,8 @@ class Report:
 
     def _flush(self) -> None:
         """Write the plan, the milestones and the lines of the log that could not be written so far."""
-        self.tuning.write_owed()
-        self.snapshots.write_owed()
+        self.tuning.write_pending()
+        self.snapshots.write_pending()
         if self._pending:
             self.run.append_log(self._pending)
             self._pending.clear()

@@ -62,17 +62,17 @@ class Snapshots:
             self._pending[phase.resolution] = copy.deepcopy(networks), training
             raise
 
-    def write_owed(self) -> None:
+    def write_pending(self) -> None:
         """Write the milestones that could not be written when due. Raises `RunError` if they still cannot."""
         for resolution, (networks, training) in list(self._pending.items()):
             save_model(self.run.stage(resolution), networks, training=training)
             del self._pending[resolution]
 
-    def forget_owed(self) -> None:
+    def forget_pending(self) -> None:
         """Drop pending milestones: the run has gone back, and will reach those moments again."""
         self._pending.clear()
 
-    def write_trouble(self, state: TrainState, phase: Phase, what: str) -> Path:
+    def write_failure(self, state: TrainState, phase: Phase, what: str) -> Path:
         """Write the networks as they are, for inspection: `what` has gone wrong."""
         path = self.run.failure(state.nimg)
         save_model(path, _networks(state), training=self._training(state, phase), card={"failure": what})

@@ -69,12 +69,12 @@ class Tuning:
         self.known |= self.plan.choices
         self._pending = True
         try:
-            self.write_owed()
+            self.write_pending()
         except RunError as error:
             self.say(f"warning: {error}; training continues, but no state is saved until the plan is")
         return self.plan.choices
 
-    def write_owed(self) -> None:
+    def write_pending(self) -> None:
         """Write the plan if it could not be written so far. Raises `RunError` if it still cannot be."""
         if self._pending:
             write_plan(self.run.plan, self.name, self.known)
