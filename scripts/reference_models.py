@@ -131,4 +131,4 @@ RECIPES = {
         parent="faces-128",
     ),
 }
-"""Reference models by name. Lengths for a GPU, and faces-256 as a whole, are written but not yet tried."""
+"""Reference models by name. Lengths for a GPU are written but not yet tried."""
