@@ -582,18 +582,14 @@ def save_photos(folder: Path) -> Path:
     return folder
 
 
+def fitted(folder: Path) -> list[str | Path]:
+    """The words that show how a run on such pictures is fitted to them."""
+    photos = save_photos(folder / "photos")
+    return ["train", "--data", photos, "--out", folder / "run", "--resolution", "64", "--dry-run"]
+
+
 def test_a_run_without_a_length_finishes_its_pictures_size(growgan: Growgan, tmp_path: Path) -> None:
-    words = [
-        "train",
-        "--data",
-        str(save_photos(tmp_path / "photos")),
-        "--out",
-        tmp_path / "run",
-        "--preset",
-        "tiny",
-        "--dry-run",
-    ]
-    words += ["--resolution", "64"]  # tiny's 1.2 kimg would end in the middle of 32x32
+    words = [*fitted(tmp_path), "--preset", "tiny"]  # tiny's 1.2 kimg would end in the middle of 32x32
     done = growgan(*words)
     assert json.loads(done.out)["schedule"]["total_kimg"] == pytest.approx(1.8)
     assert "1.8 kimg instead of the preset's 1.2, to finish 64x64" in done.err
@@ -611,16 +607,7 @@ def test_a_run_is_no_set_of_pictures(growgan: Growgan, run: Path, tmp_path: Path
 
 
 def test_a_scaled_run_without_a_length_is_as_long_as_its_stages(growgan: Growgan, tmp_path: Path) -> None:
-    words = [
-        "train",
-        "--data",
-        str(save_photos(tmp_path / "photos")),
-        "--out",
-        tmp_path / "run",
-        "--resolution",
-        "64",
-        "--dry-run",
-    ]
+    words = fitted(tmp_path)
     for scale in ("0.5", "2"):
         done = growgan(*words, "--preset", "tiny", "--set", f"schedule.scale={scale}")
         assert json.loads(done.out)["schedule"]["total_kimg"] == pytest.approx(1.8)  # times the scale, as stages are

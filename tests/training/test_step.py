@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,8 @@ import torch
 from training.making import RECIPES, begin, half_and_half, recipe, small
 
 from growgan.core.fields import per
+from growgan.devices import Machine
+from growgan.training.state import TrainState
 from growgan.training.step import d_step, g_step, train_step
 
 
@@ -133,3 +136,16 @@ def test_a_lazy_penalty_is_taken_in_one_update_of_each_interval():
             penalties.append(d_step(state, phase, *feed.reals(state.nimg, phase)).get("D/r1"))
     assert penalties[:9] == [None] * 9
     assert [value > 0 for value in penalties[9:]] == [False, False, True, False, False, False, True, False, False]
+
+
+def test_weights_that_somebody_else_updates_are_the_ones_that_count():
+    """A fused Adam and `.data` do not bump a weight's version: a state keeps nothing made from it unless told to."""
+    config = small(resolution=8)
+    state = TrainState(config, Machine(torch.device("cpu")))
+    z = torch.randn(2, config.network.z_size, generator=torch.Generator().manual_seed(0))
+    before = state.G(z, None, 8).detach()
+    for weight in state.G.parameters():
+        weight.data.mul_(1.5)
+    after = state.G(z, None, 8).detach()
+    assert not torch.allclose(after, before, atol=1e-3)
+    torch.testing.assert_close(copy.deepcopy(state.G)(z, None, 8).detach(), after)

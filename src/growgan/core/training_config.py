@@ -120,9 +120,11 @@ class ScheduleConfig:
     transition_kimg: PerResolution = per(800)
     """How long each stage fades in; 0 = its layers are switched on at once."""
     total_kimg: float = 19000
-    """Length of the run; what remains after the last stage is spent at full resolution."""
+    """Length of the run; what remains after the last stage is spent at full resolution. A preset's is extended to
+    finish the largest size, unless ``--kimg`` is given."""
     scale: float = 1.0
-    """Factor on all these lengths, set by ``--hours``. Below 1, ticks, ramp-up and half-life shrink with them."""
+    """Factor on all these lengths, set by ``--hours``. Below 1, ticks, ramp-up, half-life and augment.kimg shrink
+    with them."""
     minibatch: PerResolution = per(16)
     """Minibatch size."""
     minibatch_repeats: int = 4
